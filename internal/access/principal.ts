@@ -1,0 +1,40 @@
+/**
+ * Principal: who is asking. It comes from the connection or the token, never
+ * from a name in the request, and it decides what is theirs.
+ */
+
+export type Capability =
+  | "cap:queue.enqueue"
+  | "cap:queue.enqueue-any"
+  | "cap:ats.read"
+  | "cap:ats.write"
+  | "cap:log.emit"
+  | "cap:context.read"
+  | "cap:scheduler.manage"
+  | "cap:http.serve";
+
+export type Principal =
+  /** The person at this machine: a CLI on the data folder or its socket, or the operator's token. */
+  | { kind: "operator"; name: string }
+  /** One process of one plugin. */
+  | { kind: "plugin"; plugin: string; tenant: string; capabilities: ReadonlySet<Capability> }
+  /** The host itself: declared schedules, file schedules, repairs. */
+  | { kind: "host" };
+
+/** What an operation is done in the name of, for audit rows and `source` fields. */
+export function principalName(principal: Principal): string {
+  if (principal.kind === "host") return "host";
+  return principal.kind === "plugin" ? `plugin:${principal.plugin}` : `operator:${principal.name}`;
+}
+
+/** Granted to every plugin that the operator enables by name in the configuration. */
+export const TRUSTED_CAPABILITIES: ReadonlySet<Capability> = new Set([
+  "cap:queue.enqueue",
+  "cap:queue.enqueue-any",
+  "cap:ats.read",
+  "cap:ats.write",
+  "cap:log.emit",
+  "cap:context.read",
+  "cap:scheduler.manage",
+  "cap:http.serve",
+]);

@@ -1,0 +1,70 @@
+/**
+ * Fault: a failure that must travel to a person. One of a few codes, a sentence
+ * with the name and the value in it, and what to do next.
+ *
+ * Expected endings are values and bugs are plain throws; only what a caller did
+ * or could change becomes a Fault. Nobody branches on its message.
+ */
+
+/** Why something was refused. Each surface maps these to its own numbers (exit code, HTTP status, gRPC status). */
+export type FaultCode =
+  | "usage" // The words or values given are wrong.
+  | "config" // qntx.toml, the environment or a flag is wrong.
+  | "not-found"
+  | "conflict" // It exists already, or is in a state that forbids this.
+  | "denied"
+  | "exhausted" // A limit is reached; trying later may help.
+  | "unreachable" // Nobody answered.
+  | "timeout"
+  | "failed"; // It was tried and did not work.
+
+/** One wrong field of an input: its path and what is wrong with it. */
+export interface FieldFault {
+  field: string;
+  message: string;
+}
+
+export interface FaultOptions {
+  hint?: string | undefined;
+  fields?: readonly FieldFault[] | undefined;
+  retryAfterMs?: number | undefined;
+  cause?: unknown;
+}
+
+/** An error for a person: `message` says what, `hint` says what to do about it. */
+export class Fault extends Error {
+  readonly code: FaultCode;
+  readonly hint: string | undefined;
+  readonly fields: readonly FieldFault[];
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "Fault";
+    this.code = code;
+    this.hint = options.hint;
+    this.fields = options.fields ?? [];
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Refuses one field's value: `payload: 12 is not …`, with the field kept for forms and plugins. */
+export function fieldFault(field: string, message: string, hint?: string): Fault {
+  return new Fault("usage", `${field}: ${message}`, { hint, fields: [{ field, message }] });
+}
+
+/** Throws when our own code is wrong. Never for what somebody sent. */
+export function assert(condition: unknown, what: string): asserts condition {
+  if (!condition) throw new Error(`Assertion failed: ${what}`);
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Shows a value inside a message: quoted, and cut so that a megabyte of input stays one line. */
+export function shown(value: unknown, charsMax = 60): string {
+  const text = typeof value === "string" ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
+  return text.length > charsMax ? `${text.slice(0, charsMax)}… (${text.length} characters)` : text;
+}

@@ -1,0 +1,162 @@
+/**
+ * Job: one piece of work for one handler, from the moment it is acknowledged
+ * until it has ended for good.
+ *
+ *            ┌────────────────── promote ──────────────────┐
+ *            ▼                                             │
+ *   scheduled ──► queued ──claim──► running ──► completed  │
+ *                  ▲ ▲                 │ │ └──► failed      │
+ *                  │ └── lost, given ──┘ └────► retrying ──┘
+ *               resume   back
+ *                paused            any of them ──► cancelled
+ *
+ * A finished job (completed, failed, cancelled) never leaves its state; running
+ * it again makes a new job that names the old one. Pure: no I/O, no clock.
+ */
+import type { Millis } from "../base/env.ts";
+
+export const JOB_STATES = [
+  "scheduled",
+  "queued",
+  "running",
+  "retrying",
+  "paused",
+  "completed",
+  "failed",
+  "cancelled",
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+/** States that nothing leaves. */
+export const FINISHED_STATES: readonly JobState[] = ["completed", "failed", "cancelled"];
+
+/** The allowed moves. Each is one guarded UPDATE in the store, and the simulation asserts that no other happens. */
+export const JOB_MOVES: Record<JobState, readonly JobState[]> = {
+  scheduled: ["queued", "cancelled", "paused"],
+  queued: ["running", "cancelled", "paused"],
+  running: ["queued", "scheduled", "retrying", "completed", "failed", "cancelled"],
+  retrying: ["queued", "cancelled", "paused"],
+  paused: ["queued", "scheduled", "retrying", "cancelled"],
+  completed: [],
+  failed: [],
+  cancelled: [],
+};
+
+/** What made the job. Only `schedule` has a ledger row. */
+export const JOB_TRIGGERS = ["enqueue", "schedule", "run-now", "backfill", "retry", "watcher"] as const;
+export type JobTrigger = (typeof JOB_TRIGGERS)[number];
+
+/** Why an attempt failed. `kind` is a word for machines: an exception's class, `exit`, `timeout`, `lost`, `expired`. */
+export interface JobError {
+  message: string;
+  kind: string;
+  attempt: number;
+  stack?: string;
+}
+
+export interface JobProgress {
+  current: number;
+  total: number;
+  message: string;
+}
+
+/** How long to wait before the next try. Exponential doubles from `baseMs` to `maxMs`, with up to a quarter of jitter. */
+export interface RetryPolicy {
+  kind: "exponential" | "fixed";
+  baseMs: Millis;
+  maxMs: Millis;
+}
+
+export interface Job {
+  id: string;
+  /** Order of arrival: smaller came first. */
+  seq: number;
+  tenant: string;
+  handler: string;
+  /** The plugin, where the handler was named as `<plugin>/<handler>`; otherwise empty. */
+  plugin: string;
+  payload: Uint8Array;
+  source: string;
+  owner: string;
+  trigger: JobTrigger;
+  /** Lower runs first. */
+  priority: number;
+  state: JobState;
+  runAt: Millis;
+  /** Tries spent, the running one included. */
+  attempt: number;
+  maxAttempts: number;
+  /** Grows at every claim and never returns: only its holder may settle. */
+  fence: number;
+  /** Times that the job's process died under it. */
+  lost: number;
+  /** True when the job fell together with others: it runs alone the next time, to tell the poison from its neighbours. */
+  suspect: boolean;
+  /** Times that the host died while the job ran. */
+  interrupted: number;
+  cancelRequested: boolean;
+  retry: RetryPolicy | null;
+  timeoutMs: Millis | null;
+  uniqueKey: string | null;
+  parentId: string | null;
+  retryOf: string | null;
+  scheduleId: string | null;
+  occurrence: Millis | null;
+  catchup: boolean;
+  progress: JobProgress | null;
+  result: Uint8Array | null;
+  error: JobError | null;
+  costEstimate: number;
+  costActual: number;
+  /** Version of the plugin that ran the last attempt. */
+  pluginVersion: string | null;
+  traceparent: string | null;
+  /** Incarnation of the node that holds the job while it runs. */
+  bootId: string | null;
+  createdAt: Millis;
+  startedAt: Millis | null;
+  finishedAt: Millis | null;
+}
+
+/** What an enqueue says; the store fills in the rest. */
+export interface NewJob {
+  id: string;
+  handler: string;
+  payload: Uint8Array;
+  tenant?: string;
+  plugin?: string;
+  source?: string;
+  owner?: string;
+  trigger?: JobTrigger;
+  priority?: number;
+  /** Absent or in the past: queued at once. */
+  runAt?: Millis | undefined;
+  maxAttempts?: number | undefined;
+  retry?: RetryPolicy | undefined;
+  timeoutMs?: Millis | undefined;
+  uniqueKey?: string | undefined;
+  parentId?: string | undefined;
+  retryOf?: string | undefined;
+  scheduleId?: string | undefined;
+  occurrence?: Millis | undefined;
+  catchup?: boolean;
+  costEstimate?: number;
+  traceparent?: string | undefined;
+}
+
+export const JOB_PAYLOAD_BYTES_MAX = 262_144; // 256 KiB: a job carries a request, not a file.
+export const JOB_RESULT_BYTES_MAX = 1_048_576; // 1 MiB: a result is looked at; larger things belong in attestations or files.
+export const JOB_ATTEMPTS_DEFAULT = 3;
+export const JOB_ATTEMPTS_MAX = 100;
+export const JOB_TIMEOUT_DEFAULT_MS = 300_000; // As QNTX sends with every job.
+export const JOB_TIMEOUT_MAX_MS = 7 * 86_400_000;
+export const JOB_PRIORITY_MAX = 1_000_000; // Either sign; an index key, nothing more.
+export const JOB_LOST_MAX = 3; // Deaths of its process; fewer than the five that quarantine a plugin.
+export const JOB_INTERRUPTED_MAX = 20; // Deaths of the host, which are seldom a job's fault.
+export const RETRY_DEFAULT: RetryPolicy = { kind: "exponential", baseMs: 2_000, maxMs: 600_000 };
+export const LOST_BACKOFF_MS = 1_000; // Doubles with each loss, so a poison job cannot spin its plugin.
+
+/** True when nothing more will happen to a job in this state. */
+export function isFinished(state: JobState): boolean {
+  return FINISHED_STATES.includes(state);
+}

@@ -1,0 +1,66 @@
+/**
+ * Plugin: somebody else's program that offers handlers. The words here are the
+ * states that every face shows; `internal/plugins` makes them happen.
+ *
+ *   starting → ready → stopping → stopped
+ *       │        │
+ *       ├──► late (past the start-up deadline, still trying; becomes ready)
+ *       └──► failed ⇄ starting (backoff) … quarantined (too many crashes)
+ */
+
+export const PLUGIN_STATES = [
+  "starting",
+  "late",
+  "ready",
+  "unresponsive",
+  "failed",
+  "quarantined",
+  "conflict",
+  "stopping",
+  "stopped",
+  "disabled",
+] as const;
+export type PluginState = (typeof PLUGIN_STATES)[number];
+
+/** How a plugin's program is started. */
+export type PluginKind = "executable" | "typescript" | "python" | "bundled" | "address";
+
+/** Names are folders, log files and URL segments. */
+export const PLUGIN_NAME_PATTERN = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+/** Reserved because `/api/<plugin>` belongs to plugins. */
+export const PLUGIN_NAMES_RESERVED: readonly string[] = ["v1", "pulse", "plugins", "openapi.json"];
+
+/** Handlers are announced as `python.script`, `ix-json.poll`. */
+export const HANDLER_NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$/;
+
+export interface HandlerOptions {
+  name: string;
+  timeoutMs: number | null;
+  maxAttempts: number | null;
+  /** Jobs of this handler at once; null means no limit but the plugin's. */
+  concurrency: number | null;
+  description: string;
+}
+
+/** What every face shows of a plugin. */
+export interface PluginStatus {
+  name: string;
+  kind: PluginKind;
+  state: PluginState;
+  /** Why it is in this state; empty when that is plain. */
+  reason: string;
+  pid: number | null;
+  version: string;
+  description: string;
+  handlers: readonly string[];
+  /** Handlers it announced that another plugin keeps. */
+  conflicts: readonly string[];
+  restarts: number;
+  stream: boolean;
+  running: number;
+  concurrency: number;
+  startedAt: number | null;
+  /** The last lines that it printed. */
+  lastLines: readonly string[];
+}

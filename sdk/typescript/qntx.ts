@@ -1,0 +1,283 @@
+/**
+ * qntx: what a plugin or a handler file imports. Types, and the few functions
+ * that make a definition. The program that serves a definition is `runtime.ts`;
+ * the binary carries both, so nothing needs to be installed.
+ *
+ * ```ts
+ * import { definePlugin } from "qntx";
+ *
+ * export default definePlugin({
+ *   name: "hello",
+ *   version: "0.1.0",
+ *   jobs: {
+ *     async greet(job) {
+ *       job.log(`greeting ${job.payload?.who ?? "world"}`);
+ *       return { greeting: `Hello, ${job.payload?.who ?? "world"}!` };
+ *     },
+ *   },
+ * });
+ * ```
+ */
+
+// biome-ignore lint: a payload is whatever JSON the caller sent.
+// deno-lint-ignore no-explicit-any
+// oxlint-disable-next-line no-explicit-any
+export type Json = any;
+
+export type Fields = Record<string, string | number | boolean | null>;
+
+/** Writes one line. `log("text")` is `log.info("text")`. */
+export interface JobLog {
+  (message: string, fields?: Fields): void;
+  debug(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  error(message: string, fields?: Fields): void;
+}
+
+/** The one argument of a handler: what to do, and ways to talk about it while doing it. */
+export interface Job {
+  readonly id: string;
+  readonly handler: string;
+  /** The payload read as JSON; undefined when it is empty; text when it is not JSON. */
+  readonly payload: Json;
+  /** The payload as it was sent. */
+  readonly bytes: Uint8Array;
+  /** Which try this is, from 1. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  /** Milliseconds that this try may take. */
+  readonly timeoutMs: number;
+  /** What made the job: enqueue, schedule, run-now, backfill, retry, watcher. */
+  readonly trigger: string;
+  /** Set when a schedule made it. */
+  readonly scheduleId: string | undefined;
+  /** The nominal instant, ISO 8601; the same for every attempt. */
+  readonly occurrence: string | undefined;
+  /** True when the occurrence was missed and is made up for. */
+  readonly catchup: boolean;
+  /** Aborted when the job is cancelled, times out, or the host shuts down; `reason` says which. */
+  readonly signal: AbortSignal;
+  readonly log: JobLog;
+  progress(current: number, total?: number, message?: string): void;
+  /** Says "still alive" without saying anything else. The runtime does this by itself while the event loop turns. */
+  heartbeat(): void;
+  /** Adds to what the job cost. */
+  cost(amount: number): void;
+  readonly qntx: Host;
+}
+
+/** Its return value is the job's result (JSON, or bytes as they are). Throwing fails the try. */
+export type JobHandler = (job: Job) => unknown | Promise<unknown>;
+
+export interface JobOptions {
+  run: JobHandler;
+  timeoutMs?: number;
+  maxAttempts?: number;
+  /** Jobs of this handler at once. */
+  concurrency?: number;
+  description?: string;
+}
+
+/** A schedule that the plugin declares: it exists as long as the declaration does. */
+export interface DeclaredSchedule {
+  id: string;
+  handler: string;
+  /** An interval ("5m"), a cron expression or a shortcut ("@hourly"). */
+  when: string;
+  timezone?: string;
+  description?: string;
+  jitterMs?: number;
+  missed?: "skip" | "latest" | "earliest" | "all";
+  locking?: "node-local" | "require-global" | "prefer-global";
+  payload?: Json;
+  paused?: boolean;
+}
+
+export interface NewSchedule {
+  name?: string;
+  handler: string;
+  payload?: Json;
+  /** Exactly one of every ("5m"), cron and at (ISO 8601 with offset). */
+  every?: string;
+  cron?: string;
+  at?: string;
+  timezone?: string;
+  description?: string;
+  metadata?: Record<string, string>;
+  paused?: boolean;
+}
+
+export interface ScheduleChange {
+  every?: string;
+  cron?: string;
+  at?: string;
+  timezone?: string;
+  payload?: Json;
+  description?: string;
+  name?: string;
+  /** Refused when the schedule has changed since this revision. */
+  revision?: number;
+}
+
+export interface Schedule {
+  id: string;
+  name: string;
+  handler: string;
+  payload: Json;
+  every: string;
+  cron: string;
+  at: string;
+  timezone: string;
+  state: "active" | "paused" | "finished" | "deleted";
+  pauseNote: string;
+  nextRunAt: string;
+  revision: number;
+  description: string;
+  metadata: Record<string, string>;
+  createdAt: string;
+}
+
+export interface Scheduler {
+  create(schedule: NewSchedule): Promise<Schedule>;
+  /** Creates, or changes the schedule of this name. */
+  upsert(schedule: NewSchedule & { name: string }): Promise<Schedule>;
+  get(idOrName: string): Promise<Schedule | undefined>;
+  list(filter?: { handler?: string; state?: string }): Promise<Schedule[]>;
+  update(idOrName: string, change: ScheduleChange): Promise<Schedule>;
+  pause(idOrName: string, note?: string): Promise<Schedule>;
+  resume(idOrName: string): Promise<Schedule>;
+  delete(idOrName: string): Promise<Schedule>;
+}
+
+export interface EnqueueOptions {
+  /** Enqueueing the same id again answers with the job that exists. */
+  id?: string;
+  priority?: number;
+  /** ISO 8601 with offset. */
+  runAt?: string;
+  /** Only one active job of a handler has this key. */
+  uniqueKey?: string;
+  maxAttempts?: number;
+  timeoutMs?: number;
+}
+
+export interface Queue {
+  /** Resolves when the job is on disk. */
+  enqueue(
+    handler: string,
+    payload?: Json,
+    options?: EnqueueOptions,
+  ): Promise<{ id: string; created: boolean }>;
+  enqueueMany(
+    jobs: readonly ({ handler: string; payload?: Json } & EnqueueOptions)[],
+  ): Promise<{ id: string; created: boolean }[]>;
+}
+
+export interface Attestation {
+  id: string;
+  subjects: string[];
+  predicates: string[];
+  contexts: string[];
+  actors: string[];
+  /** Milliseconds since 1970. */
+  timestamp: number;
+  source: string;
+  attributes: Record<string, Json>;
+  createdAt: number;
+}
+
+export interface NewAttestation {
+  subjects: string[];
+  predicates?: string[];
+  contexts?: string[];
+  actors?: string[];
+  timestamp?: number;
+  attributes?: Record<string, Json>;
+}
+
+export interface AttestationFilter {
+  subjects?: string[];
+  predicates?: string[];
+  contexts?: string[];
+  actors?: string[];
+  timeStart?: number;
+  timeEnd?: number;
+  limit?: number;
+}
+
+export interface Attestations {
+  create(attestation: NewAttestation): Promise<Attestation>;
+  /** Resolves with how many were written. */
+  createMany(attestations: readonly NewAttestation[]): Promise<number>;
+  /** Newest first. */
+  query(filter: AttestationFilter): Promise<Attestation[]>;
+  exists(id: string): Promise<boolean>;
+  /** Attestations that match, as they are made, until the signal ends it. */
+  watch(filter: AttestationFilter, signal?: AbortSignal): AsyncIterable<Attestation>;
+}
+
+/** What a plugin may ask of its host. */
+export interface Host {
+  /** The plugin's section of the configuration, as text. */
+  readonly config: Readonly<Record<string, string>>;
+  readonly log: JobLog;
+  readonly scheduler: Scheduler;
+  readonly queue: Queue;
+  readonly ats: Attestations;
+  /** Replaces the plugin's handlers while it runs; live when the promise resolves. */
+  setJobs(jobs: Record<string, JobHandler | JobOptions>): Promise<void>;
+}
+
+/** Answers one HTTP request below `/api/<plugin>`. */
+export type HttpHandler = (request: Request, host: Host) => Response | Promise<Response>;
+
+export interface PluginDefinition {
+  name: string;
+  version: string;
+  description?: string;
+  author?: string;
+  license?: string;
+  /** Capabilities that it needs beyond the default ones. */
+  capabilities?: string[];
+  /** Jobs at once, over all handlers. */
+  concurrency?: number;
+  /** A key without a dot is announced as `<plugin>.<key>`, one with a dot as it stands. */
+  jobs?: Record<string, JobHandler | JobOptions>;
+  schedules?: DeclaredSchedule[];
+  /** Keys are "METHOD /path", matched exactly, without the `/api/<plugin>` prefix. */
+  http?: Record<string, HttpHandler>;
+  /** Called once before the handlers are announced; may call `host.setJobs`. */
+  start?(host: Host): void | Promise<void>;
+  stop?(host: Host): void | Promise<void>;
+}
+
+/** Marks a definition as one; checked when it is loaded. */
+export function definePlugin(definition: PluginDefinition): PluginDefinition {
+  return definition;
+}
+
+/** Throw it to fail a job for good: no further try. */
+export class PermanentError extends Error {
+  override name = "PermanentError";
+}
+
+/** Throw it to fail a try and say when the next one makes sense. */
+export class RetryAfterError extends Error {
+  override name = "RetryAfterError";
+  readonly afterMs: number;
+  constructor(message: string, afterMs: number) {
+    super(message);
+    this.afterMs = afterMs;
+  }
+}
+
+/** Throw it to run again later without it counting as a try. */
+export class Snooze extends Error {
+  override name = "Snooze";
+  readonly afterMs: number;
+  constructor(afterMs: number) {
+    super(`snoozed for ${afterMs} ms`);
+    this.afterMs = afterMs;
+  }
+}

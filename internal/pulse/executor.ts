@@ -1,0 +1,50 @@
+/**
+ * Executor: the seam between Pulse and whatever runs a handler. Pulse knows
+ * nothing of processes or gRPC; a plugin's connection implements this.
+ */
+import type { Millis } from "../base/env.ts";
+import type { Job, JobProgress } from "../job/job.ts";
+import type { Outcome } from "../job/outcome.ts";
+import type { HandlerOptions } from "../plugin/plugin.ts";
+
+/** One line that a job said. */
+export interface JobLogLine {
+  at: Millis;
+  level: "debug" | "info" | "warn" | "error";
+  message: string;
+  stage: string;
+  /** A JSON object as text; empty means none. */
+  fields: string;
+}
+
+/** Why a running attempt is told to end. */
+export type CancelReason = "cancelled" | "timeout" | "shutdown";
+
+/** A claimed job on its way through a plugin, with ways back to Pulse while it runs. */
+export interface Attempt {
+  readonly job: Job;
+  /** How long it may take. Pulse enforces it; the plugin is told. */
+  readonly timeoutMs: Millis;
+  /** Aborted when the attempt should end; the reason is a CancelReason. */
+  readonly signal: AbortSignal;
+  progress(progress: JobProgress): void;
+  log(lines: readonly JobLogLine[]): void;
+}
+
+export interface Executor {
+  /** The plugin's name. */
+  readonly plugin: string;
+  readonly version: string;
+  /** Jobs at once, over all its handlers. */
+  readonly concurrency: number;
+  /** Runs one attempt. Never rejects: every ending is an Outcome. */
+  execute(attempt: Attempt): Promise<Outcome>;
+  /** Ends the process, because an attempt ignored its cancellation; the others in it come back as lost, not alone. */
+  replace(reason: string): void;
+}
+
+/** What one plugin brings into a registration step. */
+export interface Registration {
+  executor: Executor;
+  handlers: readonly HandlerOptions[];
+}

@@ -1,0 +1,276 @@
+/**
+ * Store: what must survive a restart, in domain verbs. Two engines implement
+ * it; `storetest/` is the specification that both run.
+ *
+ * A write is answered after its commit: whoever gets the answer may tell the
+ * world. Writes of one turn are committed as one group. The engine supplies the
+ * time, because nodes that share a store must share a clock.
+ */
+import type { Attestation, AttestationFilter, Json } from "../ats/attestation.ts";
+import type { Millis } from "../base/env.ts";
+import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
+import type { Settlement } from "../job/outcome.ts";
+import type {
+  Locking,
+  Occurrence,
+  Owner,
+  Policy,
+  Schedule,
+  ScheduleState,
+  Spec,
+  Target,
+} from "../schedule/schedule.ts";
+
+/** A page of a list, and where the next one starts. `cursor` is null on the last page. */
+export interface Page<T> {
+  items: T[];
+  cursor: string | null;
+}
+
+export const PAGE_ROWS_MAX = 1_000; // A page is read by people or programs one at a time.
+export const PAGE_ROWS_DEFAULT = 50;
+
+export interface PageRequest {
+  limit?: number | undefined;
+  cursor?: string | undefined;
+}
+
+// Jobs
+
+/** What an enqueue found or made. */
+export interface Enqueued {
+  id: string;
+  state: JobState;
+  /** False when the id, or an active job with the unique key, existed. */
+  created: boolean;
+}
+
+/** A wish of the worker: up to `limit` jobs of one lane. */
+export interface LaneRequest {
+  lane: string;
+  limit: number;
+}
+
+export interface JobFilter {
+  state?: JobState | undefined;
+  handler?: string | undefined;
+  scheduleId?: string | undefined;
+  owner?: string | undefined;
+  tenant?: string | undefined;
+  parentId?: string | undefined;
+}
+
+export interface ProgressUpdate {
+  id: string;
+  fence: number;
+  progress: JobProgress;
+}
+
+/** What `cancel` did: `before` is the state it found. A running job is only asked; its worker must be told. */
+export interface Cancelled {
+  job: Job;
+  before: JobState;
+}
+
+/** What became due: how many moved to `queued`, in which lanes, and when to look again. */
+export interface Promoted {
+  count: number;
+  lanes: string[];
+  nextDueAt: Millis | null;
+}
+
+export interface JobStore {
+  /** Writes jobs; idempotent by id and by unique key. All of one call succeed or fail together. */
+  enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]>;
+  /** Null when there is no such job. */
+  get(id: string): Promise<Job | null>;
+  /** Full ids that end or start with `part`; at most `limit`. */
+  find(part: string, limit: number): Promise<string[]>;
+  /** Newest first. */
+  list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
+  /** Hands queued jobs to a boot, each with a new fence. Lowest priority number first, then first in, first out. */
+  claim(request: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]>;
+  /** Ends attempts. False for one whose fence no longer holds: its result does not count. */
+  settle(settlements: readonly Settlement[]): Promise<boolean[]>;
+  /** Notes progress of running jobs; updates without a live fence are dropped. */
+  progress(updates: readonly ProgressUpdate[]): Promise<void>;
+  /** Moves up to `limit` due jobs (scheduled, retrying) to queued. */
+  promote(limit: number): Promise<Promoted>;
+  /** Cancels what is not running at once, and marks what is. Null when there is no such job; `before` may be a finished state. */
+  cancel(id: string, by: string): Promise<Cancelled | null>;
+  /** Requeues jobs that are held by boots other than `bootId` whose lease has ended. Returns the lanes touched and the ids. */
+  recover(bootId: string): Promise<{ ids: string[]; lanes: string[] }>;
+  /** Sets what the plugin itself may say of its own job: progress and cost. False when it is not running. */
+  annotate(id: string, change: { progress?: JobProgress; costActual?: number }): Promise<boolean>;
+  counts(): Promise<Record<JobState, number>>;
+  /** Queued jobs per lane, for lanes that have any. */
+  queuedLanes(): Promise<{ lane: string; count: number }[]>;
+}
+
+// Schedules
+
+export interface NewSchedule {
+  id: string;
+  name: string;
+  tenant: string;
+  owner: Owner;
+  declaredId: string;
+  target: Target;
+  payload: Uint8Array;
+  spec: Spec;
+  timezone: string;
+  /** Absent: the moment of creation. */
+  anchor?: Millis | undefined;
+  policy: Policy;
+  locking: Locking;
+  paused: { note: string; by: string } | null;
+  description: string;
+  metadata: Record<string, string>;
+}
+
+/** Absent fields stay. A change of spec re-anchors an interval unless `anchor` is given. */
+export interface ScheduleChange {
+  name?: string | undefined;
+  target?: Target | undefined;
+  payload?: Uint8Array | undefined;
+  spec?: Spec | undefined;
+  timezone?: string | undefined;
+  anchor?: Millis | undefined;
+  policy?: Policy | undefined;
+  locking?: Locking | undefined;
+  description?: string | undefined;
+  metadata?: Record<string, string> | undefined;
+}
+
+export interface ScheduleFilter {
+  state?: ScheduleState | undefined;
+  handler?: string | undefined;
+  owner?: Owner | undefined;
+  tenant?: string | undefined;
+  /** False: without deleted ones, unless `state` asks for them. */
+  deleted?: boolean | undefined;
+}
+
+/** Why a verb did not do what was asked. The caller makes a sentence of it. */
+export type ScheduleRefusal =
+  | { refused: "not-found" }
+  | { refused: "deleted"; schedule: Schedule }
+  | { refused: "revision"; schedule: Schedule }
+  | { refused: "name-taken"; schedule: Schedule };
+
+/** What a fire step did. */
+export interface Fired {
+  /** Schedules that were due and are accounted for now. */
+  settled: number;
+  jobs: { id: string; lane: string; scheduleId: string; occurrence: Millis }[];
+  /** Schedules whose definition could not be evaluated; they are tried again after a pause. */
+  broken: { scheduleId: string; message: string }[];
+  /** When the next schedule of this node is due; null when none is. */
+  nextDueAt: Millis | null;
+}
+
+export type DeclaredChange = { id: string; declaredId: string; change: "created" | "updated" | "unchanged" | "deleted" | "revived" };
+
+export interface ScheduleStore {
+  create(schedule: NewSchedule): Promise<Schedule | ScheduleRefusal>;
+  get(id: string): Promise<Schedule | null>;
+  /** Schedules, not deleted, that have this name; more than one when several owners use it. */
+  named(name: string): Promise<Schedule[]>;
+  /** Full ids that end or start with `part`; at most `limit`. */
+  find(part: string, limit: number): Promise<string[]>;
+  /** Oldest first. */
+  list(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>>;
+  update(id: string, change: ScheduleChange, revision?: number): Promise<Schedule | ScheduleRefusal>;
+  pause(id: string, pause: { note: string; by: string; until: Millis | null }): Promise<Schedule | ScheduleRefusal>;
+  /** Occurrences of the pause are recorded as `paused`; the next one is after now. */
+  resume(id: string): Promise<Schedule | ScheduleRefusal>;
+  /** Soft: the row and its ledger stay. */
+  delete(id: string, by: string): Promise<Schedule | ScheduleRefusal>;
+  /** Makes the declared schedules of an owner equal to the list; what people paused or deleted stays so. */
+  declare(owner: Owner, declared: readonly NewSchedule[]): Promise<DeclaredChange[]>;
+  /** Accounts for everything that is due on this node, up to `limit` schedules: ledger rows, jobs and cursors in one transaction. */
+  fire(request: { nodeId: string; limit: number }): Promise<Fired>;
+  /** Ledger rows with an occurrence in [from, to), oldest first. */
+  ledger(id: string, range: { from?: Millis; to?: Millis }, page: PageRequest): Promise<Page<Occurrence>>;
+  counts(): Promise<Record<ScheduleState, number>>;
+}
+
+// Attestations
+
+export interface NewAttestation {
+  id: string;
+  subjects: readonly string[];
+  predicates: readonly string[];
+  contexts: readonly string[];
+  actors: readonly string[];
+  timestamp: Millis | null;
+  source: string;
+  attributes: Record<string, Json>;
+}
+
+export interface AttestationStore {
+  /** Writes statements; one whose id exists is left as it is. Returns those that were written. */
+  create(attestations: readonly NewAttestation[]): Promise<Attestation[]>;
+  get(id: string): Promise<Attestation | null>;
+  /** Last written first. */
+  query(filter: AttestationFilter): Promise<Attestation[]>;
+  count(): Promise<number>;
+}
+
+// Logs, nodes, audit
+
+/** A stored line of a job. `seq` counts from 1 without gaps, but for a marked one. */
+export interface LogLine {
+  seq: number;
+  at: Millis;
+  attempt: number;
+  level: string;
+  message: string;
+  stage: string;
+  fields: string;
+}
+
+export type NewLogLine = Omit<LogLine, "seq">;
+
+export interface LogStore {
+  /** Takes lines at once and makes them durable within a second. Beyond the job's cap they become one marker. */
+  append(jobId: string, lines: readonly NewLogLine[]): void;
+  /** Lines with `seq > after`, in order. */
+  read(jobId: string, request: { after?: number; limit?: number }): Promise<LogLine[]>;
+  flush(): Promise<void>;
+}
+
+export interface NodeStore {
+  /** The stable id of this node, made on first use. */
+  nodeId(): Promise<string>;
+  /** Says that a boot is alive for `leaseMs` from now. False when its lease was already taken from it. */
+  renew(boot: { bootId: string; nodeId: string; version: string; leaseMs: Millis }): Promise<boolean>;
+  /** Ends a boot: its jobs may be taken at once. */
+  release(bootId: string): Promise<void>;
+}
+
+export interface AuditEntry {
+  id: string;
+  at: Millis;
+  principal: string;
+  operation: string;
+  subject: string;
+  allowed: boolean;
+  detail: string;
+}
+
+export interface AuditStore {
+  add(entry: Omit<AuditEntry, "at">): Promise<void>;
+  list(page: PageRequest): Promise<Page<AuditEntry>>;
+}
+
+export interface Store {
+  readonly jobs: JobStore;
+  readonly schedules: ScheduleStore;
+  readonly attestations: AttestationStore;
+  readonly logs: LogStore;
+  readonly nodes: NodeStore;
+  readonly audit: AuditStore;
+  /** Commits what is open and closes. */
+  close(): Promise<void>;
+}

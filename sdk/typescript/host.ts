@@ -1,0 +1,157 @@
+/**
+ * Host: what a plugin may ask of the program that runs it. One address serves
+ * all services; the token of this process goes with every call.
+ */
+import { credentials, Metadata } from "@grpc/grpc-js";
+import { ATSStoreServiceClient } from "../../proto/gen/protocol/atsstore.ts";
+import {
+  HostServiceClient,
+  type NewJob,
+  type Schedule as WireSchedule,
+} from "../../proto/gen/qntx/v1/host.ts";
+import { createAttestations } from "./attestations.ts";
+import { ask, HostError } from "./call.ts";
+import { fromBytes, toBytes } from "./codec.ts";
+import type { EnqueueOptions, Host, JobLog, Json, NewSchedule, Queue, Schedule, Scheduler } from "./qntx.ts";
+
+export const MESSAGE_BYTES_MAX = 104_857_600; // 100 MiB, as QNTX allows.
+const PAGE = 200; // Schedules per call when listing.
+
+/** What Initialize told: where the host is and who we are to it. */
+export interface HostAddress {
+  address: string;
+  token: string;
+  config: Record<string, string>;
+}
+
+export interface HostClient {
+  host: Host;
+  close(): void;
+}
+
+/** Connects (lazily) to the host. */
+export function connectHost(
+  { address, token, config }: HostAddress,
+  { log, setJobs }: { log: JobLog; setJobs: Host["setJobs"] },
+): HostClient {
+  const options = {
+    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+    "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+  };
+  // Without an address every call fails with UNAVAILABLE and says where it tried.
+  const target = address || "127.0.0.1:1";
+  const service = new HostServiceClient(target, credentials.createInsecure(), options);
+  const ats = new ATSStoreServiceClient(target, credentials.createInsecure(), options);
+  const metadata = new Metadata();
+  metadata.set("authorization", `Bearer ${token}`);
+  return {
+    host: {
+      config: Object.freeze({ ...config }),
+      log,
+      scheduler: createScheduler(service, metadata),
+      queue: createQueue(service, metadata),
+      ats: createAttestations({ ats, service, metadata, token, log }),
+      setJobs,
+    },
+    close() {
+      service.close();
+      ats.close();
+    },
+  };
+}
+
+function createScheduler(client: HostServiceClient, metadata: Metadata): Scheduler {
+  const create = async (schedule: NewSchedule, upsert: boolean) =>
+    readSchedule(
+      await ask(client.createSchedule.bind(client), { ...wireSchedule(schedule), upsert }, metadata),
+    );
+  return {
+    create: (schedule) => create(schedule, false),
+    upsert: (schedule) => create(schedule, true),
+    async get(id) {
+      try {
+        return readSchedule(await ask(client.getSchedule.bind(client), { id }, metadata));
+      } catch (error) {
+        if (error instanceof HostError && error.code === "NOT_FOUND") return undefined;
+        throw error;
+      }
+    },
+    async list({ handler = "", state = "" } = {}) {
+      const schedules: Schedule[] = [];
+      let cursor = "";
+      do {
+        const request = { handler, state, limit: PAGE, cursor };
+        const page = await ask(client.listSchedules.bind(client), request, metadata);
+        schedules.push(...page.schedules.map(readSchedule));
+        cursor = page.cursor;
+      } while (cursor !== "");
+      return schedules;
+    },
+    async update(id, { payload, ...change }) {
+      const request = { ...change, id, ...(payload === undefined ? {} : { payload: toBytes(payload) }) };
+      return readSchedule(await ask(client.updateSchedule.bind(client), request, metadata));
+    },
+    pause: async (id, note = "") =>
+      readSchedule(await ask(client.pauseSchedule.bind(client), { id, note }, metadata)),
+    resume: async (id) => readSchedule(await ask(client.resumeSchedule.bind(client), { id }, metadata)),
+    delete: async (id) => readSchedule(await ask(client.deleteSchedule.bind(client), { id }, metadata)),
+  };
+}
+
+function wireSchedule(schedule: NewSchedule) {
+  return {
+    name: schedule.name ?? "",
+    handler: schedule.handler,
+    payload: toBytes(schedule.payload),
+    every: schedule.every ?? "",
+    cron: schedule.cron ?? "",
+    at: schedule.at ?? "",
+    timezone: schedule.timezone ?? "",
+    description: schedule.description ?? "",
+    metadata: schedule.metadata ?? {},
+    paused: schedule.paused ?? false,
+  };
+}
+
+function readSchedule(schedule: WireSchedule): Schedule {
+  return { ...schedule, payload: fromBytes(schedule.payload), state: readState(schedule.state) };
+}
+
+function readState(state: string): Schedule["state"] {
+  if (state === "active" || state === "paused" || state === "finished" || state === "deleted") return state;
+  throw new HostError("INTERNAL", `The host says that a schedule is ${JSON.stringify(state)}.`);
+}
+
+function createQueue(client: HostServiceClient, metadata: Metadata): Queue {
+  const enqueueMany: Queue["enqueueMany"] = async (jobs) => {
+    if (jobs.length === 0) return [];
+    const request = {
+      jobs: jobs.map(({ handler, payload, ...options }) => wireJob(handler, payload, options)),
+    };
+    const answer = await ask(client.enqueue.bind(client), request, metadata);
+    return answer.jobs.map(({ id, created }) => ({ id, created }));
+  };
+  return {
+    enqueueMany,
+    async enqueue(handler, payload, options = {}) {
+      const [job] = await enqueueMany([{ handler, payload, ...options }]);
+      if (!job)
+        throw new HostError("INTERNAL", `The host did not say what became of the job for ${handler}.`);
+      return job;
+    },
+  };
+}
+
+function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJob {
+  return {
+    id: options.id ?? "",
+    handler,
+    payload: toBytes(payload),
+    priority: options.priority ?? 0,
+    runAt: options.runAt ?? "",
+    uniqueKey: options.uniqueKey ?? "",
+    maxAttempts: options.maxAttempts ?? 0,
+    timeoutMs: options.timeoutMs ?? 0,
+    parentId: "",
+  };
+}

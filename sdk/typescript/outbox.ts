@@ -1,0 +1,177 @@
+/**
+ * Outbox: everything that jobs have to say, gathered and sent once a turn of
+ * the event loop. One message with a hundred endings costs hardly more than one
+ * with a single ending, and that is what carries fifty thousand jobs a second.
+ *
+ * When the host does not read, endings wait without limit (the host knows how
+ * many jobs it started) but lines do not: beyond a limit they are counted and
+ * dropped, and a line in their place says how many.
+ */
+import { type HandlersChanged, type JobLog, PluginMessage } from "../../proto/gen/qntx/v1/plugin.ts";
+import type { JobBeat, JobFinish, JobProgress } from "../../proto/gen/qntx/v1/plugin.ts";
+
+export const MESSAGE_ITEMS_MAX = 2_000; // Per message: keeps encoding one below some milliseconds.
+export const MESSAGE_BYTES_MAX = 1_048_576; // Per message, but for its last item: far below gRPC's own 4 MiB.
+export const LOGS_WAITING_MAX = 10_000; // Lines that wait for a host that does not read.
+export const LOG_CHARS_MAX = 16_384; // Of one line; the rest of it is cut.
+
+/** Sends a message; false when the host does not keep up and no more should follow until `resume`. */
+export type Send = (message: PluginMessage) => boolean;
+
+interface Gap {
+  log: JobLog;
+  lines: number;
+}
+
+/** Gathers what is said in one turn and sends it at its end. */
+export class Outbox {
+  readonly #send: Send;
+  readonly #gaps = new Map<string, Gap>();
+  #logs: JobLog[] = [];
+  #progress = new Map<string, JobProgress>();
+  #beats: JobBeat[] = [];
+  #finishes: JobFinish[] = [];
+  #handlers: HandlersChanged | undefined;
+  #asked = false;
+  #waiting = false;
+  #closed = false;
+  #whenSent: (() => void)[] = [];
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  finish(finish: JobFinish): void {
+    this.#finishes.push(finish);
+    this.#ask();
+  }
+
+  log(log: JobLog): void {
+    if (this.#logs.length >= LOGS_WAITING_MAX) return this.#drop(log);
+    if (log.message.length > LOG_CHARS_MAX) log.message = `${log.message.slice(0, LOG_CHARS_MAX)}… (cut)`;
+    this.#logs.push(log);
+    this.#ask();
+  }
+
+  /** Only the newest progress of a job in one turn is sent. */
+  progress(progress: JobProgress): void {
+    this.#progress.set(`${progress.jobId} ${progress.fence}`, progress);
+    this.#ask();
+  }
+
+  beat(beat: JobBeat): void {
+    this.#beats.push(beat);
+    this.#ask();
+  }
+
+  /** Announces other handlers; resolves when that is sent. */
+  announce(handlers: HandlersChanged): Promise<void> {
+    this.#handlers = handlers;
+    this.#ask();
+    return this.sent();
+  }
+
+  /** Resolves when all that was said so far is sent, or can no longer be. */
+  sent(): Promise<void> {
+    if (this.#closed || this.#isEmpty()) return Promise.resolve();
+    return new Promise((resolve) => this.#whenSent.push(resolve));
+  }
+
+  /** The host reads again. */
+  resume(): void {
+    this.#waiting = false;
+    this.#flush();
+  }
+
+  /** Nothing can be sent any more. */
+  close(): void {
+    this.#closed = true;
+    this.#settleSent();
+  }
+
+  #ask(): void {
+    if (this.#asked || this.#closed) return;
+    this.#asked = true;
+    setImmediate(() => {
+      this.#asked = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    while (!this.#closed && !this.#waiting && !this.#isEmpty()) this.#waiting = !this.#send(this.#take());
+    if (this.#isEmpty()) this.#settleSent();
+  }
+
+  #settleSent(): void {
+    for (const resolve of this.#whenSent.splice(0)) resolve();
+  }
+
+  #isEmpty(): boolean {
+    return (
+      this.#finishes.length === 0 &&
+      this.#logs.length === 0 &&
+      this.#beats.length === 0 &&
+      this.#progress.size === 0 &&
+      this.#gaps.size === 0 &&
+      this.#handlers === undefined
+    );
+  }
+
+  /** The next message: lines before endings, because a job that has ended says nothing. */
+  #take(): PluginMessage {
+    const logs = take(this.#logs, (log) => log.message.length + log.fields.length);
+    const linesLeft = logs.length < this.#logs.length;
+    this.#logs = this.#logs.slice(logs.length);
+    if (!linesLeft) logs.push(...this.#takeGaps());
+
+    const finishes = linesLeft ? [] : take(this.#finishes, sizeOfFinish);
+    this.#finishes = this.#finishes.slice(finishes.length);
+
+    const message: PluginMessage = {
+      finishes,
+      logs,
+      progress: [...this.#progress.values()],
+      beats: this.#beats,
+      handlersChanged: this.#handlers,
+      ready: false,
+    };
+    this.#beats = [];
+    this.#progress = this.#progress.size === 0 ? this.#progress : new Map();
+    this.#handlers = undefined;
+    return message;
+  }
+
+  #drop(log: JobLog): void {
+    const gap = this.#gaps.get(log.jobId);
+    if (gap) gap.lines++;
+    else this.#gaps.set(log.jobId, { log, lines: 1 });
+  }
+
+  #takeGaps(): JobLog[] {
+    const gaps = [...this.#gaps.values()];
+    this.#gaps.clear();
+    return gaps.map(({ log, lines }) => ({
+      ...log,
+      level: "warn",
+      message: `${lines} lines were dropped here: the job said more than could be sent.`,
+      fields: "",
+    }));
+  }
+}
+
+/** The first items that fit into one message; at least one, however large it is. */
+function take<T>(items: T[], sizeOf: (item: T) => number): T[] {
+  let bytes = 0;
+  let count = 0;
+  for (const item of items) {
+    bytes += sizeOf(item);
+    if (count > 0 && (bytes > MESSAGE_BYTES_MAX || count >= MESSAGE_ITEMS_MAX)) break;
+    count++;
+  }
+  return items.slice(0, count);
+}
+
+function sizeOfFinish(finish: JobFinish): number {
+  return finish.result.length + (finish.error ? finish.error.message.length + finish.error.stack.length : 0);
+}

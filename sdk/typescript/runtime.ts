@@ -1,0 +1,290 @@
+/**
+ * Runtime: serves a plugin over gRPC, so that a host can find out what it is,
+ * start it and run its jobs. `role.ts` makes a whole process of this.
+ *
+ * It answers QNTX's own DomainPluginService and our PluginService on one port
+ * of the loopback interface. Initialize is harmless the second time.
+ */
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  status,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import {
+  DomainPluginServiceService,
+  type DomainPluginServiceServer,
+  type InitializeRequest,
+  InitializeResponse,
+} from "../../proto/gen/protocol/domain.ts";
+import {
+  DescribeResponse,
+  type HandlerOptions,
+  PluginServiceService,
+  type PluginServiceServer,
+} from "../../proto/gen/qntx/v1/plugin.ts";
+import { textOf } from "./ending.ts";
+import { connectHost, type HostClient, MESSAGE_BYTES_MAX } from "./host.ts";
+import { plainAnswer } from "./http.ts";
+import { fromDefinition, type Handlers, type LoadedPlugin, readHandlers } from "./loaded.ts";
+import { captureConsole, createPluginLog } from "./log.ts";
+import type { Host, JobHandler, JobLog, PluginDefinition } from "./qntx.ts";
+import { type JobSource, JobStream } from "./stream.ts";
+import { executeJob } from "./unary.ts";
+
+const PORT_TRIES = 64; // As QNTX's own plugins do when their port is taken.
+const STOP_MS = 4_000; // The host waits 5 s for the answer to Shutdown.
+const CLOSE_MS = 500; // For answers that are on their way when the server closes.
+
+export interface ServeOptions {
+  /** The port to try first; 0 takes any. */
+  port: number;
+  /** Writes a line of the plugin's own log; process.stdout when absent. */
+  print?: (line: string) => void;
+}
+
+export interface RunningPlugin {
+  readonly name: string;
+  readonly port: number;
+  /** Runs the plugin's stop, tells its jobs to end and closes the port. Harmless the second time. */
+  stop(): Promise<void>;
+  /** Resolves when the plugin has stopped, whoever asked for it. */
+  readonly stopped: Promise<void>;
+}
+
+/** Serves a definition until it is stopped. Throws a PluginError when the definition is wrong. */
+export function servePlugin(definition: PluginDefinition, options: ServeOptions): Promise<RunningPlugin> {
+  return serveLoaded(fromDefinition(definition), options);
+}
+
+/** Serves a plugin of either kind until it is stopped, and says its port on stdout. */
+export async function serveLoaded(plugin: LoadedPlugin, options: ServeOptions): Promise<RunningPlugin> {
+  captureConsole();
+  const print = options.print ?? ((line: string) => void process.stdout.write(`${line}\n`));
+  const server = new Server({
+    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+    "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+  });
+  const stopped = Promise.withResolvers<void>();
+  const served = new ServedPlugin(plugin, createPluginLog(print));
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= served
+      .stop()
+      .then(() => closeServer(server))
+      .finally(() => stopped.resolve());
+    return stopped.promise;
+  };
+  server.addService(DomainPluginServiceService, domainService(served, stop));
+  server.addService(PluginServiceService, pluginService(served));
+  const port = await bind(server, options.port);
+  print(`QNTX_PLUGIN_PORT=${port}`);
+  return { name: plugin.metadata.name, port, stop, stopped: stopped.promise };
+}
+
+/** What is known of a plugin while it is served: its handlers now, its host, its streams. */
+class ServedPlugin {
+  readonly plugin: LoadedPlugin;
+  readonly streams = new Set<JobStream>();
+  readonly #log: JobLog;
+  #handlers: Handlers;
+  #changed = false;
+  #client: HostClient | undefined;
+  #initialized: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(plugin: LoadedPlugin, log: JobLog) {
+    this.plugin = plugin;
+    this.#log = log;
+    this.#handlers = plugin.handlers;
+  }
+
+  get name(): string {
+    return this.plugin.metadata.name;
+  }
+
+  get handlers(): Handlers {
+    return this.#handlers;
+  }
+
+  /** What a job needs; undefined before Initialize. */
+  get source(): (JobSource & { version: string }) | undefined {
+    if (!this.#client) return undefined;
+    const { name, version } = this.plugin.metadata;
+    return { name, version, host: this.#client.host, handler: (handler) => this.#find(handler) };
+  }
+
+  /** The handlers to announce on a new stream: none when Initialize and Describe said all. */
+  get changed(): HandlerOptions[] | undefined {
+    return this.#changed ? this.#options() : undefined;
+  }
+
+  /** Starts the plugin. Once a process: the second call waits for the first. */
+  initialize(request: InitializeRequest): Promise<void> {
+    this.#initialized ??= this.#initialize(request);
+    return this.#initialized;
+  }
+
+  /** Ends the jobs and runs the plugin's stop. An error of it is logged, not thrown: it is too late to refuse. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #initialize(request: InitializeRequest): Promise<void> {
+    const { authToken: token, config, queueEndpoint, scheduleEndpoint, atsStoreEndpoint } = request;
+    const address = queueEndpoint || scheduleEndpoint || atsStoreEndpoint;
+    const setJobs: Host["setJobs"] = (jobs) => this.#change(readHandlers(this.name, jobs));
+    this.#client = connectHost({ address, token, config }, { log: this.#log, setJobs });
+    await this.plugin.start(this.#client.host, request);
+  }
+
+  async #stop(): Promise<void> {
+    for (const stream of this.streams) stream.abort("shutdown");
+    const client = this.#client;
+    if (!client) return;
+    const limit = new Promise<void>((resolve) => void setTimeout(resolve, STOP_MS).unref());
+    try {
+      await Promise.race([this.plugin.stop(client.host), limit]);
+    } catch (error) {
+      this.#log.error(`the plugin's stop failed: ${textOf(error)}`);
+    }
+    client.close();
+  }
+
+  async #change(handlers: Handlers): Promise<void> {
+    this.#handlers = handlers;
+    this.#changed = true;
+    await Promise.all([...this.streams].map((stream) => stream.announce(this.#options())));
+  }
+
+  #options(): HandlerOptions[] {
+    return [...this.#handlers.values()].map(({ options }) => options);
+  }
+
+  /** `hello.greet` as announced, or `hello/hello.greet` with the plugin in front. */
+  #find(name: string): JobHandler | undefined {
+    const announced = name.startsWith(`${this.name}/`) ? name.slice(this.name.length + 1) : name;
+    return this.#handlers.get(announced)?.run;
+  }
+}
+
+function pluginService(served: ServedPlugin): PluginServiceServer {
+  const { plugin, streams } = served;
+  return {
+    describe(_call, answer) {
+      const handlers = [...served.handlers.values()].map(({ options }) => options);
+      const { capabilities, schedules, endpoints, concurrency } = plugin;
+      const wants = { capabilities, schedules, endpoints, concurrency };
+      answer(null, DescribeResponse.fromPartial({ protocol: "qntx.v1", stream: true, handlers, ...wants }));
+    },
+    jobs(call) {
+      const { source } = served;
+      if (!source) return void call.emit("error", NOT_INITIALIZED);
+      const stream: JobStream = new JobStream(call, source, {
+        changed: served.changed,
+        onClosed: () => streams.delete(stream),
+      });
+      streams.add(stream);
+    },
+  };
+}
+
+function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainPluginServiceServer {
+  const { plugin } = served;
+  return {
+    metadata: (_call, answer) => answer(null, plugin.metadata),
+    initialize: unary(async (request) => {
+      await served.initialize(request);
+      const handlerNames = [...served.handlers.keys()];
+      const httpRoutes = plugin.endpoints.map(({ method, path, description }) => ({
+        method,
+        path,
+        description,
+      }));
+      return InitializeResponse.fromPartial({ handlerNames, schedules: plugin.scheduleInfos, httpRoutes });
+    }),
+    shutdown: unary(async () => {
+      await served.stop();
+      setImmediate(() => void stop()); // Answers first: closing the server cuts what is on its way.
+      return {};
+    }),
+    handleHttp: unary(async (request) => {
+      const { source } = served;
+      if (!source) return plainAnswer(503, `Plugin ${served.name} is not initialized yet.\n`);
+      try {
+        return await plugin.answer(request, source.host);
+      } catch (error) {
+        source.host.log.error(`${request.method} ${request.path} failed: ${textOf(error)}`, {
+          stack: error instanceof Error ? (error.stack ?? "") : "",
+        });
+        return plainAnswer(500, `Plugin ${served.name} failed to answer.\n`);
+      }
+    }),
+    handleWebSocket: (call) =>
+      void call.emit("error", { code: status.UNIMPLEMENTED, details: `${served.name} has no WebSocket.` }),
+    health(_call, answer) {
+      const running = [...served.streams].reduce((sum, stream) => sum + stream.running, 0);
+      answer(null, { healthy: true, message: "running", details: { jobs: String(running) } });
+    },
+    configSchema: (_call, answer) => answer(null, { fields: {} }),
+    registerGlyphs: unary(async () => ({ glyphs: plugin.glyphs() })),
+    executeJob(call, answer) {
+      const { source } = served;
+      if (source) executeJob(source, call, answer);
+      else answer(NOT_INITIALIZED);
+    },
+  };
+}
+
+const NOT_INITIALIZED = {
+  code: status.FAILED_PRECONDITION,
+  details: "The plugin is not initialized yet.",
+};
+
+/** An async function as a gRPC method. What it throws is INTERNAL, with the sentence. */
+function unary<Q, A>(method: (request: Q) => Promise<A>) {
+  return (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>): void => {
+    method(call.request).then(
+      (response) => answer(null, response),
+      (error: unknown) => answer({ code: status.INTERNAL, details: textOf(error) }),
+    );
+  };
+}
+
+/** Binds to the port or one of the next ones. Resolves with the port that it got. */
+async function bind(server: Server, first: number): Promise<number> {
+  const tries = first === 0 ? 1 : PORT_TRIES;
+  for (let port = first; ; port++) {
+    try {
+      return await bindTo(server, port);
+    } catch (error) {
+      if (port - first + 1 >= tries) {
+        throw new Error(`No port between ${first} and ${port} of 127.0.0.1 is free.`, { cause: error });
+      }
+    }
+  }
+}
+
+function bindTo(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, CLOSE_MS);
+    server.tryShutdown(() => {
+      clearTimeout(force);
+      resolve();
+    });
+  });
+}

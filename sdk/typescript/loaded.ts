@@ -39,7 +39,7 @@ export interface LoadedPlugin {
   start(host: Host, request: InitializeRequest): Promise<void>;
   stop(host: Host): Promise<void>;
   answer(request: HTTPRequest, host: Host): Promise<HTTPResponse>;
-  glyphs(): GlyphDef[];
+  glyphs(): Promise<GlyphDef[]>;
 }
 
 const MISSED = ["skip", "latest", "earliest", "all"];
@@ -70,7 +70,7 @@ export function fromDefinition(definition: PluginDefinition): LoadedPlugin {
     start: async (host) => definition.start?.(host),
     stop: async (host) => definition.stop?.(host),
     answer: router.answer,
-    glyphs: () => [],
+    glyphs: async () => [],
   };
 }
 

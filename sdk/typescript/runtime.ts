@@ -230,7 +230,7 @@ function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainP
       answer(null, { healthy: true, message: "running", details: { jobs: String(running) } });
     },
     configSchema: (_call, answer) => answer(null, { fields: {} }),
-    registerGlyphs: unary(async () => ({ glyphs: plugin.glyphs() })),
+    registerGlyphs: unary(async () => ({ glyphs: await plugin.glyphs() })),
     executeJob(call, answer) {
       const { source } = served;
       if (source) executeJob(source, call, answer);

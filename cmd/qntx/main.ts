@@ -1,0 +1,65 @@
+#!/usr/bin/env bun
+/**
+ * qntx: the program. The only file that reads argv, touches the process's
+ * streams, handles signals and ends the process.
+ */
+import { homedir } from "node:os";
+import { realEnv } from "../../internal/base/env.ts";
+import type { QuitSignals } from "../../internal/base/lifecycle.ts";
+import { EXIT } from "./exit.ts";
+import { run } from "./run.ts";
+import { tree } from "./tree.ts";
+import type { Sink, World } from "./world.ts";
+
+const COLUMNS_DEFAULT = 80; // For a terminal that does not tell its width.
+
+const world: World = {
+  argv: process.argv.slice(2),
+  vars: process.env,
+  cwd: process.cwd(),
+  userHome: homedir(),
+  env: realEnv,
+  stdin: { terminal: process.stdin.isTTY === true, text: () => Bun.stdin.text() },
+  stdout: sinkOf(process.stdout),
+  stderr: sinkOf(process.stderr),
+  quit: quitOnSignals,
+};
+
+for (const stream of [process.stdout, process.stderr]) stream.on("error", leaveWhenNobodyReads);
+
+const code = await run(tree, world);
+await Promise.all([drained(process.stdout), drained(process.stderr)]);
+// Said aloud, because a command may leave a half-open connection behind that would keep the process.
+process.exit(code);
+
+function sinkOf(stream: NodeJS.WriteStream): Sink {
+  return {
+    terminal: stream.isTTY === true,
+    columns: stream.columns ?? COLUMNS_DEFAULT,
+    write: (text) => void stream.write(text),
+  };
+}
+
+/** `qntx … | head -1`: the reader has what it wanted, which is no failure. */
+function leaveWhenNobodyReads(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(EXIT.ok);
+}
+
+/** Resolves when everything written so far has left the process. */
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write("", () => resolve()));
+}
+
+/** First Ctrl-C (or SIGTERM) stops, the second hurries, the third leaves. */
+function quitOnSignals(): QuitSignals {
+  const quit = new AbortController();
+  const hurry = new AbortController();
+  const onSignal = () => {
+    if (hurry.signal.aborted) process.exit(EXIT.interrupted);
+    (quit.signal.aborted ? hurry : quit).abort();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return { quit: quit.signal, hurry: hurry.signal };
+}

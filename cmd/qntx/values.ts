@@ -1,0 +1,82 @@
+/**
+ * Values: what an option's text can be read as, beyond plain text. Each throws
+ * a Fault that names the option. Give one as `parse` in a command's `args`.
+ */
+import type { Millis } from "../../internal/base/env.ts";
+import { parseDuration } from "../../internal/base/duration.ts";
+import { Fault, fieldFault, messageOf, shown } from "../../internal/base/fault.ts";
+import { parseInstant } from "../../internal/base/instant.ts";
+import { resolve } from "node:path";
+import type { Parse } from "./command.ts";
+import type { World } from "./world.ts";
+
+/** `1h30m` → milliseconds. */
+export const duration: Parse<Millis> = (text, name) => parseDuration(text, name);
+
+/** `2026-01-31T09:00:00Z` → milliseconds since 1970. */
+export const instant: Parse<Millis> = (text, name) => parseInstant(text, name);
+
+/** A whole number from `min` to `max`. */
+export function integer(min: number, max: number): Parse<number> {
+  return (text, name) => {
+    const value = Number(text);
+    if (/^-?\d{1,15}$/.test(text) && value >= min && value <= max) return value;
+    throw fieldFault(name, `${shown(text)} is not a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** JSON: written out, `@FILE`, or `@-` and `-` for standard input. */
+export const json: Parse<unknown> = async (text, name, world) => {
+  const { body, from } = await textOrFile(text, name, world, "@");
+  try {
+    const value: unknown = JSON.parse(body);
+    return value;
+  } catch (error) {
+    throw fieldFault(
+      name,
+      `${from ?? shown(body)} is not JSON: ${messageOf(error)}.`,
+      'Texts need their quotes: \'"hello"\' or \'{"who": "world"}\'; @FILE reads a file, @- standard input.',
+    );
+  }
+};
+
+/** A file's text by its path, or `-` for standard input. */
+export const fileText: Parse<string> = async (text, name, world) => {
+  return text === "-" ? readStdin(name, world) : readFile(text, name, world);
+};
+
+/** `KEY=VALUE` as a pair. */
+export const pair: Parse<readonly [key: string, value: string]> = (text, name) => {
+  const equals = text.indexOf("=");
+  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
+  throw fieldFault(name, `${shown(text)} is not KEY=VALUE.`);
+};
+
+async function textOrFile(
+  text: string,
+  name: string,
+  world: World,
+  mark: string,
+): Promise<{ body: string; from?: string }> {
+  if (text === "-" || text === `${mark}-`) {
+    return { body: await readStdin(name, world), from: "standard input" };
+  }
+  if (!text.startsWith(mark)) return { body: text };
+  const path = text.slice(mark.length);
+  return { body: await readFile(path, name, world), from: path };
+}
+
+/** Waiting for a person to type a document would look like a hang. */
+function readStdin(name: string, { stdin }: World): Promise<string> {
+  if (!stdin.terminal) return stdin.text();
+  throw fieldFault(name, "standard input is a terminal.", "Pipe the text in, or name a file.");
+}
+
+async function readFile(path: string, name: string, { cwd }: World): Promise<string> {
+  try {
+    return await Bun.file(resolve(cwd, path)).text();
+  } catch (error) {
+    const message = `${shown(path)} cannot be read: ${messageOf(error)}`;
+    throw new Fault("usage", `${name}: ${message}`, { fields: [{ field: name, message }], cause: error });
+  }
+}

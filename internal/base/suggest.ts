@@ -1,0 +1,41 @@
+/**
+ * Suggest: which known word somebody probably meant. Used wherever a name that
+ * a person wrote is refused: options, commands, configuration keys.
+ */
+
+/** The known word nearest to what was written, or undefined when nothing is near enough to be a typing mistake. */
+export function nearest(written: string, known: Iterable<string>): string | undefined {
+  const word = written.toLowerCase();
+  const limit = Math.max(1, Math.floor(word.length / 3)); // One slip in three letters; more is another word.
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const candidate of known) {
+    const other = candidate.toLowerCase();
+    const distance = word.length >= 3 && other.startsWith(word) ? 1 : editDistance(word, other, limit);
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+/** Letters to add, drop, change or swap (Damerau, neighbours only); anything above `limit` is `limit + 1`. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1;
+  let before: number[] = [];
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min(at(row, j) + 1, at(next, j - 1) + 1, at(row, j - 1) + (same ? 0 : 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) cost = Math.min(cost, at(before, j - 2) + 1);
+      next.push(cost);
+    }
+    [before, row] = [row, next];
+  }
+  return Math.min(at(row, b.length), limit + 1);
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? Number.POSITIVE_INFINITY;
+}

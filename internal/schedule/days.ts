@@ -8,6 +8,9 @@
  */
 
 export const SECONDS_PER_DAY = 86_400;
+/** Occurrences lie in the years 0 to 9999, in UTC: beyond, dates no longer sort as text. */
+export const SECOND_MIN = -62_167_219_200;
+export const SECOND_MAX = 253_402_300_799;
 export const MONTH_SHAPES = 28;
 
 const DAYS_PER_ERA = 146_097; // 400 years: the calendar repeats after them.

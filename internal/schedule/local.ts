@@ -42,17 +42,17 @@ export function countMatches(cron: Cron, from: number, until: number): number {
   return countDays(cron, firstOfAll, lastOfAll) * perDay - before + after;
 }
 
+/** The matching days of a month, given its first day and that of the next month; bit 0 is the first. */
+export function daysIn(cron: Cron, month: number, first: number, nextFirst: number): number {
+  const monthMatches = (cron.months & (1 << (((month % 12) + 12) % 12))) !== 0;
+  return monthMatches ? (cron.days[shapeOf(first, nextFirst)] ?? 0) : 0;
+}
+
 /** Whether a day matches by month, day of month and day of week. */
-export function dayMatches(cron: Cron, day: number): boolean {
+function dayMatches(cron: Cron, day: number): boolean {
   const month = monthOf(day);
   const first = firstDayOf(month);
   return (daysIn(cron, month, first, firstDayOf(month + 1)) & (1 << (day - first))) !== 0;
-}
-
-/** The matching days of a month; bit 0 is the first. */
-function daysIn(cron: Cron, month: number, first: number, nextFirst: number): number {
-  const monthMatches = (cron.months & (1 << (((month % 12) + 12) % 12))) !== 0;
-  return monthMatches ? (cron.days[shapeOf(first, nextFirst)] ?? 0) : 0;
 }
 
 /** The first matching day in [from, until), or Infinity. */

@@ -9,7 +9,8 @@ import { parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
 import { parseCron } from "./cron.ts";
-import { CronRecurrence } from "./crontab.ts";
+import { CronRecurrence } from "./cron-recurrence.ts";
+import { SECOND_MAX } from "./days.ts";
 import { CRON_EXPRESSIONS_MAX, CRON_TEXT_MAX, EVERY_MIN_MS, type Policy, type Spec } from "./schedule.ts";
 
 /** The occurrences of a spec, in order, each once. */
@@ -32,9 +33,6 @@ export interface RecurrenceOptions {
   dstGap: Policy["dstGap"];
   dstFold: Policy["dstFold"];
 }
-
-/** No occurrence is later than the end of the year 9999: from there on dates no longer sort as text. */
-export const OCCURRENCE_MAX_MS: Millis = 253_402_300_799_000;
 
 /** Makes the recurrence of a spec that was checked when it was made. */
 export function recurrence(options: RecurrenceOptions): Recurrence {
@@ -81,6 +79,8 @@ export function cronSpec(expressions: readonly string[], field: string): Spec {
     "Change the day or the month.",
   );
 }
+
+const OCCURRENCE_MAX_MS: Millis = SECOND_MAX * 1_000;
 
 /** The grid through an anchor. The anchor itself is not an occurrence, and nothing is before it. */
 class EveryRecurrence implements Recurrence {

@@ -1,0 +1,241 @@
+/**
+ * Guard: what a plugin sends, read once at the door into our own types.
+ *
+ * A plugin is somebody else's program: numbers may be NaN or negative, texts
+ * may be endless or hold zero bytes, names may be anything. What is wrong is
+ * set right or left out with a sentence; nothing here throws.
+ */
+import type {
+  HandlerOptions as WireHandler,
+  DescribeResponse,
+  JobLog,
+} from "../../proto/gen/qntx/v1/plugin.ts";
+import type { InitializeResponse, JobLogEntry } from "../../proto/gen/protocol/domain.ts";
+import type { Millis } from "../base/env.ts";
+import { shown } from "../base/fault.ts";
+import { JOB_ATTEMPTS_MAX, JOB_TIMEOUT_MAX_MS, type JobProgress } from "../job/job.ts";
+import { HANDLER_NAME_PATTERN, type HandlerOptions } from "../plugin/plugin.ts";
+import type { JobLogLine } from "../pulse/executor.ts";
+
+/** A schedule that a plugin declares, before anybody has looked at it. */
+export interface DeclaredSchedule {
+  id: string;
+  description: string;
+  handler: string;
+  /** `5m`, a cron expression or `@hourly`. */
+  when: string;
+  /** Empty means UTC. */
+  timezone: string;
+  jitterMs: Millis;
+  missed: string;
+  locking: string;
+  payload: Uint8Array;
+  paused: boolean;
+}
+
+/** One of a plugin's HTTP routes. */
+export interface PluginEndpoint {
+  method: string;
+  path: string;
+  description: string;
+  /** True when a schedule may call it. */
+  schedulable: boolean;
+}
+
+/** A plugin's wish to be woken by attestations. */
+export interface DeclaredWatcher {
+  id: string;
+  handler: string;
+  subjects: readonly string[];
+  predicates: readonly string[];
+  contexts: readonly string[];
+  actors: readonly string[];
+  /** 0 means the default. */
+  firesPerSecondMax: number;
+}
+
+/** What a plugin said about itself between its start and its registration. */
+export interface Announcement {
+  /** False for a plugin of QNTX, which does not know Describe. */
+  described: boolean;
+  capabilities: readonly string[];
+  schedules: readonly DeclaredSchedule[];
+  endpoints: readonly PluginEndpoint[];
+  watchers: readonly DeclaredWatcher[];
+  handlers: readonly HandlerOptions[];
+  stream: boolean;
+  /** 0 means that it did not say. */
+  concurrency: number;
+}
+
+/** Takes a sentence about something that was set right. */
+export type Warn = (sentence: string) => void;
+
+export const PROTOCOL = "qntx.v1";
+export const HANDLERS_MAX = 10_000; // Per plugin: a saved script each, and still a map that is rebuilt in milliseconds.
+export const CONCURRENCY_MAX = 10_000; // Per plugin: beyond this the limit is memory.
+const MESSAGE_CHARS_MAX = 8_192;
+const NAME_CHARS_MAX = 128;
+const FIELDS_CHARS_MAX = 8_192;
+
+/** Makes a text that can be stored and shown: bounded, without zero bytes, no half characters at its end. */
+export function cleanText(text: string, charsMax: number): string {
+  const whole = text.includes("\0") ? text.replaceAll("\0", "\uFFFD") : text;
+  if (whole.length <= charsMax) return whole;
+  return `${whole.slice(0, charsMax).replace(/[\uD800-\uDBFF]$/, "")}… (cut: ${whole.length} characters)`;
+}
+
+/** A cost that can be added up: finite and not negative, otherwise 0. */
+export function cleanCost(cost: number, warn: Warn): number {
+  if (Number.isFinite(cost) && cost >= 0) return cost;
+  warn(`cost ${cost} is not an amount and counts as 0`);
+  return 0;
+}
+
+/** Progress that can be shown; null when nothing was said. */
+export function cleanProgress(progress: JobProgress): JobProgress | null {
+  const total = Math.max(0, progress.total);
+  const current = Math.max(0, progress.current);
+  if (total === 0 && current === 0 && progress.message === "") return null;
+  return {
+    total,
+    current: total === 0 ? current : Math.min(current, total),
+    message: cleanText(progress.message, MESSAGE_CHARS_MAX),
+  };
+}
+
+/** A line from the stream. */
+export function cleanLine(line: JobLog): JobLogLine {
+  return {
+    at: line.at > 0 ? line.at : 0,
+    level: cleanLevel(line.level),
+    message: cleanText(line.message, MESSAGE_CHARS_MAX),
+    stage: cleanText(line.stage, NAME_CHARS_MAX),
+    fields: cleanFields(line.fields),
+  };
+}
+
+/** A line from the answer of a unary call. A time that cannot be read becomes `now`. */
+export function cleanEntry(entry: JobLogEntry, now: Millis): JobLogLine {
+  const at = Date.parse(entry.timestamp);
+  return {
+    at: Number.isFinite(at) ? at : now,
+    level: cleanLevel(entry.level),
+    message: cleanText(entry.message, MESSAGE_CHARS_MAX),
+    stage: cleanText(entry.stage, NAME_CHARS_MAX),
+    fields: cleanFields(entry.metadata),
+  };
+}
+
+/** Reads what a plugin announced. `described` is null for one that does not know Describe. */
+export function readAnnouncement(
+  described: DescribeResponse | null,
+  initialized: InitializeResponse,
+  warn: Warn,
+): Announcement {
+  return {
+    described: described !== null,
+    capabilities: (described?.capabilities ?? []).map((name) => cleanText(name, NAME_CHARS_MAX)),
+    schedules: [
+      ...(described?.schedules ?? []).map((schedule) => ({
+        ...schedule,
+        jitterMs: Math.max(0, schedule.jitterMs),
+      })),
+      ...intervalSchedules(initialized.schedules, warn),
+    ],
+    endpoints: described?.endpoints ?? [],
+    watchers: initialized.watchers.map((watcher) => ({
+      id: watcher.id,
+      handler: watcher.handlerName,
+      subjects: watcher.subjects,
+      predicates: watcher.predicates,
+      contexts: watcher.contexts,
+      actors: watcher.actors,
+      firesPerSecondMax: Math.max(0, watcher.maxFiresPerSecond),
+    })),
+    handlers: readHandlers(initialized.handlerNames, described?.handlers ?? [], warn),
+    stream: described?.stream ?? false,
+    concurrency: Math.min(CONCURRENCY_MAX, Math.max(0, described?.concurrency ?? 0)),
+  };
+}
+
+/** Puts announced names and their options together. A bad name is left out with a sentence, a double one is one. */
+export function readHandlers(
+  names: readonly string[],
+  options: readonly WireHandler[],
+  warn: Warn,
+): HandlerOptions[] {
+  const byName = new Map(options.map((option) => [option.name, option]));
+  const handlers: HandlerOptions[] = [];
+  for (const name of new Set(names)) {
+    if (!HANDLER_NAME_PATTERN.test(name)) {
+      warn(
+        `handler ${shown(name)} is left out: a name is letters, digits, "_", ".", ":" and "-", at most 128`,
+      );
+    } else if (handlers.length >= HANDLERS_MAX) {
+      warn(`handler ${name} and those after it are left out: a plugin may announce ${HANDLERS_MAX}`);
+      break;
+    } else {
+      handlers.push(readOptions(name, byName.get(name)));
+    }
+  }
+  return handlers;
+}
+
+function readOptions(name: string, option: WireHandler | undefined): HandlerOptions {
+  return {
+    name,
+    timeoutMs: limited(option?.timeoutMs, JOB_TIMEOUT_MAX_MS),
+    maxAttempts: limited(option?.maxAttempts, JOB_ATTEMPTS_MAX),
+    concurrency: limited(option?.concurrency, CONCURRENCY_MAX),
+    description: cleanText(option?.description ?? "", MESSAGE_CHARS_MAX),
+  };
+}
+
+/** Zero and less mean that nothing was said. */
+function limited(value: number | undefined, max: number): number | null {
+  return value === undefined || value <= 0 ? null : Math.min(value, max);
+}
+
+/** QNTX's declared schedules: one per handler, an interval in seconds. */
+function intervalSchedules(schedules: InitializeResponse["schedules"], warn: Warn): DeclaredSchedule[] {
+  return schedules.flatMap((schedule, i) => {
+    const { handlerName: handler, intervalSeconds, description } = schedule;
+    if (intervalSeconds <= 0) {
+      warn(`the schedule of ${shown(handler)} is left out: it says no interval`);
+      return [];
+    }
+    const isFirst = schedules.findIndex((other) => other.handlerName === handler) === i;
+    return {
+      id: isFirst ? handler : `${handler}:${i}`,
+      description,
+      handler,
+      when: `${intervalSeconds}s`,
+      timezone: "",
+      jitterMs: 0,
+      missed: "",
+      locking: "",
+      payload: new Uint8Array(),
+      paused: !schedule.enabledByDefault,
+    };
+  });
+}
+
+function cleanLevel(level: string): JobLogLine["level"] {
+  const word = level.toLowerCase();
+  if (word === "debug" || word === "warn" || word === "error") return word;
+  if (word === "warning") return "warn";
+  return word === "fatal" || word === "critical" ? "error" : "info";
+}
+
+/** Fields are a JSON object or nothing. */
+function cleanFields(text: string): string {
+  if (text === "" || text === "{}") return "";
+  if (text.length > FIELDS_CHARS_MAX || !text.startsWith("{")) return "";
+  try {
+    JSON.parse(text);
+    return text.replaceAll("\\u0000", "\\ufffd");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Leftovers: processes of an earlier run of this host that nobody could end,
+ * because the host and its keeper were killed together.
+ *
+ * Every process is written down with three things: its pid, its start time and
+ * the marker in its environment. At start, those that match all three are ended
+ * with their groups and descendants, and so is every process that carries the
+ * marker: it is random, so nobody else has it. A pid alone never is.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Env } from "../base/env.ts";
+import {
+  descendantsOf,
+  hasInEnvironment,
+  isAlive,
+  killUntilNone,
+  type ProcessInfo,
+  processesWith,
+  processInfo,
+  signal,
+} from "./proc.ts";
+
+interface Entry {
+  pid: number;
+  startTime: string;
+  run: string;
+}
+
+/** The name under which a process carries the marker of the run that it belongs to. Not a secret. */
+export const RUN_VARIABLE = "QNTX_RUN";
+const RUN_PATTERN = /^[0-9a-f]{32}$/;
+
+export class Leftovers {
+  readonly #env: Env;
+  readonly #path: string;
+  readonly #entries = new Map<number, Entry>();
+
+  /** `path` is the file in the data folder; only the one host of that folder writes it. */
+  constructor(env: Env, path: string) {
+    this.#env = env;
+    this.#path = path;
+  }
+
+  /** Makes the marker of one new process. */
+  newRun(): string {
+    return Buffer.from(this.#env.bytes(16)).toString("hex");
+  }
+
+  /** Writes a process down. */
+  add(pid: number, run: string): void {
+    this.#entries.set(pid, { pid, run, startTime: processInfo(pid)?.startTime ?? "" });
+    this.#write();
+  }
+
+  /** Forgets a process that is gone. */
+  remove(pid: number): void {
+    if (this.#entries.delete(pid)) this.#write();
+  }
+
+  /** Ends what an earlier host left behind. Returns how many processes that were. */
+  async end(): Promise<number> {
+    const entries = readEntries(this.#path);
+    const ended = await Promise.all(entries.map((entry) => endFamily(this.#env, entry)));
+    this.#write();
+    return ended.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Ends every process that is written down now, and their families: the host is about to end. */
+  async endPresent(): Promise<void> {
+    await Promise.all([...this.#entries.values()].map((entry) => endFamily(this.#env, entry)));
+  }
+
+  #write(): void {
+    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+    const next = `${this.#path}.next`;
+    writeFileSync(next, JSON.stringify([...this.#entries.values()]), { mode: 0o600 });
+    renameSync(next, this.#path);
+  }
+}
+
+async function endFamily(env: Env, entry: Entry): Promise<number> {
+  const leader = processInfo(entry.pid);
+  const isOurs =
+    leader !== null &&
+    leader.startTime === entry.startTime &&
+    hasInEnvironment(entry.pid, RUN_VARIABLE, entry.run) &&
+    isAlive(leader);
+  const family: ProcessInfo[] = isOurs ? [leader, ...descendantsOf(entry.pid)] : [];
+  if (isOurs) signal(-entry.pid, "SIGKILL");
+  return killUntilNone(env, () => [...family.filter(isAlive), ...processesWith(RUN_VARIABLE, entry.run)]);
+}
+
+/** A file that cannot be read as ours says nothing. */
+function readEntries(path: string): Entry[] {
+  try {
+    const list: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return Array.isArray(list) ? list.filter(isEntry) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isEntry(value: unknown): value is Entry {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "pid" in value &&
+    Number.isSafeInteger(value.pid) &&
+    Number(value.pid) > 1 &&
+    "startTime" in value &&
+    typeof value.startTime === "string" &&
+    "run" in value &&
+    typeof value.run === "string" &&
+    RUN_PATTERN.test(value.run)
+  );
+}

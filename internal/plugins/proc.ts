@@ -1,0 +1,108 @@
+/**
+ * Proc: what Linux tells about processes in /proc, and how a whole family of
+ * them is ended. Elsewhere there is no /proc: the lists are empty, and only
+ * process groups are ended.
+ *
+ * A pid alone is never believed: it may belong to somebody else by now. The
+ * pair of pid and start time is a process.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { type Env, type Millis, sleep } from "../base/env.ts";
+
+/** One process at one moment. */
+export interface ProcessInfo {
+  pid: number;
+  ppid: number;
+  /** `R`, `S`, `T` for stopped, `Z` for dead but not yet reaped. */
+  state: string;
+  /** Clock ticks since the machine's start: with the pid, a name that is never given twice. */
+  startTime: string;
+}
+
+/** Reads one process; null when there is none. */
+export function processInfo(pid: number): ProcessInfo | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name stands in parentheses and may hold anything, parentheses too: what follows the last one is safe.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { pid, state: fields[0] ?? "", ppid: Number(fields[1]), startTime: fields[19] ?? "" };
+  } catch {
+    return null;
+  }
+}
+
+/** All processes of the machine that can be seen. */
+export function allProcesses(): ProcessInfo[] {
+  let names: string[];
+  try {
+    names = readdirSync("/proc");
+  } catch {
+    return [];
+  }
+  return names.flatMap((name) => (/^\d+$/.test(name) ? (processInfo(Number(name)) ?? []) : []));
+}
+
+/** Children, their children, and so on; not the process itself. */
+export function descendantsOf(pid: number): ProcessInfo[] {
+  const children = Map.groupBy(allProcesses(), (info) => info.ppid);
+  const found: ProcessInfo[] = [];
+  const visit = (parent: number) => {
+    for (const child of children.get(parent) ?? []) {
+      found.push(child);
+      visit(child.pid);
+    }
+  };
+  visit(pid);
+  return found;
+}
+
+/** True when the process was started with exactly `NAME=value` in its environment. False when that cannot be read. */
+export function hasInEnvironment(pid: number, name: string, value: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`${name}=${value}`);
+  } catch {
+    return false;
+  }
+}
+
+/** All processes that carry `NAME=value`. */
+export function processesWith(name: string, value: string): ProcessInfo[] {
+  return allProcesses().filter(({ pid }) => pid !== process.pid && hasInEnvironment(pid, name, value));
+}
+
+/** True while this very process runs; a zombie has ended. */
+export function isAlive({ pid, startTime }: Pick<ProcessInfo, "pid" | "startTime">): boolean {
+  const info = processInfo(pid);
+  return info !== null && info.startTime === startTime && info.state !== "Z";
+}
+
+/** Sends a signal to a pid, or with a negative one to a group. False when nobody is there. */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Ends processes for good, if they are still those that were meant. */
+export function killAll(processes: readonly ProcessInfo[]): void {
+  for (const info of processes) if (isAlive(info)) signal(info.pid, "SIGKILL");
+}
+
+const KILL_ROUND_MS = 20; // Between looking again for what was forked while we killed.
+const KILL_ROUNDS_MAX = 100; // Two seconds: what still lives then waits in the kernel for a disk.
+
+/** Kills what `find` finds until it finds nothing. Returns how many processes it killed. */
+export async function killUntilNone(env: Env, find: () => readonly ProcessInfo[]): Promise<number> {
+  const killed = new Set<string>();
+  for (let round = 0; round < KILL_ROUNDS_MAX; round++) {
+    const left = find().filter((info) => info.state !== "Z");
+    if (left.length === 0) break;
+    for (const info of left) killed.add(`${info.pid} ${info.startTime}`);
+    killAll(left);
+    await sleep(env, KILL_ROUND_MS satisfies Millis);
+  }
+  return killed.size;
+}

@@ -1,0 +1,184 @@
+/**
+ * PluginProcess: one run of one plugin's program, from spawn until nothing of
+ * it is left.
+ *
+ * It has its own session and process group, its own working folder, and an
+ * environment of a few allowed names. Its stdin is the lifeline: it stays open
+ * as long as the host lives, whatever way the host ends. Its stdout carries the
+ * handshake line; everything else that it prints is a log line.
+ *
+ * Whatever carries this run's marker in its environment belongs to the run,
+ * also when it has left the group: it ends with it.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Env, type Millis, sleep } from "../base/env.ts";
+import { assert } from "../base/fault.ts";
+import type { LogLevel } from "../base/log.ts";
+import { spawnFault } from "./diagnosis.ts";
+import type { PluginSource } from "./find.ts";
+import { type Leftovers, RUN_VARIABLE } from "./leftovers.ts";
+import { readLines } from "./lines.ts";
+import { descendantsOf, killAll, killUntilNone, type ProcessInfo, processesWith, signal } from "./proc.ts";
+
+/** How a process ended: a code, or the name of the signal that ended it. */
+export interface Exit {
+  code: number | null;
+  signal: string | null;
+}
+
+/** One line that a plugin printed. */
+export interface PrintedLine {
+  level: LogLevel;
+  text: string;
+}
+
+export interface ProcessOptions {
+  source: PluginSource;
+  /** The port to ask for; 0 lets the plugin choose. */
+  port: number;
+  /** The data folder: working folders are below it. */
+  home: string;
+  /** Folder of the Python SDK. */
+  pythonPath: string;
+  leftovers: Leftovers;
+  onLine(line: PrintedLine): void;
+}
+
+export const TERM_GRACE_MS = 3_000; // Between SIGTERM and SIGKILL: time to write a file, not to finish a job.
+const OUTPUT_GRACE_MS = 200; // After the end of a process, for its last words to arrive.
+const PORT_LINE = /^QNTX_PLUGIN_PORT=(\d{1,5})$/;
+const ENVIRONMENT_ALLOWED = /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR)$/;
+const PATH_DEFAULT = "/usr/local/bin:/usr/bin:/bin";
+
+/** What a plugin's process may see of our environment. Never LD_PRELOAD, NODE_OPTIONS or BUN_*: they are code. */
+export function pluginEnvironment(
+  from: NodeJS.ProcessEnv,
+  { source, run, pythonPath }: { source: PluginSource; run: string; pythonPath: string },
+): Record<string, string> {
+  const env: Record<string, string> = { PATH: PATH_DEFAULT };
+  for (const [name, value] of Object.entries(from)) {
+    if (value !== undefined && ENVIRONMENT_ALLOWED.test(name)) env[name] = value;
+  }
+  env["QNTX_PLUGIN_NAME"] = source.name;
+  env[RUN_VARIABLE] = run;
+  if (source.kind === "python") Object.assign(env, { PYTHONPATH: pythonPath, PYTHONUNBUFFERED: "1" });
+  return env;
+}
+
+export class PluginProcess {
+  readonly pid: number;
+  /** Resolves as soon as the process has ended. */
+  readonly exited: Promise<Exit>;
+  /** Resolves with the port that the plugin printed; never, when it prints none. */
+  readonly announced: Promise<number>;
+  readonly #env: Env;
+  readonly #leftovers: Leftovers;
+  readonly #run: string;
+  readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  readonly #output: Promise<unknown>;
+  readonly #gone: Promise<Exit>;
+  #stopping: Promise<Exit> | null = null;
+
+  /** Spawns the program. Throws a Fault that says why when it cannot be started. */
+  constructor(env: Env, options: ProcessOptions) {
+    assert(Bun.isMainThread, "plugins are spawned by the main thread, which lives as long as the host");
+    this.#env = env;
+    this.#leftovers = options.leftovers;
+    this.#run = options.leftovers.newRun();
+    this.#child = spawn(options, this.#run);
+    this.pid = this.#child.pid;
+    options.leftovers.add(this.pid, this.#run);
+
+    const port = Promise.withResolvers<number>();
+    this.announced = port.promise;
+    this.#output = Promise.all([
+      readLines(env, this.#child.stdout, (text) => {
+        const match = PORT_LINE.exec(text);
+        if (match) port.resolve(Number(match[1]));
+        else options.onLine({ level: levelOf(text, "info"), text });
+      }),
+      readLines(env, this.#child.stderr, (text) => options.onLine({ level: levelOf(text, "debug"), text })),
+    ]);
+    this.exited = this.#child.exited.then(() => ({
+      code: this.#child.exitCode,
+      signal: this.#child.signalCode === null ? null : String(this.#child.signalCode),
+    }));
+    this.#gone = this.exited.then((exit) => this.#sweep(exit));
+  }
+
+  /** Resolves when the process and all that it left behind are gone and its last words have been read. */
+  get gone(): Promise<Exit> {
+    return this.#gone;
+  }
+
+  /** Ends it: closes the lifeline, SIGTERM to the group, after `graceMs` SIGKILL. Safe to call twice. */
+  stop(graceMs: Millis = TERM_GRACE_MS): Promise<Exit> {
+    this.#stopping ??= this.#stop(graceMs);
+    return this.#stopping;
+  }
+
+  /** Ends it at once. */
+  kill(): Promise<Exit> {
+    killAll(descendantsOf(this.pid));
+    signal(-this.pid, "SIGKILL");
+    return this.#gone;
+  }
+
+  async #stop(graceMs: Millis): Promise<Exit> {
+    // Those that left the group are found through their parents only as long as these live.
+    const family = descendantsOf(this.pid);
+    await Promise.resolve(this.#child.stdin.end()).catch(() => {}); // It may have closed its end first.
+    if (this.#child.exitCode === null && this.#child.signalCode === null) signal(-this.pid, "SIGTERM");
+    const grace = new AbortController();
+    await Promise.race([this.exited, sleep(this.#env, graceMs, grace.signal)]);
+    grace.abort();
+    if (this.#child.exitCode === null && this.#child.signalCode === null) signal(-this.pid, "SIGKILL");
+    const exit = await this.#gone;
+    killAll(family);
+    return exit;
+  }
+
+  /** Ends what outlived the process: the rest of its group, and those that carry its marker. */
+  async #sweep(exit: Exit): Promise<Exit> {
+    signal(-this.pid, "SIGKILL");
+    const marked = (): ProcessInfo[] => processesWith(RUN_VARIABLE, this.#run);
+    await killUntilNone(this.#env, marked);
+    this.#leftovers.remove(this.pid);
+    const patience = new AbortController();
+    await Promise.race([this.#output, sleep(this.#env, OUTPUT_GRACE_MS, patience.signal)]);
+    patience.abort();
+    return exit;
+  }
+}
+
+/** `exit code 1`, `signal SIGKILL`: how an end is told. */
+export function exitText({ code, signal: name }: Exit): string {
+  return name ? `signal ${name}` : `exit code ${code}`;
+}
+
+function spawn(options: ProcessOptions, run: string): Bun.Subprocess<"pipe", "pipe", "pipe"> {
+  const { source } = options;
+  const cwd = join(options.home, "plugins-data", source.name);
+  mkdirSync(cwd, { recursive: true, mode: 0o700 });
+  try {
+    return Bun.spawn([...source.argv, "--port", String(options.port), ...source.args], {
+      cwd,
+      env: pluginEnvironment(process.env, { source, run, pythonPath: options.pythonPath }),
+      detached: true,
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  } catch (error) {
+    throw spawnFault(source, error);
+  }
+}
+
+/** As QNTX does: a JSON line may say its level itself. */
+function levelOf(text: string, otherwise: LogLevel): LogLevel {
+  if (!text.startsWith("{")) return otherwise;
+  const level = /"level"\s*:\s*"(\w+)"/.exec(text)?.[1]?.toLowerCase();
+  if (level === "debug" || level === "info" || level === "warn" || level === "error") return level;
+  return level === "warning" ? "warn" : otherwise;
+}

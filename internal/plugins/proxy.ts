@@ -1,0 +1,170 @@
+/**
+ * Proxy: what Pulse calls to run a job in a plugin. One for each process; when
+ * the process dies, every attempt in it is settled at that moment and the proxy
+ * takes no other.
+ */
+import type { Env } from "../base/env.ts";
+import type { Log } from "../base/log.ts";
+import type { JobProgress } from "../job/job.ts";
+import type { Outcome } from "../job/outcome.ts";
+import type { HandlerOptions } from "../plugin/plugin.ts";
+import type { Attempt, Executor, JobLogLine } from "../pulse/executor.ts";
+import type { Connection } from "./connection.ts";
+import { cancelReason, endingOfCancel } from "./endings.ts";
+import { StreamWire } from "./stream-wire.ts";
+import { UnaryWire } from "./unary-wire.ts";
+import type { AttemptKey, Wire } from "./wire.ts";
+
+/** How a process came to its end: by itself, ended by us for an attempt's sake, or as somebody asked. */
+export type DeathCause = "crashed" | "replaced" | "stopped";
+
+export interface ProxyOptions {
+  plugin: string;
+  version: string;
+  concurrency: number;
+  log: Log;
+  /** Ends the process and starts another. */
+  replace(reason: string): void;
+  handlersChanged(handlers: HandlerOptions[]): void;
+}
+
+interface Held {
+  attempt: Attempt;
+  resolve(outcome: Outcome): void;
+  onAbort(): void;
+}
+
+export class Proxy implements Executor {
+  readonly plugin: string;
+  readonly version: string;
+  readonly concurrency: number;
+  readonly #options: ProxyOptions;
+  readonly #held = new Map<string, Held>();
+  #wire: Wire | null = null;
+  #strays = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(options: ProxyOptions) {
+    this.#options = options;
+    this.plugin = options.plugin;
+    this.version = options.version;
+    this.concurrency = options.concurrency;
+  }
+
+  /** Opens the job stream. Rejects when the plugin does not. */
+  async openStream(env: Env, connection: Connection): Promise<void> {
+    const wire = new StreamWire(env, connection.jobs(), {
+      ...this.#events(),
+      handlersChanged: this.#options.handlersChanged,
+      broken: (reason) => {
+        if (this.#wire === wire) this.#options.replace(`its job stream ended: ${reason}`);
+      },
+    });
+    await wire.opened();
+    this.#wire = wire;
+  }
+
+  /** Runs each job by a call of its own. */
+  useUnary(env: Env, connection: Connection): void {
+    this.#wire = new UnaryWire(env, connection, {
+      ...this.#events(),
+      cut: (key, reason) => {
+        const message = `The connection to the plugin broke: ${reason}.`;
+        this.#ended(key, { kind: "lost", alone: this.#held.size === 1, message });
+      },
+    });
+  }
+
+  /** True when jobs travel over the stream. */
+  get isStream(): boolean {
+    return this.#wire?.isStream ?? false;
+  }
+
+  /** Attempts that run now. */
+  get running(): number {
+    return this.#held.size;
+  }
+
+  execute(attempt: Attempt): Promise<Outcome> {
+    const wire = this.#wire;
+    const { signal, timeoutMs } = attempt;
+    if (signal.aborted) return Promise.resolve(endingOfCancel(cancelReason(signal), timeoutMs));
+    if (!wire) return Promise.resolve({ kind: "returned" }); // Claimed in the moment in which the process went.
+    this.#settle(attempt.job.id, { kind: "lost", alone: false, message: "A newer attempt took its place." });
+    return new Promise((resolve) => {
+      const onAbort = () => wire.cancel(attempt, cancelReason(signal));
+      this.#held.set(attempt.job.id, { attempt, resolve, onAbort });
+      signal.addEventListener("abort", onAbort, { once: true });
+      wire.start(attempt);
+    });
+  }
+
+  replace(reason: string): void {
+    this.#options.replace(reason);
+  }
+
+  /** Tells the plugin that no more jobs come. */
+  drain(): void {
+    this.#wire?.drain();
+  }
+
+  /** Resolves when no attempt runs. */
+  idle(): Promise<void> {
+    return this.#held.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Settles every attempt: their process is gone. */
+  died(cause: DeathCause, message: string): void {
+    this.#wire = null;
+    const alone = cause === "crashed" && this.#held.size === 1;
+    for (const [id, { attempt }] of this.#held) {
+      if (attempt.signal.aborted) {
+        this.#settle(id, endingOfCancel(cancelReason(attempt.signal), attempt.timeoutMs));
+      } else {
+        this.#settle(id, cause === "stopped" ? { kind: "returned" } : { kind: "lost", alone, message });
+      }
+    }
+  }
+
+  #events() {
+    return {
+      warn: (sentence: string) => this.#options.log.warn(sentence, { plugin: this.plugin }),
+      ended: (key: AttemptKey, outcome: Outcome) => this.#ended(key, outcome),
+      progress: (key: AttemptKey, progress: JobProgress) => this.#find(key)?.attempt.progress(progress),
+      log: (key: AttemptKey, lines: readonly JobLogLine[]) => this.#find(key)?.attempt.log(lines),
+    };
+  }
+
+  #ended(key: AttemptKey, outcome: Outcome): void {
+    const held = this.#find(key);
+    if (!held) return;
+    const { signal, timeoutMs } = held.attempt;
+    // A handler that obeys its signal by returning early has not completed its job.
+    this.#settle(key.jobId, signal.aborted ? endingOfCancel(cancelReason(signal), timeoutMs) : outcome);
+  }
+
+  /** The attempt that a message is for. What is for another one is dropped, and said, but not each time. */
+  #find({ jobId, fence }: AttemptKey): Held | undefined {
+    const held = this.#held.get(jobId);
+    if (held && held.attempt.job.fence === fence) return held;
+    this.#strays++;
+    if (Number.isInteger(Math.log10(this.#strays))) {
+      this.#options.log.warn("a message was for an attempt that does not run here, and is dropped", {
+        plugin: this.plugin,
+        job: jobId.slice(0, 64),
+        fence,
+        dropped: this.#strays,
+      });
+    }
+    return undefined;
+  }
+
+  #settle(jobId: string, outcome: Outcome): void {
+    const held = this.#held.get(jobId);
+    if (!held) return;
+    this.#held.delete(jobId);
+    held.attempt.signal.removeEventListener("abort", held.onAbort);
+    held.resolve(outcome);
+    if (this.#held.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * StreamWire: many attempts over one bidirectional stream.
+ *
+ * All that is produced in one turn of the event loop travels in one message, in
+ * both directions, and nothing here has a timer of its own: that is what
+ * carries fifty thousand jobs a second.
+ */
+import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
+import type {
+  HostMessage,
+  JobCancel,
+  JobLog,
+  JobStart,
+  PluginMessage,
+} from "../../proto/gen/qntx/v1/plugin.ts";
+import { type Env, type Millis, within } from "../base/env.ts";
+import { Fault, messageOf } from "../base/fault.ts";
+import { formatInstant } from "../base/instant.ts";
+import type { HandlerOptions } from "../plugin/plugin.ts";
+import type { Attempt, CancelReason, JobLogLine } from "../pulse/executor.ts";
+import { endingOfFinish } from "./endings.ts";
+import { cleanLine, cleanProgress, readHandlers, type Warn } from "./guard.ts";
+import type { Wire, WireEvents } from "./wire.ts";
+
+export const OPEN_LIMIT_MS = 10_000; // For the first message: the plugin has just answered Initialize.
+const STARTS_PER_MESSAGE_MAX = 500; // Encoding stays below some milliseconds.
+const BYTES_PER_MESSAGE_MAX = 1_048_576; // Far below the 4 MiB that a stock gRPC server takes.
+
+export interface StreamEvents extends WireEvents {
+  /** The plugin offers other handlers now. */
+  handlersChanged(handlers: HandlerOptions[]): void;
+  /** The stream is over; nothing on it will be answered. */
+  broken(reason: string): void;
+  warn: Warn;
+}
+
+type Call = ClientDuplexStream<HostMessage, PluginMessage>;
+
+export class StreamWire implements Wire {
+  readonly isStream = true;
+  readonly #env: Env;
+  readonly #call: Call;
+  readonly #events: StreamEvents;
+  readonly #opened = Promise.withResolvers<void>();
+  #starts: JobStart[] = [];
+  #cancels: JobCancel[] = [];
+  #drain = false;
+  #asked = false;
+  #full = false;
+  #over = false;
+
+  constructor(env: Env, call: Call, events: StreamEvents) {
+    this.#env = env;
+    this.#call = call;
+    this.#events = events;
+    this.#opened.promise.catch(() => {}); // Who waits in `opened` hears of it.
+    call.on("data", (message: PluginMessage) => this.#take(message));
+    call.on("drain", () => this.#resume());
+    call.on("error", (error: ServiceError) => this.#end(error.details || messageOf(error)));
+    call.on("end", () => this.#end("the plugin closed it"));
+  }
+
+  /** Resolves when the plugin has said that jobs may start. Rejects when the stream ends before, or nothing is said. */
+  opened(): Promise<void> {
+    const silent = () => new Fault("timeout", "The job stream was not opened within 10 s.");
+    return within(this.#env, OPEN_LIMIT_MS satisfies Millis, this.#opened.promise, silent);
+  }
+
+  start(attempt: Attempt): void {
+    this.#starts.push(startOf(attempt));
+    this.#ask();
+  }
+
+  cancel({ job }: Attempt, reason: CancelReason): void {
+    this.#cancels.push({ jobId: job.id, fence: job.fence, reason });
+    this.#ask();
+  }
+
+  drain(): void {
+    this.#drain = true;
+    this.#ask();
+  }
+
+  #ask(): void {
+    if (this.#asked || this.#over) return;
+    this.#asked = true;
+    this.#env.soon(() => {
+      this.#asked = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    while (!this.#over && !this.#full && this.#hasNews()) {
+      const starts = takeStarts(this.#starts);
+      this.#starts = this.#starts.slice(starts.length);
+      const isLast = this.#starts.length === 0;
+      // A cancel must not overtake the start that it is for.
+      const message = { starts, cancels: isLast ? this.#cancels : [], drain: isLast && this.#drain };
+      if (isLast) {
+        this.#cancels = [];
+        this.#drain = false;
+      }
+      this.#full = !this.#call.write(message);
+    }
+  }
+
+  #hasNews(): boolean {
+    return this.#starts.length > 0 || this.#cancels.length > 0 || this.#drain;
+  }
+
+  #resume(): void {
+    this.#full = false;
+    this.#flush();
+  }
+
+  #take(message: PluginMessage): void {
+    if (message.ready) this.#opened.resolve();
+    for (const progress of message.progress) {
+      const clean = cleanProgress(progress);
+      if (clean) this.#events.progress(progress, clean);
+    }
+    if (message.logs.length > 0) this.#takeLogs(message.logs);
+    for (const finish of message.finishes) {
+      this.#events.ended(finish, endingOfFinish(finish, this.#events.warn));
+    }
+    if (message.handlersChanged) {
+      const { handlers } = message.handlersChanged;
+      const names = handlers.map(({ name }) => name);
+      this.#events.handlersChanged(readHandlers(names, handlers, this.#events.warn));
+    }
+  }
+
+  /** Hands on lines of one job together. */
+  #takeLogs(logs: readonly JobLog[]): void {
+    let first = logs[0];
+    let lines: JobLogLine[] = [];
+    for (const log of logs) {
+      if (first && (log.jobId !== first.jobId || log.fence !== first.fence)) {
+        this.#events.log(first, lines);
+        first = log;
+        lines = [];
+      }
+      lines.push(cleanLine(log));
+    }
+    if (first) this.#events.log(first, lines);
+  }
+
+  #end(reason: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#opened.reject(new Fault("failed", `The job stream ended before it was open: ${reason}.`));
+    this.#events.broken(reason);
+  }
+}
+
+/** The first starts that fit into one message; at least one, however large it is. */
+function takeStarts(starts: readonly JobStart[]): JobStart[] {
+  let bytes = 0;
+  let count = 0;
+  for (const { payload } of starts) {
+    bytes += payload.length;
+    if (count > 0 && (bytes > BYTES_PER_MESSAGE_MAX || count >= STARTS_PER_MESSAGE_MAX)) break;
+    count++;
+  }
+  return starts.slice(0, count);
+}
+
+function startOf({ job, timeoutMs }: Attempt): JobStart {
+  return {
+    jobId: job.id,
+    handler: job.handler,
+    payload: Buffer.from(job.payload.buffer, job.payload.byteOffset, job.payload.byteLength),
+    fence: job.fence,
+    attempt: job.attempt,
+    maxAttempts: job.maxAttempts,
+    timeoutMs,
+    scheduleId: job.scheduleId ?? "",
+    occurrence: job.occurrence === null ? "" : formatInstant(job.occurrence),
+    catchup: job.catchup,
+    trigger: job.trigger,
+    tenant: job.tenant,
+    traceparent: job.traceparent ?? "",
+  };
+}

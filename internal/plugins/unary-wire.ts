@@ -1,0 +1,82 @@
+/**
+ * UnaryWire: one ExecuteJob call for each attempt, as QNTX does it, for plugins
+ * that do not know the job stream. Logs and progress arrive with the answer.
+ */
+import { status } from "@grpc/grpc-js";
+import type { ExecuteJobResponse } from "../../proto/gen/protocol/domain.ts";
+import { type Env, type Millis, sleep } from "../base/env.ts";
+import type { Attempt } from "../pulse/executor.ts";
+import { answerText, type Connection } from "./connection.ts";
+import { cancelReason, endingOfCancel, endingOfResponse, endingOfRpcError } from "./endings.ts";
+import { cleanEntry, cleanProgress, type Warn } from "./guard.ts";
+import type { AttemptKey, Wire, WireEvents } from "./wire.ts";
+
+export const DEADLINE_EXTRA_MS: Millis = 10_000; // Beyond the timeout that Pulse enforces: only for the case that it does not.
+const DEATH_NOTICE_MS = 200; // A call fails a moment before its process is known to be dead.
+const LOG_ENTRIES_MAX = 10_000; // Per answer.
+
+export interface UnaryEvents extends WireEvents {
+  /** The channel broke under an attempt, and no process is known to have died. */
+  cut(key: AttemptKey, reason: string): void;
+  warn: Warn;
+}
+
+export class UnaryWire implements Wire {
+  readonly isStream = false;
+  readonly #env: Env;
+  readonly #connection: Connection;
+  readonly #events: UnaryEvents;
+
+  constructor(env: Env, connection: Connection, events: UnaryEvents) {
+    this.#env = env;
+    this.#connection = connection;
+    this.#events = events;
+  }
+
+  start(attempt: Attempt): void {
+    void this.#execute(attempt);
+  }
+
+  /** The call itself listens to the attempt's signal. */
+  cancel(): void {}
+
+  drain(): void {}
+
+  async #execute(attempt: Attempt): Promise<void> {
+    const { job, timeoutMs, signal } = attempt;
+    const key = { jobId: job.id, fence: job.fence };
+    const request = {
+      jobId: job.id,
+      handlerName: job.handler,
+      payload: Buffer.from(job.payload.buffer, job.payload.byteOffset, job.payload.byteLength),
+      timeoutSecs: Math.ceil(timeoutMs / 1_000),
+    };
+    const answer = await this.#connection.executeJob(request, timeoutMs + DEADLINE_EXTRA_MS, signal);
+    if (answer.ok) this.#report(key, answer.value);
+    if (signal.aborted) return this.#events.ended(key, endingOfCancel(cancelReason(signal), timeoutMs));
+    if (answer.ok) return this.#events.ended(key, endingOfResponse(answer.value, this.#events.warn));
+    if (await this.#isCut(answer.code)) return this.#events.cut(key, answerText(answer));
+    this.#events.ended(key, endingOfRpcError(answer.code, answer.details));
+  }
+
+  #report(key: AttemptKey, response: ExecuteJobResponse): void {
+    const entries = response.logEntries.slice(0, LOG_ENTRIES_MAX);
+    const now = this.#env.now();
+    if (entries.length > 0) {
+      this.#events.log(
+        key,
+        entries.map((entry) => cleanEntry(entry, now)),
+      );
+    }
+    const { progressCurrent: current, progressTotal: total } = response;
+    const progress = total > 0 ? cleanProgress({ current, total, message: "" }) : null;
+    if (progress) this.#events.progress(key, progress);
+  }
+
+  /** Tells an answer of the plugin from a channel that broke: both arrive as a status. */
+  async #isCut(code: status): Promise<boolean> {
+    if (code === status.NOT_FOUND || code === status.UNIMPLEMENTED) return false;
+    await sleep(this.#env, DEATH_NOTICE_MS);
+    return !this.#connection.isConnected;
+  }
+}

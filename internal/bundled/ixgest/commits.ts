@@ -63,7 +63,7 @@ function readCommit(fields: readonly string[]): Commit {
   const [hash = "", parents = "", name = "", email = "", date = "", ...rest] = fields;
   const [committerName = "", committerEmail = "", committerDate = "", seconds = "", message = "", stat = ""] =
     rest;
-  const [subject = "", body = ""] = splitMessage(message);
+  const [subject, body] = splitMessage(message);
   return {
     hash,
     parents: parents === "" ? [] : parents.split(" "),
@@ -79,9 +79,11 @@ function readCommit(fields: readonly string[]): Commit {
 /** As git does: the subject is everything up to the first empty line, on one line. */
 function splitMessage(message: string): [subject: string, body: string] {
   const text = message.trim();
-  const end = /\n[ \t\r]*\n/.exec(text);
-  if (!end) return [text.replace(/\s*\n\s*/g, " "), ""];
-  return [text.slice(0, end.index).replace(/\s*\n\s*/g, " "), text.slice(end.index + end[0].length).trim()];
+  const end = /\n\s*\n/.exec(text);
+  const first = end ? text.slice(0, end.index) : text;
+  const rest = end ? text.slice(end.index + end[0].length) : "";
+  const lines = first.split("\n").map((line) => line.trim());
+  return [lines.join(" "), rest.trim()];
 }
 
 const DATE_MS_MAX = 253_402_300_799_000; // The end of the year 9999; broken commits lie beyond it.

@@ -60,7 +60,7 @@ async function fetchCopy(
   folder: string,
   signal: AbortSignal,
 ): Promise<Repository> {
-  const identity = url.replace(/\/+$/, "").replace(/\.git$/, "");
+  const identity = url.replace(/\/+$/, "").replace(/\/?\.git$/, "");
   const key = new Bun.CryptoHasher("sha256").update(identity).digest("hex").slice(0, 32);
   const gitDir = join(folder, "repositories", `${key}.git`);
   const init = ["init", "--quiet", "--bare", "--template=", "--", gitDir];

@@ -16,7 +16,7 @@ import { join, relative } from "node:path";
 const ROOT = join(import.meta.dir, "..");
 // buf's TypeScript plugin asks for node by its first line; --bun answers for it.
 const BUF = [process.execPath, "run", "--bun", "buf"];
-const OUTPUTS = ["proto/gen", "sdk/python/qntx.binpb"];
+const OUTPUTS = ["proto/gen", "sdk/python/qntx/protocol.binpb"];
 
 const made = mkdtempSync(join(tmpdir(), "qntx-gen-"));
 try {
@@ -32,8 +32,8 @@ function generate(into: string): void {
   run(proto, ...BUF, "generate", "--output", join(into, "proto"));
   cpSync(join(ROOT, "bunfig.toml"), join(into, "bunfig.toml")); // The formatter's settings.
   run(into, process.execPath, "fmt", "proto");
-  mkdirSync(join(into, "sdk/python"), { recursive: true });
-  const descriptors = join(into, "sdk/python/qntx.binpb");
+  mkdirSync(join(into, "sdk/python/qntx"), { recursive: true });
+  const descriptors = join(into, "sdk/python/qntx/protocol.binpb");
   run(proto, ...BUF, "build", "--as-file-descriptor-set", "--exclude-source-info", "-o", descriptors);
 }
 

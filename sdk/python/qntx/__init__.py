@@ -1,0 +1,178 @@
+"""qntx: what a plugin written in Python imports.
+
+    from qntx import Plugin
+    plugin = Plugin("hello", version="0.1.0")
+
+    @plugin.job("greet")
+    async def greet(job):                      # a plain def works too, in a thread
+        who = (job.payload or {}).get("who", "world")
+        job.log("greeting", who=who)
+        job.progress(1, 1)
+        return {"greeting": f"Hello, {who}!"}
+
+    if __name__ == "__main__":
+        plugin.run()
+
+This folder, copied beside a plugin or installed, and python3-grpcio are all it needs.
+Durations are seconds, as everywhere in Python; instants are ISO 8601 text, or
+milliseconds since 1970 where attestations carry them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import re
+import sys
+import typing
+
+from .endings import HostError, PermanentError, RetryAfter, Snooze
+from .host import Host
+from .job import Job
+from .wire import protocol, v1, write_json
+
+__all__ = ["Plugin", "Handler", "Job", "Host", "Request", "Response",
+           "HostError", "PermanentError", "RetryAfter", "Snooze"]
+
+CONCURRENCY_DEFAULT = 32  # Plain handlers take a thread each; more of them fight over one interpreter.
+
+F = typing.TypeVar("F", bound=typing.Callable)
+
+
+class Request(typing.NamedTuple):
+    """One HTTP request below /api/<plugin>: `path` without that prefix and without the
+    query; `query` and `headers` (names in small letters) as text by name; `body` bytes."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> typing.Any:
+        """The body read as JSON. Raises ValueError when it is not."""
+        return json.loads(self.body)
+
+
+class Response(typing.NamedTuple):
+    """What an HTTP handler returns when JSON, text or bytes alone do not say it."""
+
+    body: object = b""
+    status: int = 200
+    headers: dict[str, str] = {}
+
+
+class Handler(typing.NamedTuple):
+    """A handler and what it asks for; see Plugin.job."""
+
+    run: typing.Callable[[Job], object]
+    timeout: float = 0
+    max_attempts: int = 0
+    concurrency: int = 0
+    description: str = ""
+
+
+class Plugin:
+    """A plugin. `capabilities` are those that it needs beyond the default ones, like
+    "cap:scheduler.manage"; `concurrency` is how many jobs it runs at once."""
+
+    def __init__(self, name: str, version: str = "0.0.0", *, description: str = "", author: str = "",
+                 license: str = "", capabilities: typing.Sequence[str] = (), concurrency: int = CONCURRENCY_DEFAULT):
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
+            raise ValueError(f"name: {name!r} is not a plugin's name. Use small letters, digits and dashes.")
+        self.name, self.version, self.concurrency = name, version, concurrency
+        self.host = Host(self)
+        self._about = protocol.MetadataResponse(name=name, version=version, description=description,
+                                                author=author, license=license)
+        self._capabilities = list(capabilities)
+        self._jobs: dict[str, Handler] = {}
+        self._schedules: list = []
+        self._routes: dict[tuple[str, str], typing.Callable] = {}
+        self._starts: list[typing.Callable] = []
+        self._stops: list[typing.Callable] = []
+        self._on_change: typing.Callable[[], None] = lambda: None
+
+    def job(self, name: str, *, timeout: float = 0, max_attempts: int = 0, concurrency: int = 0,
+            description: str = "") -> typing.Callable[[F], F]:
+        """Decorates a handler: a function of one Job, plain or async. What it returns is
+        the job's result: JSON, or bytes as they are. What it raises fails the try.
+
+        A name without a dot is announced as "<plugin>.<name>", one with a dot as it
+        stands. `timeout` is in seconds, `concurrency` counts jobs of this handler at
+        once; 0 leaves each to the host. `description` is the docstring's first line
+        unless it is given."""
+
+        def keep(run: F) -> F:
+            if self._key(name) in self._jobs:
+                raise ValueError(f"job: {self._key(name)!r} is there already.")
+            said = description or (inspect.getdoc(run) or "").partition("\n")[0]
+            self._jobs[self._key(name)] = Handler(run, timeout, max_attempts, concurrency, said)
+            return run
+
+        return keep
+
+    def schedule(self, id: str, handler: str, when: str, *, payload: object = None, jitter: float = 0,
+                 **options) -> None:
+        """Declares a schedule that exists as long as the declaration does. `when` is an
+        interval ("5m"), a cron expression or a shortcut ("@hourly"); `jitter` is in
+        seconds. Options: timezone (IANA name, UTC by default), description, missed
+        (skip, latest, earliest, all), locking (node-local, require-global,
+        prefer-global), paused. A wrong one keeps the plugin from starting."""
+        self._schedules.append(v1.DeclaredSchedule(
+            id=id, handler=self._key(handler), when=when, payload=write_json(payload),
+            jitter_ms=round(jitter * 1000), **options))
+
+    def http(self, method: str, path: str) -> typing.Callable[[F], F]:
+        """Decorates what answers METHOD /api/<plugin><path>, matched exactly: a function
+        of (request, host), plain or async, that returns JSON, text, bytes or a Response."""
+
+        def keep(run: F) -> F:
+            self._routes[method.upper(), path] = run
+            return run
+
+        return keep
+
+    def on_start(self, run: F) -> F:
+        """Decorates a function of (host) that runs once before the handlers are announced;
+        it may call host.set_jobs. What it raises keeps the plugin from starting."""
+        self._starts.append(run)
+        return run
+
+    def on_stop(self, run: F) -> F:
+        """Decorates a function of (host) that runs when the plugin ends."""
+        self._stops.append(run)
+        return run
+
+    def run(self, argv: typing.Sequence[str] | None = None) -> None:
+        """Serves the plugin until the host ends it: by Shutdown, by closing stdin, or by
+        SIGTERM. `--port N` says where; 0, or nothing, is any free port."""
+        words = argparse.ArgumentParser(description=f"The qntx plugin {self.name} {self.version}.")
+        words.add_argument("--port", type=int, help="port on 127.0.0.1; 0 is any; one in use means the next free one")
+        port = words.parse_known_args(argv)[0].port
+        if port is None and sys.stdin.isatty():
+            print(f"This is a qntx plugin: {self.name} {self.version}. A qntx host starts it and talks to it.\n"
+                  f"Try it with:  qntx plugin dev {sys.argv[0]}\n"
+                  f"Its jobs:     {', '.join(self._jobs) or 'none'}")
+            return
+        from .serve import Server  # Only a plugin that is served pays for starting gRPC's server.
+
+        Server(self).run(port or 0)
+
+    def _key(self, name: str) -> str:
+        """What a handler of ours is announced as."""
+        return name if "." in name else f"{self.name}.{name}"
+
+    def _qualified(self, name: str) -> str:
+        """Any handler's name; ours may be called by their keys."""
+        return self._key(name) if self._key(name) in self._jobs else name
+
+    def _set_jobs(self, jobs: dict) -> None:
+        self._jobs = {self._key(name): run if isinstance(run, Handler) else Handler(run) for name, run in jobs.items()}
+        self._on_change()
+
+    def _announced(self) -> list:
+        """The handlers as HandlerOptions."""
+        return [v1.HandlerOptions(name=name, timeout_ms=round(job.timeout * 1000), max_attempts=job.max_attempts,
+                                  concurrency=job.concurrency, description=job.description)
+                for name, job in self._jobs.items()]

@@ -1,0 +1,312 @@
+"""Host: what a plugin may ask of the host that runs it.
+
+Every call is written the same way in both worlds: in a plain function it returns the
+answer, in an async one it is awaited. It raises HostError. Answers are records with
+the fields that the class which gives them names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import typing
+from concurrent import futures
+from types import SimpleNamespace as Record
+
+import grpc
+from google.protobuf import json_format
+
+from .endings import HostError
+from .job import Log
+from .output import plugin_line
+from .wire import CHANNEL_OPTIONS, message_class, method, protocol, read_json, serialize, v1, write_json
+
+if typing.TYPE_CHECKING:
+    from . import Plugin
+
+CALL_TIMEOUT_S = 30.0  # A host that needs longer is not going to answer.
+CALLS_MAX = 32  # Async calls under way, watches included; more of them wait for their turn.
+LIST_MAX = 10_000  # Schedules that list() collects: far above any quota.
+
+
+class Host:
+    """config     the plugin's section of the configuration: text by name
+    log        the plugin's own log; scheduler, queue, ats: see their classes
+    """
+
+    def __init__(self, plugin: Plugin):
+        self.config: dict[str, str] = {}
+        self.log = Log(plugin_line)
+        self.scheduler = Scheduler(self)
+        self.queue = Queue(self)
+        self.ats = Attestations(self)
+        self._plugin = plugin
+        self._token = ""
+        self._endpoints = {"protocol.ATSStoreService": "", "qntx.v1.HostService": ""}
+        self._channels: dict[str, grpc.Channel] = {}
+        self._pool = futures.ThreadPoolExecutor(CALLS_MAX, "qntx-host")
+
+    def set_jobs(self, jobs: dict) -> typing.Any:
+        """Replaces the plugin's handlers while it runs: {"name": function}, or
+        {"name": Handler(function, timeout=…)}."""
+        return self._answer(lambda: self._plugin._set_jobs(jobs))
+
+    def _initialize(self, request) -> None:
+        self.config = dict(request.config)
+        self._token = request.auth_token
+        self._endpoints = {
+            "protocol.ATSStoreService": request.ats_store_endpoint,
+            # One address serves all that is ours; each of these is that address.
+            "qntx.v1.HostService": request.schedule_endpoint or request.queue_endpoint or request.ats_store_endpoint,
+        }
+
+    def _stub(self, kind: str, path: str) -> typing.Callable:
+        service = path.split("/")[0]
+        endpoint = self._endpoints[service]
+        if not endpoint:
+            raise HostError("unavailable", f"The host does not offer {service} to this plugin.")
+        if endpoint not in self._channels:
+            self._channels[endpoint] = grpc.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
+        read = message_class(method(path).output_type).FromString
+        return getattr(self._channels[endpoint], kind)(f"/{path}", serialize, read)
+
+    def _ask(self, path: str, request) -> typing.Any:
+        try:
+            return self._stub("unary_unary", path)(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata())
+        except grpc.RpcError as error:
+            raise host_error(error) from None
+
+    def _answer(self, ask: typing.Callable[[], typing.Any]) -> typing.Any:
+        """What `ask` returns; in async code something to await for it."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return ask()
+        return loop.run_in_executor(self._pool, ask)
+
+    def _metadata(self) -> tuple:
+        return (("authorization", f"Bearer {self._token}"),)
+
+
+class Scheduler:
+    """Schedules made at run time; needs cap:scheduler.manage. Answers are records of id,
+    name, handler, payload, every, cron, at, timezone, state (active, paused, finished,
+    deleted), pause_note, next_run_at ("" is never), revision, description, metadata,
+    created_at. Schedules are named by id or by name."""
+
+    def __init__(self, host: Host):
+        self._host = host
+
+    def create(self, handler: str, payload: object = None, **options) -> typing.Any:
+        """Makes a schedule. Options: exactly one of every ("5m"), cron ("0 9 * * 1-5")
+        and at (ISO 8601 with its offset); name, timezone, description, metadata (text
+        by name), paused."""
+        request = v1.CreateScheduleRequest(
+            handler=self._host._plugin._qualified(handler), payload=write_json(payload), **options)
+        return self._schedule("CreateSchedule", request)
+
+    def upsert(self, name: str, handler: str, payload: object = None, **options) -> typing.Any:
+        """Creates the schedule of this name, or changes it. Options as for create."""
+        return self.create(handler, payload, name=name, upsert=True, **options)
+
+    def get(self, id_or_name: str) -> typing.Any:
+        """The schedule, or None."""
+
+        def ask():
+            try:
+                return _schedule(self._host._ask("qntx.v1.HostService/GetSchedule", v1.ScheduleRef(id=id_or_name)))
+            except HostError as error:
+                if error.code == "not_found":
+                    return None
+                raise
+
+        return self._host._answer(ask)
+
+    def list(self, handler: str = "", state: str = "") -> typing.Any:
+        """A list of all that match."""
+
+        def ask():
+            request, found = v1.ListSchedulesRequest(handler=handler, state=state), []
+            while len(found) < LIST_MAX:
+                page = self._host._ask("qntx.v1.HostService/ListSchedules", request)
+                found += [_schedule(each) for each in page.schedules]
+                request.cursor = page.cursor
+                if not page.cursor:
+                    break
+            return found
+
+        return self._host._answer(ask)
+
+    def update(self, id_or_name: str, **change) -> typing.Any:
+        """Changes every, cron, at, timezone, payload, description, name; what is not
+        given stays. With `revision` it is refused (code "aborted") when the schedule
+        has changed since then."""
+        if "payload" in change:
+            change["payload"] = write_json(change["payload"])
+        return self._schedule("UpdateSchedule", v1.UpdateScheduleRequest(id=id_or_name, **change))
+
+    def pause(self, id_or_name: str, note: str = "") -> typing.Any:
+        """Keeps it from firing; `note` tells whoever finds it paused why."""
+        return self._schedule("PauseSchedule", v1.PauseScheduleRequest(id=id_or_name, note=note))
+
+    def resume(self, id_or_name: str) -> typing.Any:
+        """Lets it fire again."""
+        return self._schedule("ResumeSchedule", v1.ScheduleRef(id=id_or_name))
+
+    def delete(self, id_or_name: str) -> typing.Any:
+        """Ends it; its history stays."""
+        return self._schedule("DeleteSchedule", v1.ScheduleRef(id=id_or_name))
+
+    def _schedule(self, name: str, request) -> typing.Any:
+        return self._host._answer(lambda: _schedule(self._host._ask(f"qntx.v1.HostService/{name}", request)))
+
+
+class Queue:
+    """Jobs. Answers are records of id and created: False when the job existed already."""
+
+    def __init__(self, host: Host):
+        self._host = host
+
+    def enqueue(self, handler: str, payload: object = None, **options) -> typing.Any:
+        """Puts one job on disk. Options: id (the same id again answers with the job that
+        exists), priority (lower runs first), run_at (ISO 8601 with its offset),
+        unique_key (one active job of a handler has it), max_attempts, timeout (seconds)."""
+        request = self._request([{"handler": handler, "payload": payload, **options}])
+        return self._host._answer(lambda: self._enqueue(request)[0])
+
+    def enqueue_many(self, jobs: typing.Iterable[dict]) -> typing.Any:
+        """Puts several on disk in one step: [{"handler": …, "payload": …, and options}]."""
+        request = self._request(jobs)
+        return self._host._answer(lambda: self._enqueue(request))
+
+    def _request(self, jobs: typing.Iterable[dict]):
+        request = v1.EnqueueRequest()
+        for job in jobs:
+            words = {**job, "handler": self._host._plugin._qualified(job["handler"]),
+                     "payload": write_json(job.get("payload"))}
+            if "timeout" in words:
+                words["timeout_ms"] = round(words.pop("timeout") * 1000)
+            request.jobs.add(**words)
+        return request
+
+    def _enqueue(self, request) -> list:
+        answer = self._host._ask("qntx.v1.HostService/Enqueue", request)
+        return [Record(id=job.id, created=job.created) for job in answer.jobs]
+
+
+class Attestations:
+    """Statements: subjects have predicates in contexts, say actors. Answers are records
+    of id, subjects, predicates, contexts, actors, timestamp, source, attributes,
+    created_at; times are milliseconds since 1970. Filters are subjects, predicates,
+    contexts, actors (lists: OR inside one, AND between them), time_start, time_end,
+    limit."""
+
+    def __init__(self, host: Host):
+        self._host = host
+
+    def create(self, subjects: typing.Sequence[str], **fields) -> typing.Any:
+        """Writes one. Fields: predicates, contexts, actors, timestamp, attributes (JSON by name)."""
+        command = _command(subjects=subjects, **fields)
+
+        def ask():
+            request = protocol.GenerateAttestationRequest(auth_token=self._host._token, command=command)
+            return _attestation(self._ask("GenerateAndCreateAttestation", request).attestation)
+
+        return self._host._answer(ask)
+
+    def create_many(self, attestations: typing.Iterable[dict]) -> typing.Any:
+        """Writes several in one step; the answer is how many were written."""
+        commands = [_command(**each) for each in attestations]
+
+        def ask():
+            request = protocol.BatchGenerateAttestationRequest(auth_token=self._host._token, commands=commands)
+            return self._ask("BatchGenerateAndCreateAttestations", request).created
+
+        return self._host._answer(ask)
+
+    def query(self, **filter) -> typing.Any:
+        """A list, newest first."""
+        wanted = protocol.AttestationFilter(**filter)
+
+        def ask():
+            request = protocol.GetAttestationsRequest(auth_token=self._host._token, filter=wanted)
+            return [_attestation(each) for each in self._ask("GetAttestations", request).attestations]
+
+        return self._host._answer(ask)
+
+    def exists(self, id: str) -> typing.Any:
+        """True when there is one of this id."""
+        request = protocol.AttestationExistsRequest(auth_token=self._host._token, id=id)
+        return self._host._answer(
+            lambda: self._host._ask("protocol.ATSStoreService/AttestationExists", request).exists)
+
+    def watch(self, **filter) -> Watch:
+        """Those that match, as they are made, from now on: `for` it, or `async for` it."""
+        request = v1.WatchAttestationsRequest(filter=protocol.AttestationFilter(**filter))
+        stub = self._host._stub("unary_stream", "qntx.v1.HostService/WatchAttestations")
+        return Watch(stub(request, metadata=self._host._metadata()), self._host._pool)
+
+    def _ask(self, name: str, request) -> typing.Any:
+        answer = self._host._ask(f"protocol.ATSStoreService/{name}", request)
+        if not answer.success:
+            raise HostError("failed", answer.error or f"{name} was refused.")
+        return answer
+
+
+class Watch:
+    """Attestations as they are made. Ends by close(), or by a HostError."""
+
+    def __init__(self, call: typing.Any, pool: futures.Executor):
+        self._call, self._pool = call, pool
+
+    def close(self) -> None:
+        """Ends it, also for a loop that waits in another thread."""
+        self._call.cancel()
+
+    def __iter__(self) -> typing.Iterator:
+        try:
+            for each in self._call:
+                yield _attestation(each)
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.CANCELLED:
+                raise host_error(error) from None
+        finally:
+            self.close()
+
+    async def __aiter__(self) -> typing.AsyncIterator:
+        loop, found = asyncio.get_running_loop(), iter(self)
+        try:
+            while (each := await loop.run_in_executor(self._pool, next, found, None)) is not None:
+                yield each
+        finally:
+            self.close()
+
+
+def host_error(error: grpc.RpcError) -> HostError:
+    """Reads a gRPC status, with the details of wrong fields from its trailer."""
+    details = v1.FieldFaults()
+    for key, value in error.trailing_metadata() or ():
+        if key == "qntx-fields-bin":
+            details = v1.FieldFaults.FromString(value)
+    return HostError(error.code().name.lower(), error.details() or error.code().name,
+                     {each.field: each.message for each in details.fields}, details.hint,
+                     details.retry_after_ms / 1000)
+
+
+def _schedule(schedule) -> Record:
+    fields = {field.name: getattr(schedule, field.name) for field in schedule.DESCRIPTOR.fields}
+    return Record(**{**fields, "payload": read_json(schedule.payload), "metadata": dict(schedule.metadata)})
+
+
+def _command(attributes: dict | None = None, **fields):
+    command = protocol.AttestationCommand(**fields)
+    if attributes:
+        command.attributes.update(attributes)
+    return command
+
+
+def _attestation(attestation) -> Record:
+    return Record(
+        id=attestation.id, subjects=list(attestation.subjects), predicates=list(attestation.predicates),
+        contexts=list(attestation.contexts), actors=list(attestation.actors), timestamp=attestation.timestamp,
+        source=attestation.source, attributes=json_format.MessageToDict(attestation.attributes),
+        created_at=attestation.created_at)

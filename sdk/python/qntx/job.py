@@ -1,0 +1,149 @@
+"""Job: the object that a handler is given."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import threading
+import time
+import typing
+
+from .outbox import Outbox
+from .wire import read_json, utf8, v1
+
+if typing.TYPE_CHECKING:
+    from .host import Host
+
+LINE_CHARS_MAX = 16_384  # Of one line of a log; the rest of it is cut.
+
+current: contextvars.ContextVar[Job | None] = contextvars.ContextVar("qntx_job", default=None)
+
+
+class Log:
+    """Writes lines: `log("text", key=value)` is `log.info(…)`; also debug, warn, error."""
+
+    def __init__(self, write: typing.Callable[[str, str, dict], None]):
+        self._write = write
+
+    def __call__(self, message: object, **fields: object) -> None:
+        self._write("info", str(message), fields)
+
+    info = __call__
+
+    def debug(self, message: object, **fields: object) -> None:
+        self._write("debug", str(message), fields)
+
+    def warn(self, message: object, **fields: object) -> None:
+        self._write("warn", str(message), fields)
+
+    def error(self, message: object, **fields: object) -> None:
+        self._write("error", str(message), fields)
+
+
+class Job:
+    """What to do, and ways to talk about it while doing it.
+
+    id, handler    text
+    payload        read as JSON; None when empty; text when it is not JSON
+    bytes          the payload as it was sent
+    attempt        which try this is, from 1; max_attempts: how many there may be
+    timeout        seconds that this try may take; 0 when not said
+    trigger        enqueue, schedule, run-now, backfill, retry, watcher
+    schedule_id    set when a schedule made it; None otherwise
+    occurrence     its nominal instant, ISO 8601, the same for every attempt; or None
+    catchup        True when the occurrence was missed and is made up for
+    cancel_event   a threading.Event, set when the job shall end; an async handler gets
+                   asyncio.CancelledError besides
+    cancel_reason  "cancelled", "timeout" or "shutdown"; "" while the job may run
+    log            log("text", key=value), log.warn(…); print() says the same as log()
+    qntx           the Host
+    """
+
+    def __init__(self, start, outbox: Outbox, host: Host):
+        self.id: str = start.job_id
+        self.handler: str = start.handler
+        self.bytes: bytes = start.payload
+        self.payload: typing.Any = read_json(start.payload)
+        self.attempt: int = start.attempt
+        self.max_attempts: int = start.max_attempts
+        self.timeout: float = start.timeout_ms / 1000
+        self.trigger: str = start.trigger
+        self.schedule_id: str | None = start.schedule_id or None
+        self.occurrence: str | None = start.occurrence or None
+        self.catchup: bool = start.catchup
+        self.cancel_event = threading.Event()
+        self.cancel_reason = ""
+        self.log = Log(self._line)
+        self.qntx = host
+        self._fence = start.fence
+        self._outbox = outbox
+        self._task: asyncio.Task | None = None
+        self._cost = 0.0
+        self._lost_lines = 0
+        self._partial = {"info": "", "warn": ""}
+        self._lock = threading.Lock()
+        self._ended = False
+
+    @property
+    def cancelled(self) -> bool:
+        """True when the job shall end. Look at it between the steps of a plain handler."""
+        return self.cancel_event.is_set()
+
+    def progress(self, current: int, total: int = 0, message: str = "") -> None:
+        """Says how far it is: `progress(3, 10, "third page")`."""
+        if not self._ended:
+            self._outbox.progress(v1.JobProgress(job_id=self.id, fence=self._fence, current=round(current),
+                                                 total=round(total), message=utf8(message)))
+
+    def heartbeat(self) -> None:
+        """Says "still alive". The SDK does this by itself every two seconds."""
+        if not self._ended:
+            self._outbox.beat([self._beat()])
+
+    def cost(self, amount: float) -> None:
+        """Adds to what the job cost."""
+        with self._lock:
+            self._cost += amount
+
+    def _beat(self):
+        return v1.JobBeat(job_id=self.id, fence=self._fence)
+
+    def _line(self, level: str, message: str, fields: dict) -> None:
+        if self._ended:
+            return
+        if len(message) > LINE_CHARS_MAX:
+            message = f"{message[:LINE_CHARS_MAX]}… (cut)"
+        line = v1.JobLog(job_id=self.id, fence=self._fence, level=level, at=int(time.time() * 1000),
+                         message=utf8(message), fields=utf8(json.dumps(fields, default=str)) if fields else "")
+        with self._lock:
+            self._lost_lines = self._outbox.log(line, self._lost_lines)
+
+    def _print(self, level: str, text: str) -> None:
+        """Takes what was printed and logs the lines that are complete."""
+        with self._lock:
+            *lines, rest = (self._partial[level] + text).split("\n")
+            if len(rest) > LINE_CHARS_MAX:
+                lines, rest = [*lines, rest], ""
+            self._partial[level] = rest
+        for line in lines:
+            self._line(level, line, {})
+
+    def _cancel(self, reason: str) -> None:
+        """Asks the handler to end. The first reason stays."""
+        with self._lock:
+            if self._ended or self.cancelled:
+                return
+            self.cancel_reason = reason
+            self.cancel_event.set()
+        if self._task is not None:
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    def _end(self, finish) -> None:
+        """Sends the last lines and how it ended. From then on the job says nothing."""
+        for level, rest in self._partial.items():
+            if rest:
+                self._line(level, rest, {})
+        finish.job_id, finish.fence, finish.cost = self.id, self._fence, self._cost
+        self._ended = True
+        self._outbox.finish(finish)

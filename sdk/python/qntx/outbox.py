@@ -1,0 +1,105 @@
+"""Outbox: everything that jobs have to say, gathered and sent as soon as the host reads.
+
+One message with a hundred endings costs hardly more than one with a single ending.
+When the host does not read, endings wait without limit (the host knows how many jobs
+it started) but lines do not: beyond a limit they are counted and dropped, and a line
+in their place says how many.
+"""
+
+from __future__ import annotations
+
+import threading
+import typing
+from collections import deque
+
+from .wire import v1
+
+BATCH_BYTES = 1_048_576  # Per message, but for its last item: far below gRPC's own 4 MiB.
+LINES_WAITING_MAX = 10_000  # Lines that wait for a host that does not read.
+
+
+class Outbox:
+    """What waits to be sent on one stream, or in one answer."""
+
+    def __init__(self):
+        self._news = threading.Condition()
+        self._items: deque = deque()  # (field of PluginMessage, message), in the order they were said.
+        self._lines = 0
+        self._progress: dict = {}
+        self._beats: dict = {}
+        self._handlers: list | None = None
+        self._closed = False
+
+    def finish(self, finish) -> None:
+        """Takes a JobFinish."""
+        with self._news:
+            self._items.append(("finishes", finish))
+            self._news.notify()
+
+    def log(self, line, dropped: int) -> int:
+        """Takes a JobLog. `dropped` lines of its job got lost before it; answers with how many are lost now."""
+        with self._news:
+            if self._lines >= LINES_WAITING_MAX:
+                return dropped + 1
+            for each in ([_gap(line, dropped)] if dropped else []) + [line]:
+                self._items.append(("logs", each))
+                self._lines += 1
+            self._news.notify()
+            return 0
+
+    def progress(self, progress) -> None:
+        """Takes a JobProgress; only the newest of a job is sent."""
+        with self._news:
+            self._progress[progress.job_id, progress.fence] = progress
+            self._news.notify()
+
+    def beat(self, beats: typing.Iterable) -> None:
+        """Takes JobBeats; one of each job is enough."""
+        with self._news:
+            self._beats.update({(beat.job_id, beat.fence): beat for beat in beats})
+            self._news.notify()
+
+    def announce(self, handlers: list) -> None:
+        """Takes the HandlerOptions that replace those announced before."""
+        with self._news:
+            self._handlers = handlers
+            self._news.notify()
+
+    def close(self) -> None:
+        """What waits is still sent; nothing after it."""
+        with self._news:
+            self._closed = True
+            self._news.notify()
+
+    def messages(self) -> typing.Iterator:
+        """PluginMessages, each as soon as there is something to say, until it is closed and empty."""
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._closed or self._has_news())
+                if not self._has_news():
+                    return
+                message = self._take()
+            yield message
+
+    def _has_news(self) -> bool:
+        return bool(self._items or self._progress or self._beats) or self._handlers is not None
+
+    def _take(self):
+        message, size = v1.PluginMessage(), 0
+        while self._items and size < BATCH_BYTES:
+            field, item = self._items.popleft()
+            self._lines -= field == "logs"
+            size += item.ByteSize()
+            getattr(message, field).append(item)
+        message.progress.extend(self._progress.values())
+        message.beats.extend(self._beats.values())
+        if self._handlers is not None:
+            message.handlers_changed.SetInParent()  # Also when there are none left.
+            message.handlers_changed.handlers.extend(self._handlers)
+        self._progress, self._beats, self._handlers = {}, {}, None
+        return message
+
+
+def _gap(line, dropped: int):
+    return v1.JobLog(job_id=line.job_id, fence=line.fence, level="warn", at=line.at,
+                     message=f"{dropped} lines were dropped here: the job said more than could be sent.")

@@ -1,0 +1,217 @@
+"""Services: what the host may ask of a plugin, call by call."""
+
+from __future__ import annotations
+
+import json
+import threading
+import traceback
+import typing
+import urllib.parse
+from datetime import datetime, timezone
+
+import grpc
+
+from . import Request, Response
+from .endings import sentence_of
+from .job import Job
+from .outbox import Outbox
+from .wire import protocol, v1, write_json
+
+if typing.TYPE_CHECKING:
+    from .serve import Server
+
+
+class DomainPlugin:
+    """protocol.DomainPluginService: one method for each of its calls."""
+
+    NAME = "protocol.DomainPluginService"
+
+    def __init__(self, server: Server):
+        self._server, self._plugin = server, server.plugin
+        self._starting = threading.Lock()
+        self._started = False
+
+    def Metadata(self, request, context):
+        return self._plugin._about
+
+    def Initialize(self, request, context):
+        with self._starting:
+            self._plugin.host._initialize(request)
+            if not self._started:
+                self._start(context)
+            self._server.announced = self._plugin._announced()
+        routes = [protocol.RouteInfo(method=method, path=path) for method, path in self._plugin._routes]
+        return protocol.InitializeResponse(handler_names=list(self._plugin._jobs), http_routes=routes)
+
+    def Shutdown(self, request, context):
+        self._server.end()
+        return protocol.Empty()
+
+    def Health(self, request, context):
+        running = sum(len(stream.running) for stream in list(self._server.streams))
+        return protocol.HealthResponse(healthy=True, details={"running": str(running)})
+
+    def ConfigSchema(self, request, context):
+        return protocol.ConfigSchemaResponse()
+
+    def RegisterGlyphs(self, request, context):
+        return protocol.GlyphDefResponse()
+
+    def HandleHTTP(self, request, context):
+        url, verb = urllib.parse.urlsplit(request.path), request.method.upper()
+        run = self._plugin._routes.get((verb, url.path))
+        if run is None:
+            return _http(Response({"error": f"{self._plugin.name} has no {verb} {url.path}."}, 404))
+        headers = {header.name.lower(): ", ".join(header.values) for header in request.headers}
+        asked = Request(verb, url.path, dict(urllib.parse.parse_qsl(url.query, True)), headers, request.body)
+        try:
+            return _http(self._server.runner.call(run, asked, self._plugin.host))
+        except Exception as error:
+            traceback.print_exc()
+            return _http(Response({"error": sentence_of(error)}, 500))
+
+    def ExecuteJob(self, request, context):
+        if request.handler_name not in self._plugin._jobs:
+            context.abort(grpc.StatusCode.NOT_FOUND,
+                          f"{self._plugin.name} has no handler {json.dumps(request.handler_name)}.")
+        timeout_ms = max(0, min(request.timeout_secs * 1000, 2**32 - 1))
+        start = v1.JobStart(job_id=request.job_id, handler=request.handler_name, payload=request.payload,
+                            attempt=1, max_attempts=1, timeout_ms=timeout_ms)
+        outbox = Outbox()
+        job = Job(start, outbox, self._plugin.host)
+
+        def done(finish):
+            job._end(finish)
+            outbox.close()
+
+        context.add_callback(lambda: job._cancel("cancelled"))  # Also when its deadline passes.
+        self._server.runner.start(job, done)
+        return _answer(outbox, self._plugin.version)
+
+    def _start(self, context) -> None:
+        try:
+            for hook in self._plugin._starts:
+                self._server.runner.call(hook, self._plugin.host)
+        except Exception as error:
+            traceback.print_exc()
+            sentence = f"{self._plugin.name} did not start: {sentence_of(error)}"
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, sentence)
+        self._started = True
+
+
+class PluginService:
+    """qntx.v1.PluginService: one method for each of its calls."""
+
+    NAME = "qntx.v1.PluginService"
+
+    def __init__(self, server: Server):
+        self._server, self._plugin = server, server.plugin
+
+    def Describe(self, request, context):
+        endpoints = [v1.Endpoint(method=method, path=path, schedulable=True) for method, path in self._plugin._routes]
+        return v1.DescribeResponse(
+            protocol="qntx.v1", capabilities=self._plugin._capabilities, schedules=self._plugin._schedules,
+            endpoints=endpoints, stream=True, concurrency=self._plugin.concurrency,
+            handlers=self._plugin._announced())
+
+    def Jobs(self, requests, context):
+        stream = Stream(self._server)
+        context.add_callback(stream.outbox.close)
+        now = self._plugin._announced()
+        if now != self._server.announced:  # They changed while no stream was open.
+            self._server.announced = now
+            stream.outbox.announce(now)
+        self._server.streams.add(stream)
+        threading.Thread(target=stream.read, args=(requests,), daemon=True).start()
+        try:
+            yield v1.PluginMessage(ready=True)
+            yield from stream.outbox.messages()
+        finally:
+            stream.cancel_all("shutdown")  # The host starts them again on its next stream.
+            self._server.streams.discard(stream)
+
+
+class Stream:
+    """One Jobs call: the jobs that it started, and the outbox that they speak through."""
+
+    def __init__(self, server: Server):
+        self.outbox = Outbox()
+        self.running: dict[tuple[str, int], Job] = {}
+        self._server = server
+        self._draining = False
+        self._lock = threading.Lock()
+
+    def read(self, requests: typing.Iterator) -> None:
+        """Does what the host says until it says no more."""
+        try:
+            for message in requests:
+                for start in message.starts:
+                    self._start(start)
+                for cancel in message.cancels:
+                    self._cancel(cancel)
+                if message.drain:
+                    self._drain()
+            self._drain()
+        except grpc.RpcError:
+            self.outbox.close()  # The host went away; nobody waits for an answer.
+
+    def cancel_all(self, reason: str) -> None:
+        """Asks every job to end."""
+        for job in list(self.running.values()):
+            job._cancel(reason)
+
+    def _start(self, start) -> None:
+        key = (start.job_id, start.fence)
+        if key in self.running:
+            return  # The same attempt twice is one attempt.
+        job = Job(start, self.outbox, self._server.plugin.host)
+        with self._lock:
+            self.running[key] = job
+        self._server.runner.start(job, lambda finish: self._end(key, job, finish))
+
+    def _cancel(self, cancel) -> None:
+        job = self.running.get((cancel.job_id, cancel.fence))
+        if job:
+            job._cancel(cancel.reason or "cancelled")
+
+    def _end(self, key: tuple[str, int], job: Job, finish) -> None:
+        job._end(finish)
+        with self._lock:
+            del self.running[key]
+        if self._draining:
+            self._drain()
+
+    def _drain(self) -> None:
+        with self._lock:
+            self._draining = True
+            if not self.running:
+                self.outbox.close()
+
+
+def _answer(outbox: Outbox, version: str):
+    """What a job said and how it ended, as one ExecuteJobResponse. Waits for the end."""
+    answer = protocol.ExecuteJobResponse(plugin_version=version)
+    for message in outbox.messages():
+        for line in message.logs:
+            at = datetime.fromtimestamp(line.at / 1000, timezone.utc).isoformat(timespec="milliseconds")
+            answer.log_entries.add(timestamp=at, level=line.level, message=line.message, metadata=line.fields)
+        for progress in message.progress:
+            answer.progress_current, answer.progress_total = progress.current, progress.total
+        for finish in message.finishes:
+            answer.success, answer.result, answer.cost_actual = finish.success, finish.result, finish.cost
+            answer.error = "\n".join(filter(None, (finish.error.message, finish.error.stack)))
+    return answer
+
+
+def _http(answer: object):
+    """An HTTPResponse of what a handler returned."""
+    answer = answer if isinstance(answer, Response) else Response(answer)
+    if isinstance(answer.body, str):
+        body, kind = answer.body.encode(), "text/plain; charset=utf-8"
+    elif isinstance(answer.body, bytes):
+        body, kind = answer.body, "application/octet-stream"
+    else:
+        body, kind = write_json(answer.body), "application/json"
+    headers = {"content-type": kind} | {name.lower(): str(value) for name, value in answer.headers.items()}
+    return protocol.HTTPResponse(status_code=answer.status, body=body, headers=[
+        protocol.HTTPHeader(name=name, values=[value]) for name, value in headers.items()])

@@ -139,6 +139,8 @@ export interface NewJob {
   retryOf?: string | undefined;
   scheduleId?: string | undefined;
   occurrence?: Millis | undefined;
+  /** Of a node-local schedule: the node whose occurrence it is. */
+  node?: string;
   catchup?: boolean;
   costEstimate?: number;
   traceparent?: string | undefined;

@@ -169,7 +169,11 @@ export interface Fired {
   nextDueAt: Millis | null;
 }
 
-export type DeclaredChange = { id: string; declaredId: string; change: "created" | "updated" | "unchanged" | "deleted" | "revived" };
+export type DeclaredChange = {
+  id: string;
+  declaredId: string;
+  change: "created" | "updated" | "unchanged" | "deleted" | "revived";
+};
 
 export interface ScheduleStore {
   create(schedule: NewSchedule): Promise<Schedule | ScheduleRefusal>;
@@ -181,7 +185,10 @@ export interface ScheduleStore {
   /** Oldest first. */
   list(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>>;
   update(id: string, change: ScheduleChange, revision?: number): Promise<Schedule | ScheduleRefusal>;
-  pause(id: string, pause: { note: string; by: string; until: Millis | null }): Promise<Schedule | ScheduleRefusal>;
+  pause(
+    id: string,
+    pause: { note: string; by: string; until: Millis | null },
+  ): Promise<Schedule | ScheduleRefusal>;
   /** Occurrences of the pause are recorded as `paused`; the next one is after now. */
   resume(id: string): Promise<Schedule | ScheduleRefusal>;
   /** Soft: the row and its ledger stay. */

@@ -1,0 +1,42 @@
+/** Opens the store of a data folder. The one place that knows which engine there is. */
+import { chmodSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Env } from "../base/env.ts";
+import { Fault, messageOf } from "../base/fault.ts";
+import { type HostLock, takeHostLock } from "./lock.ts";
+import { openDatabase } from "./sqlite/open.ts";
+import { SqliteStore } from "./sqlite/store.ts";
+import type { Store } from "./store.ts";
+
+export interface OpenedStore {
+  store: Store;
+  lock: HostLock;
+}
+
+/** Opens the store and takes the host's lock. Null when another process has the lock; throws a Fault when it cannot be opened. */
+export function openStore(env: Env, home: string): OpenedStore | null {
+  makeHome(home);
+  const lock = takeHostLock(home);
+  if (!lock) return null;
+  try {
+    const db = openDatabase(join(home, "qntx.db"));
+    const tzdata = process.versions["tz"] ?? process.versions["icu"] ?? "unknown";
+    return { lock, store: new SqliteStore(env, { db, logPath: join(home, "logs.db"), tzdata }) };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Makes the data folder, readable by its owner alone. */
+export function makeHome(home: string): void {
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    chmodSync(home, 0o700);
+  } catch (error) {
+    throw new Fault("config", `home: the data folder ${home} cannot be made: ${messageOf(error)}.`, {
+      hint: "Set QNTX_HOME or --home to a folder that you may write to.",
+      cause: error,
+    });
+  }
+}

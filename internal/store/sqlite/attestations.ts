@@ -1,0 +1,169 @@
+/** Attestations in SQLite: the statement in one row, each of its values in an index row. */
+import type { Database, Statement } from "bun:sqlite";
+import type { Attestation, AttestationFilter, Json } from "../../ats/attestation.ts";
+import type { Env } from "../../base/env.ts";
+import { assert } from "../../base/fault.ts";
+import type { AttestationStore, NewAttestation } from "../store.ts";
+import type { GroupCommit } from "./group.ts";
+
+type Values = Record<string, string | number | null>;
+
+interface AttestationRow {
+  seq: number;
+  id: string;
+  subjects: string;
+  predicates: string;
+  contexts: string;
+  actors: string;
+  timestamp: number;
+  source: string;
+  attributes: string;
+  created_at: number;
+}
+
+const QUERY_ROWS_MAX = 100_000; // "No limit" of QNTX, with an end: more is read in spans of time.
+
+export class SqliteAttestations implements AttestationStore {
+  readonly #env: Env;
+  readonly #group: GroupCommit;
+  readonly #insert: Statement<unknown, [Values]>;
+  readonly #insertValue: Statement<unknown, [Values]>;
+  readonly #get: Statement<AttestationRow, [Values]>;
+  readonly #query: Statement<AttestationRow, [Values]>;
+  readonly #newest: Statement<AttestationRow, [Values]>;
+  readonly #count: Statement<{ count: number }, []>;
+
+  constructor(env: Env, db: Database, group: GroupCommit) {
+    this.#env = env;
+    this.#group = group;
+    this.#insert = db.prepare(INSERT);
+    this.#insertValue = db.prepare(
+      "INSERT OR IGNORE INTO attestation_value (field, value, seq) VALUES ($field, $value, $seq)",
+    );
+    this.#get = db.prepare("SELECT * FROM attestation WHERE id = $id");
+    this.#query = db.prepare(QUERY);
+    this.#newest = db.prepare(NEWEST);
+    this.#count = db.prepare("SELECT COUNT(*) AS count FROM attestation");
+  }
+
+  create(attestations: readonly NewAttestation[]): Promise<Attestation[]> {
+    return this.#group.write(() => attestations.flatMap((attestation) => this.#insertOne(attestation) ?? []));
+  }
+
+  #insertOne(attestation: NewAttestation): Attestation | null {
+    const now = this.#env.now();
+    const written: Attestation = { ...attestation, timestamp: attestation.timestamp ?? now, createdAt: now };
+    const { changes, lastInsertRowid } = this.#insert.run({
+      id: written.id,
+      subjects: JSON.stringify(written.subjects),
+      predicates: JSON.stringify(written.predicates),
+      contexts: JSON.stringify(written.contexts),
+      actors: JSON.stringify(written.actors),
+      timestamp: written.timestamp,
+      source: written.source,
+      attributes: JSON.stringify(written.attributes),
+      now,
+    });
+    if (changes === 0) return null;
+    const seq = Number(lastInsertRowid);
+    for (const { field, values } of fieldsOf(written)) {
+      for (const value of values) this.#insertValue.run({ field, value, seq });
+    }
+    return written;
+  }
+
+  async get(id: string): Promise<Attestation | null> {
+    const row = this.#get.get({ id });
+    return row ? readAttestation(row) : null;
+  }
+
+  async query(filter: AttestationFilter): Promise<Attestation[]> {
+    const limit = Math.min(QUERY_ROWS_MAX, filter.limit || QUERY_ROWS_MAX);
+    const fields = fieldsOf(filter).filter(({ values }) => values.length > 0);
+    const bounds = { timeStart: filter.timeStart ?? null, timeEnd: filter.timeEnd ?? null, limit };
+    const [driver, ...rest] = fields;
+    if (!driver) return this.#newest.all(bounds).map(readAttestation);
+    const other = (index: number) => ({
+      field: rest[index]?.field ?? null,
+      values: rest[index] ? JSON.stringify(rest[index].values) : null,
+    });
+    const [second, third, fourth] = [other(0), other(1), other(2)];
+    const rows = this.#query.all({
+      ...bounds,
+      field1: driver.field,
+      values1: JSON.stringify(driver.values),
+      field2: second.field,
+      values2: second.values,
+      field3: third.field,
+      values3: third.values,
+      field4: fourth.field,
+      values4: fourth.values,
+    });
+    return rows.map(readAttestation);
+  }
+
+  async count(): Promise<number> {
+    const row = this.#count.get();
+    assert(row, "a count has a row");
+    return row.count;
+  }
+}
+
+/** The four fields, the most telling first: a query is driven by the first one that it names. */
+function fieldsOf(from: Pick<AttestationFilter, "subjects" | "predicates" | "contexts" | "actors">) {
+  return [
+    { field: "subject", values: from.subjects ?? [] },
+    { field: "actor", values: from.actors ?? [] },
+    { field: "context", values: from.contexts ?? [] },
+    { field: "predicate", values: from.predicates ?? [] },
+  ];
+}
+
+function readAttestation(row: AttestationRow): Attestation {
+  return {
+    id: row.id,
+    subjects: JSON.parse(row.subjects) as string[],
+    predicates: JSON.parse(row.predicates) as string[],
+    contexts: JSON.parse(row.contexts) as string[],
+    actors: JSON.parse(row.actors) as string[],
+    timestamp: row.timestamp,
+    source: row.source,
+    attributes: JSON.parse(row.attributes) as Record<string, Json>,
+    createdAt: row.created_at,
+  };
+}
+
+const INSERT = `
+  INSERT INTO attestation (id, subjects, predicates, contexts, actors, timestamp, source, attributes, created_at)
+  VALUES ($id, $subjects, $predicates, $contexts, $actors, $timestamp, $source, $attributes, $now)
+  ON CONFLICT DO NOTHING`;
+
+const NEWEST = `
+  SELECT *
+    FROM attestation
+   WHERE ($timeStart IS NULL OR timestamp >= $timeStart)
+     AND ($timeEnd   IS NULL OR timestamp <= $timeEnd)
+   ORDER BY seq DESC
+   LIMIT $limit`;
+
+// The first field finds the rows; the others are looked up for each of them.
+const QUERY = `
+  SELECT a.*
+    FROM attestation a
+   WHERE a.seq IN (SELECT v.seq
+                     FROM attestation_value v
+                    WHERE v.field = $field1
+                      AND v.value IN (SELECT value FROM json_each($values1)))
+     AND ($field2 IS NULL OR EXISTS (
+           SELECT 1 FROM json_each($values2) w
+             JOIN attestation_value v ON v.field = $field2 AND v.value = w.value AND v.seq = a.seq))
+     AND ($field3 IS NULL OR EXISTS (
+           SELECT 1 FROM json_each($values3) w
+             JOIN attestation_value v ON v.field = $field3 AND v.value = w.value AND v.seq = a.seq))
+     AND ($field4 IS NULL OR EXISTS (
+           SELECT 1 FROM json_each($values4) w
+             JOIN attestation_value v ON v.field = $field4 AND v.value = w.value AND v.seq = a.seq))
+     AND ($timeStart IS NULL OR a.timestamp >= $timeStart)
+     AND ($timeEnd   IS NULL OR a.timestamp <= $timeEnd)
+   ORDER BY a.seq DESC
+   LIMIT $limit`;

@@ -1,0 +1,44 @@
+/** The audit trail in SQLite: who did what, and who was refused. Rows are only ever added. */
+import type { Database, Statement } from "bun:sqlite";
+import type { Env } from "../../base/env.ts";
+import type { AuditEntry, AuditStore, Page, PageRequest } from "../store.ts";
+import type { GroupCommit } from "./group.ts";
+import { pageOf, readPage } from "./page.ts";
+
+type Values = Record<string, string | number>;
+type AuditRow = Omit<AuditEntry, "allowed"> & { seq: number; allowed: number };
+
+export class SqliteAudit implements AuditStore {
+  readonly #env: Env;
+  readonly #group: GroupCommit;
+  readonly #insert: Statement<unknown, [Values]>;
+  readonly #list: Statement<AuditRow, [Values]>;
+
+  constructor(env: Env, db: Database, group: GroupCommit) {
+    this.#env = env;
+    this.#group = group;
+    this.#insert = db.prepare(INSERT);
+    this.#list = db.prepare("SELECT * FROM audit WHERE seq < $before ORDER BY seq DESC LIMIT $limit");
+  }
+
+  add(entry: Omit<AuditEntry, "at">): Promise<void> {
+    return this.#group.write(
+      () => void this.#insert.run({ ...entry, allowed: entry.allowed ? 1 : 0, at: this.#env.now() }),
+    );
+  }
+
+  async list(page: PageRequest): Promise<Page<AuditEntry>> {
+    const { limit, before } = readPage(page);
+    const rows = this.#list.all({ before, limit: limit + 1 });
+    return pageOf(
+      rows,
+      limit,
+      ({ seq: _, ...row }) => ({ ...row, allowed: row.allowed === 1 }),
+      (row) => String(row.seq),
+    );
+  }
+}
+
+const INSERT = `
+  INSERT INTO audit (id, at, principal, operation, subject, allowed, detail)
+  VALUES ($id, $at, $principal, $operation, $subject, $allowed, $detail)`;

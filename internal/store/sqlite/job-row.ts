@@ -1,0 +1,88 @@
+/** A row of the job table, and the job it stands for. Our own database is trusted. */
+import type { Job, JobError, JobProgress, JobState, JobTrigger, RetryPolicy } from "../../job/job.ts";
+
+export interface JobRow {
+  seq: number;
+  id: string;
+  tenant: string;
+  handler: string;
+  plugin: string;
+  lane: string;
+  trigger: JobTrigger;
+  source: string;
+  owner: string;
+  priority: number;
+  state: JobState;
+  run_at: number;
+  attempt: number;
+  max_attempts: number;
+  fence: number;
+  lost: number;
+  suspect: number;
+  interrupted: number;
+  cancel_requested: number;
+  boot_id: string | null;
+  unique_key: string | null;
+  parent_id: string | null;
+  retry_of: string | null;
+  schedule_id: string | null;
+  occurrence: number | null;
+  catchup: number;
+  timeout_ms: number | null;
+  retry: string | null;
+  progress: string | null;
+  cost_estimate: number;
+  cost_actual: number;
+  plugin_version: string | null;
+  traceparent: string | null;
+  created_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+  error: string | null;
+  payload: Uint8Array;
+  result: Uint8Array | null;
+}
+
+/** Makes a job of its row. */
+export function readJob(row: JobRow): Job {
+  return {
+    id: row.id,
+    seq: row.seq,
+    tenant: row.tenant,
+    handler: row.handler,
+    plugin: row.plugin,
+    payload: row.payload,
+    source: row.source,
+    owner: row.owner,
+    trigger: row.trigger,
+    priority: row.priority,
+    state: row.state,
+    runAt: row.run_at,
+    attempt: row.attempt,
+    maxAttempts: row.max_attempts,
+    fence: row.fence,
+    lost: row.lost,
+    suspect: row.suspect === 1,
+    interrupted: row.interrupted,
+    cancelRequested: row.cancel_requested === 1,
+    retry: row.retry === null ? null : (JSON.parse(row.retry) as RetryPolicy),
+    timeoutMs: row.timeout_ms,
+    uniqueKey: row.unique_key,
+    parentId: row.parent_id,
+    retryOf: row.retry_of,
+    scheduleId: row.schedule_id,
+    occurrence: row.occurrence,
+    catchup: row.catchup === 1,
+    progress: row.progress === null ? null : (JSON.parse(row.progress) as JobProgress),
+    result: row.result,
+    error: row.error === null ? null : (JSON.parse(row.error) as JobError),
+    costEstimate: row.cost_estimate,
+    costActual: row.cost_actual,
+    pluginVersion: row.plugin_version,
+    traceparent: row.traceparent,
+    bootId: row.boot_id,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+  };
+}

@@ -1,0 +1,239 @@
+/** The statements on jobs, in plain sight. Prepared once; every value is a parameter. */
+import type { Database, Statement } from "bun:sqlite";
+import type { JobState } from "../../job/job.ts";
+import type { JobRow } from "./job-row.ts";
+
+type Values = Record<string, string | number | null | Uint8Array>;
+
+export class JobSql {
+  readonly insert: Statement<unknown, [Values]>;
+  readonly existing: Statement<{ id: string; state: JobState }, [Values]>;
+  readonly get: Statement<JobRow, [Values]>;
+  readonly find: Statement<{ id: string }, [Values]>;
+  readonly claim: Statement<JobRow, [Values]>;
+  readonly finish: Statement<unknown, [Values]>;
+  readonly giveBack: Statement<unknown, [Values]>;
+  readonly progress: Statement<unknown, [Values]>;
+  readonly promote: Statement<{ lane: string }, [Values]>;
+  readonly nextDue: Statement<{ run_at: number }, []>;
+  readonly cancelWaiting: Statement<unknown, [Values]>;
+  readonly cancelRunning: Statement<unknown, [Values]>;
+  readonly recoverCancelled: Statement<unknown, [Values]>;
+  readonly recoverHopeless: Statement<unknown, [Values]>;
+  readonly recover: Statement<{ id: string; lane: string }, [Values]>;
+  readonly annotate: Statement<unknown, [Values]>;
+  readonly counts: Statement<{ state: JobState; count: number }, []>;
+  readonly queuedLanes: Statement<{ lane: string; count: number }, []>;
+
+  constructor(db: Database) {
+    this.insert = db.prepare(INSERT);
+    this.existing = db.prepare(EXISTING);
+    this.get = db.prepare("SELECT * FROM job WHERE id = $id");
+    this.find = db.prepare(FIND);
+    this.claim = db.prepare(CLAIM);
+    this.finish = db.prepare(FINISH);
+    this.giveBack = db.prepare(GIVE_BACK);
+    this.progress = db.prepare(PROGRESS);
+    this.promote = db.prepare(PROMOTE);
+    this.nextDue = db.prepare(NEXT_DUE);
+    this.cancelWaiting = db.prepare(CANCEL_WAITING);
+    this.cancelRunning = db.prepare(CANCEL_RUNNING);
+    this.recoverCancelled = db.prepare(RECOVER_CANCELLED);
+    this.recoverHopeless = db.prepare(RECOVER_HOPELESS);
+    this.recover = db.prepare(RECOVER);
+    this.annotate = db.prepare(ANNOTATE);
+    this.counts = db.prepare("SELECT state, COUNT(*) AS count FROM job GROUP BY state");
+    this.queuedLanes = db.prepare(QUEUED_LANES);
+  }
+}
+
+const INSERT = `
+  INSERT INTO job (id, tenant, handler, plugin, lane, trigger, source, owner, priority, state, run_at,
+                   max_attempts, unique_key, parent_id, retry_of, schedule_id, occurrence, node, catchup,
+                   timeout_ms, retry, cost_estimate, traceparent, created_at, payload)
+  VALUES ($id, $tenant, $handler, $plugin, $lane, $trigger, $source, $owner, $priority, $state, $runAt,
+          $maxAttempts, $uniqueKey, $parentId, $retryOf, $scheduleId, $occurrence, $node, $catchup,
+          $timeoutMs, $retry, $costEstimate, $traceparent, $now, $payload)
+  ON CONFLICT DO NOTHING`;
+
+const EXISTING = `
+  SELECT id, state
+    FROM job
+   WHERE id = $id
+      OR (tenant = $tenant AND handler = $handler AND unique_key = $uniqueKey
+          AND unique_key IS NOT NULL AND finished_at IS NULL)
+   LIMIT 1`;
+
+// A scan of the id index: for people who type the end of an id, not for programs.
+const FIND = `
+  SELECT id
+    FROM job
+   WHERE substr(id, -length($part)) = $part
+      OR substr(id, 1, length($part)) = $part
+   LIMIT $limit`;
+
+const CLAIM = `
+  UPDATE job
+     SET state      = 'running',
+         fence      = fence + 1,
+         attempt    = attempt + 1,
+         boot_id    = $bootId,
+         started_at = $now
+   WHERE seq IN (
+           SELECT seq
+             FROM job
+            WHERE state = 'queued'
+              AND lane  = $lane
+            ORDER BY priority, seq
+            LIMIT $limit)
+  RETURNING *`;
+
+const FINISH = `
+  UPDATE job
+     SET state          = $state,
+         finished_at    = $now,
+         boot_id        = NULL,
+         attempt        = $attempt,
+         lost           = $lost,
+         suspect        = 0,
+         error          = $error,
+         result         = $result,
+         cost_actual    = MAX(cost_actual, $costActual),
+         plugin_version = $pluginVersion
+   WHERE id    = $id
+     AND state = 'running'
+     AND fence = $fence`;
+
+const GIVE_BACK = `
+  UPDATE job
+     SET state          = $state,
+         run_at         = $runAt,
+         boot_id        = NULL,
+         attempt        = $attempt,
+         lost           = $lost,
+         suspect        = $suspect,
+         error          = $error,
+         cost_actual    = MAX(cost_actual, $costActual),
+         plugin_version = $pluginVersion
+   WHERE id    = $id
+     AND state = 'running'
+     AND fence = $fence
+     AND cancel_requested = 0`;
+
+const PROGRESS = `
+  UPDATE job
+     SET progress = $progress
+   WHERE id    = $id
+     AND state = 'running'
+     AND fence = $fence`;
+
+const PROMOTE = `
+  UPDATE job
+     SET state = 'queued'
+   WHERE seq IN (
+           SELECT seq
+             FROM job
+            WHERE state IN ('scheduled', 'retrying')
+              AND run_at <= $now
+            ORDER BY run_at
+            LIMIT $limit)
+  RETURNING lane`;
+
+const NEXT_DUE = `
+  SELECT run_at
+    FROM job
+   WHERE state IN ('scheduled', 'retrying')
+   ORDER BY run_at
+   LIMIT 1`;
+
+const CANCEL_WAITING = `
+  UPDATE job
+     SET state       = 'cancelled',
+         finished_at = $now,
+         error       = $error
+   WHERE id = $id
+     AND state IN ('scheduled', 'queued', 'retrying', 'paused')`;
+
+const CANCEL_RUNNING = `
+  UPDATE job
+     SET cancel_requested = 1
+   WHERE id    = $id
+     AND state = 'running'`;
+
+const RECOVER_CANCELLED = `
+  UPDATE job
+     SET state       = 'cancelled',
+         finished_at = $now,
+         boot_id     = NULL,
+         error       = $error
+   WHERE boot_id IS NOT NULL
+     AND boot_id <> $bootId
+     AND cancel_requested = 1`;
+
+const RECOVER_HOPELESS = `
+  UPDATE job
+     SET state       = 'failed',
+         finished_at = $now,
+         boot_id     = NULL,
+         error       = $error
+   WHERE boot_id IS NOT NULL
+     AND boot_id <> $bootId
+     AND interrupted >= $interruptedMax`;
+
+// The tries are given back: a host that dies is no fault of its jobs. What keeps happening is counted.
+const RECOVER = `
+  UPDATE job
+     SET state       = 'queued',
+         run_at      = $now,
+         boot_id     = NULL,
+         attempt     = attempt - 1,
+         interrupted = interrupted + 1
+   WHERE boot_id IS NOT NULL
+     AND boot_id <> $bootId
+  RETURNING id, lane`;
+
+const ANNOTATE = `
+  UPDATE job
+     SET progress    = COALESCE($progress, progress),
+         cost_actual = COALESCE($costActual, cost_actual)
+   WHERE id    = $id
+     AND state = 'running'`;
+
+const QUEUED_LANES = `
+  SELECT lane, COUNT(*) AS count
+    FROM job
+   WHERE state = 'queued'
+   GROUP BY lane`;
+
+/** One page of jobs, newest first. `narrow` must name a state or column that has an index, in the words of that index. */
+function list(narrow: string): string {
+  return `
+  SELECT *
+    FROM job
+   WHERE ${narrow}
+     AND seq < $before
+     AND ($state      IS NULL OR state       = $state)
+     AND ($handler    IS NULL OR handler     = $handler)
+     AND ($scheduleId IS NULL OR schedule_id = $scheduleId)
+     AND ($parentId   IS NULL OR parent_id   = $parentId)
+     AND ($owner      IS NULL OR owner       = $owner)
+     AND ($tenant     IS NULL OR tenant      = $tenant)
+   ORDER BY seq DESC
+   LIMIT $limit`;
+}
+
+/** The list query for each way to narrow it: the partial indexes want their state as a literal. */
+export const JOB_LIST_SQL: Record<JobState | "all" | "handler" | "schedule" | "parent", string> = {
+  all: list("TRUE"),
+  handler: list("handler = $handler"),
+  schedule: list("schedule_id = $scheduleId AND schedule_id IS NOT NULL"),
+  parent: list("parent_id = $parentId AND parent_id IS NOT NULL"),
+  scheduled: list("state IN ('scheduled', 'retrying')"),
+  retrying: list("state IN ('scheduled', 'retrying')"),
+  queued: list("state = 'queued'"),
+  running: list("boot_id IS NOT NULL"),
+  paused: list("state IN ('failed', 'cancelled', 'paused')"),
+  failed: list("state IN ('failed', 'cancelled', 'paused') AND state = 'failed'"),
+  cancelled: list("state IN ('failed', 'cancelled', 'paused') AND state = 'cancelled'"),
+  completed: list("TRUE"),
+};

@@ -1,0 +1,228 @@
+/** Jobs in SQLite. Every state change is one guarded UPDATE. */
+import type { Database } from "bun:sqlite";
+import type { Env } from "../../base/env.ts";
+import { assert } from "../../base/fault.ts";
+import {
+  type Job,
+  JOB_ATTEMPTS_DEFAULT,
+  JOB_INTERRUPTED_MAX,
+  JOB_STATES,
+  type JobError,
+  type JobProgress,
+  type JobState,
+  type NewJob,
+} from "../../job/job.ts";
+import type { Settlement } from "../../job/outcome.ts";
+import type {
+  Cancelled,
+  Enqueued,
+  JobFilter,
+  JobStore,
+  LaneRequest,
+  Page,
+  PageRequest,
+  ProgressUpdate,
+  Promoted,
+} from "../store.ts";
+import type { GroupCommit } from "./group.ts";
+import { type JobRow, readJob } from "./job-row.ts";
+import { JOB_LIST_SQL, JobSql } from "./job-sql.ts";
+import { pageOf, readPage } from "./page.ts";
+
+const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
+
+export class SqliteJobs implements JobStore {
+  readonly #env: Env;
+  readonly #db: Database;
+  readonly #group: GroupCommit;
+  readonly #sql: JobSql;
+
+  constructor(env: Env, db: Database, group: GroupCommit) {
+    this.#env = env;
+    this.#db = db;
+    this.#group = group;
+    this.#sql = new JobSql(db);
+  }
+
+  enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]> {
+    return this.#group.write(() => jobs.map((job) => this.insert(job)));
+  }
+
+  /** Writes one job inside the running group; the fire verb uses it too. */
+  insert(job: NewJob): Enqueued {
+    const now = this.#env.now();
+    const plugin = job.plugin ?? "";
+    const runAt = job.runAt ?? now;
+    const state: JobState = runAt > now ? "scheduled" : "queued";
+    const { changes } = this.#sql.insert.run({
+      id: job.id,
+      tenant: job.tenant ?? "",
+      handler: job.handler,
+      plugin,
+      lane: plugin === "" ? job.handler : `${plugin}/${job.handler}`,
+      trigger: job.trigger ?? "enqueue",
+      source: job.source ?? "",
+      owner: job.owner ?? "",
+      priority: job.priority ?? 0,
+      state,
+      runAt,
+      maxAttempts: job.maxAttempts ?? JOB_ATTEMPTS_DEFAULT,
+      uniqueKey: job.uniqueKey ?? null,
+      parentId: job.parentId ?? null,
+      retryOf: job.retryOf ?? null,
+      scheduleId: job.scheduleId ?? null,
+      occurrence: job.occurrence ?? null,
+      node: job.node ?? "",
+      catchup: job.catchup ? 1 : 0,
+      timeoutMs: job.timeoutMs ?? null,
+      retry: job.retry ? JSON.stringify(job.retry) : null,
+      costEstimate: job.costEstimate ?? 0,
+      traceparent: job.traceparent ?? null,
+      now,
+      payload: job.payload,
+    });
+    return changes > 0 ? { id: job.id, state, created: true } : this.#existing(job);
+  }
+
+  /** The job that stood in the way of an insert. */
+  #existing(job: NewJob): Enqueued {
+    const row = this.#sql.existing.get({
+      id: job.id,
+      tenant: job.tenant ?? "",
+      handler: job.handler,
+      uniqueKey: job.uniqueKey ?? null,
+    });
+    assert(row, `an insert of job ${job.id} that changed nothing met a job`);
+    return { id: row.id, state: row.state, created: false };
+  }
+
+  async get(id: string): Promise<Job | null> {
+    const row = this.#sql.get.get({ id });
+    return row ? readJob(row) : null;
+  }
+
+  async find(part: string, limit: number): Promise<string[]> {
+    return this.#sql.find.all({ part, limit }).map(({ id }) => id);
+  }
+
+  async list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
+    const { limit, before } = readPage(page);
+    const kind = filter.scheduleId
+      ? "schedule"
+      : filter.parentId
+        ? "parent"
+        : (filter.state ?? (filter.handler ? "handler" : "all"));
+    const rows = this.#db.query<JobRow, Record<string, string | number | null>>(JOB_LIST_SQL[kind]).all({
+      before,
+      limit: limit + 1,
+      state: filter.state ?? null,
+      handler: filter.handler ?? null,
+      scheduleId: filter.scheduleId ?? null,
+      parentId: filter.parentId ?? null,
+      owner: filter.owner ?? null,
+      tenant: filter.tenant ?? null,
+    });
+    return pageOf(rows, limit, readJob, (row) => String(row.seq));
+  }
+
+  claim({ bootId, lanes }: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]> {
+    return this.#group.write(() => lanes.flatMap((request) => this.#claimLane(bootId, request)));
+  }
+
+  /** Differs from Postgres: no SKIP LOCKED. SQLite has one writer, so nobody is halfway through claiming a row. */
+  #claimLane(bootId: string, { lane, limit }: LaneRequest): Job[] {
+    assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
+    const rows = this.#sql.claim.all({ bootId, lane, limit, now: this.#env.now() });
+    return rows.map(readJob).sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
+  }
+
+  settle(settlements: readonly Settlement[]): Promise<boolean[]> {
+    return this.#group.write(() => settlements.map((settlement) => this.#settleOne(settlement)));
+  }
+
+  #settleOne(settlement: Settlement): boolean {
+    const { id, fence, state, attempt, lost, costActual, pluginVersion } = settlement;
+    const now = this.#env.now();
+    const error = settlement.error ? JSON.stringify(settlement.error) : null;
+    const same = { id, fence, state, attempt, lost, error, costActual, pluginVersion };
+    if (state === "completed" || state === "failed" || state === "cancelled") {
+      return this.#sql.finish.run({ ...same, now, result: settlement.result }).changes > 0;
+    }
+    assert(settlement.runAt !== null, `job ${id} goes back with a time`);
+    const back = { ...same, suspect: settlement.suspect ? 1 : 0, runAt: settlement.runAt };
+    if (this.#sql.giveBack.run(back).changes > 0) return true;
+    // Somebody asked to cancel it while it ran: it does not go back in line.
+    return this.#sql.finish.run({ ...same, state: "cancelled", now, result: null }).changes > 0;
+  }
+
+  progress(updates: readonly ProgressUpdate[]): Promise<void> {
+    return this.#group.write(() => {
+      for (const { id, fence, progress } of updates) {
+        this.#sql.progress.run({ id, fence, progress: JSON.stringify(progress) });
+      }
+    });
+  }
+
+  promote(limit: number): Promise<Promoted> {
+    return this.#group.write(() => {
+      const moved = this.#sql.promote.all({ now: this.#env.now(), limit });
+      const lanes = [...new Set(moved.map(({ lane }) => lane))];
+      return { count: moved.length, lanes, nextDueAt: this.#sql.nextDue.get()?.run_at ?? null };
+    });
+  }
+
+  cancel(id: string, by: string): Promise<Cancelled | null> {
+    return this.#group.write(() => {
+      const found = this.#sql.get.get({ id });
+      if (!found) return null;
+      const error: JobError = { message: `cancelled by ${by}`, kind: "cancelled", attempt: found.attempt };
+      this.#sql.cancelWaiting.run({ id, now: this.#env.now(), error: JSON.stringify(error) });
+      this.#sql.cancelRunning.run({ id });
+      const row = this.#sql.get.get({ id });
+      assert(row, "a job does not vanish inside a transaction");
+      return { job: readJob(row), before: found.state };
+    });
+  }
+
+  /** Differs from Postgres: no leases are looked at. The host's lock says that every other boot is dead. */
+  recover(bootId: string): Promise<{ ids: string[]; lanes: string[] }> {
+    return this.#group.write(() => {
+      const now = this.#env.now();
+      const error = (message: string) =>
+        JSON.stringify({ message, kind: "lost", attempt: 0 } satisfies JobError);
+      this.#sql.recoverCancelled.run({ bootId, now, error: error("cancelled while its host went down") });
+      this.#sql.recoverHopeless.run({
+        bootId,
+        now,
+        interruptedMax: JOB_INTERRUPTED_MAX,
+        error: error(`its host went down ${JOB_INTERRUPTED_MAX} times while it ran`),
+      });
+      const rows = this.#sql.recover.all({ bootId, now });
+      return { ids: rows.map(({ id }) => id), lanes: [...new Set(rows.map(({ lane }) => lane))] };
+    });
+  }
+
+  annotate(
+    id: string,
+    { progress, costActual }: { progress?: JobProgress; costActual?: number },
+  ): Promise<boolean> {
+    return this.#group.write(() => {
+      const change = {
+        id,
+        progress: progress ? JSON.stringify(progress) : null,
+        costActual: costActual ?? null,
+      };
+      return this.#sql.annotate.run(change).changes > 0;
+    });
+  }
+
+  async counts(): Promise<Record<JobState, number>> {
+    const counts = new Map(this.#sql.counts.all().map(({ state, count }) => [state, count]));
+    const pairs = JOB_STATES.map((state) => [state, counts.get(state) ?? 0] as const);
+    return Object.fromEntries(pairs) as Record<JobState, number>;
+  }
+
+  async queuedLanes(): Promise<{ lane: string; count: number }[]> {
+    return this.#sql.queuedLanes.all();
+  }
+}

@@ -1,0 +1,70 @@
+/** Nodes in SQLite: the stable id of this one, and the leases of its incarnations. */
+import type { Database, Statement } from "bun:sqlite";
+import type { Env, Millis } from "../../base/env.ts";
+import { newId } from "../../base/id.ts";
+import type { NodeStore } from "../store.ts";
+import type { GroupCommit } from "./group.ts";
+
+type Values = Record<string, string | number>;
+
+export class SqliteNodes implements NodeStore {
+  readonly #env: Env;
+  readonly #group: GroupCommit;
+  readonly #nodeId: string;
+  readonly #renew: Statement<unknown, [Values]>;
+  readonly #release: Statement<unknown, [Values]>;
+
+  constructor(env: Env, db: Database, group: GroupCommit) {
+    this.#env = env;
+    this.#group = group;
+    this.#nodeId = readNodeId(env, db);
+    this.#renew = db.prepare(RENEW);
+    this.#release = db.prepare("DELETE FROM boot WHERE id = $bootId");
+  }
+
+  /** The stable id, known as soon as the store is open. */
+  get id(): string {
+    return this.#nodeId;
+  }
+
+  async nodeId(): Promise<string> {
+    return this.#nodeId;
+  }
+
+  /** Differs from Postgres: always true. Nobody else can take a lease while the host's lock is held. */
+  renew({
+    bootId,
+    nodeId,
+    version,
+    leaseMs,
+  }: {
+    bootId: string;
+    nodeId: string;
+    version: string;
+    leaseMs: Millis;
+  }): Promise<boolean> {
+    return this.#group.write(() => {
+      const now = this.#env.now();
+      this.#renew.run({ bootId, nodeId, version, now, leaseUntil: now + leaseMs });
+      return true;
+    });
+  }
+
+  release(bootId: string): Promise<void> {
+    return this.#group.write(() => void this.#release.run({ bootId }));
+  }
+}
+
+/** Reads the id of this data folder; makes it the first time. */
+function readNodeId(env: Env, db: Database): string {
+  db.run("INSERT INTO meta (key, value) VALUES ('node_id', ?) ON CONFLICT DO NOTHING", [newId(env, "ND")]);
+  const row = db.query<{ value: string }, []>("SELECT value FROM meta WHERE key = 'node_id'").get();
+  if (!row) throw new Error("The node id was just written and is not there.");
+  return row.value;
+}
+
+const RENEW = `
+  INSERT INTO boot (id, node_id, version, started_at, lease_until)
+  VALUES ($bootId, $nodeId, $version, $now, $leaseUntil)
+  ON CONFLICT (id) DO UPDATE
+     SET lease_until = excluded.lease_until`;

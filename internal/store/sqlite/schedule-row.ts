@@ -1,0 +1,132 @@
+/** Rows of the schedule tables, and what they stand for. Our own database is trusted. */
+import {
+  type Locking,
+  type Occurrence,
+  type OccurrenceOutcome,
+  type Owner,
+  type Pause,
+  type Policy,
+  POLICY_DEFAULT,
+  type Schedule,
+  type ScheduleState,
+  type Spec,
+  type Target,
+} from "../../schedule/schedule.ts";
+
+export interface ScheduleRow {
+  id: string;
+  tenant: string;
+  name: string;
+  owner_kind: Owner["kind"];
+  owner_name: string;
+  declared_id: string;
+  target_kind: Target["kind"];
+  target: string;
+  spec: string;
+  timezone: string;
+  anchor: number;
+  policy: string;
+  locking: Locking;
+  state: ScheduleState;
+  pause: string | null;
+  deleted_by: string | null;
+  description: string;
+  metadata: string;
+  revision: number;
+  run_count: number;
+  last_run_at: number | null;
+  last_job_id: string | null;
+  created_at: number;
+  updated_at: number;
+  payload: Uint8Array;
+}
+
+/** A schedule with where it stands on one node. */
+export interface ScheduleCursorRow extends ScheduleRow {
+  node: string;
+  accounted_until: number;
+  next_occurrence: number | null;
+  due_at: number | null;
+}
+
+export interface OccurrenceRow {
+  schedule_id: string;
+  occurrence: number;
+  node: string;
+  outcome: OccurrenceOutcome;
+  job_id: string | null;
+  related_job_id: string | null;
+  last_occurrence: number;
+  count: number;
+  decided_at: number;
+  revision: number;
+  note: string;
+}
+
+/** Makes a schedule of its row and the cursor that people see. */
+export function readSchedule(row: ScheduleRow & { next_occurrence: number | null }): Schedule {
+  return {
+    id: row.id,
+    name: row.name,
+    tenant: row.tenant,
+    owner: { kind: row.owner_kind, name: row.owner_name },
+    declaredId: row.declared_id,
+    target: readTarget(row.target_kind, row.target),
+    payload: row.payload,
+    spec: JSON.parse(row.spec) as Spec,
+    timezone: row.timezone,
+    anchor: row.anchor,
+    policy: readPolicy(row.policy),
+    locking: row.locking,
+    state: row.state,
+    pause: row.pause === null ? null : (JSON.parse(row.pause) as Pause),
+    description: row.description,
+    metadata: JSON.parse(row.metadata) as Record<string, string>,
+    revision: row.revision,
+    runCount: row.run_count,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    nextRunAt: row.state === "active" ? row.next_occurrence : null,
+    lastRunAt: row.last_run_at,
+    lastJobId: row.last_job_id,
+  };
+}
+
+/** Only what differs from the defaults is stored, so that a default can be read from an old row. */
+export function writePolicy(policy: Policy): string {
+  const differs = Object.entries(policy).filter(
+    ([key, value]) => JSON.stringify(value) !== JSON.stringify(POLICY_DEFAULT[key as keyof Policy]),
+  );
+  return JSON.stringify(Object.fromEntries(differs));
+}
+
+export function readPolicy(text: string): Policy {
+  return text === "{}" ? POLICY_DEFAULT : { ...POLICY_DEFAULT, ...(JSON.parse(text) as Partial<Policy>) };
+}
+
+/** The one column that a target is kept in. */
+export function targetText(target: Target): string {
+  if (target.kind === "handler") return target.handler;
+  return target.kind === "endpoint" ? target.endpoint : target.agent;
+}
+
+function readTarget(kind: Target["kind"], text: string): Target {
+  if (kind === "handler") return { kind, handler: text };
+  return kind === "endpoint" ? { kind, endpoint: text } : { kind, agent: text };
+}
+
+export function readOccurrence(row: OccurrenceRow): Occurrence {
+  return {
+    scheduleId: row.schedule_id,
+    occurrence: row.occurrence,
+    node: row.node,
+    outcome: row.outcome,
+    jobId: row.job_id,
+    relatedJobId: row.related_job_id,
+    lastOccurrence: row.last_occurrence,
+    count: row.count,
+    decidedAt: row.decided_at,
+    revision: row.revision,
+    note: row.note,
+  };
+}

@@ -1,0 +1,214 @@
+/** The statements on schedules and their ledger, in plain sight. Prepared once; every value is a parameter. */
+import type { Database, Statement } from "bun:sqlite";
+import type { ScheduleState } from "../../schedule/schedule.ts";
+import type { OccurrenceRow, ScheduleCursorRow, ScheduleRow } from "./schedule-row.ts";
+
+type Values = Record<string, string | number | null | Uint8Array>;
+type ShownRow = ScheduleRow & { next_occurrence: number | null };
+
+export class ScheduleSql {
+  readonly insert: Statement<unknown, [Values]>;
+  readonly update: Statement<unknown, [Values]>;
+  readonly setState: Statement<unknown, [Values]>;
+  readonly ran: Statement<unknown, [Values]>;
+  readonly insertRevision: Statement<unknown, [Values]>;
+  readonly insertCursor: Statement<unknown, [Values]>;
+  readonly cursors: Statement<ScheduleCursorRow, [Values]>;
+  readonly due: Statement<ScheduleCursorRow, [Values]>;
+  readonly nextDue: Statement<{ due_at: number }, [Values]>;
+  readonly advance: Statement<unknown, [Values]>;
+  readonly postpone: Statement<unknown, [Values]>;
+  readonly openJob: Statement<{ id: string }, [Values]>;
+  readonly insertOccurrence: Statement<unknown, [Values]>;
+  readonly get: Statement<ShownRow, [Values]>;
+  readonly named: Statement<ShownRow, [Values]>;
+  readonly ownName: Statement<ShownRow, [Values]>;
+  readonly find: Statement<{ id: string }, [Values]>;
+  readonly list: Statement<ShownRow, [Values]>;
+  readonly declared: Statement<ShownRow & { deleted_by: string | null }, [Values]>;
+  readonly ledger: Statement<OccurrenceRow, [Values]>;
+  readonly counts: Statement<{ state: ScheduleState; count: number }, []>;
+
+  constructor(db: Database) {
+    this.insert = db.prepare(INSERT);
+    this.update = db.prepare(UPDATE);
+    this.setState = db.prepare(SET_STATE);
+    this.ran = db.prepare(RAN);
+    this.insertRevision = db.prepare(INSERT_REVISION);
+    this.insertCursor = db.prepare(INSERT_CURSOR);
+    this.cursors = db.prepare(CURSORS);
+    this.due = db.prepare(DUE);
+    this.nextDue = db.prepare(NEXT_DUE);
+    this.advance = db.prepare(ADVANCE);
+    this.postpone = db.prepare(POSTPONE);
+    this.openJob = db.prepare(OPEN_JOB);
+    this.insertOccurrence = db.prepare(INSERT_OCCURRENCE);
+    this.get = db.prepare(`${SHOWN} WHERE s.id = $id`);
+    this.named = db.prepare(
+      `${SHOWN} WHERE s.name = $name AND s.name <> '' AND s.state <> 'deleted' ORDER BY s.id`,
+    );
+    this.ownName = db.prepare(OWN_NAME);
+    this.find = db.prepare(FIND);
+    this.list = db.prepare(LIST);
+    this.declared = db.prepare(DECLARED);
+    this.ledger = db.prepare(LEDGER);
+    this.counts = db.prepare("SELECT state, COUNT(*) AS count FROM schedule GROUP BY state");
+  }
+}
+
+const INSERT = `
+  INSERT INTO schedule (id, tenant, name, owner_kind, owner_name, declared_id, target_kind, target, spec, timezone,
+                        anchor, policy, locking, state, pause, description, metadata, revision,
+                        created_at, updated_at, payload)
+  VALUES ($id, $tenant, $name, $ownerKind, $ownerName, $declaredId, $targetKind, $target, $spec, $timezone,
+          $anchor, $policy, $locking, $state, $pause, $description, $metadata, 1,
+          $now, $now, $payload)`;
+
+const UPDATE = `
+  UPDATE schedule
+     SET name        = $name,
+         target_kind = $targetKind,
+         target      = $target,
+         spec        = $spec,
+         timezone    = $timezone,
+         anchor      = $anchor,
+         policy      = $policy,
+         locking     = $locking,
+         state       = $state,
+         description = $description,
+         metadata    = $metadata,
+         payload     = $payload,
+         revision    = revision + 1,
+         updated_at  = $now
+   WHERE id       = $id
+     AND revision = $revision`;
+
+const SET_STATE = `
+  UPDATE schedule
+     SET state      = $state,
+         pause      = $pause,
+         deleted_by = $deletedBy,
+         updated_at = $now
+   WHERE id = $id`;
+
+const RAN = `
+  UPDATE schedule
+     SET run_count   = run_count + $count,
+         last_run_at = $at,
+         last_job_id = $jobId
+   WHERE id = $id`;
+
+const INSERT_REVISION = `
+  INSERT INTO schedule_revision (schedule_id, revision, effective_from, spec, timezone, anchor, policy, tzdata)
+  SELECT id, revision, $now, spec, timezone, anchor, policy, $tzdata
+    FROM schedule
+   WHERE id = $id`;
+
+const INSERT_CURSOR = `
+  INSERT INTO schedule_cursor (schedule_id, node, accounted_until, next_occurrence, due_at)
+  VALUES ($id, $node, $accountedUntil, $next, $dueAt)
+  ON CONFLICT (schedule_id, node) DO UPDATE
+     SET accounted_until = excluded.accounted_until,
+         next_occurrence = excluded.next_occurrence,
+         due_at          = excluded.due_at`;
+
+const CURSORS = `
+  SELECT s.*, c.node, c.accounted_until, c.next_occurrence, c.due_at
+    FROM schedule_cursor c
+    JOIN schedule s ON s.id = c.schedule_id
+   WHERE c.schedule_id = $id`;
+
+const DUE = `
+  SELECT s.*, c.node, c.accounted_until, c.next_occurrence, c.due_at
+    FROM schedule_cursor c
+    JOIN schedule s ON s.id = c.schedule_id
+   WHERE c.node   = $node
+     AND c.due_at IS NOT NULL
+     AND c.due_at <= $now
+   ORDER BY c.due_at
+   LIMIT $limit`;
+
+const NEXT_DUE = `
+  SELECT MIN(due_at) AS due_at
+    FROM schedule_cursor
+   WHERE node = $node
+     AND due_at IS NOT NULL`;
+
+// The guard against gaps and doubles: whoever moves the cursor knew where it stood.
+const ADVANCE = `
+  UPDATE schedule_cursor
+     SET accounted_until = $accountedUntil,
+         next_occurrence = $next,
+         due_at          = $dueAt
+   WHERE schedule_id     = $id
+     AND node            = $node
+     AND accounted_until = $accountedBefore`;
+
+const POSTPONE = `
+  UPDATE schedule_cursor
+     SET due_at = $dueAt
+   WHERE schedule_id = $id
+     AND node        = $node`;
+
+const OPEN_JOB = `
+  SELECT id
+    FROM job
+   WHERE schedule_id = $id
+     AND node        = $node
+     AND trigger     = 'schedule'
+     AND finished_at IS NULL
+   LIMIT 1`;
+
+const INSERT_OCCURRENCE = `
+  INSERT INTO occurrence (schedule_id, occurrence, node, outcome, job_id, related_job_id, last_occurrence, count,
+                          decided_at, revision, note)
+  VALUES ($id, $occurrence, $node, $outcome, $jobId, $relatedJobId, $lastOccurrence, $count,
+          $now, $revision, $note)`;
+
+/** A schedule with its next occurrence; a node-local one shows the earliest of its nodes. */
+const SHOWN = `
+  SELECT s.*, (SELECT MIN(c.next_occurrence) FROM schedule_cursor c WHERE c.schedule_id = s.id) AS next_occurrence
+    FROM schedule s`;
+
+const OWN_NAME = `${SHOWN}
+   WHERE s.tenant     = $tenant
+     AND s.owner_kind = $ownerKind
+     AND s.owner_name = $ownerName
+     AND s.name       = $name
+     AND s.name <> ''
+     AND s.state <> 'deleted'`;
+
+// A scan of the ids: for people who type the end of an id, not for programs.
+const FIND = `
+  SELECT id
+    FROM schedule
+   WHERE substr(id, -length($part)) = $part
+      OR substr(id, 1, length($part)) = $part
+   LIMIT $limit`;
+
+const LIST = `${SHOWN}
+   WHERE s.id > $after
+     AND ($state     IS NULL OR s.state      = $state)
+     AND ($deleted = 1 OR $state IS NOT NULL OR s.state <> 'deleted')
+     AND ($target    IS NULL OR (s.target_kind = 'handler' AND s.target = $target))
+     AND ($ownerKind IS NULL OR s.owner_kind = $ownerKind)
+     AND ($ownerName IS NULL OR s.owner_name = $ownerName)
+     AND ($tenant    IS NULL OR s.tenant     = $tenant)
+   ORDER BY s.id
+   LIMIT $limit`;
+
+const DECLARED = `${SHOWN}
+   WHERE s.tenant     = $tenant
+     AND s.owner_kind = $ownerKind
+     AND s.owner_name = $ownerName
+     AND s.declared_id <> ''`;
+
+const LEDGER = `
+  SELECT *
+    FROM occurrence
+   WHERE schedule_id = $id
+     AND last_occurrence >= $from
+     AND occurrence < $to
+     AND (occurrence, node) > ($afterOccurrence, $afterNode)
+   ORDER BY occurrence, node
+   LIMIT $limit`;

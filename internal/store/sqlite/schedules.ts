@@ -1,0 +1,340 @@
+/**
+ * Schedules in SQLite: their definitions, and what people and plugins do to them.
+ * What is due is settled in ledger.ts; every change here first accounts for
+ * everything up to now under the definition that was in force.
+ */
+import type { Database } from "bun:sqlite";
+import type { Env, Millis } from "../../base/env.ts";
+import { newId } from "../../base/id.ts";
+import {
+  type Occurrence,
+  type Owner,
+  type Schedule,
+  SCHEDULE_STATES,
+  type ScheduleState,
+} from "../../schedule/schedule.ts";
+import type {
+  DeclaredChange,
+  Fired,
+  NewSchedule,
+  Page,
+  PageRequest,
+  ScheduleChange,
+  ScheduleFilter,
+  ScheduleRefusal,
+  ScheduleStore,
+} from "../store.ts";
+import type { GroupCommit } from "./group.ts";
+import type { SqliteJobs } from "./jobs.ts";
+import { Ledger } from "./ledger.ts";
+import { pageLimit, pageOf } from "./page.ts";
+import { readOccurrence, readSchedule, targetText, writePolicy } from "./schedule-row.ts";
+import { ScheduleSql } from "./schedule-sql.ts";
+
+export interface ScheduleOptions {
+  /** The stable id of this node: where a node-local schedule keeps its cursor. */
+  nodeId: string;
+  /** Version of the time zone data, kept with every revision. */
+  tzdata: string;
+}
+
+/** The part of a schedule that people define. */
+type Definition = Omit<NewSchedule, "id" | "paused" | "anchor"> & { anchor: Millis };
+
+export class SqliteSchedules implements ScheduleStore {
+  readonly #env: Env;
+  readonly #group: GroupCommit;
+  readonly #sql: ScheduleSql;
+  readonly #ledger: Ledger;
+  readonly #options: ScheduleOptions;
+
+  constructor(env: Env, db: Database, group: GroupCommit, jobs: SqliteJobs, options: ScheduleOptions) {
+    this.#env = env;
+    this.#group = group;
+    this.#sql = new ScheduleSql(db);
+    this.#ledger = new Ledger(env, this.#sql, jobs);
+    this.#options = options;
+  }
+
+  create(schedule: NewSchedule): Promise<Schedule | ScheduleRefusal> {
+    return this.#group.write(() => this.#nameTaken(schedule) ?? this.#insert(schedule));
+  }
+
+  #insert(schedule: NewSchedule): Schedule {
+    const now = this.#env.now();
+    const definition = { ...schedule, anchor: schedule.anchor ?? now };
+    const pause = schedule.paused && JSON.stringify({ ...schedule.paused, at: now, until: null });
+    this.#sql.insert.run({
+      id: schedule.id,
+      ...columns(definition),
+      state: pause ? "paused" : "active",
+      pause,
+      now,
+    });
+    this.#sql.insertRevision.run({ id: schedule.id, now, tzdata: this.#options.tzdata });
+    this.#ledger.restart(schedule.id, this.#nodeOf(schedule), now);
+    return this.#read(schedule.id);
+  }
+
+  async get(id: string): Promise<Schedule | null> {
+    const row = this.#sql.get.get({ id });
+    return row ? readSchedule(row) : null;
+  }
+
+  async named(name: string): Promise<Schedule[]> {
+    return this.#sql.named.all({ name }).map(readSchedule);
+  }
+
+  async find(part: string, limit: number): Promise<string[]> {
+    return this.#sql.find.all({ part, limit }).map(({ id }) => id);
+  }
+
+  async list(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>> {
+    const limit = pageLimit(page);
+    const rows = this.#sql.list.all({
+      after: page.cursor ?? "",
+      limit: limit + 1,
+      state: filter.state ?? null,
+      deleted: filter.deleted ? 1 : 0,
+      target: filter.handler ?? null,
+      ownerKind: filter.owner?.kind ?? null,
+      ownerName: filter.owner?.name ?? null,
+      tenant: filter.tenant ?? null,
+    });
+    return pageOf(rows, limit, readSchedule, (row) => row.id);
+  }
+
+  update(id: string, change: ScheduleChange, revision?: number): Promise<Schedule | ScheduleRefusal> {
+    return this.#group.write(() => {
+      const found = this.#settled(id);
+      if ("refused" in found) return found;
+      if (revision !== undefined && revision !== found.revision)
+        return { refused: "revision", schedule: found };
+      const taken = change.name === undefined ? null : this.#nameTaken({ ...found, name: change.name }, id);
+      return taken ?? this.#change(found, change);
+    });
+  }
+
+  #change(before: Schedule, change: ScheduleChange): Schedule {
+    const now = this.#env.now();
+    const merged = { ...before, ...given(change) };
+    const respec = JSON.stringify(merged.spec) !== JSON.stringify(before.spec);
+    const after: Definition = { ...merged, anchor: change.anchor ?? (respec ? now : before.anchor) };
+    const retimed = timing(after) !== timing(before);
+    const state = retimed && before.state === "finished" ? "active" : before.state;
+
+    if (retimed && before.state === "paused") this.#ledger.recordPause(before.id, now);
+    this.#sql.update.run({ id: before.id, ...columns(after), state, revision: before.revision, now });
+    this.#sql.insertRevision.run({ id: before.id, now, tzdata: this.#options.tzdata });
+    if (retimed) this.#ledger.restart(before.id, this.#nodeOf(after), now);
+    return this.#read(before.id);
+  }
+
+  pause(
+    id: string,
+    { note, by, until }: { note: string; by: string; until: Millis | null },
+  ): Promise<Schedule | ScheduleRefusal> {
+    return this.#group.write(() => {
+      const found = this.#settled(id);
+      if ("refused" in found || found.state === "finished") return found;
+      const now = this.#env.now();
+      const at = found.pause?.at ?? now; // Pausing again changes the note, not the moment.
+      this.#sql.setState.run({
+        id,
+        state: "paused",
+        pause: JSON.stringify({ note, by, at, until }),
+        deletedBy: null,
+        now,
+      });
+      this.#ledger.stop(id);
+      return this.#read(id);
+    });
+  }
+
+  resume(id: string): Promise<Schedule | ScheduleRefusal> {
+    return this.#group.write(() => {
+      const found = this.#settled(id);
+      if ("refused" in found || found.state !== "paused") return found;
+      const now = this.#env.now();
+      this.#ledger.recordPause(id, now);
+      this.#sql.setState.run({ id, state: "active", pause: null, deletedBy: null, now });
+      this.#ledger.restart(id, this.#nodeOf(found), now);
+      return this.#read(id);
+    });
+  }
+
+  delete(id: string, by: string): Promise<Schedule | ScheduleRefusal> {
+    return this.#group.write(() => {
+      const found = this.#settled(id);
+      return "refused" in found ? found : this.#end(found, by);
+    });
+  }
+
+  #end(found: Schedule, by: string): Schedule {
+    const now = this.#env.now();
+    if (found.state === "paused") this.#ledger.recordPause(found.id, now);
+    this.#sql.setState.run({ id: found.id, state: "deleted", pause: null, deletedBy: by, now });
+    this.#ledger.stop(found.id);
+    return this.#read(found.id);
+  }
+
+  declare(owner: Owner, declared: readonly NewSchedule[]): Promise<DeclaredChange[]> {
+    return this.#group.write(() => {
+      const key = { tenant: declared[0]?.tenant ?? "", ownerKind: owner.kind, ownerName: owner.name };
+      const before = new Map(this.#sql.declared.all(key).map((row) => [row.declared_id, row]));
+      const changes = declared.map((wanted): DeclaredChange => {
+        const row = before.get(wanted.declaredId);
+        before.delete(wanted.declaredId);
+        return row ? this.#redeclare(readSchedule(row), wanted, row.deleted_by) : this.#declareNew(wanted);
+      });
+      for (const row of before.values()) {
+        if (row.state === "deleted") continue;
+        this.#ledger.account(row.id, this.#env.now());
+        this.#end(readSchedule(row), UNDECLARED);
+        changes.push({ id: row.id, declaredId: row.declared_id, change: "deleted" });
+      }
+      return changes;
+    });
+  }
+
+  #declareNew(wanted: NewSchedule): DeclaredChange {
+    const id = newId(this.#env, "SC");
+    this.#insert({ ...wanted, id });
+    return { id, declaredId: wanted.declaredId, change: "created" };
+  }
+
+  /** What a person deleted or paused stays so; what merely was not declared for a while comes back. */
+  #redeclare(before: Schedule, wanted: NewSchedule, deletedBy: string | null): DeclaredChange {
+    const { id, declaredId } = before;
+    if (deletedBy !== null && deletedBy !== UNDECLARED) return { id, declaredId, change: "unchanged" };
+    const now = this.#env.now();
+    if (deletedBy === UNDECLARED) {
+      this.#sql.setState.run({ id, state: "active", pause: null, deletedBy: null, now });
+      this.#ledger.restart(id, this.#nodeOf(wanted), now);
+    } else this.#ledger.account(id, now);
+    const after = { ...wanted, anchor: wanted.anchor ?? before.anchor };
+    const same = JSON.stringify(comparable(after)) === JSON.stringify(comparable(before));
+    if (!same)
+      this.#change(this.#read(id), {
+        ...wanted,
+        anchor: sameSpec(wanted, before) ? after.anchor : undefined,
+      });
+    return { id, declaredId, change: deletedBy ? "revived" : same ? "unchanged" : "updated" };
+  }
+
+  fire({ nodeId, limit }: { nodeId: string; limit: number }): Promise<Fired> {
+    return this.#group.write(() => this.#ledger.fire(nodeId, limit));
+  }
+
+  async ledger(
+    id: string,
+    { from, to }: { from?: Millis; to?: Millis },
+    page: PageRequest,
+  ): Promise<Page<Occurrence>> {
+    const limit = pageLimit(page);
+    const [afterOccurrence = "", afterNode = ""] = (page.cursor ?? "").split("@");
+    const rows = this.#sql.ledger.all({
+      id,
+      from: from ?? Number.MIN_SAFE_INTEGER,
+      to: to ?? Number.MAX_SAFE_INTEGER,
+      afterOccurrence: afterOccurrence === "" ? Number.MIN_SAFE_INTEGER : Number(afterOccurrence),
+      afterNode,
+      limit: limit + 1,
+    });
+    return pageOf(rows, limit, readOccurrence, (row) => `${row.occurrence}@${row.node}`);
+  }
+
+  async counts(): Promise<Record<ScheduleState, number>> {
+    const counts = new Map(this.#sql.counts.all().map(({ state, count }) => [state, count]));
+    const pairs = SCHEDULE_STATES.map((state) => [state, counts.get(state) ?? 0] as const);
+    return Object.fromEntries(pairs) as Record<ScheduleState, number>;
+  }
+
+  /** The schedule with everything up to now accounted for, or why it cannot be changed. */
+  #settled(id: string): Schedule | ScheduleRefusal {
+    const row = this.#sql.get.get({ id });
+    if (!row) return { refused: "not-found" };
+    if (row.state === "deleted") return { refused: "deleted", schedule: readSchedule(row) };
+    this.#ledger.account(id, this.#env.now());
+    return this.#read(id);
+  }
+
+  #nameTaken(
+    { tenant, owner, name }: Pick<Schedule, "tenant" | "owner" | "name">,
+    self?: string,
+  ): ScheduleRefusal | null {
+    const row = this.#sql.ownName.get({ tenant, ownerKind: owner.kind, ownerName: owner.name, name });
+    return row && row.id !== self ? { refused: "name-taken", schedule: readSchedule(row) } : null;
+  }
+
+  #nodeOf({ locking }: Pick<Schedule, "locking">): string {
+    return locking === "node-local" ? this.#options.nodeId : "";
+  }
+
+  #read(id: string): Schedule {
+    const row = this.#sql.get.get({ id });
+    if (!row) throw new Error(`Schedule ${id} vanished inside a transaction.`);
+    return readSchedule(row);
+  }
+}
+
+/** Kept in `deleted_by` when a declaration stopped naming the schedule. */
+const UNDECLARED = "declaration";
+
+function columns(definition: Definition) {
+  return {
+    tenant: definition.tenant,
+    name: definition.name,
+    ownerKind: definition.owner.kind,
+    ownerName: definition.owner.name,
+    declaredId: definition.declaredId,
+    targetKind: definition.target.kind,
+    target: targetText(definition.target),
+    spec: JSON.stringify(definition.spec),
+    timezone: definition.timezone,
+    anchor: definition.anchor,
+    policy: writePolicy(definition.policy),
+    locking: definition.locking,
+    description: definition.description,
+    metadata: JSON.stringify(definition.metadata),
+    payload: definition.payload,
+  };
+}
+
+/** Everything that decides when occurrences are: a change of it moves the cursor. */
+function timing({
+  spec,
+  timezone,
+  anchor,
+  policy,
+  locking,
+}: Pick<Schedule, "spec" | "timezone" | "anchor" | "policy" | "locking">): string {
+  const { jitterMs, dstGap, dstFold, startAt, endAt, runsMax } = policy;
+  return JSON.stringify([
+    spec,
+    timezone,
+    anchor,
+    locking,
+    jitterMs,
+    dstGap,
+    dstFold,
+    startAt,
+    endAt,
+    runsMax,
+  ]);
+}
+
+function sameSpec(a: Pick<Schedule, "spec">, b: Pick<Schedule, "spec">): boolean {
+  return JSON.stringify(a.spec) === JSON.stringify(b.spec);
+}
+
+/** What a declaration says, in one comparable value. */
+function comparable(definition: Definition) {
+  const { payload, ...rest } = columns(definition);
+  return { ...rest, payload: Buffer.from(payload).toString("base64") };
+}
+
+/** The fields of a change that were given. */
+function given(change: ScheduleChange): Partial<Definition> {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,46 @@
+/** The store on SQLite: one file for what must not be lost, one for what jobs said. */
+import type { Database } from "bun:sqlite";
+import type { Env } from "../../base/env.ts";
+import type { Store } from "../store.ts";
+import { SqliteAttestations } from "./attestations.ts";
+import { SqliteAudit } from "./audit.ts";
+import { GroupCommit } from "./group.ts";
+import { SqliteJobs } from "./jobs.ts";
+import { SqliteLogs } from "./logs.ts";
+import { SqliteNodes } from "./nodes.ts";
+import { SqliteSchedules } from "./schedules.ts";
+
+export interface SqliteStoreOptions {
+  /** An open database with today's schema; the store closes it. */
+  db: Database;
+  logPath: string;
+  tzdata: string;
+}
+
+export class SqliteStore implements Store {
+  readonly jobs: SqliteJobs;
+  readonly schedules: SqliteSchedules;
+  readonly attestations: SqliteAttestations;
+  readonly logs: SqliteLogs;
+  readonly nodes: SqliteNodes;
+  readonly audit: SqliteAudit;
+  readonly #db: Database;
+  readonly #group: GroupCommit;
+
+  constructor(env: Env, { db, logPath, tzdata }: SqliteStoreOptions) {
+    this.#db = db;
+    this.#group = new GroupCommit(env, db);
+    this.jobs = new SqliteJobs(env, db, this.#group);
+    this.nodes = new SqliteNodes(env, db, this.#group);
+    this.schedules = new SqliteSchedules(env, db, this.#group, this.jobs, { nodeId: this.nodes.id, tzdata });
+    this.attestations = new SqliteAttestations(env, db, this.#group);
+    this.audit = new SqliteAudit(env, db, this.#group);
+    this.logs = new SqliteLogs(env, logPath);
+  }
+
+  async close(): Promise<void> {
+    this.#group.close();
+    this.logs.close();
+    this.#db.close();
+  }
+}

@@ -1,0 +1,103 @@
+/** What every engine promises about attestations, logs, nodes and the audit trail. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { AttestationFilter } from "../../ats/attestation.ts";
+import { newAttestation, type Opened, type OpenStore } from "./fixture.ts";
+
+export function attestationSuite(engine: string, open: OpenStore): void {
+  describe(`${engine}: attestations, logs, audit`, () => {
+    let at: Opened;
+    beforeEach(async () => {
+      at = await open();
+    });
+    afterEach(() => at.close());
+
+    test("what was attested is given back, and once", async () => {
+      const attestation = newAttestation(at.env, { attributes: { deep: [1, { ü: null }] }, timestamp: 5 });
+      expect(await at.store.attestations.create([attestation])).toHaveLength(1);
+      expect(await at.store.attestations.create([attestation])).toEqual([]);
+      expect(await at.store.attestations.get(attestation.id)).toMatchObject({
+        ...attestation,
+        createdAt: at.env.now(),
+      });
+      expect(await at.store.attestations.count()).toBe(1);
+    });
+
+    test.each([
+      // filter                                                   found, last written first
+      [{}, ["c", "b", "a"]],
+      [{ limit: 2 }, ["c", "b"]],
+      [{ subjects: ["x"] }, ["b", "a"]],
+      [{ subjects: ["x", "z"] }, ["c", "b", "a"]],
+      [{ subjects: ["x"], predicates: ["p2"] }, ["b"]],
+      [{ predicates: ["p1"], contexts: ["ctx"] }, ["a"]],
+      [{ subjects: ["x"], predicates: ["p1"], contexts: ["ctx"], actors: ["me"] }, ["a"]],
+      [{ subjects: ["x"], predicates: ["p1"], contexts: ["ctx"], actors: ["you"] }, []],
+      [{ timeStart: 20, timeEnd: 20 }, ["b"]],
+      [{ subjects: ["X"] }, []],
+    ] as [AttestationFilter, string[]][])("the filter %p", async (filter, found) => {
+      const rows = [
+        {
+          source: "a",
+          subjects: ["x", "y"],
+          predicates: ["p1"],
+          contexts: ["ctx"],
+          actors: ["me"],
+          timestamp: 10,
+        },
+        { source: "b", subjects: ["x"], predicates: ["p2"], timestamp: 20 },
+        { source: "c", subjects: ["z"], predicates: ["p1"], timestamp: 30 },
+      ];
+      for (const row of rows) await at.store.attestations.create([newAttestation(at.env, row)]);
+      expect((await at.store.attestations.query(filter)).map(({ source }) => source)).toEqual(found);
+    });
+
+    test("log lines are numbered, and read from where one stopped", async () => {
+      const line = { at: 1, attempt: 1, level: "info", message: "m", stage: "", fields: "" };
+      at.store.logs.append("JB_a", [line, { ...line, message: "n" }]);
+      at.store.logs.append("JB_b", [line]);
+      at.store.logs.append("JB_a", [{ ...line, message: "o" }]);
+      expect((await at.store.logs.read("JB_a", {})).map(({ seq, message }) => [seq, message])).toEqual([
+        [1, "m"],
+        [2, "n"],
+        [3, "o"],
+      ]);
+      expect(await at.store.logs.read("JB_a", { after: 2 })).toHaveLength(1);
+    });
+
+    test("a log that is full says so in one line", async () => {
+      const line = { at: 1, attempt: 1, level: "info", message: "x".repeat(300_000), stage: "", fields: "" };
+      for (let i = 0; i < 6; i++) at.store.logs.append("JB_a", [line]);
+      const lines = await at.store.logs.read("JB_a", {});
+      expect(lines.map(({ message }) => message.length > 1000)).toEqual([true, true, true, false]);
+      expect(lines.at(-1)?.message).toContain("full");
+    });
+
+    test("the audit trail is read newest first", async () => {
+      for (const operation of ["a", "b", "c"]) {
+        await at.store.audit.add({
+          id: operation,
+          principal: "me",
+          operation,
+          subject: "s",
+          allowed: operation !== "b",
+          detail: "",
+        });
+      }
+      const first = await at.store.audit.list({ limit: 2 });
+      expect(first.items.map(({ operation, allowed }) => [operation, allowed])).toEqual([
+        ["c", true],
+        ["b", false],
+      ]);
+      expect((await at.store.audit.list({ limit: 2, cursor: first.cursor ?? "" })).items).toHaveLength(1);
+    });
+
+    test("a node has one id, and its leases can be renewed and released", async () => {
+      const nodeId = await at.store.nodes.nodeId();
+      expect(await at.store.nodes.nodeId()).toBe(nodeId);
+      const boot = { bootId: "BT_a", nodeId, version: "1", leaseMs: 10_000 };
+      expect(await at.store.nodes.renew(boot)).toBe(true);
+      expect(await at.store.nodes.renew(boot)).toBe(true);
+      await at.store.nodes.release("BT_a");
+    });
+  });
+}

@@ -1,0 +1,260 @@
+/** What every engine promises about jobs. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { JobState } from "../../job/job.ts";
+import { JOB_LOST_MAX } from "../../job/job.ts";
+import { COMPLETED, end, failed, newJob, type Opened, type OpenStore } from "./fixture.ts";
+
+const BOOT = "BT_one";
+const LANE = "test.work";
+
+export function jobSuite(engine: string, open: OpenStore): void {
+  describe(`${engine}: jobs`, () => {
+    let at: Opened;
+    beforeEach(async () => {
+      at = await open();
+    });
+    afterEach(() => at.close());
+
+    const claim = (limit = 10, lane = LANE, bootId = BOOT) =>
+      at.store.jobs.claim({ bootId, lanes: [{ lane, limit }] });
+    const claimOne = async () => {
+      const [job] = await claim(1);
+      if (!job) throw new Error("no job was claimed");
+      return job;
+    };
+    const stateOf = async (id: string) => (await at.store.jobs.get(id))?.state;
+
+    test("what was enqueued is given back as it was sent", async () => {
+      const payload = new Uint8Array([0, 255, 10, 0]);
+      const job = newJob(at.env, {
+        payload,
+        priority: -3,
+        uniqueKey: "k",
+        timeoutMs: 1234,
+        source: "s",
+        owner: "o",
+      });
+      expect(await at.store.jobs.enqueue([job])).toEqual([{ id: job.id, state: "queued", created: true }]);
+      expect(await at.store.jobs.get(job.id)).toMatchObject({
+        id: job.id,
+        payload,
+        priority: -3,
+        uniqueKey: "k",
+        timeoutMs: 1234,
+        state: "queued",
+        attempt: 0,
+        fence: 0,
+        createdAt: at.env.now(),
+      });
+    });
+
+    test("the same id is enqueued once", async () => {
+      const job = newJob(at.env);
+      await at.store.jobs.enqueue([job]);
+      expect(await at.store.jobs.enqueue([{ ...job, handler: "other" }])).toEqual([
+        { id: job.id, state: "queued", created: false },
+      ]);
+      expect((await at.store.jobs.list({}, {})).items).toHaveLength(1);
+    });
+
+    test("a unique key holds while its job is active, and no longer", async () => {
+      const first = newJob(at.env, { uniqueKey: "k" });
+      await at.store.jobs.enqueue([first]);
+      const [again] = await at.store.jobs.enqueue([newJob(at.env, { uniqueKey: "k" })]);
+      expect(again).toEqual({ id: first.id, state: "queued", created: false });
+      await end(at.store, at.env, await claimOne(), COMPLETED);
+      const [third] = await at.store.jobs.enqueue([newJob(at.env, { uniqueKey: "k" })]);
+      expect(third?.created).toBe(true);
+    });
+
+    test.each([
+      // is                              runAt offset   state
+      ["a job without a time", undefined, "queued"],
+      ["a job due now", 0, "queued"],
+      ["a job due in the past", -1, "queued"],
+      ["a job due in a millisecond", 1, "scheduled"],
+    ] as [string, number | undefined, JobState][])("%s", async (_, offset, state) => {
+      const runAt = offset === undefined ? undefined : at.env.now() + offset;
+      const [made] = await at.store.jobs.enqueue([newJob(at.env, { runAt })]);
+      expect(made?.state).toBe(state);
+    });
+
+    test("claims go by priority, then by arrival, and each job is handed out once", async () => {
+      const ids: string[] = [];
+      for (const priority of [5, 0, 5, -1]) {
+        const job = newJob(at.env, { priority });
+        ids.push(job.id);
+        await at.store.jobs.enqueue([job]);
+      }
+      expect((await claim(3)).map(({ id }) => id)).toEqual([ids[3], ids[1], ids[0]] as string[]);
+      expect((await claim(3)).map(({ id }) => id)).toEqual([ids[2]] as string[]);
+      expect(await claim(3)).toEqual([]);
+    });
+
+    test("a claim takes its lane alone", async () => {
+      await at.store.jobs.enqueue([
+        newJob(at.env),
+        newJob(at.env, { plugin: "alpha" }),
+        newJob(at.env, { handler: "b" }),
+      ]);
+      expect(await claim(10, "nobody")).toEqual([]);
+      expect(await claim(10, "alpha/test.work")).toHaveLength(1);
+      expect(await at.store.jobs.queuedLanes()).toEqual([
+        { lane: "b", count: 1 },
+        { lane: "test.work", count: 1 },
+      ]);
+    });
+
+    test("a result counts only from the holder of the present fence", async () => {
+      await at.store.jobs.enqueue([newJob(at.env)]);
+      const first = await claimOne();
+      await end(at.store, at.env, first, { kind: "returned" });
+      const second = await claimOne();
+      expect(second.fence).toBeGreaterThan(first.fence);
+      expect(await end(at.store, at.env, first, COMPLETED)).toBe(false);
+      expect(await stateOf(first.id)).toBe("running");
+      expect(await end(at.store, at.env, second, COMPLETED)).toBe(true);
+      expect(await end(at.store, at.env, second, failed())).toBe(false);
+      expect(await stateOf(first.id)).toBe("completed");
+    });
+
+    test("a failed try waits, is promoted when due, and the last one ends the job", async () => {
+      await at.store.jobs.enqueue([
+        newJob(at.env, { maxAttempts: 2, retry: { kind: "fixed", baseMs: 1000, maxMs: 1000 } }),
+      ]);
+      const first = await claimOne();
+      await end(at.store, at.env, first, failed());
+      expect(await stateOf(first.id)).toBe("retrying");
+      expect(await at.store.jobs.promote(10)).toEqual({
+        count: 0,
+        lanes: [],
+        nextDueAt: at.env.now() + 1000,
+      });
+      await at.env.advance(1000);
+      expect(await at.store.jobs.promote(10)).toEqual({ count: 1, lanes: [LANE], nextDueAt: null });
+      const second = await claimOne();
+      expect(second.attempt).toBe(2);
+      await end(at.store, at.env, second, failed({ message: "again" }));
+      expect(await at.store.jobs.get(first.id)).toMatchObject({
+        state: "failed",
+        error: { message: "again", kind: "Error", attempt: 2 },
+      });
+    });
+
+    test.each([
+      // ending                                              state        attempt
+      ["returned by a shutdown", { kind: "returned" }, "queued", 0],
+      ["disowned by its plugin", { kind: "disowned" }, "queued", 0],
+      ["snoozed", { kind: "snoozed", delayMs: 5 }, "scheduled", 0],
+      ["failed for good", failed({ permanent: true }), "failed", 1],
+      ["cancelled", { kind: "cancelled", message: "m" }, "cancelled", 1],
+    ] as const)("a job that is %s", async (_, outcome, state, attempt) => {
+      await at.store.jobs.enqueue([newJob(at.env)]);
+      const job = await claimOne();
+      await end(at.store, at.env, job, outcome);
+      expect(await at.store.jobs.get(job.id)).toMatchObject({ state, attempt, bootId: null });
+    });
+
+    test("a job that kills its process alone is given up after its losses, and spends no tries", async () => {
+      await at.store.jobs.enqueue([newJob(at.env)]);
+      const seen: JobState[] = [];
+      for (let loss = 0; loss <= JOB_LOST_MAX; loss++) {
+        await at.env.advance(10_000);
+        await at.store.jobs.promote(10);
+        const job = await claimOne();
+        expect(job.attempt).toBe(1);
+        await end(at.store, at.env, job, { kind: "lost", alone: true, message: "exit 139" });
+        seen.push((await stateOf(job.id)) ?? "queued");
+      }
+      expect(seen).toEqual(["queued", "retrying", "retrying", "failed"]);
+    });
+
+    test("a job that fell with its neighbours is a suspect, and has lost nothing", async () => {
+      await at.store.jobs.enqueue([newJob(at.env)]);
+      const job = await claimOne();
+      await end(at.store, at.env, job, { kind: "lost", alone: false, message: "exit 139" });
+      expect(await at.store.jobs.get(job.id)).toMatchObject({
+        state: "queued",
+        lost: 0,
+        suspect: true,
+        attempt: 0,
+      });
+    });
+
+    test("cancel ends what waits and asks what runs", async () => {
+      const [waiting, running] = [newJob(at.env, { handler: "w" }), newJob(at.env)];
+      await at.store.jobs.enqueue([waiting, running]);
+      const held = await claimOne();
+      expect(await at.store.jobs.cancel(waiting.id, "me")).toMatchObject({
+        before: "queued",
+        job: { state: "cancelled" },
+      });
+      expect(await at.store.jobs.cancel(running.id, "me")).toMatchObject({
+        before: "running",
+        job: { cancelRequested: true },
+      });
+      expect(await at.store.jobs.cancel("JB_none", "me")).toBeNull();
+      // It failed instead of stopping: a cancelled job is not tried again.
+      await end(at.store, at.env, held, failed());
+      expect(await stateOf(running.id)).toBe("cancelled");
+      expect(await at.store.jobs.cancel(running.id, "me")).toMatchObject({ before: "cancelled" });
+    });
+
+    test("jobs of a dead boot go back in line with their tries, and its late result does not count", async () => {
+      await at.store.jobs.enqueue([newJob(at.env), newJob(at.env)]);
+      const [lost, cancelled] = await claim(2, LANE, "BT_dead");
+      if (!lost || !cancelled) throw new Error("two jobs were enqueued");
+      await at.store.jobs.cancel(cancelled.id, "me");
+      expect(await at.store.jobs.recover(BOOT)).toEqual({ ids: [lost.id], lanes: [LANE] });
+      expect(await at.store.jobs.get(lost.id)).toMatchObject({ state: "queued", attempt: 0, interrupted: 1 });
+      expect(await stateOf(cancelled.id)).toBe("cancelled");
+      expect(await end(at.store, at.env, lost, COMPLETED)).toBe(false);
+      expect(await at.store.jobs.recover(BOOT)).toEqual({ ids: [], lanes: [] });
+    });
+
+    test("recover leaves the jobs of its own boot alone", async () => {
+      await at.store.jobs.enqueue([newJob(at.env)]);
+      await claimOne();
+      expect(await at.store.jobs.recover(BOOT)).toEqual({ ids: [], lanes: [] });
+    });
+
+    test("progress is kept while the fence holds", async () => {
+      await at.store.jobs.enqueue([newJob(at.env)]);
+      const job = await claimOne();
+      const progress = { current: 1, total: 4, message: "m" };
+      await at.store.jobs.progress([
+        { id: job.id, fence: job.fence + 1, progress: { ...progress, current: 9 } },
+      ]);
+      expect((await at.store.jobs.get(job.id))?.progress).toBeNull();
+      await at.store.jobs.progress([{ id: job.id, fence: job.fence, progress }]);
+      expect((await at.store.jobs.get(job.id))?.progress).toEqual(progress);
+    });
+
+    test("one refused write does not undo its neighbours in the group", async () => {
+      const good = newJob(at.env);
+      const bad = { ...newJob(at.env), maxAttempts: 0 };
+      const answers = await Promise.allSettled([at.store.jobs.enqueue([good]), at.store.jobs.enqueue([bad])]);
+      expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+      expect(await stateOf(good.id)).toBe("queued");
+      expect(await at.store.jobs.get(bad.id)).toBeNull();
+    });
+
+    test("lists are pages, newest first, and narrow by state, handler and schedule", async () => {
+      for (let i = 0; i < 5; i++)
+        await at.store.jobs.enqueue([newJob(at.env, { handler: i % 2 ? "odd" : LANE })]);
+      const first = await at.store.jobs.list({}, { limit: 3 });
+      const second = await at.store.jobs.list({}, { limit: 3, cursor: first.cursor ?? "" });
+      expect(first.items).toHaveLength(3);
+      expect(second).toMatchObject({ items: { length: 2 }, cursor: null });
+      const seqs = [...first.items, ...second.items].map(({ seq }) => seq);
+      expect(seqs).toEqual(seqs.toSorted((a, b) => b - a));
+      expect((await at.store.jobs.list({ handler: "odd" }, {})).items).toHaveLength(2);
+      await claim(2);
+      expect((await at.store.jobs.list({ state: "running" }, {})).items).toHaveLength(2);
+      expect((await at.store.jobs.list({ state: "queued" }, {})).items).toHaveLength(3);
+      expect((await at.store.jobs.list({ state: "failed" }, {})).items).toEqual([]);
+      expect((await at.store.jobs.list({ scheduleId: "SC_none" }, {})).items).toEqual([]);
+      expect(await at.store.jobs.counts()).toMatchObject({ queued: 3, running: 2, completed: 0 });
+    });
+  });
+}

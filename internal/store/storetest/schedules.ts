@@ -1,0 +1,405 @@
+/** What every engine promises about schedules and their ledger. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  type OccurrenceOutcome,
+  type Policy,
+  POLICY_DEFAULT,
+  type Schedule,
+} from "../../schedule/schedule.ts";
+import type { NewSchedule, ScheduleRefusal } from "../store.ts";
+import { COMPLETED, end, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60_000;
+const HOUR = 3_600_000;
+const DAY = 86_400_000;
+
+export function scheduleSuite(engine: string, open: OpenStore): void {
+  describe(`${engine}: schedules`, () => {
+    let at: Opened;
+    let nodeId: string;
+    beforeEach(async () => {
+      at = await open();
+      nodeId = await at.store.nodes.nodeId();
+    });
+    afterEach(() => at.close());
+
+    const made = (answer: Schedule | ScheduleRefusal): Schedule => {
+      if ("refused" in answer) throw new Error(`refused: ${answer.refused}`);
+      return answer;
+    };
+    const create = async (change: Partial<NewSchedule> = {}) =>
+      made(await at.store.schedules.create(newSchedule(at.env, change)));
+    const fire = () => at.store.schedules.fire({ nodeId, limit: 100 });
+    /** Runs and completes whatever is queued, so that nothing overlaps. */
+    const finishJobs = async () => {
+      const jobs = await at.store.jobs.claim({ bootId: "BT_x", lanes: [{ lane: "test.work", limit: 100 }] });
+      for (const job of jobs) await end(at.store, at.env, job, COMPLETED);
+      return jobs;
+    };
+    /** The ledger as [offset from the start in seconds, outcome, count]. */
+    const ledger = async (id: string, start: number) => {
+      const { items } = await at.store.schedules.ledger(id, {}, { limit: 1000 });
+      return items.map((row): [number, OccurrenceOutcome, number] => [
+        (row.occurrence - start) / SECOND,
+        row.outcome,
+        row.count,
+      ]);
+    };
+    const policy = (change: Partial<Policy>): Policy => ({ ...POLICY_DEFAULT, ...change });
+
+    test("what was created is given back, with its next run one interval later", async () => {
+      const schedule = await create({
+        name: "nightly",
+        payload: new Uint8Array([1, 255]),
+        metadata: { glyph: "7" },
+      });
+      expect(schedule).toMatchObject({
+        name: "nightly",
+        payload: new Uint8Array([1, 255]),
+        metadata: { glyph: "7" },
+        state: "active",
+        revision: 1,
+        nextRunAt: at.env.now() + MINUTE,
+      });
+      expect(await at.store.schedules.get(schedule.id)).toEqual(schedule);
+      expect(await at.store.schedules.named("nightly")).toEqual([schedule]);
+    });
+
+    test("a name is taken among its owner's schedules until it is deleted", async () => {
+      const first = await create({ name: "a" });
+      expect(await at.store.schedules.create(newSchedule(at.env, { name: "a" }))).toMatchObject({
+        refused: "name-taken",
+      });
+      await create({ name: "a", owner: { kind: "plugin", name: "p" } });
+      await at.store.schedules.delete(first.id, "me");
+      await create({ name: "a" });
+      expect(await at.store.schedules.named("a")).toHaveLength(2);
+    });
+
+    test("an occurrence becomes one ledger row, one job and the next instant together", async () => {
+      const start = at.env.now();
+      const schedule = await create({ payload: new Uint8Array([7]) });
+      expect(await fire()).toMatchObject({ settled: 0, jobs: [], nextDueAt: start + MINUTE });
+      await at.env.advance(MINUTE);
+      const fired = await fire();
+      expect(fired).toMatchObject({
+        settled: 1,
+        nextDueAt: start + 2 * MINUTE,
+        jobs: [{ lane: "test.work", occurrence: start + MINUTE }],
+      });
+      expect(await fire()).toMatchObject({ settled: 0, jobs: [] });
+      expect(await at.store.jobs.get(fired.jobs[0]?.id ?? "")).toMatchObject({
+        scheduleId: schedule.id,
+        occurrence: start + MINUTE,
+        trigger: "schedule",
+        payload: new Uint8Array([7]),
+        catchup: false,
+      });
+      expect(await ledger(schedule.id, start)).toEqual([[60, "fired", 1]]);
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({
+        runCount: 1,
+        lastJobId: fired.jobs[0]?.id,
+      });
+    });
+
+    test("two schedules for one handler are two schedules, each with its payload", async () => {
+      await create({ payload: new Uint8Array([1]) });
+      await create({ payload: new Uint8Array([2]), spec: { kind: "every", everyMs: 30 * SECOND } });
+      await at.env.advance(MINUTE);
+      await fire();
+      expect((await finishJobs()).map(({ payload }) => payload[0]).sort()).toEqual([1, 2]);
+    });
+
+    test("an occurrence that meets an open run is skipped, and says which run", async () => {
+      const start = at.env.now();
+      const schedule = await create();
+      await at.env.advance(MINUTE);
+      const jobId = (await fire()).jobs[0]?.id;
+      await at.env.advance(MINUTE);
+      await fire();
+      await finishJobs();
+      await at.env.advance(MINUTE);
+      await fire();
+      expect(await ledger(schedule.id, start)).toEqual([
+        [60, "fired", 1],
+        [120, "skipped-overlap", 1],
+        [180, "fired", 1],
+      ]);
+      expect((await at.store.schedules.ledger(schedule.id, {}, {})).items[1]).toMatchObject({
+        relatedJobId: jobId,
+        jobId: null,
+      });
+    });
+
+    test.each([
+      // policy                      late by       rows
+      ["latest", {}, 500, [[60, "fired", 1]]],
+      ["latest", {}, 30 * SECOND, [[60, "fired-late", 1]]],
+      [
+        "latest",
+        {},
+        HOUR,
+        [
+          [60, "coalesced", 60],
+          [3660, "fired", 1],
+        ],
+      ],
+      [
+        "latest",
+        {},
+        HOUR - 30 * SECOND,
+        [
+          [60, "coalesced", 59],
+          [3600, "fired-late", 1],
+        ],
+      ],
+      [
+        "skip",
+        { missed: "skip" },
+        HOUR - 30 * SECOND,
+        [
+          [60, "skipped-missed", 59],
+          [3600, "fired-late", 1],
+        ],
+      ],
+      [
+        "latest, beyond the window",
+        { missedWindowMs: 10 * MINUTE, overlap: "allow" },
+        HOUR,
+        [
+          [60, "skipped-missed", 51],
+          [3120, "coalesced", 9],
+          [3660, "fired", 1],
+        ],
+      ],
+      [
+        "nothing older than the allowed lateness",
+        { latenessMaxMs: 10 * MINUTE },
+        HOUR,
+        [
+          [60, "expired", 51],
+          [3120, "coalesced", 9],
+          [3660, "fired", 1],
+        ],
+      ],
+    ] as [string, Partial<Policy>, number, [number, OccurrenceOutcome, number][]][])(
+      "missed: %s %p late by %p ms",
+      async (_, change, lateMs, rows) => {
+        const start = at.env.now();
+        const schedule = await create({ policy: policy(change) });
+        await at.env.advance(MINUTE + lateMs);
+        await fire();
+        expect(await ledger(schedule.id, start)).toEqual(rows);
+      },
+    );
+
+    test("a daily schedule that was missed by hours catches up once, and says so", async () => {
+      const start = at.env.now();
+      const schedule = await create({ spec: { kind: "every", everyMs: DAY } });
+      await at.env.advance(2 * DAY + 5 * HOUR);
+      const fired = await fire();
+      expect(fired.jobs).toHaveLength(1);
+      expect(await at.store.jobs.get(fired.jobs[0]?.id ?? "")).toMatchObject({
+        catchup: true,
+        occurrence: start + 2 * DAY,
+      });
+      expect(await ledger(schedule.id, start)).toEqual([
+        [86_400, "expired", 1],
+        [172_800, "caught-up", 1],
+      ]);
+    });
+
+    test("three days of half minutes are two rows and a run, and none is unaccounted for", async () => {
+      const start = at.env.now();
+      const schedule = await create({ spec: { kind: "every", everyMs: 30 * SECOND } });
+      await at.env.advance(3 * DAY);
+      await fire();
+      const rows = await ledger(schedule.id, start);
+      expect(rows.reduce((sum, [, , count]) => sum + count, 0)).toBe((3 * DAY) / (30 * SECOND));
+      expect(rows.length).toBeLessThan(6);
+    });
+
+    test("a pause is recorded, and the next run is after the resume", async () => {
+      const start = at.env.now();
+      const schedule = await create();
+      await at.env.advance(90 * SECOND);
+      const paused = made(
+        await at.store.schedules.pause(schedule.id, { note: "vacation", by: "me", until: null }),
+      );
+      expect(paused).toMatchObject({
+        state: "paused",
+        nextRunAt: null,
+        pause: { note: "vacation", by: "me" },
+      });
+      await at.env.advance(5 * MINUTE);
+      expect(await fire()).toMatchObject({ jobs: [], nextDueAt: null });
+      const resumed = made(await at.store.schedules.resume(schedule.id));
+      expect(resumed).toMatchObject({ state: "active", pause: null, nextRunAt: start + 7 * MINUTE });
+      expect(await ledger(schedule.id, start)).toEqual([
+        [60, "fired-late", 1],
+        [120, "paused", 5],
+      ]);
+    });
+
+    test("a deleted schedule cannot be changed, and its ledger stays", async () => {
+      const schedule = await create();
+      await at.env.advance(MINUTE);
+      await fire();
+      expect(made(await at.store.schedules.delete(schedule.id, "me"))).toMatchObject({
+        state: "deleted",
+        nextRunAt: null,
+      });
+      for (const answer of [
+        await at.store.schedules.resume(schedule.id),
+        await at.store.schedules.update(schedule.id, { description: "x" }),
+        await at.store.schedules.delete(schedule.id, "me"),
+      ]) {
+        expect(answer).toMatchObject({ refused: "deleted" });
+      }
+      await at.env.advance(HOUR);
+      expect((await fire()).jobs).toEqual([]);
+      expect((await at.store.schedules.ledger(schedule.id, {}, {})).items).toHaveLength(1);
+      expect(await at.store.schedules.pause("SC_none", { note: "", by: "", until: null })).toEqual({
+        refused: "not-found",
+      });
+    });
+
+    test("an update without a change of time keeps the next run to the millisecond", async () => {
+      const schedule = await create();
+      await at.env.advance(17_123);
+      const updated = made(
+        await at.store.schedules.update(schedule.id, { description: "d", payload: new Uint8Array([1]) }),
+      );
+      expect(updated).toMatchObject({ nextRunAt: schedule.nextRunAt, revision: 2, description: "d" });
+    });
+
+    test("a new interval is anchored at the update", async () => {
+      const schedule = await create();
+      await at.env.advance(17_000);
+      const updated = made(
+        await at.store.schedules.update(schedule.id, { spec: { kind: "every", everyMs: 10_000 } }),
+      );
+      expect(updated.nextRunAt).toBe(at.env.now() + 10_000);
+    });
+
+    test("an update against an old revision is refused", async () => {
+      const schedule = await create();
+      await at.store.schedules.update(schedule.id, { description: "a" }, 1);
+      expect(await at.store.schedules.update(schedule.id, { description: "b" }, 1)).toMatchObject({
+        refused: "revision",
+      });
+    });
+
+    test("instants that are all over finish the schedule", async () => {
+      const now = at.env.now();
+      const schedule = await create({
+        spec: { kind: "at", instants: [now + SECOND, now + MINUTE] },
+        policy: policy({ overlap: "allow" }),
+      });
+      await at.env.advance(SECOND);
+      await fire();
+      await at.env.advance(MINUTE);
+      await fire();
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({
+        state: "finished",
+        nextRunAt: null,
+        runCount: 2,
+      });
+    });
+
+    test("the last of the allowed runs finishes the schedule", async () => {
+      const schedule = await create({ policy: policy({ runsMax: 2, overlap: "allow" }) });
+      for (let i = 0; i < 4; i++) {
+        await at.env.advance(MINUTE);
+        await fire();
+      }
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({ state: "finished", runCount: 2 });
+    });
+
+    test("a clock that goes back repeats nothing", async () => {
+      const start = at.env.now();
+      const schedule = await create({ policy: policy({ overlap: "allow" }) });
+      for (const jump of [0, -2 * HOUR, 0]) {
+        at.env.jump(jump);
+        await at.env.advance(MINUTE);
+        await fire();
+      }
+      at.env.jump(2 * HOUR);
+      await fire();
+      const rows = await ledger(schedule.id, start);
+      expect(new Set(rows.map(([occurrence]) => occurrence)).size).toBe(rows.length);
+      expect(rows.map(([occurrence]) => occurrence)).toEqual(
+        rows.map(([occurrence]) => occurrence).toSorted((a, b) => a - b),
+      );
+    });
+
+    test("declaring again changes only what changed, and respects people", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const declared = (declaredId: string, change: Partial<NewSchedule> = {}) =>
+        newSchedule(at.env, { owner, declaredId, ...change });
+      const changes = async (...list: NewSchedule[]) =>
+        (await at.store.schedules.declare(owner, list)).map(
+          ({ declaredId, change }) => `${declaredId} ${change}`,
+        );
+
+      expect(await changes(declared("a"), declared("b"), declared("c"))).toEqual([
+        "a created",
+        "b created",
+        "c created",
+      ]);
+      const runtime = await create({ owner, name: "made at run time" });
+      const before = (await at.store.schedules.list({ owner }, {})).items;
+      await at.env.advance(20_000);
+      expect(await changes(declared("a"), declared("b"), declared("c"))).toEqual([
+        "a unchanged",
+        "b unchanged",
+        "c unchanged",
+      ]);
+      expect((await at.store.schedules.list({ owner }, {})).items).toEqual(before);
+
+      const idOf = (declaredId: string) =>
+        before.find((schedule) => schedule.declaredId === declaredId)?.id ?? "";
+      await at.store.schedules.pause(idOf("a"), { note: "", by: "me", until: null });
+      await at.store.schedules.delete(idOf("b"), "me");
+      const every = { kind: "every", everyMs: 5_000 } as const;
+      expect(await changes(declared("a"), declared("b"), declared("c", { spec: every }))).toEqual([
+        "a unchanged",
+        "b unchanged",
+        "c updated",
+      ]);
+      expect(await changes(declared("a"))).toEqual(["a unchanged", "c deleted"]);
+      expect(await changes(declared("a"), declared("c"))).toEqual(["a unchanged", "c revived"]);
+      const states = (await at.store.schedules.list({ owner, deleted: true }, {})).items.map(
+        ({ declaredId, state }) => [declaredId, state],
+      );
+      expect(Object.fromEntries(states)).toEqual({ a: "paused", b: "deleted", c: "active", "": "active" });
+      expect(await at.store.schedules.get(runtime.id)).toMatchObject({ state: "active" });
+    });
+
+    test("lists are pages, oldest first, without deleted ones unless asked", async () => {
+      const ids: string[] = [];
+      for (let i = 0; i < 5; i++) {
+        await at.env.advance(1);
+        ids.push((await create({ target: { kind: "handler", handler: i < 2 ? "a" : "b" } })).id);
+      }
+      await at.store.schedules.delete(ids[4] ?? "", "me");
+      const first = await at.store.schedules.list({}, { limit: 3 });
+      const second = await at.store.schedules.list({}, { limit: 3, cursor: first.cursor ?? "" });
+      expect([...first.items, ...second.items].map(({ id }) => id)).toEqual(ids.slice(0, 4));
+      expect(second.cursor).toBeNull();
+      expect((await at.store.schedules.list({ handler: "a" }, {})).items).toHaveLength(2);
+      expect((await at.store.schedules.list({ state: "deleted" }, {})).items).toHaveLength(1);
+      expect(await at.store.schedules.counts()).toEqual({ active: 4, paused: 0, finished: 0, deleted: 1 });
+    });
+
+    test("a node-local schedule keeps a row per node", async () => {
+      const schedule = await create({ locking: "node-local" });
+      await at.env.advance(MINUTE);
+      await fire();
+      expect((await at.store.schedules.ledger(schedule.id, {}, {})).items).toMatchObject([
+        { node: nodeId, outcome: "fired" },
+      ]);
+    });
+  });
+}

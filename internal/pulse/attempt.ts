@@ -1,0 +1,120 @@
+/**
+ * RunningAttempt: one claimed job while its plugin works on it. It ends exactly
+ * once: by what the plugin says, or, when the plugin ignores its cancellation,
+ * by Pulse after a grace.
+ */
+import type { Millis } from "../base/env.ts";
+import { type Job, JOB_RESULT_BYTES_MAX, type JobProgress } from "../job/job.ts";
+import type { Outcome } from "../job/outcome.ts";
+import type { Attempt, CancelReason, JobLogLine } from "./executor.ts";
+import type { Lane } from "./registry.ts";
+
+/** How long a plugin has to end an attempt that was cancelled, before its process is replaced. */
+export const CANCEL_GRACE_MS = 5_000;
+
+export interface AttemptOptions {
+  job: Job;
+  lane: Lane;
+  timeoutMs: Millis;
+  /** Monotonic time of the start. */
+  startedAt: Millis;
+  onProgress: (attempt: RunningAttempt, progress: JobProgress) => void;
+  onLog: (attempt: RunningAttempt, lines: readonly JobLogLine[]) => void;
+}
+
+export class RunningAttempt implements Attempt {
+  readonly job: Job;
+  readonly lane: Lane;
+  readonly timeoutMs: Millis;
+  readonly #controller = new AbortController();
+  readonly #options: AttemptOptions;
+  #reason: CancelReason | null = null;
+  #deadline: Millis;
+  #ended = false;
+
+  constructor(options: AttemptOptions) {
+    this.job = options.job;
+    this.lane = options.lane;
+    this.timeoutMs = options.timeoutMs;
+    this.#options = options;
+    this.#deadline = options.startedAt + options.timeoutMs;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Monotonic time at which Pulse must look at it again. */
+  get deadline(): Millis {
+    return this.#deadline;
+  }
+
+  progress(progress: JobProgress): void {
+    if (!this.#ended) this.#options.onProgress(this, progress);
+  }
+
+  log(lines: readonly JobLogLine[]): void {
+    if (!this.#ended) this.#options.onLog(this, lines);
+  }
+
+  /** Tells the plugin to end it; the first reason stands. */
+  cancel(reason: CancelReason, mono: Millis): void {
+    if (this.#reason !== null || this.#ended) return;
+    this.#reason = reason;
+    this.#deadline = mono + CANCEL_GRACE_MS;
+    this.#controller.abort(reason);
+  }
+
+  /** Looks at the deadline: a timeout first cancels; a grace that ran out gives the outcome that Pulse decides. */
+  overdue(mono: Millis): Outcome | null {
+    if (mono < this.#deadline) return null;
+    if (this.#reason !== null) return forced(this.#reason, this.timeoutMs);
+    this.cancel("timeout", mono);
+    return null;
+  }
+
+  /** True the first time. What comes later is too late. */
+  end(): boolean {
+    const first = !this.#ended;
+    this.#ended = true;
+    return first;
+  }
+}
+
+/** The outcome of an attempt that did not end by itself. */
+function forced(reason: CancelReason, timeoutMs: Millis): Outcome {
+  switch (reason) {
+    case "cancelled":
+      return { kind: "cancelled", message: "cancelled; its plugin did not stop and was replaced" };
+    case "shutdown":
+      return { kind: "returned" };
+    case "timeout":
+      return {
+        kind: "failed",
+        message: `timed out after ${timeoutMs} ms; its plugin did not stop and was replaced`,
+        errorKind: "timeout",
+        permanent: false,
+        retryAfterMs: 0,
+        cost: 0,
+      };
+  }
+}
+
+/** Refuses a result that is larger than we keep: a job that says too much has not completed. */
+export function guardResult(outcome: Outcome): Outcome {
+  if (
+    outcome.kind !== "completed" ||
+    outcome.result === null ||
+    outcome.result.length <= JOB_RESULT_BYTES_MAX
+  ) {
+    return outcome;
+  }
+  return {
+    kind: "failed",
+    message: `the result has ${outcome.result.length} bytes; at most ${JOB_RESULT_BYTES_MAX} are kept`,
+    errorKind: "result-too-large",
+    permanent: true,
+    retryAfterMs: 0,
+    cost: outcome.cost,
+  };
+}

@@ -1,0 +1,57 @@
+/**
+ * Caretaker: keeps this boot's lease alive and takes over what dead boots left.
+ * A boot whose lease was taken from it must not go on: it says so by throwing.
+ */
+import { type Env, sleep } from "../base/env.ts";
+import { messageOf } from "../base/fault.ts";
+import type { Service, StopSignals } from "../base/lifecycle.ts";
+import type { Log } from "../base/log.ts";
+import type { JobStore, NodeStore } from "../store/store.ts";
+
+export interface CaretakerOptions {
+  env: Env;
+  log: Log;
+  jobs: JobStore;
+  nodes: NodeStore;
+  bootId: string;
+  nodeId: string;
+  version: string;
+  onJobs: (lanes: Iterable<string>) => void;
+}
+
+const LEASE_MS = 10_000; // How long others wait before they take a silent node's jobs.
+const RENEW_MS = 3_000; // Three chances within a lease.
+
+export class Caretaker implements Service {
+  readonly name = "caretaker";
+  readonly #options: CaretakerOptions;
+
+  constructor(options: CaretakerOptions) {
+    this.#options = options;
+  }
+
+  async run({ stop }: StopSignals): Promise<void> {
+    const { env, nodes, bootId } = this.#options;
+    while (!stop.aborted) {
+      await this.#round();
+      await sleep(env, RENEW_MS, stop);
+    }
+    await nodes.release(bootId);
+  }
+
+  async #round(): Promise<void> {
+    const { log, jobs, nodes, bootId, nodeId, version, onJobs } = this.#options;
+    let alive = true;
+    try {
+      alive = await nodes.renew({ bootId, nodeId, version, leaseMs: LEASE_MS });
+      const recovered = await jobs.recover(bootId);
+      if (recovered.ids.length > 0) {
+        log.warn("jobs of a host that died are queued again", { count: recovered.ids.length });
+        onJobs(recovered.lanes);
+      }
+    } catch (error) {
+      log.error("the lease could not be renewed", { error: messageOf(error) });
+    }
+    if (!alive) throw new Error("This node's lease was taken by another one: it stopped for too long.");
+  }
+}

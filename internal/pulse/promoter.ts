@@ -1,0 +1,53 @@
+/** Promoter: moves jobs whose time has come (scheduled for later, waiting for a retry) into the queue. */
+import { type Env, type Millis, sleep } from "../base/env.ts";
+import { messageOf } from "../base/fault.ts";
+import type { Service, StopSignals } from "../base/lifecycle.ts";
+import type { Log } from "../base/log.ts";
+import type { JobStore } from "../store/store.ts";
+
+export interface PromoterOptions {
+  env: Env;
+  log: Log;
+  jobs: JobStore;
+  napMs: Millis;
+  onJobs: (lanes: Iterable<string>) => void;
+}
+
+const JOBS_PER_STEP = 1_000; // One transaction of a few milliseconds.
+
+export class Promoter implements Service {
+  readonly name = "promoter";
+  readonly #options: PromoterOptions;
+  #wake = new AbortController();
+
+  constructor(options: PromoterOptions) {
+    this.#options = options;
+  }
+
+  /** Says that a job may be due earlier than was known. */
+  nudge(): void {
+    this.#wake.abort();
+  }
+
+  async run({ stop }: StopSignals): Promise<void> {
+    const { env, napMs } = this.#options;
+    while (!stop.aborted) {
+      this.#wake = new AbortController();
+      const nextDueAt = await this.#step();
+      const waitMs = Math.min(napMs, (nextDueAt ?? Number.POSITIVE_INFINITY) - env.now());
+      if (waitMs > 0) await sleep(env, waitMs, AbortSignal.any([stop, this.#wake.signal]));
+    }
+  }
+
+  async #step(): Promise<Millis | null> {
+    const { log, jobs, onJobs } = this.#options;
+    try {
+      const promoted = await jobs.promote(JOBS_PER_STEP);
+      if (promoted.count > 0) onJobs(promoted.lanes);
+      return promoted.nextDueAt;
+    } catch (error) {
+      log.error("due jobs could not be queued; trying again", { error: messageOf(error) });
+      return null;
+    }
+  }
+}

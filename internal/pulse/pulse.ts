@@ -1,0 +1,86 @@
+/**
+ * Pulse: the parts that make jobs run on time, and how they wake each other.
+ *
+ *   schedule made or changed ──► ticker ──┐
+ *   job enqueued for later ──► promoter ──┼──► worker ──► executors (plugins)
+ *   job enqueued for now ─────────────────┘
+ *
+ * The ticker and the promoter run from the start; the worker only once the
+ * registry has seen its first step, so that no job meets a half-built one.
+ */
+import type { Env, Millis } from "../base/env.ts";
+import { newId } from "../base/id.ts";
+import type { Service } from "../base/lifecycle.ts";
+import type { Log } from "../base/log.ts";
+import type { Store } from "../store/store.ts";
+import { Caretaker } from "./caretaker.ts";
+import { Promoter } from "./promoter.ts";
+import { Registry } from "./registry.ts";
+import { Ticker } from "./ticker.ts";
+import { Worker } from "./worker.ts";
+
+export interface PulseOptions {
+  env: Env;
+  log: Log;
+  store: Store;
+  nodeId: string;
+  version: string;
+  napMs: Millis;
+  jobsMax: number;
+}
+
+export class Pulse {
+  readonly bootId: string;
+  readonly registry = new Registry();
+  readonly #ticker: Ticker;
+  readonly #promoter: Promoter;
+  readonly #worker: Worker;
+  readonly #caretaker: Caretaker;
+
+  constructor({ env, log, store, nodeId, version, napMs, jobsMax }: PulseOptions) {
+    const { jobs, logs, nodes, schedules } = store;
+    const { registry } = this;
+    const bootId = newId(env, "BT");
+    const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
+    const onDelayed = () => this.#promoter.nudge();
+    this.bootId = bootId;
+    this.#worker = new Worker({ env, log, jobs, logs, registry, bootId, jobsMax, onDelayed });
+    this.#ticker = new Ticker({ env, log, schedules, nodeId, napMs, onJobs });
+    this.#promoter = new Promoter({ env, log, jobs, napMs, onJobs });
+    this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, onJobs });
+  }
+
+  /** What runs from the start: occurrences are recorded on time, whatever plugins do. */
+  get early(): readonly Service[] {
+    return [this.#caretaker, this.#ticker, this.#promoter];
+  }
+
+  /** What runs once plugins are registered. */
+  get worker(): Service {
+    return this.#worker;
+  }
+
+  /** Work was enqueued for now. Without lanes: any may have work. */
+  jobsAdded(lanes?: Iterable<string>): void {
+    this.#worker.nudge(lanes);
+  }
+
+  /** Work was enqueued for later. */
+  jobsDelayed(): void {
+    this.#promoter.nudge();
+  }
+
+  /** A schedule was made or changed. */
+  schedulesChanged(): void {
+    this.#ticker.nudge();
+  }
+
+  /** Cancels a job that runs on this node. */
+  cancel(jobId: string): boolean {
+    return this.#worker.cancel(jobId);
+  }
+
+  running(plugin: string): number {
+    return this.#worker.running(plugin);
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * Worker: claims queued jobs for which a plugin of this node has a free slot, runs
+ * them, and records how each one ended.
+ *
+ * Every round settles what has ended and claims what there is room for, in one
+ * group commit. It is woken by whoever makes work (enqueue, fire, promote) and by
+ * jobs that end; a slow poll is only the safety net. Stopped in two steps: `stop`
+ * claims nothing more, `abort` cancels what runs and gives it back unspent.
+ */
+import { type Cancel, type Env, type Millis, sleep } from "../base/env.ts";
+import { messageOf } from "../base/fault.ts";
+import type { Service, StopSignals } from "../base/lifecycle.ts";
+import type { Log } from "../base/log.ts";
+import { type Job, JOB_TIMEOUT_DEFAULT_MS, type JobProgress } from "../job/job.ts";
+import { type Outcome, type Settlement, settle } from "../job/outcome.ts";
+import type { JobStore, LogStore, ProgressUpdate } from "../store/store.ts";
+import { guardResult, RunningAttempt } from "./attempt.ts";
+import type { JobLogLine } from "./executor.ts";
+import type { Lane, Registry } from "./registry.ts";
+import { Slots } from "./slots.ts";
+
+export interface WorkerOptions {
+  env: Env;
+  log: Log;
+  jobs: JobStore;
+  logs: LogStore;
+  registry: Registry;
+  bootId: string;
+  /** Jobs at once over all plugins. */
+  jobsMax: number;
+  /** Told when a job went back with a time to wait for. */
+  onDelayed: () => void;
+}
+
+const POLL_MS = 1_000; // The safety net under the wake-ups.
+const PROGRESS_MS = 250; // Progress is for eyes: four times a second is enough, however often a job says it.
+const TROUBLE_PAUSE_MS = 1_000; // After a write that failed: a full disk is not helped by trying faster.
+
+export class Worker implements Service {
+  readonly name = "worker";
+  readonly #options: WorkerOptions;
+  readonly #slots: Slots;
+  readonly #running = new Map<string, RunningAttempt>();
+  readonly #hot = new Set<string>();
+  readonly #progress = new Map<string, ProgressUpdate>();
+  #settlements: Settlement[] = [];
+  #wake = new AbortController();
+  #stopping = false;
+  #deadlineTimer: { at: Millis; cancel: Cancel } | null = null;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.jobsMax);
+  }
+
+  /** Says that these lanes may have work; without a list, that any may. */
+  nudge(lanes?: Iterable<string>): void {
+    if (lanes) for (const lane of lanes) this.#hot.add(lane);
+    else for (const lane of this.#options.registry.lanes()) this.#hot.add(lane.name);
+    this.#wake.abort();
+  }
+
+  /** Cancels a job that runs here. False when it does not. */
+  cancel(jobId: string): boolean {
+    const attempt = this.#running.get(jobId);
+    attempt?.cancel("cancelled", this.#options.env.mono());
+    this.#armDeadline();
+    return attempt !== undefined;
+  }
+
+  /** Jobs of a plugin that run here. */
+  running(plugin: string): number {
+    return this.#slots.running(plugin);
+  }
+
+  /** Works until `stop`, then returns once every job it holds is settled. */
+  async run({ stop, abort }: StopSignals): Promise<void> {
+    const onStop = () => this.#stop();
+    const onAbort = () => this.#cancelAll();
+    stop.addEventListener("abort", onStop, { once: true });
+    abort.addEventListener("abort", onAbort, { once: true });
+    if (stop.aborted) onStop();
+    if (abort.aborted) onAbort();
+    try {
+      while (!this.#stopping || this.#running.size > 0 || this.#settlements.length > 0) {
+        this.#wake = new AbortController(); // Before looking, so that no wake-up is lost.
+        const worked = await this.#round();
+        if (!worked) await this.#rest();
+      }
+      await this.#flushProgress();
+    } finally {
+      stop.removeEventListener("abort", onStop);
+      abort.removeEventListener("abort", onAbort);
+      this.#deadlineTimer?.cancel();
+    }
+  }
+
+  /** Settles and claims once. True when there was anything to do. */
+  async #round(): Promise<boolean> {
+    const { jobs, bootId, log, env } = this.#options;
+    const settlements = this.#settlements;
+    this.#settlements = [];
+    const wishes = this.#stopping ? [] : this.#slots.wishes(this.#hotLanes());
+    if (settlements.length === 0 && wishes.length === 0) return false;
+    try {
+      const settled = settlements.length > 0 ? jobs.settle(settlements) : Promise.resolve([]);
+      const claimed = wishes.length > 0 ? jobs.claim({ bootId, lanes: wishes }) : Promise.resolve([]);
+      const [kept, work] = await Promise.all([settled, claimed]);
+      this.#warnLate(settlements, kept);
+      if (settlements.some(({ state }) => state === "retrying" || state === "scheduled"))
+        this.#options.onDelayed();
+      this.#cool(wishes, work);
+      for (const job of work) this.#begin(job);
+    } catch (error) {
+      // Nothing is lost: claims that did commit are ours and run out with the boot; settlements are tried again.
+      this.#settlements.push(...settlements);
+      log.error("jobs could not be settled or claimed; trying again", { error: messageOf(error) });
+      await sleep(env, TROUBLE_PAUSE_MS);
+    }
+    return true;
+  }
+
+  #hotLanes(): Lane[] {
+    return [...this.#hot].flatMap((name) => this.#options.registry.lane(name) ?? []);
+  }
+
+  /** A lane that gave less than was asked for is empty until somebody says otherwise. */
+  #cool(wishes: readonly { lane: string; limit: number }[], work: readonly Job[]): void {
+    const counts = new Map<string, number>();
+    for (const { plugin, handler } of work) {
+      const lane = plugin === "" ? handler : `${plugin}/${handler}`;
+      counts.set(lane, (counts.get(lane) ?? 0) + 1);
+    }
+    for (const { lane, limit } of wishes) {
+      if ((counts.get(lane) ?? 0) < limit) this.#hot.delete(lane);
+    }
+  }
+
+  #begin(job: Job): void {
+    const name = job.plugin === "" ? job.handler : `${job.plugin}/${job.handler}`;
+    const lane = this.#options.registry.lane(name);
+    if (!lane || this.#stopping) this.#record(job, { kind: "returned" }, null);
+    else if (this.#slots.take(job, lane)) this.#start(job, lane);
+  }
+
+  #start(job: Job, lane: Lane): void {
+    const { env } = this.#options;
+    const timeoutMs = job.timeoutMs ?? lane.options.timeoutMs ?? JOB_TIMEOUT_DEFAULT_MS;
+    const attempt = new RunningAttempt({
+      job,
+      lane,
+      timeoutMs,
+      startedAt: env.mono(),
+      onProgress: (running, progress) => this.#noteProgress(running, progress),
+      onLog: (running, lines) => this.#noteLog(running, lines),
+    });
+    this.#running.set(job.id, attempt);
+    this.#armDeadline(attempt.deadline);
+    void lane.executor.execute(attempt).then(
+      (outcome) => this.#end(attempt, outcome),
+      (error: unknown) => this.#end(attempt, brokenExecutor(error)),
+    );
+  }
+
+  #end(attempt: RunningAttempt, outcome: Outcome): void {
+    if (!attempt.end()) return;
+    this.#running.delete(attempt.job.id);
+    this.#record(attempt.job, guardResult(outcome), attempt.lane.executor.version);
+    const suspect = this.#slots.give(attempt.lane);
+    if (suspect) this.#begin(suspect.job);
+    this.#hot.add(attempt.lane.name);
+    this.#wake.abort();
+  }
+
+  #record(job: Job, outcome: Outcome, version: string | null): void {
+    const { env } = this.#options;
+    const settlement = settle({ ...job, pluginVersion: version }, outcome, {
+      now: env.now(),
+      random: env.random(),
+    });
+    this.#settlements.push(settlement);
+    this.#wake.abort();
+  }
+
+  #warnLate(settlements: readonly Settlement[], kept: readonly boolean[]): void {
+    settlements.forEach(({ id, fence }, index) => {
+      if (kept[index] === false)
+        this.#options.log.warn("a late result was refused: the job is no longer ours", { job: id, fence });
+    });
+  }
+
+  /** Waits for a wake-up; then one turn more, so that what ends together is settled together. */
+  async #rest(): Promise<void> {
+    const { env } = this.#options;
+    await sleep(env, POLL_MS, this.#wake.signal);
+    if (!this.#wake.signal.aborted && !this.#stopping) this.nudge();
+    await new Promise<void>((resolve) => env.soon(resolve));
+  }
+
+  #stop(): void {
+    this.#stopping = true;
+    for (const job of this.#slots.drainWaiting()) this.#record(job, { kind: "returned" }, null);
+    this.#wake.abort();
+  }
+
+  #cancelAll(): void {
+    for (const attempt of this.#running.values()) attempt.cancel("shutdown", this.#options.env.mono());
+    this.#armDeadline();
+  }
+
+  /** One timer for all deadlines: the earliest. */
+  #armDeadline(deadline?: Millis): void {
+    const { env } = this.#options;
+    const earliest = deadline ?? Math.min(...[...this.#running.values()].map((attempt) => attempt.deadline));
+    if (!Number.isFinite(earliest)) return;
+    if (this.#deadlineTimer && this.#deadlineTimer.at <= earliest) return;
+    this.#deadlineTimer?.cancel();
+    const cancel = env.after(earliest - env.mono(), () => this.#checkDeadlines());
+    this.#deadlineTimer = { at: earliest, cancel };
+  }
+
+  #checkDeadlines(): void {
+    this.#deadlineTimer = null;
+    const mono = this.#options.env.mono();
+    for (const attempt of this.#running.values()) {
+      const outcome = attempt.overdue(mono);
+      if (!outcome) continue;
+      this.#options.log.warn("a plugin ignored a cancellation and is replaced", {
+        plugin: attempt.lane.executor.plugin,
+        job: attempt.job.id,
+      });
+      this.#end(attempt, outcome);
+      attempt.lane.executor.replace(
+        `job ${attempt.job.id} of ${attempt.job.handler} ignored its cancellation`,
+      );
+    }
+    this.#armDeadline();
+  }
+
+  #noteProgress({ job }: RunningAttempt, progress: JobProgress): void {
+    if (this.#progress.size === 0) this.#options.env.after(PROGRESS_MS, () => void this.#flushProgress());
+    this.#progress.set(job.id, { id: job.id, fence: job.fence, progress });
+  }
+
+  async #flushProgress(): Promise<void> {
+    const updates = [...this.#progress.values()];
+    this.#progress.clear();
+    if (updates.length === 0) return;
+    try {
+      await this.#options.jobs.progress(updates);
+    } catch (error) {
+      this.#options.log.warn("progress could not be written", { error: messageOf(error) });
+    }
+  }
+
+  #noteLog({ job }: RunningAttempt, lines: readonly JobLogLine[]): void {
+    this.#options.logs.append(
+      job.id,
+      lines.map((line) => ({ ...line, attempt: job.attempt })),
+    );
+  }
+}
+
+/** An executor promised never to reject. When one does, the job must not hang because of our mistake. */
+function brokenExecutor(error: unknown): Outcome {
+  return {
+    kind: "failed",
+    message: messageOf(error),
+    errorKind: "internal",
+    permanent: false,
+    retryAfterMs: 0,
+    cost: 0,
+  };
+}

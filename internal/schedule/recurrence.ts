@@ -70,7 +70,8 @@ export function cronSpec(expressions: readonly string[], field: string): Spec {
     const hint = `Give 1 to ${CRON_EXPRESSIONS_MAX}.`;
     throw fieldFault(field, `a schedule cannot have ${expressions.length} cron expressions.`, hint);
   }
-  const crons = expressions.map((text) => parseCron(text, field));
+  const nameOf = (index: number) => (expressions.length === 1 ? field : `${field}[${index}]`);
+  const crons = expressions.map((text, index) => parseCron(text, nameOf(index)));
   const never = crons.find((cron) => cron.neverFires);
   if (!never) return { kind: "cron", cron: crons.map((cron) => cron.text) };
   throw fieldFault(

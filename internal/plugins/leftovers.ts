@@ -2,15 +2,16 @@
  * Leftovers: processes of an earlier run of this host that nobody could end,
  * because the host and its keeper were killed together.
  *
- * Every process is written down with three things: its pid, its start time and
- * the marker in its environment. At start, those that match all three are ended
- * with their groups and descendants, and so is every process that carries the
+ * Every process is written down with its pid, its start time, the machine's boot
+ * and the marker in its environment. At start, those that match are ended with
+ * their sessions and descendants, and so is every process that carries the
  * marker: it is random, so nobody else has it. A pid alone never is.
  */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Env } from "../base/env.ts";
 import {
+  bootName,
   descendantsOf,
   hasInEnvironment,
   isAlive,
@@ -18,12 +19,13 @@ import {
   type ProcessInfo,
   processesWith,
   processInfo,
-  signal,
+  sessionOf,
 } from "./proc.ts";
 
 interface Entry {
   pid: number;
   startTime: string;
+  boot: string;
   run: string;
 }
 
@@ -49,7 +51,7 @@ export class Leftovers {
 
   /** Writes a process down. */
   add(pid: number, run: string): void {
-    this.#entries.set(pid, { pid, run, startTime: processInfo(pid)?.startTime ?? "" });
+    this.#entries.set(pid, { pid, run, startTime: processInfo(pid)?.startTime ?? "", boot: bootName() });
     this.#write();
   }
 
@@ -81,14 +83,18 @@ export class Leftovers {
 
 async function endFamily(env: Env, entry: Entry): Promise<number> {
   const leader = processInfo(entry.pid);
-  const isOurs =
-    leader !== null &&
-    leader.startTime === entry.startTime &&
-    hasInEnvironment(entry.pid, RUN_VARIABLE, entry.run) &&
-    isAlive(leader);
-  const family: ProcessInfo[] = isOurs ? [leader, ...descendantsOf(entry.pid)] : [];
-  if (isOurs) signal(-entry.pid, "SIGKILL");
+  const family =
+    leader && isOurs(leader, entry) ? [leader, ...descendantsOf(entry.pid), ...sessionOf(entry.pid)] : [];
   return killUntilNone(env, () => [...family.filter(isAlive), ...processesWith(RUN_VARIABLE, entry.run)]);
+}
+
+/** Pid and start time name a process within one boot; where we may see the marker, it must be there too. */
+function isOurs(found: ProcessInfo, entry: Entry): boolean {
+  return (
+    found.startTime === entry.startTime &&
+    entry.boot === bootName() &&
+    hasInEnvironment(entry.pid, RUN_VARIABLE, entry.run) !== false
+  );
 }
 
 /** A file that cannot be read as ours says nothing. */
@@ -110,6 +116,8 @@ function isEntry(value: unknown): value is Entry {
     Number(value.pid) > 1 &&
     "startTime" in value &&
     typeof value.startTime === "string" &&
+    "boot" in value &&
+    typeof value.boot === "string" &&
     "run" in value &&
     typeof value.run === "string" &&
     RUN_PATTERN.test(value.run)

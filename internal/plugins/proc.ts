@@ -13,6 +13,8 @@ import { type Env, type Millis, sleep } from "../base/env.ts";
 export interface ProcessInfo {
   pid: number;
   ppid: number;
+  /** Pid of the session's first process. The number is not given again while anybody is in it. */
+  session: number;
   /** `R`, `S`, `T` for stopped, `Z` for dead but not yet reaped. */
   state: string;
   /** Clock ticks since the machine's start: with the pid, a name that is never given twice. */
@@ -25,7 +27,13 @@ export function processInfo(pid: number): ProcessInfo | null {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The name stands in parentheses and may hold anything, parentheses too: what follows the last one is safe.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return { pid, state: fields[0] ?? "", ppid: Number(fields[1]), startTime: fields[19] ?? "" };
+    return {
+      pid,
+      state: fields[0] ?? "",
+      ppid: Number(fields[1]),
+      session: Number(fields[3]),
+      startTime: fields[19] ?? "",
+    };
   } catch {
     return null;
   }
@@ -56,18 +64,32 @@ export function descendantsOf(pid: number): ProcessInfo[] {
   return found;
 }
 
-/** True when the process was started with exactly `NAME=value` in its environment. False when that cannot be read. */
-export function hasInEnvironment(pid: number, name: string, value: string): boolean {
+/** Everybody in the session that a process began, also when that process is gone. */
+export function sessionOf(pid: number): ProcessInfo[] {
+  return allProcesses().filter(({ session }) => session === pid);
+}
+
+/** True when the process was started with `NAME=value` in its environment; null when we may not look. */
+export function hasInEnvironment(pid: number, name: string, value: string): boolean | null {
   try {
     return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`${name}=${value}`);
   } catch {
-    return false;
+    return null; // It is gone, another user's, or has hidden its memory, as our own plugins do.
   }
 }
 
-/** All processes that carry `NAME=value`. */
+/** All processes but this one that carry `NAME=value`, as far as we may look. */
 export function processesWith(name: string, value: string): ProcessInfo[] {
   return allProcesses().filter(({ pid }) => pid !== process.pid && hasInEnvironment(pid, name, value));
+}
+
+/** A name for this boot of the machine; empty where there is none. */
+export function bootName(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  } catch {
+    return "";
+  }
 }
 
 /** True while this very process runs; a zombie has ended. */

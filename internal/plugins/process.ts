@@ -12,14 +12,23 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Env, type Millis, sleep } from "../base/env.ts";
+import type { Env, Millis } from "../base/env.ts";
 import { assert } from "../base/fault.ts";
 import type { LogLevel } from "../base/log.ts";
 import { spawnFault } from "./diagnosis.ts";
 import type { PluginSource } from "./find.ts";
 import { type Leftovers, RUN_VARIABLE } from "./leftovers.ts";
 import { readLines } from "./lines.ts";
-import { descendantsOf, killAll, killUntilNone, type ProcessInfo, processesWith, signal } from "./proc.ts";
+import { orNothing } from "./patience.ts";
+import {
+  descendantsOf,
+  killAll,
+  killUntilNone,
+  type ProcessInfo,
+  processesWith,
+  sessionOf,
+  signal,
+} from "./proc.ts";
 
 /** How a process ended: a code, or the name of the signal that ended it. */
 export interface Exit {
@@ -130,9 +139,7 @@ export class PluginProcess {
     const family = descendantsOf(this.pid);
     await Promise.resolve(this.#child.stdin.end()).catch(() => {}); // It may have closed its end first.
     if (this.#child.exitCode === null && this.#child.signalCode === null) signal(-this.pid, "SIGTERM");
-    const grace = new AbortController();
-    await Promise.race([this.exited, sleep(this.#env, graceMs, grace.signal)]);
-    grace.abort();
+    await orNothing(this.#env, graceMs, this.exited);
     if (this.#child.exitCode === null && this.#child.signalCode === null) signal(-this.pid, "SIGKILL");
     const exit = await this.#gone;
     killAll(family);
@@ -142,14 +149,16 @@ export class PluginProcess {
   /** Ends what outlived the process: the rest of its group, and those that carry its marker. */
   async #sweep(exit: Exit): Promise<Exit> {
     signal(-this.pid, "SIGKILL");
-    const marked = (): ProcessInfo[] => processesWith(RUN_VARIABLE, this.#run);
-    await killUntilNone(this.#env, marked);
+    await killUntilNone(this.#env, () => familyOf(this.pid, this.#run));
     this.#leftovers.remove(this.pid);
-    const patience = new AbortController();
-    await Promise.race([this.#output, sleep(this.#env, OUTPUT_GRACE_MS, patience.signal)]);
-    patience.abort();
+    await orNothing(this.#env, OUTPUT_GRACE_MS, this.#output);
     return exit;
   }
+}
+
+/** Those of a dead process's session, and those that carry its run's marker. */
+function familyOf(pid: number, run: string): ProcessInfo[] {
+  return [...sessionOf(pid), ...processesWith(RUN_VARIABLE, run)];
 }
 
 /** `exit code 1`, `signal SIGKILL`: how an end is told. */

@@ -1,0 +1,52 @@
+/** Http: one request of a browser or a schedule, handed to a plugin's HandleHTTP, and its answer checked. */
+import { status } from "@grpc/grpc-js";
+import type { HTTPHeader, HTTPResponse } from "../../proto/gen/protocol/domain.ts";
+import type { Millis } from "../base/env.ts";
+import { Fault } from "../base/fault.ts";
+import { answerText } from "./connection.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+export interface PluginHttpRequest {
+  method: string;
+  /** Without `/api/<plugin>`, with the query. */
+  path: string;
+  headers: HTTPHeader[];
+  body: Uint8Array;
+  /** Aborted when nobody waits for the answer any more. */
+  signal?: AbortSignal;
+  /** Shorter or longer than usual. */
+  limitMs?: Millis;
+}
+
+const RETRY_AFTER_MS: Millis = 5_000; // As QNTX tells a browser while a plugin starts.
+
+/** Throws a Fault when the plugin is not there, has no such route, or does not answer. */
+export async function forwardHttp(
+  supervisor: Supervisor,
+  { usualMs, request }: { usualMs: Millis; request: PluginHttpRequest },
+): Promise<HTTPResponse> {
+  const { name, session } = supervisor;
+  if (!session) {
+    const { state, reason } = supervisor.status();
+    throw new Fault("unreachable", `Plugin ${name} is ${state}.`, {
+      hint: reason || "It may answer in a moment.",
+      retryAfterMs: RETRY_AFTER_MS,
+    });
+  }
+  const { method, path, headers, body, signal, limitMs } = request;
+  const wire = { method, path, headers, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
+  const answer = await session.connection.handleHttp(wire, limitMs ?? usualMs, signal);
+  if (answer.ok) return checked(name, answer.value);
+  if (answer.code === status.UNIMPLEMENTED || answer.code === status.NOT_FOUND) {
+    throw new Fault("not-found", `Plugin ${name} has no ${method} ${path}.`);
+  }
+  const code = answer.code === status.DEADLINE_EXCEEDED ? "timeout" : "unreachable";
+  throw new Fault(code, `Plugin ${name} did not answer ${method} ${path}: ${answerText(answer)}.`);
+}
+
+/** A status that HTTP does not have would make our own server throw. */
+function checked(name: string, response: HTTPResponse): HTTPResponse {
+  const { statusCode } = response;
+  if (Number.isInteger(statusCode) && statusCode >= 200 && statusCode <= 599) return response;
+  throw new Fault("failed", `Plugin ${name} answered with status ${statusCode}, which is none.`);
+}

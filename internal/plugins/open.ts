@@ -1,0 +1,259 @@
+/**
+ * Open: from a found program to a session. Spawn, handshake, describe,
+ * initialize, declared schedules, job stream, in this order.
+ *
+ * It works as a whole or not at all: whatever step fails, what the steps before
+ * it made is ended again, and the reason says what to look at.
+ */
+import type { InitializeResponse, MetadataResponse } from "../../proto/gen/protocol/domain.ts";
+import type { DescribeResponse } from "../../proto/gen/qntx/v1/plugin.ts";
+import { formatDuration } from "../base/duration.ts";
+import type { Env } from "../base/env.ts";
+import { Fault, messageOf, shown } from "../base/fault.ts";
+import { aborted } from "../base/lifecycle.ts";
+import type { Log } from "../base/log.ts";
+import type { HandlerOptions } from "../plugin/plugin.ts";
+import { type Answer, answerText, Connection } from "./connection.ts";
+import { withDiagnosis } from "./diagnosis.ts";
+import type { PluginSource } from "./find.ts";
+import { type Announcement, cleanText, type DeclaredSchedule, PROTOCOL, readAnnouncement } from "./guard.ts";
+import type { Leftovers } from "./leftovers.ts";
+import type { PluginLimits } from "./limits.ts";
+import { orNothing } from "./patience.ts";
+import { freePort } from "./ports.ts";
+import { exitText, PluginProcess, type PrintedLine } from "./process.ts";
+import { Proxy } from "./proxy.ts";
+import { Session } from "./session.ts";
+
+/** What the host gives to every plugin. */
+export interface HostSide {
+  env: Env;
+  log: Log;
+  limits: PluginLimits;
+  /** The data folder. */
+  home: string;
+  hostVersion: string;
+  /** Folder of the Python SDK. */
+  pythonPath: string;
+  leftovers: Leftovers;
+  /** Makes the token of one process of the plugin. */
+  issueToken(plugin: string): string;
+  /** Ends a token with its process. */
+  revokeToken(token: string): void;
+  /** `127.0.0.1:port`, where the services that plugins call are. */
+  endpoint(): string;
+  configOf(plugin: string): Readonly<Record<string, string>>;
+  /** Makes the plugin's declared schedules so; throws a Fault when one is wrong. */
+  declare(plugin: string, schedules: readonly DeclaredSchedule[]): Promise<void>;
+}
+
+/** What a session tells its supervisor, from its first moment on. */
+export interface SessionEvents {
+  started(process: PluginProcess): void;
+  line(line: PrintedLine): void;
+  lastLines(): string[];
+  /** An attempt ignored its cancellation, or the stream broke: this process must go. */
+  replace(reason: string): void;
+  handlersChanged(handlers: HandlerOptions[]): void;
+}
+
+const CONCURRENCY_STREAM = 100; // For plugins that speak the stream and said nothing: messages are shared, so many are cheap.
+const CONCURRENCY_UNARY = 4; // For QNTX's plugins: many of them answer one call after the other.
+const VERSION_CHARS_MAX = 128;
+const DESCRIPTION_CHARS_MAX = 1_024;
+
+/** Starts the plugin and brings it to the point where it can run jobs. Throws a Fault that says why not. */
+export async function openSession(
+  host: HostSide,
+  source: PluginSource,
+  { events, stop }: { events: SessionEvents; stop: AbortSignal },
+): Promise<Session> {
+  const opening = new Opening(host, source, { events, stop });
+  try {
+    return await opening.open();
+  } catch (error) {
+    await opening.end(); // Before the reason is told: its last words have been read then.
+    if (error instanceof Fault && error.code !== "failed" && error.code !== "timeout") throw error;
+    const reason = withDiagnosis(messageOf(error), { source, lastLines: events.lastLines() });
+    throw new Fault("failed", reason, { cause: error });
+  }
+}
+
+class Opening {
+  readonly #host: HostSide;
+  readonly #source: PluginSource;
+  readonly #events: SessionEvents;
+  readonly #stop: AbortSignal;
+  readonly #holdings = new AsyncDisposableStack();
+  /** Rejects when the process dies, or when somebody no longer wants it. */
+  #cut: Promise<never> = new Promise(() => {});
+
+  constructor(host: HostSide, source: PluginSource, about: { events: SessionEvents; stop: AbortSignal }) {
+    this.#host = host;
+    this.#source = source;
+    this.#events = about.events;
+    this.#stop = about.stop;
+  }
+
+  async open(): Promise<Session> {
+    const token = this.#host.issueToken(this.#source.name);
+    this.#holdings.defer(() => this.#host.revokeToken(token));
+    const process = await this.#spawn();
+    const { connection, metadata } = await this.#handshake(process);
+    const described = await this.#describe(connection);
+    const initialized = await this.#initialize(connection, token);
+    const announcement = readAnnouncement(described, initialized, (sentence) => this.#warn(sentence));
+    await this.#unlessCut(this.#host.declare(this.#source.name, announcement.schedules));
+    const version = cleanText(metadata.version, VERSION_CHARS_MAX);
+    const proxy = await this.#openProxy(connection, announcement, version);
+    return new Session({
+      source: this.#source,
+      process: process?.process ?? null,
+      connection,
+      proxy,
+      announcement,
+      version,
+      description: cleanText(metadata.description, DESCRIPTION_CHARS_MAX),
+      limits: this.#host.limits,
+      holdings: this.#holdings,
+    });
+  }
+
+  end(): Promise<void> {
+    return this.#holdings.disposeAsync();
+  }
+
+  async #spawn(): Promise<{ process: PluginProcess; port: number } | null> {
+    const cuts = [
+      aborted(this.#stop).then(() => Promise.reject(new Fault("failed", "It was stopped while it started."))),
+    ];
+    this.#cut = Promise.race(cuts);
+    this.#cut.catch(() => {}); // Who waits in a step hears of it.
+    if (this.#source.address !== null) return null;
+
+    // Our own runtimes choose a port and say it; a foreign program may not say it, so it must be told one.
+    const port = this.#source.kind === "executable" ? await freePort(this.#host.env) : 0;
+    const { home, pythonPath, leftovers } = this.#host;
+    const onLine = (line: PrintedLine) => this.#events.line(line);
+    const process = new PluginProcess(this.#host.env, {
+      source: this.#source,
+      port,
+      home,
+      pythonPath,
+      leftovers,
+      onLine,
+    });
+    this.#holdings.defer(async () => void (await process.stop(this.#host.limits.termMs)));
+    this.#events.started(process);
+    const died = process.exited.then((exit) =>
+      Promise.reject(new Fault("failed", `Its process ended with ${exitText(exit)} before it was ready.`)),
+    );
+    this.#cut = Promise.race([...cuts, died]);
+    this.#cut.catch(() => {});
+    return { process, port };
+  }
+
+  /** Finds where the plugin listens and checks who it is. */
+  async #handshake(
+    spawned: { process: PluginProcess; port: number } | null,
+  ): Promise<{ connection: Connection; metadata: MetadataResponse }> {
+    if (spawned === null) return this.#dial(this.#source.address ?? "");
+    const { process, port } = spawned;
+    const local = (announced: number) => `127.0.0.1:${announced}`;
+    const { env, limits } = this.#host;
+
+    const patienceMs = port === 0 ? limits.handshakeMs : limits.portLineMs;
+    const early = await this.#unlessCut(orNothing(env, patienceMs, process.announced));
+    if (early !== undefined) return this.#dial(local(early));
+    if (port === 0)
+      throw new Fault("timeout", `It printed no port within ${formatDuration(limits.handshakeMs)}.`);
+
+    // Older plugins print no line and listen where they were asked to; slow ones print it later.
+    const asked = this.#connect(local(port));
+    const answer = asked.metadata(limits.handshakeMs);
+    const late = await this.#unlessCut(Promise.race([process.announced, answer.then(() => undefined)]));
+    if (late === undefined || late === port)
+      return { connection: asked, metadata: this.#checked(await answer) };
+    asked.close(); // Some accept one connection at a time.
+    return this.#dial(local(late));
+  }
+
+  async #dial(address: string): Promise<{ connection: Connection; metadata: MetadataResponse }> {
+    const connection = this.#connect(address);
+    const answer = await this.#unlessCut(connection.metadata(this.#host.limits.handshakeMs));
+    return { connection, metadata: this.#checked(answer) };
+  }
+
+  #connect(address: string): Connection {
+    const connection = new Connection(this.#host.env, address);
+    this.#holdings.defer(() => connection.close());
+    return connection;
+  }
+
+  #checked(answer: Answer<MetadataResponse>): MetadataResponse {
+    if (!answer.ok) throw new Fault("timeout", `It did not answer Metadata: ${answerText(answer)}.`);
+    if (answer.value.name === this.#source.name) return answer.value;
+    throw new Fault(
+      "failed",
+      `It says that its name is ${shown(answer.value.name)}; it was enabled as ${shown(this.#source.name)}.`,
+    );
+  }
+
+  /** Null for a plugin of QNTX: it refuses the call, or answers any call with nothing. */
+  async #describe(connection: Connection): Promise<DescribeResponse | null> {
+    const answer = await this.#unlessCut(
+      connection.describe(this.#host.hostVersion, this.#host.limits.describeMs),
+    );
+    if (answer.ok && answer.value.protocol === PROTOCOL) return answer.value;
+    const why = answer.ok ? `protocol ${shown(answer.value.protocol)}` : answerText(answer);
+    this.#host.log.debug("plugin does not describe itself and is run as one of QNTX", {
+      plugin: this.#source.name,
+      why,
+    });
+    return null;
+  }
+
+  async #initialize(connection: Connection, token: string): Promise<InitializeResponse> {
+    const address = this.#host.endpoint();
+    const request = {
+      atsStoreEndpoint: address,
+      queueEndpoint: address,
+      scheduleEndpoint: address,
+      authToken: token,
+      config: { ...this.#host.configOf(this.#source.name) },
+      fileServiceEndpoint: "",
+      llmEndpoint: "",
+      embeddingEndpoint: "",
+      vectorSearchEndpoint: "",
+      groundEndpoint: "",
+      searchEndpoint: "",
+      fetchEndpoint: "",
+    };
+    const answer = await this.#unlessCut(connection.initialize(request, this.#host.limits.initializeMs));
+    if (answer.ok) return answer.value;
+    throw new Fault("failed", `It failed to initialize: ${answerText(answer)}.`);
+  }
+
+  async #openProxy(connection: Connection, announcement: Announcement, version: string): Promise<Proxy> {
+    const usual = announcement.stream ? CONCURRENCY_STREAM : CONCURRENCY_UNARY;
+    const proxy = new Proxy({
+      plugin: this.#source.name,
+      version,
+      concurrency: announcement.concurrency || usual,
+      log: this.#host.log,
+      replace: (reason) => this.#events.replace(reason),
+      handlersChanged: (handlers) => this.#events.handlersChanged(handlers),
+    });
+    if (announcement.stream) await this.#unlessCut(proxy.openStream(this.#host.env, connection));
+    else proxy.useUnary(this.#host.env, connection);
+    return proxy;
+  }
+
+  #unlessCut<T>(step: Promise<T>): Promise<T> {
+    return Promise.race([step, this.#cut]);
+  }
+
+  #warn(sentence: string): void {
+    this.#host.log.warn(sentence, { plugin: this.#source.name });
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * Supervisor: keeps one plugin running, as long as somebody wants it to.
+ *
+ * A plugin that ends by itself is started again, after a pause that doubles;
+ * one that keeps ending is quarantined until a person restarts it. Only its end,
+ * a process that was stopped (state T), and an attempt that ignores its
+ * cancellation replace a process. A late answer to Health does not: a plugin
+ * that computes is busy, not dead.
+ */
+import { join } from "node:path";
+import { type Millis, sleep } from "../base/env.ts";
+import { Fault, messageOf } from "../base/fault.ts";
+import { aborted } from "../base/lifecycle.ts";
+import type { HandlerOptions, PluginKind, PluginState, PluginStatus } from "../plugin/plugin.ts";
+import type { PluginSource } from "./find.ts";
+import type { Announcement } from "./guard.ts";
+import { LineRing } from "./lines.ts";
+import { LogFile } from "./log-file.ts";
+import { type HostSide, openSession, type SessionEvents } from "./open.ts";
+import { orNothing } from "./patience.ts";
+import { processInfo } from "./proc.ts";
+import type { PluginProcess, PrintedLine } from "./process.ts";
+import type { Session } from "./session.ts";
+
+/** What a supervisor tells those who keep all plugins. */
+export interface SupervisorEvents {
+  /** It is ready: its handlers can be registered. */
+  joined(supervisor: Supervisor): void;
+  /** It offers other handlers than before. */
+  handlersChanged(supervisor: Supervisor): void;
+  /** Its process is gone. */
+  left(supervisor: Supervisor): void;
+  changed(status: PluginStatus): void;
+  line(plugin: string, line: PrintedLine): void;
+}
+
+const RING_LINES = 200; // As many as QNTX keeps.
+const STATUS_LINES = 20; // Of these, what a screen shows without being asked.
+const START_MARK = "── started with pid ";
+const LOOK_EVERY_MS: Millis = 1_000; // At the state of the process.
+
+export class Supervisor {
+  readonly name: string;
+  readonly #host: HostSide;
+  readonly #find: () => PluginSource;
+  readonly #events: SupervisorEvents;
+  readonly #ring = new LineRing(RING_LINES);
+  readonly #file: LogFile;
+  #life: { stop: AbortController; done: Promise<void>; settled: PromiseWithResolvers<void> } | null = null;
+  #session: Session | null = null;
+  #process: PluginProcess | null = null;
+  #replacing = "";
+  #state: PluginState = "stopped";
+  #reason = "";
+  #kind: PluginKind = "executable";
+  #handlers: readonly HandlerOptions[] = [];
+  /** What the present process said over its stream, which is newer than what it announced. */
+  #news: readonly HandlerOptions[] | null = null;
+  #conflicts: readonly string[] = [];
+  #conflictReason = "";
+  #starts = 0;
+  #startedAt: Millis | null = null;
+  #crashes: Millis[] = [];
+  #failuresInRow = 0;
+
+  constructor(host: HostSide, name: string, about: { find: () => PluginSource; events: SupervisorEvents }) {
+    this.#host = host;
+    this.name = name;
+    this.#find = about.find;
+    this.#events = about.events;
+    this.#file = new LogFile(host.env, join(host.home, "logs", `${name}.log`));
+  }
+
+  /** The session that can run jobs, while there is one. */
+  get session(): Session | null {
+    return this.#session;
+  }
+
+  /** What it offers, or offered last. */
+  get handlers(): readonly HandlerOptions[] {
+    return this.#handlers;
+  }
+
+  /** What it said about itself, while it is ready. */
+  get announcement(): Announcement | null {
+    return this.#session?.announcement ?? null;
+  }
+
+  /** The newest lines that it printed, over all its processes. */
+  lines(): string[] {
+    return this.#ring.last(RING_LINES);
+  }
+
+  status(): PluginStatus {
+    const inConflict = this.#state === "ready" && this.#conflicts.length > 0;
+    return {
+      name: this.name,
+      kind: this.#kind,
+      state: inConflict ? "conflict" : this.#state,
+      reason: inConflict ? this.#conflictReason : this.#reason,
+      pid: this.#process?.pid ?? null,
+      version: this.#session?.version ?? "",
+      description: this.#session?.description ?? "",
+      handlers: this.#handlers.map(({ name }) => name),
+      conflicts: this.#conflicts,
+      restarts: Math.max(0, this.#starts - 1),
+      stream: this.#session?.proxy.isStream ?? false,
+      running: this.#session?.proxy.running ?? 0,
+      concurrency: this.#session?.proxy.concurrency ?? 0,
+      startedAt: this.#startedAt,
+      lastLines: this.#ring.last(STATUS_LINES),
+    };
+  }
+
+  /** Begins to keep it running. Nothing when it does already. */
+  start(): void {
+    if (this.#life) return;
+    const stop = new AbortController();
+    const settled = Promise.withResolvers<void>();
+    this.#crashes = [];
+    this.#failuresInRow = 0;
+    this.#life = { stop, settled, done: this.#live(stop.signal).finally(() => settled.resolve()) };
+  }
+
+  /** Resolves when the present start has ended one way or the other: ready, failed, or called off. */
+  settled(): Promise<void> {
+    return this.#life?.settled.promise ?? Promise.resolve();
+  }
+
+  /** Says that the others no longer wait for it. */
+  markLate(): void {
+    if (this.#state === "starting")
+      this.#set("late", "It is still starting; its handlers join when it is ready.");
+  }
+
+  /** Ends it: no new jobs, a while for those that run, Shutdown, SIGTERM, SIGKILL. Safe to call twice. */
+  async stop(): Promise<void> {
+    const life = this.#life;
+    if (!life) return;
+    life.stop.abort();
+    await life.done;
+    if (this.#life === life) this.#life = null;
+  }
+
+  /** Ends it and starts it again at once; lifts a quarantine. */
+  async restart(): Promise<void> {
+    await this.stop();
+    this.start();
+  }
+
+  /** Says which of its handlers another plugin keeps. */
+  setConflicts(conflicts: readonly string[], reason: string): void {
+    if (conflicts.length === 0 && this.#conflicts.length === 0) return;
+    this.#conflicts = conflicts;
+    this.#conflictReason = reason;
+    this.#events.changed(this.status());
+  }
+
+  async #live(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      const end = await this.#liveOnce(stop);
+      if (stop.aborted) break;
+      this.#life?.settled.resolve();
+      await this.#pause(end, stop);
+    }
+    this.#set("stopped", "");
+  }
+
+  /** Runs one process from start to end. Returns how it ended. */
+  async #liveOnce(stop: AbortSignal): Promise<End> {
+    this.#replacing = "";
+    this.#news = null;
+    this.#starts++;
+    this.#set("starting", "");
+    try {
+      const source = this.#find();
+      this.#kind = source.kind;
+      const session = await openSession(this.#host, source, { events: this.#sessionEvents(), stop });
+      return await this.#serve(session, stop);
+    } catch (error) {
+      this.#process = null;
+      return { kind: isForPeople(error) ? "refused" : "crashed", reason: faultText(error) };
+    }
+  }
+
+  async #serve(session: Session, stop: AbortSignal): Promise<End> {
+    const readyAt = this.#host.env.mono();
+    this.#session = session;
+    this.#handlers = this.#news ?? session.announcement.handlers;
+    this.#startedAt = this.#host.env.now();
+    this.#set("ready", "");
+    this.#events.joined(this);
+    this.#life?.settled.resolve();
+
+    const watch = new AbortController();
+    const watching = [this.#watchHealth(session, watch.signal), this.#watchState(session, watch.signal)];
+    const how = await Promise.race([session.over, aborted(stop).then(() => null)]);
+    watch.abort();
+    const end = how === null ? await this.#shutdown(session) : await this.#bury(session, how);
+    await Promise.all(watching);
+    if (this.#host.env.mono() - readyAt > this.#host.limits.crashWindowMs) this.#failuresInRow = 0;
+    return end;
+  }
+
+  /** Its process is dead: settle what ran in it, at once, and take it off the registry. */
+  async #bury(session: Session, how: string): Promise<End> {
+    const replaced = this.#replacing !== "";
+    const reason = replaced ? `It was replaced: ${this.#replacing}.` : `Plugin ${this.name}: ${how}.`;
+    this.#leave();
+    await session.close(replaced ? "replaced" : "crashed", reason);
+    return { kind: replaced ? "replaced" : "crashed", reason };
+  }
+
+  async #shutdown(session: Session): Promise<End> {
+    this.#set("stopping", "");
+    this.#events.left(this);
+    session.proxy.drain();
+    await orNothing(this.#host.env, this.#host.limits.drainMs, session.proxy.idle());
+    await session.shutdown("stopped");
+    this.#leave();
+    return { kind: "stopped", reason: "" };
+  }
+
+  #leave(): void {
+    this.#session = null;
+    this.#process = null;
+    this.#startedAt = null;
+    this.#events.left(this);
+  }
+
+  /** Waits until it may start again: for ever, when only a person can help. */
+  async #pause(end: End, stop: AbortSignal): Promise<void> {
+    if (end.kind === "replaced") return;
+    if (end.kind === "refused") {
+      this.#set("failed", end.reason);
+      return aborted(stop);
+    }
+    const { env, limits, log } = this.#host;
+    const now = env.mono();
+    this.#failuresInRow++;
+    this.#crashes = [...this.#crashes.filter((at) => at > now - limits.crashWindowMs), now];
+    log.warn("plugin ended", { plugin: this.name, reason: end.reason });
+    if (this.#crashes.length >= limits.crashesMax) {
+      this.#set(
+        "quarantined",
+        `${end.reason} That was number ${limits.crashesMax} in short time: it is not started again by itself.`,
+      );
+      return aborted(stop);
+    }
+    this.#set("failed", end.reason);
+    const pauseMs = Math.min(limits.backoffMaxMs, limits.backoffFirstMs * 2 ** (this.#failuresInRow - 1));
+    await sleep(env, pauseMs * (0.875 + env.random() / 4), stop);
+  }
+
+  /** Marks it unresponsive while Health is not answered well. */
+  async #watchHealth(session: Session, until: AbortSignal): Promise<void> {
+    const { env, limits } = this.#host;
+    for (;;) {
+      await sleep(env, limits.healthEveryMs, until);
+      if (until.aborted) return;
+      const answer = await Promise.race([
+        session.connection.health(limits.healthMs),
+        aborted(until).then(() => null),
+      ]);
+      if (answer === null || until.aborted) return;
+      if (!answer.ok) this.#setHealth("It does not answer Health; it may be busy.");
+      else
+        this.#setHealth(
+          answer.value.healthy ? "" : `It says that it is not healthy: ${answer.value.message}`,
+        );
+    }
+  }
+
+  #setHealth(trouble: string): void {
+    if (trouble === "" && this.#state === "unresponsive") this.#set("ready", "");
+    if (trouble !== "" && this.#state === "ready") this.#set("unresponsive", trouble);
+  }
+
+  /** Replaces a process that somebody has stopped and that does not go on. */
+  async #watchState(session: Session, until: AbortSignal): Promise<void> {
+    const { env, limits } = this.#host;
+    let stoppedSince: Millis | null = null;
+    while (session.process !== null && !until.aborted) {
+      await sleep(env, LOOK_EVERY_MS, until);
+      const isStopped = /^[Tt]$/.test(processInfo(session.process.pid)?.state ?? "");
+      stoppedSince = isStopped ? (stoppedSince ?? env.mono()) : null;
+      if (stoppedSince === null || env.mono() - stoppedSince < limits.stoppedMs) continue;
+      this.#host.log.warn("plugin is stopped (SIGSTOP) and is killed", { plugin: this.name });
+      return void session.process.kill();
+    }
+  }
+
+  #replace(reason: string): void {
+    if (this.#replacing !== "" || this.#life?.stop.signal.aborted) return;
+    this.#replacing = reason;
+    this.#host.log.warn("plugin is replaced", { plugin: this.name, reason });
+    if (this.#process) void this.#process.kill();
+    else this.#session?.connection.close(); // It runs elsewhere: all that can be replaced is the connection.
+  }
+
+  #sessionEvents(): SessionEvents {
+    return {
+      started: (process) => {
+        this.#process = process;
+        this.#keepLine({ level: "info", text: `${START_MARK}${process.pid}` });
+      },
+      line: (line) => this.#keepLine(line),
+      lastLines: () => {
+        const lines = this.lines();
+        return lines.slice(lines.findLastIndex((line) => line.startsWith(START_MARK)) + 1);
+      },
+      replace: (reason) => this.#replace(reason),
+      handlersChanged: (handlers) => {
+        this.#news = handlers;
+        if (!this.#session) return; // Said while it was opening: it joins with these.
+        this.#handlers = handlers;
+        this.#events.handlersChanged(this);
+      },
+    };
+  }
+
+  #keepLine(line: PrintedLine): void {
+    this.#ring.push(line.text);
+    this.#file.line(line.level, line.text);
+    this.#events.line(this.name, line);
+  }
+
+  #set(state: PluginState, reason: string): void {
+    this.#state = state;
+    this.#reason = reason;
+    this.#events.changed(this.status());
+  }
+}
+
+/** How one process of the plugin came to its end. */
+interface End {
+  /** `refused`: trying again cannot help until a person has done something. */
+  kind: "crashed" | "replaced" | "refused" | "stopped";
+  reason: string;
+}
+
+function isForPeople(error: unknown): boolean {
+  return error instanceof Fault && ["not-found", "denied", "config", "usage"].includes(error.code);
+}
+
+function faultText(error: unknown): string {
+  const hint = error instanceof Fault && error.hint ? ` ${error.hint}` : "";
+  return `${messageOf(error)}${hint}`;
+}

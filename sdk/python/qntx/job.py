@@ -144,6 +144,8 @@ class Job:
         for level, rest in self._partial.items():
             if rest:
                 self._line(level, rest, {})
+        if self._lost_lines:
+            self._outbox.lost(self.id, self._fence, self._lost_lines)
         finish.job_id, finish.fence, finish.cost = self.id, self._fence, self._cost
         self._ended = True
         self._outbox.finish(finish)

@@ -9,6 +9,7 @@ in their place says how many.
 from __future__ import annotations
 
 import threading
+import time
 import typing
 from collections import deque
 
@@ -36,16 +37,22 @@ class Outbox:
             self._items.append(("finishes", finish))
             self._news.notify()
 
-    def log(self, line, dropped: int) -> int:
-        """Takes a JobLog. `dropped` lines of its job got lost before it; answers with how many are lost now."""
+    def log(self, line, lost: int) -> int:
+        """Takes a JobLog. `lost` lines of its job got lost just before it; answers with how many are lost now."""
         with self._news:
             if self._lines >= LINES_WAITING_MAX:
-                return dropped + 1
-            for each in ([_gap(line, dropped)] if dropped else []) + [line]:
-                self._items.append(("logs", each))
-                self._lines += 1
+                return lost + 1
+            if lost:
+                self._say_lost(line.job_id, line.fence, lost)
+            self._items.append(("logs", line))
+            self._lines += 1
             self._news.notify()
             return 0
+
+    def lost(self, job_id: str, fence: int, lines: int) -> None:
+        """Says that the job's last lines got lost."""
+        with self._news:
+            self._say_lost(job_id, fence, lines)
 
     def progress(self, progress) -> None:
         """Takes a JobProgress; only the newest of a job is sent."""
@@ -81,6 +88,12 @@ class Outbox:
                 message = self._take()
             yield message
 
+    def _say_lost(self, job_id: str, fence: int, lines: int) -> None:
+        self._items.append(("logs", v1.JobLog(
+            job_id=job_id, fence=fence, level="warn", at=int(time.time() * 1000),
+            message=f"{lines} lines were dropped here: the job said more than could be sent.")))
+        self._lines += 1
+
     def _has_news(self) -> bool:
         return bool(self._items or self._progress or self._beats) or self._handlers is not None
 
@@ -98,8 +111,3 @@ class Outbox:
             message.handlers_changed.handlers.extend(self._handlers)
         self._progress, self._beats, self._handlers = {}, {}, None
         return message
-
-
-def _gap(line, dropped: int):
-    return v1.JobLog(job_id=line.job_id, fence=line.fence, level="warn", at=line.at,
-                     message=f"{dropped} lines were dropped here: the job said more than could be sent.")

@@ -17,7 +17,6 @@ import signal
 import stat
 import sys
 import threading
-import time
 import traceback
 import typing
 from concurrent import futures
@@ -82,7 +81,7 @@ class Server:
     def _beat(self) -> None:
         while not self._ending.wait(BEAT_S):
             for stream in list(self.streams):
-                stream.outbox.beat(job._beat() for job in list(stream.running.values()))
+                stream.beat()
 
     def _await_host(self) -> None:
         """A pipe on stdin is the host's lifeline: it closes however the host dies."""
@@ -93,18 +92,14 @@ class Server:
             self.end()
 
     def _end(self, server: grpc.Server) -> None:
-        streams = list(self.streams)
-        for stream in streams:
-            stream.cancel_all("shutdown")
-        until = time.monotonic() + STOP_GRACE_S
-        while any(stream.running for stream in streams) and time.monotonic() < until:
-            time.sleep(0.01)
+        self.runner.cancel_all("shutdown")
+        self.runner.wait(STOP_GRACE_S)
         for hook in self.plugin._stops:
             try:
                 self.runner.call(hook, self.plugin.host)
             except Exception:
                 traceback.print_exc()
-        for stream in streams:
+        for stream in list(self.streams):
             stream.outbox.close()
         server.stop(SEND_GRACE_S).wait()
         sys.stdout.flush()
@@ -113,23 +108,52 @@ class Server:
 
 
 class Runner:
-    """Runs what may be plain or async."""
+    """Runs what may be plain or async, and knows which jobs run."""
 
     def __init__(self, plugin: Plugin):
         self._plugin = plugin
+        self._jobs: set[Job] = set()
+        self._changed = threading.Condition()
         self._threads = futures.ThreadPoolExecutor(plugin.concurrency, "qntx-job")
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
-    def start(self, job: Job, done: Done) -> None:
-        """Runs the job's handler; calls `done` with the JobFinish when it has ended."""
+    @property
+    def running(self) -> int:
+        """How many jobs run."""
+        return len(self._jobs)
+
+    def start(self, job: Job, ended: typing.Callable[[], None]) -> None:
+        """Runs the job's handler; calls `ended` when the job has said how it ended."""
         handler = self._plugin._jobs.get(job.handler)
+        with self._changed:
+            self._jobs.add(job)
+
+        def done(finish: typing.Any) -> None:
+            job._end(finish)
+            with self._changed:
+                self._jobs.discard(job)
+                self._changed.notify_all()
+            ended()
+
         if handler is None:
-            return done(finish_of_unknown(f"{self._plugin.name} has no handler {json.dumps(job.handler)}."))
-        if _is_async(handler.run):
+            done(finish_of_unknown(f"{self._plugin.name} has no handler {json.dumps(job.handler)}."))
+        elif _is_async(handler.run):
             asyncio.run_coroutine_threadsafe(_attempt_async(handler, job, done), self._loop)
         else:
             self._threads.submit(contextvars.copy_context().run, self._attempt, handler, job, done)
+
+    def cancel_all(self, reason: str) -> None:
+        """Asks every job to end."""
+        with self._changed:
+            jobs = list(self._jobs)
+        for job in jobs:
+            job._cancel(reason)
+
+    def wait(self, seconds: float) -> None:
+        """Waits until no job runs, but not longer than that."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._jobs, seconds)
 
     def call(self, run: typing.Callable, *arguments: object) -> typing.Any:
         """Calls a function from any thread but the loop's; answers with what it returns in the end."""

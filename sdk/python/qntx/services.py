@@ -48,8 +48,7 @@ class DomainPlugin:
         return protocol.Empty()
 
     def Health(self, request, context):
-        running = sum(len(stream.running) for stream in list(self._server.streams))
-        return protocol.HealthResponse(healthy=True, details={"running": str(running)})
+        return protocol.HealthResponse(healthy=True, details={"running": str(self._server.runner.running)})
 
     def ConfigSchema(self, request, context):
         return protocol.ConfigSchemaResponse()
@@ -79,13 +78,8 @@ class DomainPlugin:
                             attempt=1, max_attempts=1, timeout_ms=timeout_ms)
         outbox = Outbox()
         job = Job(start, outbox, self._plugin.host)
-
-        def done(finish):
-            job._end(finish)
-            outbox.close()
-
         context.add_callback(lambda: job._cancel("cancelled"))  # Also when its deadline passes.
-        self._server.runner.start(job, done)
+        self._server.runner.start(job, outbox.close)
         return _answer(outbox, self._plugin.version)
 
     def _start(self, context) -> None:
@@ -127,7 +121,7 @@ class PluginService:
             yield v1.PluginMessage(ready=True)
             yield from stream.outbox.messages()
         finally:
-            stream.cancel_all("shutdown")  # The host starts them again on its next stream.
+            stream.abandon()
             self._server.streams.discard(stream)
 
 
@@ -155,31 +149,37 @@ class Stream:
         except grpc.RpcError:
             self.outbox.close()  # The host went away; nobody waits for an answer.
 
-    def cancel_all(self, reason: str) -> None:
-        """Asks every job to end."""
-        for job in list(self.running.values()):
-            job._cancel(reason)
+    def beat(self) -> None:
+        """Says which jobs are alive."""
+        with self._lock:
+            jobs = list(self.running.values())
+        self.outbox.beat(job._beat() for job in jobs)
+
+    def abandon(self) -> None:
+        """Nobody reads any more: the host will start the jobs again on its next stream."""
+        with self._lock:
+            jobs = list(self.running.values())
+        for job in jobs:
+            job._cancel("shutdown")
 
     def _start(self, start) -> None:
         key = (start.job_id, start.fence)
-        if key in self.running:
-            return  # The same attempt twice is one attempt.
-        job = Job(start, self.outbox, self._server.plugin.host)
         with self._lock:
-            self.running[key] = job
-        self._server.runner.start(job, lambda finish: self._end(key, job, finish))
+            if key in self.running:
+                return  # The same attempt twice is one attempt.
+            job = self.running[key] = Job(start, self.outbox, self._server.plugin.host)
+        self._server.runner.start(job, lambda: self._ended(key))
 
     def _cancel(self, cancel) -> None:
         job = self.running.get((cancel.job_id, cancel.fence))
         if job:
             job._cancel(cancel.reason or "cancelled")
 
-    def _end(self, key: tuple[str, int], job: Job, finish) -> None:
-        job._end(finish)
+    def _ended(self, key: tuple[str, int]) -> None:
         with self._lock:
             del self.running[key]
-        if self._draining:
-            self._drain()
+            if self._draining and not self.running:
+                self.outbox.close()
 
     def _drain(self) -> None:
         with self._lock:

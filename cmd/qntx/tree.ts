@@ -10,6 +10,17 @@ import { group, type Group, lazy } from "./command.ts";
 export const tree: Group = group(
   "One binary that runs other people's code on time, and can prove that it did.",
   {
+    config: group("The configuration: qntx.toml, the environment and flags", {
+      show: lazy("Show every value that is in force", () =>
+        import("./commands/config/show.ts").then((file) => file.configShow),
+      ),
+      check: lazy("Check the configuration and say what is wrong with it", () =>
+        import("./commands/config/check.ts").then((file) => file.configCheck),
+      ),
+      path: lazy("Show which file is read", () =>
+        import("./commands/config/path.ts").then((file) => file.configPath),
+      ),
+    }),
     completion: lazy("Print the completion script for a shell", () =>
       import("./commands/completion.ts").then((file) => file.completion),
     ),

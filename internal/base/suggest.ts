@@ -3,15 +3,18 @@
  * a person wrote is refused: options, commands, configuration keys.
  */
 
-/** The known word nearest to what was written, or undefined when nothing is near enough to be a typing mistake. */
-export function nearest(written: string, known: Iterable<string>): string | undefined {
+/** The known word nearest to what was written, or undefined when it is more than `slipsMax` slips away from all. */
+export function nearest(
+  written: string,
+  known: Iterable<string>,
+  slipsMax: number = Math.max(1, Math.floor(written.length / 3)), // One in three letters; more is another word.
+): string | undefined {
   const word = written.toLowerCase();
-  const limit = Math.max(1, Math.floor(word.length / 3)); // One slip in three letters; more is another word.
   let best: string | undefined;
-  let bestDistance = limit + 1;
+  let bestDistance = slipsMax + 1;
   for (const candidate of known) {
     const other = candidate.toLowerCase();
-    const distance = word.length >= 3 && other.startsWith(word) ? 1 : editDistance(word, other, limit);
+    const distance = word.length >= 3 && other.startsWith(word) ? 1 : editDistance(word, other, slipsMax);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;

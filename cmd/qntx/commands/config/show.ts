@@ -1,0 +1,85 @@
+/**
+ * `qntx config show`: every value in force, written as a qntx.toml.
+ *
+ * People paste this into bug reports, so a plugin's value that looks like a
+ * secret written out is not shown; references (`env:NAME`) are.
+ */
+import type { Config } from "../../../../internal/config/config.ts";
+import { type ConfigKey, configKeys, type Key, KEYS } from "../../../../internal/config/keys.ts";
+import { quoted } from "../../../../internal/config/kinds.ts";
+import { isReference, type PluginSection } from "../../../../internal/config/plugin-section.ts";
+import { command } from "../../command.ts";
+import { openConfig } from "../../settings.ts";
+
+export const configShow = command({
+  args: {
+    origin: { type: "boolean", description: "Say beside each value where it comes from" },
+  },
+  examples: [
+    { line: "qntx config show > qntx.toml", why: "start a file with every key in it" },
+    { line: "qntx config show --origin", why: "find out why a value is what it is" },
+  ],
+  async run({ args, globals, out, world }) {
+    const config = await openConfig(world, globals);
+    out.data(asObject(config, args.origin), () => asToml(config, args.origin));
+  },
+});
+
+const HIDDEN = "(hidden)";
+const SECRET_KEY = /secret|token|password|passphrase|credential|(^|[_-])key$/i;
+
+function asObject(config: Config, withOrigin: boolean): object {
+  const { home, file, values, schedules } = config;
+  const origins = Object.fromEntries(configKeys().map((key) => [key, config.origin(key)]));
+  const plugins = config.sections.map((section) => [
+    section.name,
+    { args: section.args, address: section.address, values: shownValues(section) },
+  ]);
+  return {
+    home,
+    file,
+    values,
+    plugins: Object.fromEntries(plugins),
+    schedules,
+    ...(withOrigin ? { origins } : {}),
+  };
+}
+
+function asToml(config: Config, withOrigin: boolean): string {
+  const note = (key: ConfigKey) => (withOrigin ? `  # ${config.origin(key).where}` : "");
+  const lines = [`# home = ${quoted(config.home)}${note("home")}`];
+  let section = "";
+  for (const key of configKeys().filter((name) => name !== "home")) {
+    const [name = "", word = ""] = key.split(".");
+    if (name !== section) lines.push("", `[${name}]`);
+    section = name;
+    lines.push(`${word} = ${shownValue(config, key)}${note(key)}`);
+  }
+  for (const plugin of config.sections) lines.push("", ...pluginLines(plugin));
+  for (const { id, where } of config.schedules)
+    lines.push("", `# [[schedule]] ${quoted(id)} stands in ${where}`);
+  return lines.join("\n");
+}
+
+function shownValue(config: Config, key: ConfigKey): string {
+  const { kind }: Key<unknown> = KEYS[key];
+  return kind.show(config.values[key]);
+}
+
+function pluginLines(section: PluginSection): string[] {
+  const lines = [`[${section.name}]`];
+  if (section.address !== null) lines.push(`address = ${quoted(section.address)}`);
+  if (section.args.length > 0) lines.push(`args = [${section.args.map(quoted).join(", ")}]`);
+  for (const [key, value] of Object.entries(shownValues(section))) {
+    lines.push(`${/^[A-Za-z0-9_-]+$/.test(key) ? key : quoted(key)} = ${quoted(value)}`);
+  }
+  return lines;
+}
+
+function shownValues({ values }: PluginSection): Record<string, string> {
+  const shown = Object.entries(values).map(([key, value]) => {
+    const hide = SECRET_KEY.test(key) && !isReference(value);
+    return [key, hide ? HIDDEN : value] as const;
+  });
+  return Object.fromEntries(shown);
+}

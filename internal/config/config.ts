@@ -1,0 +1,135 @@
+/**
+ * Config: file, environment and flags become one frozen value that knows where
+ * each part of it came from.
+ *
+ * One file is read: the one that is named, or else `qntx.toml` in the data
+ * folder, or else the one in the current folder. Whatever is wrong anywhere is
+ * said at once, with its file and line.
+ */
+import type { Millis } from "../base/env.ts";
+import type { LogLevel } from "../base/log.ts";
+import { findFile } from "./file.ts";
+import { type FileSchedule, readSchedules } from "./file-schedule.ts";
+import type { ConfigKey, ConfigValues } from "./keys.ts";
+import type { Place } from "./kinds.ts";
+import { type PluginSection, resolveValues } from "./plugin-section.ts";
+import { configFault, type Problem } from "./problems.ts";
+import { checkVariables, readSections } from "./sections.ts";
+import { homeOf, readKeys } from "./sources.ts";
+import type { TomlFile } from "./toml.ts";
+
+/** Where a value came from. */
+export interface Origin {
+  readonly kind: "default" | "file" | "environment" | "flag";
+  /** `qntx.toml:3`, `QNTX_SERVE_PORT`, `--port`; "default" for none of them. */
+  readonly where: string;
+}
+
+export interface Config {
+  /** The data folder. */
+  readonly home: string;
+  /** The file that was read; null when there was none. */
+  readonly file: string | null;
+  /** Files that are there but were not read, because another came first. */
+  readonly passedOver: readonly string[];
+  /** Where a file was looked for, in order. */
+  readonly searched: readonly string[];
+  readonly serve: { readonly port: number; readonly host: string; readonly graceMs: Millis };
+  readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };
+  readonly pulse: { readonly workers: number; readonly napMs: Millis };
+  readonly plugin: {
+    readonly enabled: readonly string[];
+    readonly paths: readonly string[];
+    readonly startupMs: Millis;
+    readonly bundled: boolean;
+  };
+  readonly schedules: readonly FileSchedule[];
+  /** `[name]` sections, as they are written. */
+  readonly sections: readonly PluginSection[];
+  /** All values by key, for those who show them. */
+  readonly values: ConfigValues;
+  /** Where a key's value came from. */
+  origin(key: ConfigKey): Origin;
+  /** More words for a plugin's command line. */
+  pluginArgs(name: string): readonly string[];
+  /** `host:port` of a plugin that runs already; null when the host starts it. */
+  pluginAddress(name: string): string | null;
+  /** What a plugin is given, its secrets fetched now. Throws a Fault that names the key of one that is not there. */
+  pluginConfig(name: string): Record<string, string>;
+}
+
+export interface LoadOptions {
+  /** The environment's variables. */
+  vars: Readonly<Record<string, string | undefined>>;
+  /** Options of the command line by key, as text; `config` names the file. */
+  flags?: Flags;
+  cwd: string;
+  /** The folder that `~` means. */
+  userHome: string;
+}
+
+export type Flags = Readonly<Partial<Record<ConfigKey | "config", string | undefined>>>;
+
+/** Loads the configuration. Throws one Fault, code "config", for everything that is wrong with it. */
+export function loadConfig(options: LoadOptions): Config {
+  const problems: Problem[] = [];
+  const home = homeOf(options, problems);
+  const found = findFile(options, home);
+  const { file } = found;
+  const { values, origins } = readKeys(options, home, file, problems);
+  checkVariables(options.vars, problems);
+  const sections = file ? readSections(file, values, origins, problems) : [];
+  const schedules = file ? readSchedules(file, problems) : [];
+  if (problems.length > 0) throw configFault(problems);
+  return frozen({
+    ...grouped(values),
+    file: found.path,
+    passedOver: found.passedOver,
+    searched: found.searched,
+    schedules,
+    sections,
+    values,
+    origin: (key: ConfigKey) => origins[key],
+    ...pluginLookups(sections, options, file),
+  });
+}
+
+function grouped(values: ConfigValues): Pick<Config, "home" | "serve" | "log" | "pulse" | "plugin"> {
+  return {
+    home: values.home,
+    serve: { port: values["serve.port"], host: values["serve.host"], graceMs: values["serve.grace"] },
+    log: { level: values["log.level"], format: values["log.format"] },
+    pulse: { workers: values["pulse.workers"], napMs: values["pulse.nap"] },
+    plugin: {
+      enabled: values["plugin.enabled"],
+      paths: values["plugin.paths"],
+      startupMs: values["plugin.startup"],
+      bundled: values["plugin.bundled"],
+    },
+  };
+}
+
+function pluginLookups(
+  sections: readonly PluginSection[],
+  { vars, cwd, userHome }: LoadOptions,
+  file: TomlFile | null,
+): Pick<Config, "pluginArgs" | "pluginAddress" | "pluginConfig"> {
+  const place: Place = { folder: file?.folder ?? cwd, userHome };
+  const sectionOf = (name: string) => sections.find((section) => section.name === name);
+  return {
+    pluginArgs: (name) => sectionOf(name)?.args ?? [],
+    pluginAddress: (name) => sectionOf(name)?.address ?? null,
+    pluginConfig(name) {
+      const section = sectionOf(name);
+      return section ? resolveValues(section, vars, place) : {};
+    },
+  };
+}
+
+/** Freezes a value and everything in it. */
+function frozen<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const part of Object.values(value)) frozen(part);
+  return value;
+}

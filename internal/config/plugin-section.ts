@@ -1,0 +1,147 @@
+/**
+ * Plugin sections: `[name]` in qntx.toml belongs to the plugin of that name.
+ *
+ * As in QNTX its keys are free, and reach the plugin as texts: numbers and truth
+ * values as they are written, lists and tables as JSON. Two keys are for the
+ * host (`args`, `address`), those that begin with `_` are for nobody, and an
+ * empty text is as good as none. `env:NAME` and `file:PATH` stand for secrets,
+ * which are fetched at the moment a plugin is handed its values and kept nowhere.
+ */
+import { readFileSync } from "node:fs";
+import { messageOf } from "../base/fault.ts";
+import { said } from "./file-schedule.ts";
+import { pathOf, type Place, textsOf } from "./kinds.ts";
+import { configFault, type Problem } from "./problems.ts";
+import type { TomlFile } from "./toml.ts";
+
+declare global {
+  interface JSON {
+    /** In the runtime, and in ECMAScript; not yet in the compiler's library. */
+    rawJSON(text: string): unknown;
+  }
+}
+
+export interface PluginSection {
+  readonly name: string;
+  /** More words for the plugin's command line. */
+  readonly args: readonly string[];
+  /** `host:port` of one that runs already; null when the host starts it. */
+  readonly address: string | null;
+  /** Keys as they are written, references unresolved. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Where a key stands, for messages. */
+  where(key: string): string;
+}
+
+const HOST_KEYS = ["args", "address"];
+const SECRET_BYTES_MAX = 65_536; // A key or a certificate chain; anything larger is a file for the plugin to read itself.
+const ENV_REFERENCE = /^env:([A-Za-z_][A-Za-z0-9_]*)$/;
+const FILE_REFERENCE = /^file:(?!\/\/)(.+)$/; // Not file://…, which is an URL that a plugin may want.
+
+/** Reads one section; what is wrong with it is added to `problems`. */
+export function readPluginSection(
+  file: TomlFile,
+  name: string,
+  table: Readonly<Record<string, unknown>>,
+  problems: Problem[],
+): PluginSection {
+  const where = (key: string) => file.where(name, key);
+  const wrong = (key: string, must: string, hint: string) =>
+    problems.push({
+      where: where(key),
+      message: `${name}.${key} is ${said(table[key])}, but must be ${must}.`,
+      hint,
+    });
+
+  const args = textsOf(table["args"] ?? []);
+  if (!args) wrong("args", "a list of texts", 'Write it like ["--verbose", "5"].');
+  const address = table["address"] ?? null;
+  const isAddress = address === null || (typeof address === "string" && isHostPort(address));
+  if (!isAddress) wrong("address", '"host:port"', 'Write it like "127.0.0.1:9000".');
+
+  const values = Object.entries(table).flatMap(([key, value]) => {
+    const isFree = !HOST_KEYS.includes(key) && !key.startsWith("_") && value !== "";
+    return isFree ? [[key, textOf(value)] as const] : [];
+  });
+  return {
+    name,
+    args: args ?? [],
+    address: typeof address === "string" ? address : null,
+    values: Object.fromEntries(values),
+    where,
+  };
+}
+
+/** True for a value that stands for a secret kept elsewhere. */
+export function isReference(value: string): boolean {
+  return ENV_REFERENCE.test(value) || FILE_REFERENCE.test(value);
+}
+
+/** What the plugin gets, secrets fetched. Throws a Fault that names the key of one that is not there. */
+export function resolveValues(
+  section: PluginSection,
+  vars: Readonly<Record<string, string | undefined>>,
+  place: Place,
+): Record<string, string> {
+  const resolved = Object.entries(section.values).map(([key, value]) => {
+    const variable = ENV_REFERENCE.exec(value)?.[1];
+    const path = FILE_REFERENCE.exec(value)?.[1];
+    if (variable !== undefined) return [key, variableValue(section, key, variable, vars)] as const;
+    if (path !== undefined) return [key, fileValue(section, key, pathOf(path, place))] as const;
+    return [key, value] as const;
+  });
+  return Object.fromEntries(resolved);
+}
+
+function variableValue(
+  section: PluginSection,
+  key: string,
+  variable: string,
+  vars: Readonly<Record<string, string | undefined>>,
+): string {
+  const value = vars[variable];
+  if (value !== undefined) return value;
+  const message = `${section.name}.${key} refers to the variable ${variable}, which is not set.`;
+  throw configFault([
+    { where: section.where(key), message, hint: `Set ${variable} where the host is started.` },
+  ]);
+}
+
+function fileValue(section: PluginSection, key: string, path: string): string {
+  const wrong = (what: string, hint: string) =>
+    configFault([
+      { where: section.where(key), message: `${section.name}.${key} refers to ${path}, ${what}.`, hint },
+    ]);
+  const text = readSecret(path, wrong);
+  if (text.length > SECRET_BYTES_MAX) {
+    throw wrong(`which has more than ${SECRET_BYTES_MAX} bytes`, "Give the plugin the path itself.");
+  }
+  return text.replace(/\r?\n$/, ""); // Editors end a file with a line break that is no part of the secret.
+}
+
+function readSecret(path: string, wrong: (what: string, hint: string) => Error): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw wrong(
+      `which cannot be read (${messageOf(error)})`,
+      "Create it, readable for the host's user alone.",
+    );
+  }
+}
+
+function isHostPort(text: string): boolean {
+  const match = /^(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})$/.exec(text);
+  return match !== null && Number(match[2]) >= 1 && Number(match[2]) <= 65_535;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === "object" ? JSON.stringify(value, exactly) : String(value);
+}
+
+/** Keeps the digits of integers beyond 2^53. */
+function exactly(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? JSON.rawJSON(String(value)) : value;
+}

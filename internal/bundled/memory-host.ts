@@ -106,13 +106,17 @@ export class MemoryScheduler implements Scheduler {
     if (problem) throw new Refused("every", problem);
     if (this.#named(wanted.name ?? "")) throw new Refused("name", `${wanted.name} is taken.`);
     const schedule: Schedule = {
-      ...{ name: "", payload: undefined, every: "", cron: "", at: "", timezone: "UTC", description: "" },
-      ...{
-        metadata: {},
-        pauseNote: "",
-        nextRunAt: "2030-01-01T00:00:00Z",
-        createdAt: "2029-01-01T00:00:00Z",
-      },
+      name: "",
+      payload: undefined,
+      every: "",
+      cron: "",
+      at: "",
+      timezone: "UTC",
+      description: "",
+      metadata: {},
+      pauseNote: "",
+      nextRunAt: "2030-01-01T00:00:00Z",
+      createdAt: "2029-01-01T00:00:00Z",
       ...wanted,
       id: `SC_${this.rows.size + 1}`,
       state: "active",
@@ -202,17 +206,20 @@ export function memoryJob(
   const lines: string[] = [];
   const steps: MemoryJob["steps"] = [];
   return {
-    ...{ id: "JB_1", handler: "test", attempt: 1, maxAttempts: 3, timeoutMs: 60_000, trigger: "enqueue" },
-    ...{
-      scheduleId: undefined,
-      occurrence: undefined,
-      catchup: false,
-      qntx: host,
-      payload,
-      signal,
-      lines,
-      steps,
-    },
+    id: "JB_1",
+    handler: "test",
+    attempt: 1,
+    maxAttempts: 3,
+    timeoutMs: 60_000,
+    trigger: "enqueue",
+    scheduleId: undefined,
+    occurrence: undefined,
+    catchup: false,
+    qntx: host,
+    payload,
+    signal,
+    lines,
+    steps,
     bytes: new TextEncoder().encode(JSON.stringify(payload) ?? ""),
     log: recordingLog(lines),
     progress(current, total) {

@@ -33,13 +33,11 @@ describe("what git log prints", () => {
     const whole = await read(text);
     expect(whole).toMatchObject([
       {
-        ...{
-          hash: "h1",
-          parents: ["p1", "p2"],
-          timestamp: 1_700_000_000_000,
-          subject: "ünïcode",
-          body: "body",
-        },
+        hash: "h1",
+        parents: ["p1", "p2"],
+        timestamp: 1_700_000_000_000,
+        subject: "ünïcode",
+        body: "body",
         author: { name: "Ada", email: "ada@x", date: FIELDS[4] },
         committer: { name: "Bob", email: "bob@x", date: FIELDS[7] },
         change: { files: 3, insertions: 1, deletions: 12 },

@@ -42,7 +42,13 @@ describe("a repository", () => {
     const head = git(repository, ["rev-parse", "main"]);
     const first = git(repository, ["rev-parse", "main~1"]);
     expect(result).toEqual({
-      ...{ repository, commits: 2, authors: 2, refs: 2, added: 6, skipped: 0, more: false },
+      repository,
+      commits: 2,
+      authors: 2,
+      refs: 2,
+      added: 6,
+      skipped: 0,
+      more: false,
       heads: { main: head },
     });
     expect(host.ats.of("commit")).toMatchObject([
@@ -59,7 +65,9 @@ describe("a repository", () => {
           subject: "first: äöü",
           body: "With a body\nof two lines.",
           parents: [],
-          ...{ files: 2, insertions: 3, deletions: 0 },
+          files: 2,
+          insertions: 3,
+          deletions: 0,
         },
       },
       { subjects: [head], attributes: { parents: [first], files: 1, insertions: 1, deletions: 1 } },

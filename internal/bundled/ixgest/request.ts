@@ -50,7 +50,7 @@ function parseAddress(value: unknown): Address {
   }
   if (value.length > ADDRESS_CHARS_MAX)
     throw refused("repository", `is longer than ${ADDRESS_CHARS_MAX} characters`);
-  if (/[\u0000-\u001f\u007f]/.test(value)) throw refused("repository", "has control characters in it");
+  if (/\p{Cc}/u.test(value)) throw refused("repository", "has control characters in it");
   if (value.startsWith("-"))
     throw refused("repository", `${value} starts with "-", which git reads as an option`);
   if (value.startsWith("/")) return { kind: "path", path: value };

@@ -40,6 +40,7 @@ const OUT_BYTES_MAX = 33_554_432; // 32 MiB: a list of 200,000 refs.
 const ERR_CHARS_MAX = 8_192; // The end of it tells why.
 const PASSED_ON = [
   "PATH",
+  "QNTX_RUN", // By which the host finds what a killed plugin leaves behind.
   "TMPDIR",
   "HTTPS_PROXY",
   "https_proxy",
@@ -71,7 +72,7 @@ const SETTINGS = [
 
 /** Runs git and answers with all that it said. Throws when it is missing, says too much, or the signal ends it. */
 export async function runGit(call: GitCall): Promise<GitAnswer> {
-  const { child, err } = start(call);
+  const { child, err, end } = start(call);
   const decoder = new TextDecoder();
   let out = "";
   let bytes = 0;
@@ -86,22 +87,20 @@ export async function runGit(call: GitCall): Promise<GitAnswer> {
     call.signal.throwIfAborted();
     return { code, out: out + decoder.decode(), err: await err };
   } finally {
-    child.kill();
-    await child.exited;
+    await end();
   }
 }
 
 /** Runs git and hands out what it says between NULs, as it says it. Leaving the loop ends git. */
 export async function* streamGit(call: GitCall): AsyncGenerator<string> {
-  const { child, err } = start(call);
+  const { child, err, end } = start(call);
   try {
     yield* splitAtNul(child.stdout);
     const code = await child.exited;
     call.signal.throwIfAborted();
     if (code !== 0) throw new GitFailed(code, await err);
   } finally {
-    child.kill();
-    await child.exited;
+    await end();
   }
 }
 
@@ -121,6 +120,7 @@ export async function* splitAtNul(chunks: AsyncIterable<Uint8Array>): AsyncGener
   yield rest + decoder.decode();
 }
 
+/** Starts git as the leader of a group of its own: what it starts for the network ends with it. */
 function start(call: GitCall) {
   call.signal.throwIfAborted();
   const child = Bun.spawn([findGit(), "--no-pager", ...settings(), ...call.args], {
@@ -129,10 +129,26 @@ function start(call: GitCall) {
     stdin: call.input === undefined ? "ignore" : new TextEncoder().encode(call.input),
     stdout: "pipe",
     stderr: "pipe",
-    signal: call.signal,
-    killSignal: "SIGTERM", // It then removes its half-written packs and locks.
+    detached: true,
   });
-  return { child, err: tailOf(child.stderr) };
+  const kill = () => killGroup(child);
+  call.signal.addEventListener("abort", kill);
+  const end = async () => {
+    call.signal.removeEventListener("abort", kill);
+    kill();
+    await child.exited;
+  };
+  return { child, err: tailOf(child.stderr), end };
+}
+
+/** Asks with SIGTERM, so that git removes its half-written packs and locks. */
+function killGroup(child: Bun.Subprocess): void {
+  if (child.exitCode !== null || child.signalCode !== null) return; // Its number may be another's by now.
+  try {
+    process.kill(-child.pid, "SIGTERM");
+  } catch {
+    // It ended in this very moment.
+  }
 }
 
 function findGit(): string {

@@ -1,9 +1,11 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MemoryHost, memoryJob } from "../memory-host.ts";
 import { addCommits, git, makeRepository, manyCommits, tempFolder } from "./fixture.ts";
 import { readRepository } from "./ixgest.ts";
+
+setDefaultTimeout(60_000); // Git is started hundreds of times here, on machines that are busy.
 
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
@@ -220,6 +222,23 @@ describe("a run", () => {
     await expect(readRepository(job, await temp())).rejects.toThrow("cancelled");
     expect(host.ats.of("commit").length).toBe(200);
     expect(await run(host, { repository })).toMatchObject({ commits: 1_800, skipped: 200 });
+  });
+
+  test("that waits for a server which says nothing ends with all that git started", async () => {
+    const reached = Promise.withResolvers<void>();
+    const open = () => reached.resolve();
+    const closed = Promise.withResolvers<void>();
+    const close = () => closed.resolve();
+    const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { open, close, data() {} } });
+    const cancel = new AbortController();
+    const payload = { repository: `https://127.0.0.1:${server.port}/a` };
+    const job = memoryJob(new MemoryHost(), payload, { signal: cancel.signal });
+    const ended = readRepository(job, await temp());
+    await reached.promise;
+    cancel.abort(new Error("cancelled"));
+    await expect(ended).rejects.toThrow("cancelled");
+    await closed.promise; // Whoever held the connection is gone.
+    server.stop(true);
   });
 
   test("with a limit reads a portion, and the next goes on after it", async () => {

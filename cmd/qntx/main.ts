@@ -28,7 +28,7 @@ const world: World = {
 for (const stream of [process.stdout, process.stderr]) stream.on("error", leaveWhenNobodyReads);
 
 const code = await run(tree, world);
-await Promise.all([drained(process.stdout), drained(process.stderr)]);
+await Promise.all([ended(process.stdout), ended(process.stderr)]);
 // Said aloud, because a command may leave a half-open connection behind that would keep the process.
 process.exit(code);
 
@@ -46,9 +46,9 @@ function leaveWhenNobodyReads(error: NodeJS.ErrnoException): void {
   process.exit(EXIT.ok);
 }
 
-/** Resolves when everything written so far has left the process. */
-function drained(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => stream.write("", () => resolve()));
+/** Resolves when everything written has left the process. The callback of an empty write comes too early for that. */
+function ended(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.end(() => resolve()));
 }
 
 /** First Ctrl-C (or SIGTERM) stops, the second hurries, the third leaves. */

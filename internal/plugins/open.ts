@@ -83,22 +83,21 @@ class Opening {
   readonly #host: HostSide;
   readonly #source: PluginSource;
   readonly #events: SessionEvents;
-  readonly #stop: AbortSignal;
   readonly #holdings = new AsyncDisposableStack();
-  /** Rejects when the process dies, or when somebody no longer wants it. */
-  #cut: Promise<never> = new Promise(() => {});
+  /** Rejects when somebody no longer wants it, or when the process dies. */
+  #cut: Promise<never>;
 
   constructor(host: HostSide, source: PluginSource, about: { events: SessionEvents; stop: AbortSignal }) {
     this.#host = host;
     this.#source = source;
     this.#events = about.events;
-    this.#stop = about.stop;
+    this.#cut = rejection(aborted(about.stop), () => "It was stopped while it started.");
   }
 
   async open(): Promise<Session> {
     const token = this.#host.issueToken(this.#source.name);
     this.#holdings.defer(() => this.#host.revokeToken(token));
-    const process = await this.#spawn();
+    const process = this.#source.address === null ? await this.#spawn(token) : null;
     const { connection, metadata } = await this.#handshake(process);
     const described = await this.#describe(connection);
     const initialized = await this.#initialize(connection, token);
@@ -108,7 +107,7 @@ class Opening {
     const proxy = await this.#openProxy(connection, announcement, version);
     return new Session({
       source: this.#source,
-      process: process?.process ?? null,
+      process,
       connection,
       proxy,
       announcement,
@@ -123,19 +122,12 @@ class Opening {
     return this.#holdings.disposeAsync();
   }
 
-  async #spawn(): Promise<{ process: PluginProcess; port: number } | null> {
-    const cuts = [
-      aborted(this.#stop).then(() => Promise.reject(new Fault("failed", "It was stopped while it started."))),
-    ];
-    this.#cut = Promise.race(cuts);
-    this.#cut.catch(() => {}); // Who waits in a step hears of it.
-    if (this.#source.address !== null) return null;
-
+  async #spawn(token: string): Promise<PluginProcess> {
+    const { env, home, pythonPath, leftovers, limits } = this.#host;
     // Our own runtimes choose a port and say it; a foreign program may not say it, so it must be told one.
-    const port = this.#source.kind === "executable" ? await freePort(this.#host.env) : 0;
-    const { home, pythonPath, leftovers } = this.#host;
+    const port = this.#source.kind === "executable" ? await freePort(env) : 0;
     const onLine = (line: PrintedLine) => this.#events.line(line);
-    const process = new PluginProcess(this.#host.env, {
+    const process = new PluginProcess(env, {
       source: this.#source,
       port,
       home,
@@ -143,22 +135,24 @@ class Opening {
       leftovers,
       onLine,
     });
-    this.#holdings.defer(async () => void (await process.stop(this.#host.limits.termMs)));
+    this.#holdings.defer(async () => void (await process.stop(limits.termMs)));
     this.#events.started(process);
-    const died = process.exited.then((exit) =>
-      Promise.reject(new Fault("failed", `Its process ended with ${exitText(exit)} before it was ready.`)),
+    void process.exited.then(() => this.#host.revokeToken(token)); // Not only once all is cleared away.
+    const died = rejection(
+      process.exited,
+      (exit) => `Its process ended with ${exitText(exit)} before it was ready.`,
     );
-    this.#cut = Promise.race([...cuts, died]);
+    this.#cut = Promise.race([this.#cut, died]);
     this.#cut.catch(() => {});
-    return { process, port };
+    return process;
   }
 
   /** Finds where the plugin listens and checks who it is. */
   async #handshake(
-    spawned: { process: PluginProcess; port: number } | null,
+    process: PluginProcess | null,
   ): Promise<{ connection: Connection; metadata: MetadataResponse }> {
-    if (spawned === null) return this.#dial(this.#source.address ?? "");
-    const { process, port } = spawned;
+    if (process === null) return this.#dial(this.#source.address ?? "");
+    const port = process.asked;
     const local = (announced: number) => `127.0.0.1:${announced}`;
     const { env, limits } = this.#host;
 
@@ -256,4 +250,11 @@ class Opening {
   #warn(sentence: string): void {
     this.#host.log.warn(sentence, { plugin: this.#source.name });
   }
+}
+
+/** Rejects with a sentence when the promise resolves. Who waits for a step hears of it; nobody else needs to. */
+function rejection<T>(promise: Promise<T>, sentence: (value: T) => string): Promise<never> {
+  const rejects = promise.then((value) => Promise.reject(new Fault("failed", sentence(value))));
+  rejects.catch(() => {});
+  return rejects;
 }

@@ -77,6 +77,8 @@ export function pluginEnvironment(
 
 export class PluginProcess {
   readonly pid: number;
+  /** The port that it was asked to listen on; 0 when it chooses. */
+  readonly asked: number;
   /** Resolves as soon as the process has ended. */
   readonly exited: Promise<Exit>;
   /** Resolves with the port that the plugin printed; never, when it prints none. */
@@ -97,6 +99,7 @@ export class PluginProcess {
     this.#run = options.leftovers.newRun();
     this.#child = spawn(options, this.#run);
     this.pid = this.#child.pid;
+    this.asked = options.port;
     options.leftovers.add(this.pid, this.#run);
 
     const port = Promise.withResolvers<number>();

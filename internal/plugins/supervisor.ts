@@ -243,7 +243,7 @@ export class Supervisor {
     if (this.#crashes.length >= limits.crashesMax) {
       this.#set(
         "quarantined",
-        `${end.reason} That was number ${limits.crashesMax} in short time: it is not started again by itself.`,
+        `${end.reason} It has ended ${limits.crashesMax} times in short time and waits for a restart.`,
       );
       return aborted(stop);
     }

@@ -12,7 +12,8 @@ export default definePlugin({
       job.progress(1, 2, "half");
       return job.payload;
     },
-    wait: (job) => new Promise((_, reject) => job.signal.addEventListener("abort", () => reject(job.signal.reason))),
+    wait: (job) =>
+      new Promise((_, reject) => job.signal.addEventListener("abort", () => reject(job.signal.reason))),
     give: (job) => new Promise((resolve) => job.signal.addEventListener("abort", () => resolve("early"))),
     stay: () => new Promise(() => {}),
     fail() {

@@ -1,0 +1,205 @@
+/**
+ * A plugin written without our SDK, over plain grpc-js, for tests: it behaves in
+ * one of many odd ways, as `--mode` says.
+ */
+import { createServer, connect } from "node:net";
+import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import {
+  type DomainPluginServiceServer,
+  DomainPluginServiceService,
+  ExecuteJobResponse,
+  InitializeResponse,
+  MetadataResponse,
+} from "../../../proto/gen/protocol/domain.ts";
+import {
+  DescribeResponse,
+  PluginMessage,
+  type PluginServiceServer,
+  PluginServiceService,
+} from "../../../proto/gen/qntx/v1/plugin.ts";
+
+function option(name: string): string {
+  return process.argv[process.argv.indexOf(`--${name}`) + 1] ?? "";
+}
+
+const mode = option("mode");
+const pluginName = option("name");
+const handlers = process.argv.includes("--handlers") ? option("handlers").split(",") : [`${pluginName}.do`];
+const unimplemented = { code: status.UNIMPLEMENTED, details: "no such method" };
+
+const domain: DomainPluginServiceServer = {
+  metadata: (_call, answer) =>
+    answer(
+      null,
+      MetadataResponse.fromPartial({ name: mode === "wrong-name" ? "other" : pluginName, version: "9" }),
+    ),
+  initialize(call, answer) {
+    if (mode === "hang-initialize") return;
+    if (mode === "slow-initialize") {
+      return void setTimeout(
+        () => answer(null, InitializeResponse.fromPartial({ handlerNames: handlers })),
+        1_500,
+      );
+    }
+    if (mode === "fail-initialize") return answer({ code: status.INTERNAL, details: "no database" });
+    process.stdout.write(`initialized with ${JSON.stringify(call.request.config)}\n`);
+    const schedules =
+      mode === "schedules"
+        ? [
+            {
+              handlerName: handlers[0] ?? "",
+              intervalSeconds: 60,
+              enabledByDefault: true,
+              description: "each minute",
+            },
+          ]
+        : [];
+    const names = mode === "bad-names" ? ["ok.name", "no name", "", "ok.name", "x".repeat(200)] : handlers;
+    answer(null, InitializeResponse.fromPartial({ handlerNames: names, schedules }));
+  },
+  shutdown(_call, answer) {
+    answer(null, {});
+    if (mode !== "stay") setTimeout(() => process.exit(0), 50);
+  },
+  health: (_call, answer) => {
+    if (mode === "no-health") return;
+    answer(null, { healthy: mode !== "sick", message: mode === "sick" ? "no disk" : "", details: {} });
+  },
+  handleHttp: (call, answer) =>
+    answer(null, {
+      statusCode: mode === "bad-http" ? 7 : 200,
+      headers: [],
+      body: Buffer.from(call.request.path),
+    }),
+  handleWebSocket: (call) => void call.emit("error", unimplemented),
+  configSchema: (_call, answer) => answer(unimplemented),
+  registerGlyphs: (_call, answer) => answer(unimplemented),
+  executeJob(call, answer) {
+    const word = call.request.payload.toString();
+    const entry = {
+      timestamp: "2026-01-01T00:00:00Z",
+      level: "WARN",
+      message: "hm",
+      stage: "s",
+      metadata: '{"a":1}',
+    };
+    const reply = (value: Parameters<typeof ExecuteJobResponse.fromPartial>[0]) =>
+      answer(null, ExecuteJobResponse.fromPartial(value));
+    if (word === "hang") return void call.on("cancelled", () => process.stdout.write("told to cancel\n"));
+    if (word === "die") process.exit(3);
+    if (word === "no") return reply({ success: false, error: "I will not" });
+    if (word === "gone") return answer({ code: status.NOT_FOUND, details: "no such handler" });
+    if (word === "broken") return answer({ code: status.INTERNAL, details: "it fell over" });
+    if (word === "busy") return answer({ code: status.UNAVAILABLE, details: "come back later" });
+    if (word === "nan") return reply({ success: true, costActual: Number.NaN });
+    if (word === "huge") return reply({ success: true, result: Buffer.alloc(2_000_000) });
+    if (word === "endless") return reply({ success: true, result: Buffer.alloc(20_000_000) });
+    reply({
+      success: true,
+      result: call.request.payload,
+      progressCurrent: -1,
+      progressTotal: 4,
+      costActual: 0.5,
+      logEntries: [entry],
+    });
+  },
+};
+
+const ours: PluginServiceServer = {
+  describe(_call, answer) {
+    if (mode === "empty-describe") return answer(null, DescribeResponse.fromPartial({}));
+    answer(null, DescribeResponse.fromPartial({ protocol: "qntx.v1", stream: true, concurrency: 7 }));
+  },
+  jobs(call) {
+    if (mode === "no-stream") return void call.emit("error", unimplemented);
+    const send = (message: Parameters<typeof PluginMessage.fromPartial>[0]) =>
+      call.write(PluginMessage.fromPartial(message));
+    send({ ready: true });
+    call.on("data", ({ starts }) => {
+      for (const { jobId, fence, payload } of starts) {
+        const key = { jobId, fence };
+        const word = payload.toString();
+        if (word === "stray") {
+          send({
+            finishes: [
+              { jobId: "JB_none", fence, success: true },
+              { jobId, fence: fence + 1, success: true },
+            ],
+          });
+          send({
+            logs: [{ jobId: "JB_none", fence, message: "lost" }],
+            progress: [{ jobId, fence: 99, current: 1 }],
+          });
+        }
+        if (word === "odd") {
+          send({ progress: [{ ...key, current: -5, total: -1, message: "a\0b" }] });
+          send({
+            logs: [{ ...key, level: "shout", message: "x".repeat(20_000), at: -1, fields: "no json" }],
+          });
+          send({ finishes: [{ ...key, success: true, cost: Number.POSITIVE_INFINITY }] });
+        } else if (word === "close") call.end();
+        else if (word === "mute") send({ finishes: [{ ...key, success: false }] });
+        else if (word === "huge")
+          send({ finishes: [{ ...key, success: true, result: Buffer.alloc(20_000_000) }] });
+        else if (word !== "hang") send({ finishes: [{ ...key, success: true, result: payload }] });
+      }
+    });
+    call.on("error", () => {});
+  },
+};
+
+/** A door in front of the server that lets one connection in at a time, as some small HTTP/2 servers do. */
+function oneAtATime(inner: number): Promise<number> {
+  const waiting: (() => void)[] = [];
+  let busy = false;
+  const front = createServer((socket) => {
+    const enter = () => {
+      busy = true;
+      const other = connect(inner, "127.0.0.1");
+      socket.pipe(other).pipe(socket);
+      socket.on("error", () => other.destroy());
+      socket.on("close", () => {
+        busy = false;
+        waiting.shift()?.();
+      });
+    };
+    if (busy) waiting.push(enter);
+    else enter();
+  });
+  return new Promise((resolve) => {
+    front.listen(0, "127.0.0.1", () => {
+      const address = front.address();
+      resolve(typeof address === "object" && address ? address.port : 0);
+    });
+  });
+}
+
+if (mode === "exit") {
+  process.stderr.write("the configuration is bad\n");
+  process.exit(1);
+}
+if (mode === "mute-tcp") {
+  createServer(() => {}).listen(Number(option("port")), "127.0.0.1");
+} else if (mode === "noise-tcp") {
+  const noise = Buffer.alloc(65_536, 7);
+  createServer((socket) => socket.on("error", () => {}).end(noise)).listen(
+    Number(option("port")),
+    "127.0.0.1",
+  );
+} else {
+  const server = new Server();
+  server.addService(DomainPluginServiceService, domain);
+  if (["stream", "empty-describe", "no-stream"].includes(mode)) server.addService(PluginServiceService, ours);
+  const asked = ["late-port", "garbage", "one-connection"].includes(mode) ? 0 : Number(option("port"));
+  server.bindAsync(`127.0.0.1:${asked}`, ServerCredentials.createInsecure(), async (error, bound) => {
+    if (error) throw error;
+    const port = mode === "one-connection" ? await oneAtATime(bound) : bound;
+    if (mode === "garbage") {
+      process.stdout.write(Buffer.from(Array.from({ length: 40_000 }, (_, i) => (i * 7919) % 256)));
+      process.stdout.write("\nnot QNTX_PLUGIN_PORT=1\nQNTX_PLUGIN_PORT=abc\n");
+    }
+    const line = `QNTX_PLUGIN_PORT=${port}\n`;
+    if (mode === "late-port") setTimeout(() => process.stdout.write(line), 900);
+    else if (mode !== "no-port") process.stdout.write(line);
+  });
+}

@@ -50,8 +50,13 @@ function pad(text: string, width: number, right: boolean, isLast: boolean): stri
 /** A cell is somebody's data: a line break would tear the table, an escape sequence could act on the terminal. */
 function onOneLine(text: string): string {
   // Our own colours (SGR) pass; every other control character becomes a space.
-  // biome-ignore lint: control characters are what this is about.
+  // oxlint-disable-next-line no-control-regex -- They are what this is about.
   return text.replace(/\x1b\[[0-9;]*m|[\x00-\x1f\x7f-\x9f]/g, (match) => (match.length > 1 ? match : " "));
+}
+
+/** "1 schedule", "3 schedules". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 const STEPS: readonly (readonly [limit: Millis, unit: Millis, name: string])[] = [

@@ -11,7 +11,7 @@ import { run } from "./run.ts";
 import { tree } from "./tree.ts";
 import type { Sink, World } from "./world.ts";
 
-const COLUMNS_DEFAULT = 80; // For a terminal that does not tell its width.
+const COLUMNS_DEFAULT = 80; // For a terminal that does not tell its width, or says 0.
 
 const world: World = {
   argv: process.argv.slice(2),
@@ -35,7 +35,7 @@ process.exit(code);
 function sinkOf(stream: NodeJS.WriteStream): Sink {
   return {
     terminal: stream.isTTY === true,
-    columns: stream.columns ?? COLUMNS_DEFAULT,
+    columns: stream.columns || COLUMNS_DEFAULT,
     write: (text) => void stream.write(text),
   };
 }

@@ -351,6 +351,10 @@ test("secrets are fetched when a plugin is handed its values, and not before", (
     expect(complaint(() => config.pluginConfig("python"))).toStartWith(
       `qntx.toml:3: python.b refers to ${join(folder, "secret")}, which cannot be read`,
     );
+    writeFileSync(join(folder, "secret"), "x".repeat(65_537));
+    expect(complaint(() => config.pluginConfig("python"))).toEndWith(
+      "which is no file of at most 65536 bytes. Give the plugin the path itself.",
+    );
     writeFileSync(join(folder, "secret"), "from a file\n");
     expect(config.pluginConfig("python")).toEqual({
       a: "from A",

@@ -7,7 +7,7 @@
  * empty text is as good as none. `env:NAME` and `file:PATH` stand for secrets,
  * which are fetched at the moment a plugin is handed its values and kept nowhere.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { messageOf } from "../base/fault.ts";
 import { said } from "./file-schedule.ts";
 import { pathOf, type Place, textsOf } from "./kinds.ts";
@@ -113,21 +113,20 @@ function fileValue(section: PluginSection, key: string, path: string): string {
       { where: section.where(key), message: `${section.name}.${key} refers to ${path}, ${what}.`, hint },
     ]);
   const text = readSecret(path, wrong);
-  if (text.length > SECRET_BYTES_MAX) {
-    throw wrong(`which has more than ${SECRET_BYTES_MAX} bytes`, "Give the plugin the path itself.");
-  }
   return text.replace(/\r?\n$/, ""); // Editors end a file with a line break that is no part of the secret.
 }
 
 function readSecret(path: string, wrong: (what: string, hint: string) => Error): string {
   try {
-    return readFileSync(path, "utf8");
+    const about = statSync(path);
+    if (about.isFile() && about.size <= SECRET_BYTES_MAX) return readFileSync(path, "utf8");
   } catch (error) {
     throw wrong(
       `which cannot be read (${messageOf(error)})`,
       "Create it, readable for the host's user alone.",
     );
   }
+  throw wrong(`which is no file of at most ${SECRET_BYTES_MAX} bytes`, "Give the plugin the path itself.");
 }
 
 function isHostPort(text: string): boolean {

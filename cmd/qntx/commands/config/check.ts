@@ -1,5 +1,6 @@
 /** `qntx config check`: says everything that is wrong with the configuration, or that nothing is. */
 import { command } from "../../command.ts";
+import { counted } from "../../layout.ts";
 import { openConfig } from "../../settings.ts";
 
 export const configCheck = command({
@@ -7,7 +8,7 @@ export const configCheck = command({
   examples: [{ line: "qntx config check --config new.toml", why: "before it is put in place" }],
   async run({ globals, out, world }) {
     const { file, plugin, schedules } = await openConfig(world, globals);
-    const counts = `${plugin.enabled.length} plugins enabled, ${schedules.length} schedules`;
+    const counts = `${counted(plugin.enabled.length, "plugin")} enabled, ${counted(schedules.length, "schedule")}`;
     out.data(
       { ok: true, file, plugins: plugin.enabled, schedules: schedules.map(({ id }) => id) },
       file === null

@@ -5,8 +5,11 @@ import { EXIT_MEANINGS, type ExitCode, exitCodeOf, Interrupted } from "./exit.ts
 
 test("the README lists every exit code and its meaning", async () => {
   const readme = await Bun.file(`${import.meta.dir}/README.md`).text();
-  const rows = readme.split("\n").filter((line) => /^\| \d/.test(line));
-  expect(rows).toEqual(EXIT_MEANINGS.map(([code, meaning]) => `| ${code} | ${meaning} |`));
+  const rows = [...readme.matchAll(/^\| (\d+) +\| (.+?) +\|$/gm)].map(([, code, meaning]) => [
+    Number(code),
+    meaning,
+  ]);
+  expect(rows).toEqual(EXIT_MEANINGS.map(([code, meaning]) => [code, meaning]));
 });
 
 // what is thrown, exit code

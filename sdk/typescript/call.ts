@@ -29,7 +29,8 @@ export class HostError extends Error {
   }
 }
 
-type Unary<Q, A> = (
+/** A method of a generated client. */
+export type Unary<Q, A> = (
   request: Q,
   metadata: Metadata,
   options: Partial<CallOptions>,

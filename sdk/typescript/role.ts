@@ -2,6 +2,7 @@
  * Role: a whole process that is one plugin. It lives as long as its stdin: a
  * host that dies, however it dies, closes the pipe, and the plugin goes too.
  */
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { dlopen, FFIType } from "bun:ffi";
 import { parseArgs } from "node:util";
 import { textOf } from "./ending.ts";
@@ -37,6 +38,7 @@ const PR_SET_DUMPABLE = 4; // From linux/prctl.h.
 
 async function live(load: () => Promise<{ plugin: LoadedPlugin; port: number }>): Promise<never> {
   hideMemory();
+  setLogVerbosity(logVerbosity.NONE); // It would say that a port was taken, which is no news.
   // One job's forgotten promise must not end its neighbours; an error thrown outside of any promise still does.
   process.on("unhandledRejection", (error) =>
     console.error("A promise failed and nobody was waiting for it:", error),

@@ -142,15 +142,16 @@ class ServedPlugin {
   }
 
   async #stop(): Promise<void> {
-    for (const stream of this.streams) stream.abort("shutdown");
     const client = this.#client;
     if (!client) return;
+    for (const stream of this.streams) stream.abort("shutdown");
     const limit = new Promise<void>((resolve) => void setTimeout(resolve, STOP_MS).unref());
     try {
       await Promise.race([this.plugin.stop(client.host), limit]);
     } catch (error) {
       this.#log.error(`the plugin's stop failed: ${textOf(error)}`);
     }
+    for (const stream of this.streams) stream.drain();
     client.close();
   }
 

@@ -150,16 +150,23 @@ export class Connection {
   }
 
   #call<Q, R>(method: Method<Q, R>, request: Q, limitMs: Millis, signal?: AbortSignal): Promise<Answer<R>> {
+    if (signal?.aborted) {
+      return Promise.resolve({
+        ok: false,
+        code: status.CANCELLED,
+        details: "It was called off before it was sent.",
+      });
+    }
     return new Promise((resolve) => {
       const deadline = this.#env.now() + limitMs;
-      const cancel = () => call.cancel();
+      // grpc-js loses a cancellation that comes in the turn of the call itself: the plugin would go on.
+      const cancel = () => this.#env.soon(() => call.cancel());
       const call = method(request, this.#metadata, { deadline }, (error, value) => {
         signal?.removeEventListener("abort", cancel);
         if (error) resolve({ ok: false, code: error.code, details: error.details });
         else resolve({ ok: true, value });
       });
-      if (signal?.aborted) cancel();
-      else signal?.addEventListener("abort", cancel, { once: true });
+      signal?.addEventListener("abort", cancel, { once: true });
     });
   }
 }

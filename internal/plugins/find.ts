@@ -68,7 +68,7 @@ export function checkPluginName(name: string): void {
 /** Finds the program of one plugin. Throws a Fault that lists what was tried, or says why it was refused. */
 export function findPlugin(name: string, options: FindOptions): PluginSource {
   checkPluginName(name);
-  const section = options.sections[name] ?? {};
+  const section = (Object.hasOwn(options.sections, name) && options.sections[name]) || {};
   const base = { name, args: section.args ?? [], path: null, digest: null, address: null };
   if (section.address) return { ...base, kind: "address", argv: [], address: section.address };
 

@@ -22,7 +22,8 @@ import {
   sessionOf,
 } from "./proc.ts";
 
-interface Entry {
+/** What is written down of a process. */
+export interface Entry {
   pid: number;
   startTime: string;
   boot: string;
@@ -81,20 +82,24 @@ export class Leftovers {
   }
 }
 
-async function endFamily(env: Env, entry: Entry): Promise<number> {
-  const leader = processInfo(entry.pid);
-  const family =
-    leader && isOurs(leader, entry) ? [leader, ...descendantsOf(entry.pid), ...sessionOf(entry.pid)] : [];
-  return killUntilNone(env, () => [...family.filter(isAlive), ...processesWith(RUN_VARIABLE, entry.run)]);
+/**
+ * True when a process that was found is the one that was written down. Pid and
+ * start time name it within one boot; where we may see the marker (`null` when
+ * not) it must be there too.
+ */
+export function isSame(
+  entry: Entry,
+  found: { startTime: string; boot: string; hasMarker: boolean | null },
+): boolean {
+  return found.startTime === entry.startTime && found.boot === entry.boot && found.hasMarker !== false;
 }
 
-/** Pid and start time name a process within one boot; where we may see the marker, it must be there too. */
-function isOurs(found: ProcessInfo, entry: Entry): boolean {
-  return (
-    found.startTime === entry.startTime &&
-    entry.boot === bootName() &&
-    hasInEnvironment(entry.pid, RUN_VARIABLE, entry.run) !== false
-  );
+async function endFamily(env: Env, entry: Entry): Promise<number> {
+  const leader = processInfo(entry.pid);
+  const hasMarker = hasInEnvironment(entry.pid, RUN_VARIABLE, entry.run);
+  const isOurs = leader && isSame(entry, { startTime: leader.startTime, boot: bootName(), hasMarker });
+  const family = isOurs ? [leader, ...descendantsOf(entry.pid), ...sessionOf(entry.pid)] : [];
+  return killUntilNone(env, () => [...family.filter(isAlive), ...processesWith(RUN_VARIABLE, entry.run)]);
 }
 
 /** A file that cannot be read as ours says nothing. */

@@ -60,7 +60,7 @@ export class LineSplitter {
 /** Reads a stream to its end as lines. Bytes beyond the second's budget are dropped and counted. Never rejects. */
 export async function readLines(
   env: Env,
-  stream: ReadableStream<Uint8Array>,
+  stream: AsyncIterable<Uint8Array>,
   onLine: (line: string) => void,
 ): Promise<void> {
   const splitter = new LineSplitter(onLine);

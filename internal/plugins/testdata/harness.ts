@@ -123,7 +123,7 @@ export class Harness implements AsyncDisposable {
   }
 
   /** Runs one attempt in whoever offers the handler. */
-  attempt(handler: string, payload = "", more: Partial<Job> = {}): TestAttempt {
+  attempt(handler: string, payload = "", more: Partial<Job> = {}, signal?: AbortSignal): TestAttempt {
     const lane = this.registry.lane(handler);
     if (!lane) throw new Error(`Nobody offers ${handler}.`);
     const told = new AbortController();
@@ -132,7 +132,7 @@ export class Harness implements AsyncDisposable {
     const outcome = lane.executor.execute({
       job: testJob({ handler, payload: Buffer.from(payload), ...more }),
       timeoutMs: 5_000,
-      signal: told.signal,
+      signal: signal ?? told.signal,
       progress: (value) => void progress.push(value),
       log: (added) => void lines.push(...added),
     });

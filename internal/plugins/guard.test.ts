@@ -1,0 +1,114 @@
+import { expect, test } from "bun:test";
+import { InitializeResponse, JobLogEntry } from "../../proto/gen/protocol/domain.ts";
+import { DescribeResponse, HandlerOptions } from "../../proto/gen/qntx/v1/plugin.ts";
+import { JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
+import {
+  cleanCost,
+  cleanEntry,
+  cleanProgress,
+  cleanText,
+  HANDLERS_MAX,
+  readAnnouncement,
+  readHandlers,
+} from "./guard.ts";
+
+test("a text is cut between characters and has no zero bytes", () => {
+  expect(cleanText("a\0b", 10)).toBe("a\uFFFDb");
+  expect(cleanText("a".repeat(11), 10)).toBe(`${"a".repeat(10)}… (cut: 11 characters)`);
+  expect(cleanText(`${"a".repeat(9)}😀b`, 10)).toBe(`${"a".repeat(9)}… (cut: 12 characters)`);
+});
+
+test("a cost is an amount or nothing, with a sentence", () => {
+  const said: string[] = [];
+  const costs = [0.25, 0, -1, Number.NaN, Number.POSITIVE_INFINITY].map((cost) =>
+    cleanCost(cost, (s) => said.push(s)),
+  );
+  expect(costs).toEqual([0.25, 0, 0, 0, 0]);
+  expect(said).toHaveLength(3);
+});
+
+test("progress is between nothing and all", () => {
+  expect(cleanProgress({ current: 0, total: 0, message: "" })).toBeNull();
+  expect(cleanProgress({ current: 9, total: 4, message: "" })).toEqual({ current: 4, total: 4, message: "" });
+  expect(cleanProgress({ current: -9, total: -4, message: "m" })).toEqual({
+    current: 0,
+    total: 0,
+    message: "m",
+  });
+  expect(cleanProgress({ current: 7, total: 0, message: "" })).toEqual({ current: 7, total: 0, message: "" });
+});
+
+test("a line from an answer keeps what can be read of it", () => {
+  const entry = { timestamp: "yesterday", level: "CRITICAL", message: "m", stage: "s", metadata: "[1]" };
+  expect(cleanEntry(JobLogEntry.fromPartial(entry), 5)).toEqual({
+    at: 5,
+    level: "error",
+    message: "m",
+    stage: "s",
+    fields: "",
+  });
+});
+
+const NAMES = [
+  // announced           kept
+  ["python.script", true],
+  ["a", true],
+  ["a-b:c_d.e", true],
+  ["x".repeat(128), true],
+  ["x".repeat(129), false],
+  ["", false],
+  [".a", false],
+  ["a/b", false],
+  ["a b", false],
+  ["a\n", false],
+  ["é", false],
+] as const;
+
+test("handler names are checked, and what is refused is named", () => {
+  for (const [name, kept] of NAMES) {
+    const said: string[] = [];
+    expect([name, readHandlers([name], [], (s) => said.push(s)).length === 1]).toEqual([name, kept]);
+    expect(said).toHaveLength(kept ? 0 : 1);
+  }
+  expect(readHandlers(["a", "a"], [], () => {})).toHaveLength(1);
+  const many = Array.from({ length: HANDLERS_MAX + 5 }, (_, i) => `h${i}`);
+  expect(readHandlers(many, [], () => {})).toHaveLength(HANDLERS_MAX);
+});
+
+test("options of a handler are limits, or not said", () => {
+  const option = HandlerOptions.fromPartial({
+    name: "a",
+    timeoutMs: 1e15,
+    maxAttempts: -3,
+    concurrency: 2,
+    description: "d",
+  });
+  expect(readHandlers(["a", "b"], [option], () => {})).toEqual([
+    { name: "a", timeoutMs: JOB_TIMEOUT_MAX_MS, maxAttempts: null, concurrency: 2, description: "d" },
+    { name: "b", timeoutMs: null, maxAttempts: null, concurrency: null, description: "" },
+  ]);
+});
+
+test("declared schedules of both kinds are one list; one without an interval is left out", () => {
+  const said: string[] = [];
+  const described = DescribeResponse.fromPartial({
+    protocol: "qntx.v1",
+    concurrency: -4,
+    schedules: [{ id: "nightly", handler: "a.b", when: "@daily", jitterMs: -5 }],
+  });
+  const initialized = InitializeResponse.fromPartial({
+    schedules: [
+      { handlerName: "a.b", intervalSeconds: 60, enabledByDefault: true },
+      { handlerName: "a.b", intervalSeconds: 90 },
+      { handlerName: "a.c", intervalSeconds: 0, enabledByDefault: true },
+    ],
+  });
+  const { schedules, concurrency, stream } = readAnnouncement(described, initialized, (s) => said.push(s));
+  expect(schedules).toMatchObject([
+    { id: "nightly", handler: "a.b", when: "@daily", jitterMs: 0, paused: false },
+    { id: "a.b", handler: "a.b", when: "60s", paused: false },
+    { id: "a.b:1", handler: "a.b", when: "90s", paused: true },
+  ]);
+  expect(said).toEqual(['the schedule of "a.c" is left out: it says no interval']);
+  expect([concurrency, stream]).toEqual([0, false]);
+});

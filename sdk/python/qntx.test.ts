@@ -64,14 +64,19 @@ describe("start", () => {
       ]);
       expect(described.schedules[0]?.payload.toString()).toBe('{"deep":true}');
       expect(described.endpoints).toMatchObject([
-        { method: "GET", path: "/ping" },
-        { method: "POST", path: "/text" },
+        { method: "GET", path: "/ping", schedulable: false },
+        { method: "GET", path: "/files/*", schedulable: false },
+        { method: "POST", path: "/text", schedulable: true },
       ]);
 
       const initialized = await plugin.initialize({});
       expect(initialized.handlerNames).toContain("probe.echo");
       expect(initialized.handlerNames).toContain("other.name");
-      expect(initialized.httpRoutes).toMatchObject([{ method: "GET", path: "/ping" }, { path: "/text" }]);
+      expect(initialized.httpRoutes).toMatchObject([
+        { method: "GET", path: "/ping" },
+        { path: "/files/*" },
+        { path: "/text" },
+      ]);
       expect((await plugin.health()).healthy).toBe(true);
     },
     BOUND_MS,
@@ -484,6 +489,7 @@ describe("host", () => {
       expect([text.statusCode, text.body.toString()]).toEqual([201, "got 5"]);
       expect(text.headers).toContainEqual({ name: "x-mode", values: ["m"] });
 
+      expect((await plugin.http("GET", "/files/a/b")).body.toString()).toBe("/files/a/b");
       expect((await plugin.http("GET", "/nowhere")).statusCode).toBe(404);
       const broken = await plugin.http("POST", "/text", "{}");
       expect([broken.statusCode, broken.body.toString()]).toEqual([500, `{"error":"KeyError: 'n'"}`]);

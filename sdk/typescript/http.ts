@@ -25,21 +25,36 @@ export function createRouter(plugin: string, routes: Record<string, HttpHandler>
       );
     }
     handlers.set(`${method} ${path}`, handler);
-    return { method, path, description: "", schedulable: method === "POST" };
+    return { method, path, description: "", schedulable: method === "POST" && !path.endsWith("/*") };
   });
   return {
     endpoints,
     async answer(request, host) {
       const path = pathOf(request.path);
-      const handler = handlers.get(`${request.method} ${path}`);
+      const handler = handlerOf(handlers, request.method, path);
       if (handler) return toAnswer(await handler(toRequest(request), host));
-      const allowed = endpoints.filter((endpoint) => endpoint.path === path).map(({ method }) => method);
+      const methods = new Set(endpoints.map(({ method }) => method));
+      const allowed = [...methods].filter((method) => handlerOf(handlers, method, path));
       if (allowed.length === 0) return plainAnswer(404, `Plugin ${plugin} has no route ${path}.\n`);
       const answer = plainAnswer(405, `${path} answers ${allowed.join(", ")}.\n`);
       answer.headers.push({ name: "allow", values: [allowed.join(", ")] });
       return answer;
     },
   };
+}
+
+/** The exact route, or else the nearest folder of it that has a route `/…/*`. */
+function handlerOf(
+  handlers: ReadonlyMap<string, HttpHandler>,
+  method: string,
+  path: string,
+): HttpHandler | undefined {
+  let found = handlers.get(`${method} ${path}`);
+  for (let at = path.lastIndexOf("/"); !found && at >= 0; at = path.lastIndexOf("/", at - 1)) {
+    found = handlers.get(`${method} ${path.slice(0, at)}/*`);
+    if (at === 0) break; // lastIndexOf takes a negative start for 0.
+  }
+  return found;
 }
 
 /** The path of a request without its query. */

@@ -245,7 +245,7 @@ export interface PluginDefinition {
   /** A key without a dot is announced as `<plugin>.<key>`, one with a dot as it stands. */
   jobs?: Record<string, JobHandler | JobOptions>;
   schedules?: DeclaredSchedule[];
-  /** Keys are "METHOD /path", matched exactly, without the `/api/<plugin>` prefix. */
+  /** Keys are "METHOD /path" without the `/api/<plugin>` prefix: matched exactly, or "METHOD /path/*" for all below it. */
   http?: Record<string, HttpHandler>;
   /** Called once before the handlers are announced; may call `host.setJobs`. */
   start?(host: Host): void | Promise<void>;

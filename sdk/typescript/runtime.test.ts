@@ -373,6 +373,10 @@ describe("HTTP", () => {
   const rows: [string, string, string, number, string][] = [
     ["a route", "GET", "/hello?name=x", 200, "hello x"],
     ["a body", "POST", "/echo", 201, "sent: body"],
+    ["whatever is below a folder", "POST", "/hooks/a/b", 200, "folder"],
+    ["the nearest folder", "POST", "/hooks/deep/b", 200, "deep folder"],
+    ["the exact route before a folder", "POST", "/hooks/exact", 200, "exact"],
+    ["a folder by another method", "PUT", "/hooks/a", 405, "/hooks/a answers POST.\n"],
     ["an unknown path", "GET", "/nope", 404, "Plugin web has no route /nope.\n"],
     ["a known path by another method", "PUT", "/hello", 405, "/hello answers GET.\n"],
     ["a route that throws", "GET", "/boom", 500, "Plugin web failed to answer.\n"],
@@ -385,6 +389,9 @@ describe("HTTP", () => {
       http: {
         "GET /hello": (request) => new Response(`hello ${new URL(request.url).searchParams.get("name")}`),
         "POST /echo": async (request) => new Response(`sent: ${await request.text()}`, { status: 201 }),
+        "POST /hooks/*": () => new Response("folder"),
+        "POST /hooks/deep/*": () => new Response("deep folder"),
+        "POST /hooks/exact": () => new Response("exact"),
         "GET /boom": () => {
           throw new Error("boom");
         },

@@ -124,8 +124,9 @@ class Plugin:
             jitter_ms=round(jitter * 1000), **options))
 
     def http(self, method: str, path: str) -> typing.Callable[[F], F]:
-        """Decorates what answers METHOD /api/<plugin><path>, matched exactly: a function
-        of (request, host), plain or async, that returns JSON, text, bytes or a Response."""
+        """Decorates what answers METHOD /api/<plugin><path>: a function of (request, host),
+        plain or async, that returns JSON, text, bytes or a Response. The path is matched
+        exactly; one that ends in "/*" takes everything below it."""
 
         def keep(run: F) -> F:
             self._routes[method.upper(), path] = run
@@ -158,6 +159,14 @@ class Plugin:
         from .serve import Server  # Only a plugin that is served pays for starting gRPC's server.
 
         Server(self).run(port or 0)
+
+    def _route(self, method: str, path: str) -> typing.Callable | None:
+        """The exact route, or else the nearest folder of it that has a route "/…/*"."""
+        found = self._routes.get((method, path))
+        while not found and path:
+            path = path.rpartition("/")[0]
+            found = self._routes.get((method, f"{path}/*"))
+        return found
 
     def _key(self, name: str) -> str:
         """What a handler of ours is announced as."""

@@ -58,7 +58,7 @@ class DomainPlugin:
 
     def HandleHTTP(self, request, context):
         url, verb = urllib.parse.urlsplit(request.path), request.method.upper()
-        run = self._plugin._routes.get((verb, url.path))
+        run = self._plugin._route(verb, url.path)
         if run is None:
             return _http(Response({"error": f"{self._plugin.name} has no {verb} {url.path}."}, 404))
         headers = {header.name.lower(): ", ".join(header.values) for header in request.headers}
@@ -102,7 +102,8 @@ class PluginService:
         self._server, self._plugin = server, server.plugin
 
     def Describe(self, request, context):
-        endpoints = [v1.Endpoint(method=method, path=path, schedulable=True) for method, path in self._plugin._routes]
+        endpoints = [v1.Endpoint(method=method, path=path, schedulable=method == "POST" and not path.endswith("/*"))
+                     for method, path in self._plugin._routes]
         return v1.DescribeResponse(
             protocol="qntx.v1", capabilities=self._plugin._capabilities, schedules=self._plugin._schedules,
             endpoints=endpoints, stream=True, concurrency=self._plugin.concurrency,

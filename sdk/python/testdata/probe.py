@@ -160,6 +160,11 @@ async def ping(request, host):
     return {"query": request.query, "agent": request.headers["user-agent"]}
 
 
+@plugin.http("GET", "/files/*")
+def files(request, host):
+    return request.path
+
+
 @plugin.http("POST", "/text")
 def text(request, host):
     return Response(f"got {request.json()['n']}", 201, {"X-Mode": host.config["mode"]})

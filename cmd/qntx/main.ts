@@ -7,11 +7,14 @@ import { homedir } from "node:os";
 import { realEnv } from "../../internal/base/env.ts";
 import type { QuitSignals } from "../../internal/base/lifecycle.ts";
 import { EXIT } from "./exit.ts";
+import { playRole } from "./roles.ts";
 import { run } from "./run.ts";
 import { tree } from "./tree.ts";
 import type { Sink, World } from "./world.ts";
 
 const COLUMNS_DEFAULT = 80; // For a terminal that does not tell its width, or says 0.
+
+await playRole(process.argv.slice(2));
 
 const world: World = {
   argv: process.argv.slice(2),

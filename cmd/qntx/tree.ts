@@ -10,6 +10,7 @@ import { group, type Group, lazy } from "./command.ts";
 export const tree: Group = group(
   "One binary that runs other people's code on time, and can prove that it did.",
   {
+    serve: lazy("Run the host", () => import("./commands/serve.ts").then((file) => file.serve)),
     config: group("The configuration: qntx.toml, the environment and flags", {
       show: lazy("Show every value that is in force", () =>
         import("./commands/config/show.ts").then((file) => file.configShow),

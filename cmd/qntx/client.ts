@@ -1,0 +1,153 @@
+/**
+ * Client: how a command reaches the operations. A host that runs on the data
+ * folder is spoken to through its socket. Without one, the command takes the
+ * host's lock for as long as it lasts and runs the same operation in process. If
+ * the lock is just being taken or left, the socket is tried again for a while.
+ */
+import { type Env, sleep } from "../../internal/base/env.ts";
+import { Fault, type FaultCode, type FieldFault } from "../../internal/base/fault.ts";
+import type { Config } from "../../internal/config/config.ts";
+import { socketPath } from "../../internal/http/socket.ts";
+import type { OpenedStore } from "../../internal/store/open.ts";
+import type { Globals } from "./command.ts";
+import { openConfig } from "./settings.ts";
+import type { World } from "./world.ts";
+
+export interface Client extends AsyncDisposable {
+  /** True when a running host answers. */
+  readonly live: boolean;
+  /** Runs an operation. The caller names the shape of the answer: it is the operation's own. */
+  call<Output>(operation: string, input?: unknown): Promise<Output>;
+}
+
+const SETTLE_MS = 5_000; // How long a host may take to come or go before we give up.
+const LOOK_AGAIN_MS = 100;
+
+/** Opens the way to the operations. Throws a Fault, code unreachable, when there is none. */
+export async function openClient(world: World, globals: Globals): Promise<Client> {
+  if (globals.server !== undefined) return remoteClient(globals.server, world);
+  const config = await openConfig(world, globals);
+  const { env } = world;
+  const path = socketPath(config.home);
+  for (const until = env.mono() + SETTLE_MS; ; await sleep(env, LOOK_AGAIN_MS)) {
+    if (await answers(path)) return new HostClient("http://localhost", { unix: path });
+    const opened = await openOwnStore(env, config);
+    if (opened) return new StoreClient(env, config, opened);
+    if (env.mono() >= until) throw busy(config.home);
+  }
+}
+
+function remoteClient(server: string, { vars }: World): Client {
+  const token = vars["QNTX_TOKEN"];
+  if (!token) {
+    throw new Fault("usage", "--server needs the token of that host.", {
+      hint: "Put it into QNTX_TOKEN; it is in operator.token in the host's data folder.",
+    });
+  }
+  return new HostClient(server.replace(/\/+$/, ""), { headers: { authorization: `Bearer ${token}` } });
+}
+
+async function answers(path: string): Promise<boolean> {
+  try {
+    const response = await fetch("http://localhost/healthz", { unix: path });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function openOwnStore(env: Env, { home }: Config): Promise<OpenedStore | null> {
+  const { openStore } = await import("../../internal/store/open.ts");
+  return openStore(env, home);
+}
+
+function busy(home: string): Fault {
+  return new Fault("unreachable", `${home} is in use by a process that does not answer.`, {
+    hint: "Another command may be running, or a host may be starting or ending. Try again.",
+  });
+}
+
+/** Speaks to a running host. */
+class HostClient implements Client {
+  readonly live = true;
+  readonly #base: string;
+  readonly #options: { unix?: string; headers?: Record<string, string> };
+
+  constructor(base: string, options: { unix?: string; headers?: Record<string, string> }) {
+    this.#base = base;
+    this.#options = options;
+  }
+
+  async call<Output>(operation: string, input: unknown = {}): Promise<Output> {
+    const { headers, ...rest } = this.#options;
+    const response = await this.#fetch(`${this.#base}/api/v1/call/${operation}`, {
+      ...rest,
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      body: JSON.stringify(input),
+    });
+    const body: unknown = await response.json().catch(() => null);
+    if (response.ok) return body as Output;
+    throw faultOf(body, response.status, this.#base);
+  }
+
+  async #fetch(url: string, init: BunFetchRequestInit): Promise<Response> {
+    try {
+      return await fetch(url, { ...init, timeout: false } as BunFetchRequestInit);
+    } catch (error) {
+      throw new Fault("unreachable", `The host at ${this.#options.unix ?? this.#base} does not answer.`, {
+        hint: "It may just have ended; see its log.",
+        cause: error,
+      });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** Makes the Fault again that the host sent. */
+function faultOf(body: unknown, status: number, base: string): Fault {
+  const error = (
+    body as {
+      error?: { code: FaultCode; message: string; hint: string | null; fields?: FieldFault[] };
+    } | null
+  )?.error;
+  if (error)
+    return new Fault(error.code, error.message, { hint: error.hint ?? undefined, fields: error.fields });
+  return new Fault("unreachable", `${base} answered with status ${status}, and not as a qntx host does.`);
+}
+
+/** Runs operations in this process, on a store that nobody else has open. */
+class StoreClient implements Client {
+  readonly live = false;
+  readonly #env: Env;
+  readonly #config: Config;
+  readonly #opened: OpenedStore;
+
+  constructor(env: Env, config: Config, opened: OpenedStore) {
+    this.#env = env;
+    this.#config = config;
+    this.#opened = opened;
+  }
+
+  async call<Output>(operation: string, input: unknown = {}): Promise<Output> {
+    const [{ callOperation }, { silentLog }] = await Promise.all([
+      import("../../internal/operations/run.ts"),
+      import("../../internal/base/log.ts"),
+    ]);
+    const context = {
+      env: this.#env,
+      log: silentLog,
+      store: this.#opened.store,
+      principal: { kind: "operator", name: "operator" } as const,
+      host: null,
+      home: this.#config.home,
+    };
+    return (await callOperation(context, operation, input)) as Output;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.store.close();
+    this.#opened.lock.release();
+  }
+}

@@ -1,0 +1,50 @@
+/** Plugin proxy: `/api/<plugin>/*` of the host is HandleHTTP of the plugin, as in QNTX: without the prefix, with the query. */
+import type { PluginHttpRequest } from "../plugins/http.ts";
+import type { Plugins } from "../plugins/plugins.ts";
+
+/** Ours, not the plugin's business: what would give it the operator's rights, or speaks of the connection. */
+const WITHHELD = new Set([
+  "authorization",
+  "cookie",
+  "host",
+  "connection",
+  "transfer-encoding",
+  "content-length",
+]);
+/** What a plugin's answer may not set: how the bytes travel is the host's affair. */
+const STRIPPED = new Set([
+  "connection",
+  "transfer-encoding",
+  "content-length",
+  "content-encoding",
+  "set-cookie",
+]);
+
+/** Hands a request to a plugin. Throws a Fault when it cannot answer. */
+export async function toPlugin(
+  plugins: Plugins,
+  name: string,
+  path: string,
+  request: Request,
+): Promise<Response> {
+  const answer = await plugins.http(name, {
+    method: request.method,
+    path,
+    headers: headersOf(request),
+    body: new Uint8Array(await request.arrayBuffer()),
+    signal: request.signal,
+  });
+  const headers = new Headers({ "x-content-type-options": "nosniff" });
+  for (const { name: header, values } of answer.headers) {
+    if (STRIPPED.has(header.toLowerCase())) continue;
+    for (const value of values) headers.append(header, value);
+  }
+  const bodyless = answer.statusCode === 204 || answer.statusCode === 304 || request.method === "HEAD";
+  return new Response(bodyless ? null : new Uint8Array(answer.body), { status: answer.statusCode, headers });
+}
+
+function headersOf(request: Request): PluginHttpRequest["headers"] {
+  return [...request.headers].flatMap(([name, value]) =>
+    WITHHELD.has(name) ? [] : [{ name, values: [value] }],
+  );
+}

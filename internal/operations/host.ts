@@ -1,0 +1,121 @@
+/** What can be asked of the host as a whole. */
+import { z } from "zod";
+import { formatInstant } from "../base/instant.ts";
+import { type Context, operation } from "./operation.ts";
+import { pageInput, pageRequest } from "./page-input.ts";
+
+export const hostStatus = operation({
+  name: "host.status",
+  summary: "Show what runs, waits and comes next",
+  input: z.strictObject({}),
+  async run(context) {
+    const { store, host, home } = context;
+    const [jobs, schedules, lanes, upcoming, recent] = await Promise.all([
+      store.jobs.counts(),
+      store.schedules.counts(),
+      store.jobs.queuedLanes(),
+      store.schedules.list({ state: "active" }, { limit: 200 }),
+      store.jobs.list({}, { limit: 10 }),
+    ]);
+    return {
+      running: host !== null,
+      ready: host?.ready ?? false,
+      version: host?.version ?? null,
+      address: host?.address ?? null,
+      startedAt: host ? formatInstant(host.startedAt) : null,
+      home,
+      jobs,
+      schedules,
+      queued: lanes.map(({ lane, count }) => ({ handler: lane, count, waiting: waitingFor(context, lane) })),
+      plugins: host?.plugins.statuses().map(({ name, state, reason }) => ({ name, state, reason })) ?? [],
+      next: upcoming.items
+        .filter(({ nextRunAt }) => nextRunAt !== null)
+        .toSorted((a, b) => (a.nextRunAt ?? 0) - (b.nextRunAt ?? 0))
+        .slice(0, 10)
+        .map(({ id, name, nextRunAt }) => ({ id, name, nextRunAt: formatInstant(nextRunAt ?? 0) })),
+      recent: recent.items.map(({ id, handler, state, createdAt, finishedAt }) => ({
+        id,
+        handler,
+        state,
+        createdAt: formatInstant(createdAt),
+        finishedAt: finishedAt === null ? null : formatInstant(finishedAt),
+      })),
+    };
+  },
+});
+
+type Check = { check: string; ok: boolean; detail: string };
+
+export const hostDoctor = operation({
+  name: "host.doctor",
+  summary: "Look for what is wrong, and say what to do about it",
+  input: z.strictObject({}),
+  async run(context) {
+    const checks = [...(await storeChecks(context)), ...hostChecks(context)];
+    return { ok: checks.every(({ ok }) => ok), checks };
+  },
+});
+
+export const auditList = operation({
+  name: "audit.list",
+  summary: "List who did what, newest first",
+  input: z.strictObject({ ...pageInput }),
+  async run({ store }, page) {
+    const { items, cursor } = await store.audit.list(pageRequest(page));
+    return { entries: items.map((entry) => ({ ...entry, at: formatInstant(entry.at) })), cursor };
+  },
+});
+
+export const hostOperations = [hostStatus, hostDoctor, auditList];
+
+function waitingFor({ host }: Context, lane: string): string | null {
+  if (!host) return "no host is running";
+  const offer = host.plugins.offers(lane);
+  if (!offer) return `no plugin offers "${lane}"`;
+  return offer.live ? null : `plugin ${offer.plugin} is not running`;
+}
+
+async function storeChecks(context: Context): Promise<Check[]> {
+  const { store, env } = context;
+  const lanes = await store.jobs.queuedLanes();
+  const stuck = context.host ? lanes.filter(({ lane }) => waitingFor(context, lane) !== null) : [];
+  const active = await store.schedules.list({ state: "active" }, { limit: 1_000 });
+  const idle = active.items.filter(({ nextRunAt }) => nextRunAt === null);
+  const overdue = context.host
+    ? active.items.filter(({ nextRunAt }) => nextRunAt !== null && nextRunAt < env.now() - 60_000)
+    : [];
+  return [
+    { check: "database", ok: true, detail: "opened, checked and at today's schema" },
+    {
+      check: "jobs",
+      ok: stuck.length === 0,
+      detail:
+        stuck.length === 0
+          ? "none waits for a handler that nobody offers"
+          : stuck
+              .map(({ lane, count }) => `${count} of ${lane} wait: ${waitingFor(context, lane)}`)
+              .join("; "),
+    },
+    {
+      check: "schedules",
+      ok: idle.length + overdue.length === 0,
+      detail:
+        idle.length + overdue.length === 0
+          ? "every active one has its next run"
+          : `without a next run, or overdue: ${[...idle, ...overdue].map(({ id }) => id).join(", ")}`,
+    },
+  ];
+}
+
+function hostChecks({ host }: Context): Check[] {
+  if (!host) return [{ check: "host", ok: true, detail: "not running; start it with: qntx serve" }];
+  const plugins = host.plugins.statuses().map(({ name, state, reason }) => ({
+    check: `plugin ${name}`,
+    ok: state === "ready" || state === "stopped" || state === "disabled",
+    detail: reason === "" ? state : `${state}: ${reason}`,
+  }));
+  return [
+    { check: "host", ok: host.ready, detail: host.ready ? `ready at ${host.address}` : "still starting" },
+    ...plugins,
+  ];
+}

@@ -1,0 +1,94 @@
+/** What people and plugins may say about a new job, checked and turned into our own words. */
+import { z } from "zod";
+import { Fault, fieldFault, shown } from "../base/fault.ts";
+import { newId } from "../base/id.ts";
+import { parseInstant } from "../base/instant.ts";
+import { principalName } from "../access/principal.ts";
+import { JOB_ATTEMPTS_MAX, JOB_PAYLOAD_BYTES_MAX, JOB_PRIORITY_MAX, type NewJob } from "../job/job.ts";
+import type { Context } from "./operation.ts";
+import { payloadBytes } from "./payload.ts";
+import { ownerOf } from "./reference.ts";
+import { readHandler, readTimeout } from "./schedule-input.ts";
+
+/** Ids of others are welcome: whatever a program names its work by. */
+const JOB_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+const UNIQUE_KEY_CHARS_MAX = 256;
+
+export const enqueueInput = z.strictObject({
+  handler: z.string("is missing: the handler that runs."),
+  payload: z.unknown().optional(),
+  id: z.string().optional(),
+  priority: z.int("must be a whole number.").min(-JOB_PRIORITY_MAX).max(JOB_PRIORITY_MAX).optional(),
+  runAt: z.string().optional(),
+  uniqueKey: z
+    .string()
+    .min(1)
+    .max(UNIQUE_KEY_CHARS_MAX, `has more than ${UNIQUE_KEY_CHARS_MAX} characters.`)
+    .optional(),
+  maxAttempts: z
+    .int("must be a whole number.")
+    .min(1, "must be at least 1.")
+    .max(JOB_ATTEMPTS_MAX, `must be at most ${JOB_ATTEMPTS_MAX}.`)
+    .optional(),
+  timeout: z.string().optional(),
+  parentId: z.string().max(128).optional(),
+});
+
+export type EnqueueInput = z.infer<typeof enqueueInput>;
+
+/** Reads one new job. Throws a Fault that names the field. */
+export function readNewJob(context: Context, input: EnqueueInput): NewJob {
+  const { handler, plugin } = readHandler(input.handler);
+  refuseForeignHandler(context, handler);
+  return newJobOf(context, {
+    id: input.id === undefined || input.id === "" ? newId(context.env, "JB") : readJobId(input.id),
+    handler,
+    plugin,
+    payload: payloadBytes(input.payload, "payload", JOB_PAYLOAD_BYTES_MAX),
+    priority: input.priority ?? 0,
+    runAt: input.runAt === undefined ? undefined : parseInstant(input.runAt, "runAt"),
+    uniqueKey: input.uniqueKey,
+    maxAttempts: input.maxAttempts,
+    timeoutMs: input.timeout === undefined ? undefined : readTimeout(input.timeout),
+    parentId: input.parentId,
+  });
+}
+
+/** A job in the name of whoever asks. */
+export function newJobOf(
+  context: Context,
+  job: Partial<NewJob> & Pick<NewJob, "handler" | "payload">,
+): NewJob {
+  const owner = ownerOf(context);
+  return {
+    id: newId(context.env, "JB"),
+    tenant: context.principal.kind === "plugin" ? context.principal.tenant : "",
+    source: principalName(context.principal),
+    owner: `${owner.kind}:${owner.name}`,
+    ...job,
+  };
+}
+
+function readJobId(id: string): string {
+  if (JOB_ID_PATTERN.test(id)) return id;
+  throw fieldFault(
+    "id",
+    `${shown(id)} cannot be a job's id.`,
+    "Use letters, digits, dots, dashes, colons and underscores, at most 128.",
+  );
+}
+
+/** Without `cap:queue.enqueue-any` a plugin enqueues for its own handlers alone. */
+function refuseForeignHandler({ principal, host }: Context, handler: string): void {
+  if (principal.kind !== "plugin" || principal.capabilities.has("cap:queue.enqueue-any")) return;
+  const own =
+    handler.startsWith(`${principal.plugin}.`) || host?.plugins.offers(handler)?.plugin === principal.plugin;
+  if (own) return;
+  throw new Fault(
+    "denied",
+    `Plugin ${principal.plugin} lacks cap:queue.enqueue-any, and ${shown(handler)} is not its handler.`,
+    {
+      hint: `qntx plugin grant ${principal.plugin} cap:queue.enqueue-any`,
+    },
+  );
+}

@@ -1,0 +1,89 @@
+/**
+ * Operation: one thing that can be done, defined once. Its name, who may do it,
+ * what goes in, and a function of (context, input). The command line, the HTTP
+ * API, the gRPC services and the panel are thin faces of these.
+ */
+import type { z } from "zod";
+import type { Capability, Principal } from "../access/principal.ts";
+import type { Attestation } from "../ats/attestation.ts";
+import type { Env } from "../base/env.ts";
+import type { Log } from "../base/log.ts";
+import type { PluginStatus } from "../plugin/plugin.ts";
+import type { Store } from "../store/store.ts";
+
+/** What a running host adds to the store: things that are alive. */
+export interface Host {
+  readonly version: string;
+  readonly startedAt: number;
+  readonly address: string;
+  /** True once handlers are registered and work is taken. */
+  readonly ready: boolean;
+  /** Work was enqueued: for now in these lanes, or for later. */
+  jobsAdded(lanes: Iterable<string>): void;
+  jobsDelayed(): void;
+  schedulesChanged(): void;
+  /** Asks a job that runs here to end. */
+  cancelJob(id: string): boolean;
+  /** Statements were made: whoever watches is told. */
+  attested(attestations: readonly Attestation[]): void;
+  readonly plugins: PluginControl;
+}
+
+export interface PluginControl {
+  statuses(): PluginStatus[];
+  /** Lines that it printed lately; null when there is no such plugin. */
+  lines(name: string): readonly string[] | null;
+  /** The plugin that runs jobs of this lane now, or announced it last; null when nobody did. */
+  offers(lane: string): { plugin: string; live: boolean } | null;
+  restart(name: string): Promise<PluginStatus | null>;
+  stop(name: string): Promise<PluginStatus | null>;
+  start(name: string): Promise<PluginStatus | null>;
+}
+
+export interface Context {
+  readonly env: Env;
+  readonly log: Log;
+  readonly store: Store;
+  readonly principal: Principal;
+  /** Null when the operation runs beside a stopped host. */
+  readonly host: Host | null;
+  /** The data folder. */
+  readonly home: string;
+}
+
+export interface Operation<Input, Output> {
+  /** `noun.verb`, the same words as on the command line. */
+  readonly name: string;
+  readonly summary: string;
+  readonly input: z.ZodType<Input>;
+  /** The capability with which a plugin may call it; absent: people only. */
+  readonly plugin?: Capability;
+  /** True when it only makes sense while a host runs. */
+  readonly needsHost?: boolean;
+  /** Changes something: the call is written into the audit trail, refused ones too. */
+  readonly changes?: boolean;
+  run(context: Context, input: Input): Promise<Output>;
+}
+
+/** Any operation, its types folded away: what a table holds. */
+export interface AnyOperation {
+  readonly name: string;
+  readonly summary: string;
+  readonly input: z.ZodType;
+  readonly plugin?: Capability;
+  readonly needsHost?: boolean;
+  readonly changes?: boolean;
+  call(context: Context, input: unknown): Promise<unknown>;
+}
+
+/** An operation that is called with its own types, and can stand in the table. */
+export type Defined<Input, Output> = Operation<Input, Output> & AnyOperation;
+
+/** Defines an operation. */
+export function operation<Input, Output>(definition: Operation<Input, Output>): Defined<Input, Output> {
+  return {
+    ...definition,
+    // The runner has parsed it with this operation's own schema.
+    call: (context, input) => definition.run(context, input as Input),
+  };
+}

@@ -1,0 +1,79 @@
+/** What can be done to plugins of a running host. */
+import { z } from "zod";
+import { Fault, shown } from "../base/fault.ts";
+import { formatInstant } from "../base/instant.ts";
+import type { PluginStatus } from "../plugin/plugin.ts";
+import { type Context, type Host, operation } from "./operation.ts";
+
+const reference = z.strictObject({ name: z.string() });
+
+export const pluginList = operation({
+  name: "plugin.list",
+  summary: "List plugins with their states and reasons",
+  needsHost: true,
+  input: z.strictObject({}),
+  async run(context) {
+    return { plugins: hostOf(context).plugins.statuses().map(viewPlugin) };
+  },
+});
+
+export const pluginShow = operation({
+  name: "plugin.show",
+  summary: "Show one plugin",
+  needsHost: true,
+  input: reference,
+  async run(context, { name }) {
+    return viewPlugin(resolvePlugin(context, name));
+  },
+});
+
+export const pluginLogs = operation({
+  name: "plugin.logs",
+  summary: "Show the lines that a plugin printed lately",
+  needsHost: true,
+  input: reference,
+  async run(context, { name }) {
+    resolvePlugin(context, name);
+    return { lines: hostOf(context).plugins.lines(name) ?? [] };
+  },
+});
+
+const control = (verb: "restart" | "stop" | "start", summary: string) =>
+  operation({
+    name: `plugin.${verb}`,
+    summary,
+    needsHost: true,
+    changes: true,
+    input: reference,
+    async run(context, { name }) {
+      resolvePlugin(context, name);
+      const status = await hostOf(context).plugins[verb](name);
+      if (!status) throw new Fault("not-found", `There is no plugin ${shown(name)}.`);
+      return viewPlugin(status);
+    },
+  });
+
+export const pluginRestart = control("restart", "Restart a plugin; lifts a quarantine");
+export const pluginStop = control("stop", "Stop a plugin until it is started again");
+export const pluginStart = control("start", "Start a plugin that was stopped");
+
+export const pluginOperations = [pluginList, pluginShow, pluginLogs, pluginRestart, pluginStop, pluginStart];
+
+function hostOf({ host }: Context): Host {
+  if (!host) throw new Error("an operation that needs a host ran without one");
+  return host;
+}
+
+function resolvePlugin(context: Context, name: string): PluginStatus {
+  const status = hostOf(context)
+    .plugins.statuses()
+    .find((plugin) => plugin.name === name);
+  if (status) return status;
+  throw new Fault("not-found", `There is no plugin ${shown(name)}.`, {
+    hint: "qntx plugin list shows them.",
+  });
+}
+
+function viewPlugin({ startedAt, ...status }: PluginStatus) {
+  return { ...status, startedAt: startedAt === null ? null : formatInstant(startedAt) };
+}

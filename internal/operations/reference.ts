@@ -1,0 +1,75 @@
+/**
+ * References: how people name things. A schedule by its name or id, a job by its
+ * id; an id may be shortened to a beginning or, better, an end that is its own.
+ * For a plugin, what is not its own does not exist.
+ */
+import { Fault, shown } from "../base/fault.ts";
+import { ID_PATTERN } from "../base/id.ts";
+import type { Job } from "../job/job.ts";
+import type { Schedule } from "../schedule/schedule.ts";
+import type { Context } from "./operation.ts";
+
+const PART_CHARS_MIN = 4; // Shorter ends are typing mistakes more often than ids.
+const CANDIDATES_MAX = 10;
+
+/** The schedule that is meant. Throws a Fault when none or several are. */
+export async function resolveSchedule(context: Context, reference: string): Promise<Schedule> {
+  const { schedules } = context.store;
+  const exact = ID_PATTERN.test(reference) ? await schedules.get(reference) : null;
+  if (exact && mayTouchSchedule(context, exact)) return exact;
+  const named = (await schedules.named(reference)).filter((schedule) => mayTouchSchedule(context, schedule));
+  if (named.length === 1 && named[0]) return named[0];
+  if (named.length > 1) throw ambiguous("schedule", reference, named.map(describeSchedule));
+  const part = reference.length >= PART_CHARS_MIN && context.principal.kind !== "plugin";
+  const ids = part ? await schedules.find(reference.toUpperCase(), CANDIDATES_MAX) : [];
+  if (ids.length > 1) throw ambiguous("schedule", reference, ids);
+  const found = ids[0] ? await schedules.get(ids[0]) : null;
+  if (found) return found;
+  throw new Fault("not-found", `There is no schedule ${shown(reference)}.`, {
+    hint: "qntx schedule list shows them.",
+  });
+}
+
+/** The job that is meant. Throws a Fault when none or several are. */
+export async function resolveJob(context: Context, reference: string): Promise<Job> {
+  const { jobs } = context.store;
+  const exact = await jobs.get(reference);
+  if (exact && mayTouchJob(context, exact)) return exact;
+  const part = reference.length >= PART_CHARS_MIN && context.principal.kind !== "plugin";
+  const ids = part ? await jobs.find(reference.toUpperCase(), CANDIDATES_MAX) : [];
+  if (ids.length > 1) throw ambiguous("job", reference, ids);
+  const found = ids[0] ? await jobs.get(ids[0]) : null;
+  if (found) return found;
+  throw new Fault("not-found", `There is no job ${shown(reference)}.`, { hint: "qntx job list shows them." });
+}
+
+/** The `owner` of what a principal makes. */
+export function ownerOf({ principal }: Pick<Context, "principal">): {
+  kind: "person" | "plugin";
+  name: string;
+} {
+  if (principal.kind === "plugin") return { kind: "plugin", name: principal.plugin };
+  return { kind: "person", name: principal.kind === "operator" ? principal.name : "host" };
+}
+
+function mayTouchSchedule({ principal }: Context, { owner, tenant }: Schedule): boolean {
+  if (principal.kind !== "plugin") return true;
+  return owner.kind === "plugin" && owner.name === principal.plugin && tenant === principal.tenant;
+}
+
+/** A plugin's jobs: those it enqueued, those of its schedules, and those of its handlers. */
+export function mayTouchJob({ principal, host }: Context, { owner, tenant, handler }: Job): boolean {
+  if (principal.kind !== "plugin") return true;
+  if (tenant !== principal.tenant) return false;
+  return owner === `plugin:${principal.plugin}` || host?.plugins.offers(handler)?.plugin === principal.plugin;
+}
+
+function describeSchedule({ id, name, owner }: Schedule): string {
+  return `${id} (${name}, of ${owner.kind} ${owner.name})`;
+}
+
+function ambiguous(noun: string, reference: string, candidates: readonly string[]): Fault {
+  return new Fault("usage", `${shown(reference)} could be several ${noun}s:\n${candidates.join("\n")}`, {
+    hint: "Use one of these ids.",
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * Run: the one way into an operation. Validation, authorization and the audit
+ * trail are here, so that no face and no operation can forget them.
+ */
+import type { z } from "zod";
+import { principalName } from "../access/principal.ts";
+import { Fault, type FieldFault, messageOf } from "../base/fault.ts";
+import { newId } from "../base/id.ts";
+import type { AnyOperation, Context, Defined } from "./operation.ts";
+import { findOperation } from "./table.ts";
+
+/** Runs an operation by its name, with input from outside. */
+export async function callOperation(context: Context, name: string, input: unknown): Promise<unknown> {
+  const operation = findOperation(name);
+  if (!operation) {
+    throw new Fault("not-found", `There is no operation ${JSON.stringify(name.slice(0, 80))}.`, {
+      hint: "The caller and the host may be of different versions.",
+    });
+  }
+  return runOperation(context, operation, input);
+}
+
+/** Runs an operation that the caller has in hand, with its answer typed. */
+export function call<Input, Output>(
+  context: Context,
+  operation: Defined<Input, Output>,
+  input: unknown,
+): Promise<Output> {
+  return runOperation(context, operation, input) as Promise<Output>;
+}
+
+async function runOperation(context: Context, operation: AnyOperation, input: unknown): Promise<unknown> {
+  try {
+    authorized(context, operation);
+    const parsed = parseInput(operation.input, input);
+    if (operation.needsHost && !context.host) throw noHost(operation.name);
+    const output = await operation.call(context, parsed);
+    if (operation.changes) await audit(context, operation, { input, allowed: true, detail: "" });
+    return output;
+  } catch (error) {
+    const refused = error instanceof Fault && error.code === "denied";
+    if (refused) await audit(context, operation, { input, allowed: false, detail: messageOf(error) });
+    throw error;
+  }
+}
+
+/** Throws a Fault unless this principal may call the operation. For services that answer from the store itself. */
+export function authorized({ principal }: Context, operation: AnyOperation): void {
+  if (principal.kind !== "plugin") return;
+  const { plugin: capability } = operation;
+  if (capability && principal.capabilities.has(capability)) return;
+  if (!capability) throw new Fault("denied", `Plugins may not call ${operation.name}.`);
+  throw new Fault(
+    "denied",
+    `Plugin ${principal.plugin} lacks ${capability}, which ${operation.name} needs.`,
+    {
+      hint: `Name the plugin under [plugin] enabled in qntx.toml, or run: qntx plugin grant ${principal.plugin} ${capability}`,
+    },
+  );
+}
+
+/** Checks input from outside. Throws one Fault with every wrong field. */
+export function parseInput<T>(schema: z.ZodType<T>, input: unknown): T {
+  const result = schema.safeParse(input ?? {});
+  if (result.success) return result.data;
+  const fields = result.error.issues.map((issue): FieldFault => {
+    if (issue.code === "unrecognized_keys") {
+      return { field: issue.keys.join(", "), message: "is not a field of this operation." };
+    }
+    return { field: issue.path.join(".") || "input", message: issue.message };
+  });
+  throw new Fault("usage", fields.map(({ field, message }) => `${field}: ${message}`).join("\n"), { fields });
+}
+
+function noHost(name: string): Fault {
+  return new Fault("unreachable", `No host runs on this data folder, and ${name} needs one.`, {
+    hint: "Start one with: qntx serve",
+  });
+}
+
+const AUDIT_DETAIL_CHARS_MAX = 1_000; // A trail, not a copy of every input.
+
+async function audit(
+  { store, env, principal, log }: Context,
+  operation: AnyOperation,
+  { input, allowed, detail }: { input: unknown; allowed: boolean; detail: string },
+): Promise<void> {
+  try {
+    await store.audit.add({
+      id: newId(env, "AU"),
+      principal: principalName(principal),
+      operation: operation.name,
+      subject: subjectOf(input),
+      allowed,
+      detail: detail.slice(0, AUDIT_DETAIL_CHARS_MAX),
+    });
+  } catch (error) {
+    log.error("an audit row could not be written", { operation: operation.name, error: messageOf(error) });
+  }
+}
+
+/** What the call was about: the id or name in its input. */
+function subjectOf(input: unknown): string {
+  if (typeof input !== "object" || input === null) return "";
+  for (const key of ["id", "name", "handler"]) {
+    const value = (input as Record<string, unknown>)[key];
+    if (typeof value === "string") return value.slice(0, 200);
+  }
+  return "";
+}

@@ -1,0 +1,114 @@
+/** How a schedule is shown: the JSON of `--json`, the HTTP API and the panel. */
+import type { Json } from "../ats/attestation.ts";
+import { formatDuration } from "../base/duration.ts";
+import type { Millis } from "../base/env.ts";
+import { formatInstant } from "../base/instant.ts";
+import type { Occurrence, OccurrenceOutcome, Schedule, ScheduleState } from "../schedule/schedule.ts";
+import { shownBytes } from "./payload.ts";
+
+export interface ScheduleView {
+  id: string;
+  name: string;
+  state: ScheduleState;
+  handler: string | null;
+  /** Exactly one of every, cron and at is not null. */
+  every: string | null;
+  everyMs: number | null;
+  cron: readonly string[] | null;
+  at: readonly string[] | null;
+  timezone: string;
+  nextRunAt: string | null;
+  lastRunAt: string | null;
+  lastJobId: string | null;
+  runCount: number;
+  pause: { note: string; by: string; at: string; until: string | null } | null;
+  payload: Json;
+  overlap: string;
+  missed: string;
+  jitterMs: number;
+  timeoutMs: number | null;
+  maxAttempts: number | null;
+  priority: number;
+  locking: string;
+  owner: string;
+  declaredId: string | null;
+  description: string;
+  metadata: Record<string, string>;
+  revision: number;
+  createdAt: string;
+  updatedAt: string;
+}
+
+const instant = (at: Millis | null): string | null => (at === null ? null : formatInstant(at));
+
+/** Makes the view of a schedule. */
+export function viewSchedule(schedule: Schedule): ScheduleView {
+  const { spec, policy, pause, target } = schedule;
+  const everyMs = spec.kind === "every" ? spec.everyMs : null;
+  return {
+    id: schedule.id,
+    name: schedule.name,
+    state: schedule.state,
+    handler: target.kind === "handler" ? target.handler : null,
+    every: everyMs === null ? null : formatDuration(everyMs),
+    everyMs,
+    cron: spec.kind === "cron" ? spec.cron : null,
+    at: spec.kind === "at" ? spec.instants.map(formatInstant) : null,
+    timezone: schedule.timezone,
+    nextRunAt: instant(schedule.nextRunAt),
+    lastRunAt: instant(schedule.lastRunAt),
+    lastJobId: schedule.lastJobId,
+    runCount: schedule.runCount,
+    pause: pause && {
+      note: pause.note,
+      by: pause.by,
+      at: formatInstant(pause.at),
+      until: instant(pause.until),
+    },
+    payload: shownBytes(schedule.payload),
+    overlap: policy.overlap,
+    missed: policy.missed,
+    jitterMs: policy.jitterMs,
+    timeoutMs: policy.timeoutMs,
+    maxAttempts: policy.maxAttempts,
+    priority: policy.priority,
+    locking: schedule.locking,
+    owner: `${schedule.owner.kind}:${schedule.owner.name}`,
+    declaredId: schedule.declaredId || null,
+    description: schedule.description,
+    metadata: schedule.metadata,
+    revision: schedule.revision,
+    createdAt: formatInstant(schedule.createdAt),
+    updatedAt: formatInstant(schedule.updatedAt),
+  };
+}
+
+export interface OccurrenceView {
+  occurrence: string;
+  outcome: OccurrenceOutcome;
+  jobId: string | null;
+  relatedJobId: string | null;
+  /** Of a quiet range: its last occurrence and how many there are. */
+  lastOccurrence: string;
+  count: number;
+  decidedAt: string;
+  revision: number;
+  node: string;
+  note: string;
+}
+
+/** Makes the view of a ledger row. */
+export function viewOccurrence(row: Occurrence): OccurrenceView {
+  return {
+    occurrence: formatInstant(row.occurrence),
+    outcome: row.outcome,
+    jobId: row.jobId,
+    relatedJobId: row.relatedJobId,
+    lastOccurrence: formatInstant(row.lastOccurrence),
+    count: row.count,
+    decidedAt: formatInstant(row.decidedAt),
+    revision: row.revision,
+    node: row.node,
+    note: row.note,
+  };
+}

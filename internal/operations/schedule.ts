@@ -1,0 +1,401 @@
+/** What can be done to schedules. */
+import { z } from "zod";
+import { Fault, fieldFault, shown } from "../base/fault.ts";
+import { newId } from "../base/id.ts";
+import { formatInstant, parseInstant } from "../base/instant.ts";
+import { nextWithin } from "../schedule/decide.ts";
+import { recurrence } from "../schedule/recurrence.ts";
+import {
+  type Policy,
+  POLICY_DEFAULT,
+  type Schedule,
+  SCHEDULE_STATES,
+  type Spec,
+} from "../schedule/schedule.ts";
+import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/store.ts";
+import { newJobOf } from "./job-input.ts";
+import { viewJob } from "./job-view.ts";
+import { type Context, operation } from "./operation.ts";
+import { pageInput, pageRequest } from "./page-input.ts";
+import { payloadBytes } from "./payload.ts";
+import { ownerOf, resolveSchedule } from "./reference.ts";
+import {
+  createInput,
+  readHandler,
+  readName,
+  readPolicyInput,
+  readSpec,
+  readTarget,
+  readTimezone,
+  requireSpec,
+  SCHEDULE_PAYLOAD_BYTES_MAX,
+  updateInput,
+} from "./schedule-input.ts";
+import { viewOccurrence, viewSchedule } from "./schedule-view.ts";
+
+const reference = z.strictObject({ id: z.string() });
+const NEXT_COUNT_MAX = 1_000;
+
+export const scheduleCreate = operation({
+  name: "schedule.create",
+  summary: "Make a schedule",
+  input: createInput,
+  plugin: "cap:scheduler.manage",
+  changes: true,
+  async run(context, input) {
+    const spec = requireSpec(input, context.env);
+    const owner = ownerOf(context);
+    const schedule: NewSchedule = {
+      id: newId(context.env, "SC"),
+      name: readName(input.name),
+      tenant: tenantOf(context),
+      owner,
+      declaredId: "",
+      target: readTarget(input.handler),
+      payload: payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
+      spec,
+      timezone: readTimezone(input.timezone, spec),
+      policy: readPolicyInput(input),
+      locking: "require-global",
+      paused: input.paused ? { note: input.note ?? "", by: ownerName(owner) } : null,
+      description: input.description ?? "",
+      metadata: input.metadata ?? {},
+    };
+    if (input.upsert && schedule.name === "")
+      throw fieldFault("name", "is missing.", "upsert finds a schedule by its name.");
+    refuseNever(schedule, context.env.now());
+    const existing = input.upsert ? await ownNamed(context, schedule.name) : undefined;
+    const answer = existing
+      ? await context.store.schedules.update(existing.id, upsertChange(schedule, existing))
+      : await context.store.schedules.create(schedule);
+    return changed(context, answer);
+  },
+});
+
+export const scheduleList = operation({
+  name: "schedule.list",
+  summary: "List schedules",
+  plugin: "cap:scheduler.manage",
+  input: z.strictObject({
+    state: z.enum(SCHEDULE_STATES).optional(),
+    handler: z.string().optional(),
+    deleted: z.boolean().optional(),
+    ...pageInput,
+  }),
+  async run(context, { state, handler, deleted, ...page }) {
+    const owner = context.principal.kind === "plugin" ? ownerOf(context) : undefined;
+    const filter = { state, handler, deleted, owner, tenant: owner ? tenantOf(context) : undefined };
+    const { items, cursor } = await context.store.schedules.list(filter, pageRequest(page));
+    return { schedules: items.map(viewSchedule), cursor };
+  },
+});
+
+export const scheduleShow = operation({
+  name: "schedule.show",
+  summary: "Show one schedule",
+  plugin: "cap:scheduler.manage",
+  input: reference,
+  async run(context, { id }) {
+    return viewSchedule(await resolveSchedule(context, id));
+  },
+});
+
+export const scheduleUpdate = operation({
+  name: "schedule.update",
+  summary: "Change a schedule; what is not given stays",
+  plugin: "cap:scheduler.manage",
+  changes: true,
+  input: updateInput,
+  async run(context, input) {
+    const before = await resolveSchedule(context, input.id);
+    refuseForeign(context, before);
+    const spec = readSpec(input, context.env);
+    const change: ScheduleChange = {
+      name: input.name === undefined ? undefined : readName(input.name),
+      target: input.handler === undefined ? undefined : readTarget(input.handler),
+      payload:
+        "payload" in input ? payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX) : undefined,
+      spec,
+      timezone: input.timezone === undefined ? undefined : readTimezone(input.timezone, spec ?? before.spec),
+      policy: readPolicyInput(input, before.policy),
+      description: input.description,
+      metadata: input.metadata,
+    };
+    refuseNever({ ...before, ...definedOnly(change) }, context.env.now());
+    return changed(context, await context.store.schedules.update(before.id, change, input.revision));
+  },
+});
+
+export const schedulePause = operation({
+  name: "schedule.pause",
+  summary: "Stop a schedule from firing until it is resumed",
+  plugin: "cap:scheduler.manage",
+  changes: true,
+  input: z.strictObject({ id: z.string(), note: z.string().max(1_000).optional() }),
+  async run(context, { id, note }) {
+    const schedule = await resolveSchedule(context, id);
+    if (schedule.state === "finished") {
+      throw new Fault("conflict", `Schedule ${label(schedule)} is finished; there is nothing to pause.`);
+    }
+    const by = ownerName(ownerOf(context));
+    return changed(
+      context,
+      await context.store.schedules.pause(schedule.id, { note: note ?? "", by, until: null }),
+    );
+  },
+});
+
+export const scheduleResume = operation({
+  name: "schedule.resume",
+  summary: "Let a paused schedule fire again, from now on",
+  plugin: "cap:scheduler.manage",
+  changes: true,
+  input: reference,
+  async run(context, { id }) {
+    const schedule = await resolveSchedule(context, id);
+    if (schedule.state === "finished") {
+      throw new Fault("conflict", `Schedule ${label(schedule)} is finished and cannot be resumed.`, {
+        hint: "Give it a new time with: qntx schedule update",
+      });
+    }
+    return changed(context, await context.store.schedules.resume(schedule.id));
+  },
+});
+
+export const scheduleDelete = operation({
+  name: "schedule.delete",
+  summary: "Delete a schedule; its ledger stays",
+  plugin: "cap:scheduler.manage",
+  changes: true,
+  input: reference,
+  async run(context, { id }) {
+    const schedule = await resolveSchedule(context, id);
+    return changed(context, await context.store.schedules.delete(schedule.id, ownerName(ownerOf(context))));
+  },
+});
+
+export const scheduleRun = operation({
+  name: "schedule.run",
+  summary: "Run a schedule's job now; the schedule itself is untouched",
+  changes: true,
+  input: z.strictObject({ id: z.string(), evenPaused: z.boolean().optional() }),
+  async run(context, { id, evenPaused }) {
+    const schedule = await resolveSchedule(context, id);
+    if (schedule.state === "deleted") throw new Fault("conflict", `Schedule ${label(schedule)} is deleted.`);
+    if (schedule.state === "paused" && !evenPaused) {
+      throw new Fault("conflict", `Schedule ${label(schedule)} is paused.`, {
+        hint: "Add --even-paused to run it all the same.",
+      });
+    }
+    if (schedule.target.kind !== "handler")
+      throw new Fault("conflict", `Schedule ${label(schedule)} has no handler.`);
+    const { handler, plugin } = readHandler(schedule.target.handler);
+    const job = newJobOf(context, {
+      handler,
+      plugin,
+      payload: schedule.payload,
+      priority: schedule.policy.priority,
+      timeoutMs: schedule.policy.timeoutMs ?? undefined,
+      maxAttempts: schedule.policy.maxAttempts ?? undefined,
+    });
+    // Its own lane: it neither counts as the plan's run nor runs twice when asked twice at once.
+    const runNow = {
+      ...job,
+      trigger: "run-now" as const,
+      scheduleId: schedule.id,
+      uniqueKey: `run-now:${schedule.id}`,
+      tenant: schedule.tenant,
+    };
+    const [enqueued] = await context.store.jobs.enqueue([runNow]);
+    context.host?.jobsAdded([schedule.target.handler]);
+    const written = await context.store.jobs.get(enqueued?.id ?? job.id);
+    if (!written) throw new Error("a job that was just written is not there");
+    return { ...viewJob(context, written), created: enqueued?.created ?? false };
+  },
+});
+
+export const scheduleNext = operation({
+  name: "schedule.next",
+  summary: "Show when a schedule, or a definition that is not stored, fires next",
+  input: z.strictObject({
+    id: z.string().optional(),
+    every: z.string().optional(),
+    cron: z.union([z.string(), z.array(z.string())]).optional(),
+    timezone: z.string().optional(),
+    anchor: z.string().optional(),
+    from: z.string().optional(),
+    count: z
+      .int()
+      .min(1, "must be at least 1.")
+      .max(NEXT_COUNT_MAX, `must be at most ${NEXT_COUNT_MAX}.`)
+      .optional(),
+  }),
+  async run(context, { id, from, count, ...when }) {
+    const definition = id === undefined ? unstored(context, when) : await resolveSchedule(context, id);
+    const start = from === undefined ? context.env.now() : parseInstant(from, "from");
+    return {
+      instants: nextInstants(definition, start, count ?? 10).map(formatInstant),
+      timezone: definition.timezone,
+    };
+  },
+});
+
+export const scheduleLedger = operation({
+  name: "schedule.ledger",
+  summary: "Show what became of every occurrence",
+  plugin: "cap:scheduler.manage",
+  input: z.strictObject({
+    id: z.string(),
+    from: z.string().optional(),
+    to: z.string().optional(),
+    ...pageInput,
+  }),
+  async run(context, { id, from, to, ...page }) {
+    const schedule = await resolveSchedule(context, id);
+    const range = {
+      ...(from === undefined ? {} : { from: parseInstant(from, "from") }),
+      ...(to === undefined ? {} : { to: parseInstant(to, "to") }),
+    };
+    const { items, cursor } = await context.store.schedules.ledger(schedule.id, range, pageRequest(page));
+    return { occurrences: items.map(viewOccurrence), cursor };
+  },
+});
+
+export const scheduleOperations = [
+  scheduleCreate,
+  scheduleList,
+  scheduleShow,
+  scheduleUpdate,
+  schedulePause,
+  scheduleResume,
+  scheduleDelete,
+  scheduleRun,
+  scheduleNext,
+  scheduleLedger,
+];
+
+interface Definition {
+  spec: Spec;
+  timezone: string;
+  anchor: number;
+  policy: Policy;
+}
+
+function unstored(
+  { env }: Context,
+  {
+    anchor,
+    ...when
+  }: {
+    every?: string | undefined;
+    cron?: string | string[] | undefined;
+    timezone?: string | undefined;
+    anchor?: string | undefined;
+  },
+): Definition {
+  const spec = requireSpec(when, null);
+  return {
+    spec,
+    timezone: readTimezone(when.timezone, spec),
+    anchor: anchor === undefined ? env.now() : parseInstant(anchor, "anchor"),
+    policy: POLICY_DEFAULT,
+  };
+}
+
+function nextInstants({ spec, timezone, anchor, policy }: Definition, from: number, count: number): number[] {
+  const every = recurrence({ spec, timezone, anchor, dstGap: policy.dstGap, dstFold: policy.dstFold });
+  const instants: number[] = [];
+  for (
+    let at = nextWithin(every, policy, from);
+    at !== null && instants.length < count;
+    at = nextWithin(every, policy, at)
+  ) {
+    instants.push(at);
+  }
+  return instants;
+}
+
+/** A schedule that could never fire is a mistake, and now is when its maker is listening. */
+function refuseNever(
+  schedule: Omit<Definition, "anchor"> & { anchor?: number | undefined },
+  now: number,
+): void {
+  const definition = { ...schedule, anchor: schedule.anchor ?? now };
+  if (nextInstants(definition, now, 1).length > 0) return;
+  throw fieldFault(
+    schedule.spec.kind,
+    "never fires from now on.",
+    "Change when it runs, or its startAt and endAt.",
+  );
+}
+
+/** What a file or another owner declares is changed where it is declared. */
+function refuseForeign({ principal }: Context, schedule: Schedule): void {
+  if (schedule.declaredId === "" || principal.kind === "host") return;
+  const where = schedule.owner.kind === "file" ? schedule.owner.name : `plugin ${schedule.owner.name}`;
+  throw new Fault("conflict", `Schedule ${label(schedule)} is declared by ${where} and would be set back.`, {
+    hint: `Change the declaration; pausing and deleting are possible here.`,
+  });
+}
+
+function changed(context: Context, answer: Schedule | ScheduleRefusal) {
+  if ("refused" in answer) throw refusal(answer);
+  context.host?.schedulesChanged();
+  return viewSchedule(answer);
+}
+
+function refusal(answer: ScheduleRefusal): Fault {
+  if (answer.refused === "not-found") return new Fault("not-found", "There is no such schedule.");
+  const { schedule } = answer;
+  if (answer.refused === "deleted") {
+    return new Fault("conflict", `Schedule ${label(schedule)} is deleted and stays so.`, {
+      hint: "Make a new one.",
+    });
+  }
+  if (answer.refused === "revision") {
+    return new Fault(
+      "conflict",
+      `Schedule ${label(schedule)} has changed: it is at revision ${schedule.revision}.`,
+      {
+        hint: "Look at it again, and repeat the change with that revision.",
+      },
+    );
+  }
+  return new Fault(
+    "conflict",
+    `name: there is a schedule ${shown(schedule.name)} already (${schedule.id}).`,
+    {
+      hint: "Choose another name, or change that one with: qntx schedule update",
+      fields: [{ field: "name", message: "is taken" }],
+    },
+  );
+}
+
+async function ownNamed(context: Context, name: string): Promise<Schedule | undefined> {
+  const owner = ownerOf(context);
+  const named = await context.store.schedules.named(name);
+  return named.find((schedule) => schedule.owner.kind === owner.kind && schedule.owner.name === owner.name);
+}
+
+/** An upsert that says nothing new about the interval keeps its grid. */
+function upsertChange(wanted: NewSchedule, before: Schedule): ScheduleChange {
+  const { target, payload, spec, timezone, policy, description, metadata } = wanted;
+  const same = JSON.stringify(spec) === JSON.stringify(before.spec);
+  return { target, payload, timezone, policy, description, metadata, ...(same ? {} : { spec }) };
+}
+
+function definedOnly(change: ScheduleChange): Partial<Schedule> {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+}
+
+function label({ name, id }: Schedule): string {
+  return name === "" ? id : `${name} (${id})`;
+}
+
+function ownerName({ kind, name }: { kind: string; name: string }): string {
+  return `${kind}:${name}`;
+}
+
+function tenantOf({ principal }: Context): string {
+  return principal.kind === "plugin" ? principal.tenant : "";
+}

@@ -1,0 +1,27 @@
+/** The table: everything that can be done. Adding an operation is one line here. */
+import { attestationOperations } from "./attestation.ts";
+import { handlerOperations } from "./handler.ts";
+import { hostOperations } from "./host.ts";
+import { jobOperations } from "./job.ts";
+import type { AnyOperation } from "./operation.ts";
+import { pluginOperations } from "./plugin.ts";
+import { scheduleOperations } from "./schedule.ts";
+
+/** All operations, in the order in which documents list them. */
+export const OPERATIONS: readonly AnyOperation[] = [
+  ...scheduleOperations,
+  ...jobOperations,
+  ...handlerOperations,
+  ...pluginOperations,
+  ...attestationOperations,
+  ...hostOperations,
+];
+
+const BY_NAME: ReadonlyMap<string, AnyOperation> = new Map(
+  OPERATIONS.map((operation) => [operation.name, operation]),
+);
+
+/** Undefined when there is no such operation. */
+export function findOperation(name: string): AnyOperation | undefined {
+  return BY_NAME.get(name);
+}

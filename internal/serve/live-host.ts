@@ -1,0 +1,92 @@
+/** LiveHost: what operations see of a running host. */
+import type { Attestation } from "../ats/attestation.ts";
+import type { Env } from "../base/env.ts";
+import { Fault } from "../base/fault.ts";
+import type { Host, PluginControl } from "../operations/operation.ts";
+import type { PluginStatus } from "../plugin/plugin.ts";
+import type { Plugins } from "../plugins/plugins.ts";
+import type { Pulse } from "../pulse/pulse.ts";
+
+export interface LiveHostOptions {
+  env: Env;
+  pulse: Pulse;
+  plugins: Plugins;
+  version: string;
+  attested: (attestations: readonly Attestation[]) => void;
+}
+
+export class LiveHost implements Host {
+  readonly startedAt: number;
+  readonly version: string;
+  readonly plugins: PluginControl;
+  address = "";
+  ready = false;
+  readonly #options: LiveHostOptions;
+
+  constructor(options: LiveHostOptions) {
+    this.#options = options;
+    this.startedAt = options.env.now();
+    this.version = options.version;
+    this.plugins = pluginControl(options.plugins, options.pulse);
+  }
+
+  jobsAdded(lanes: Iterable<string>): void {
+    this.#options.pulse.jobsAdded(lanes);
+  }
+
+  jobsDelayed(): void {
+    this.#options.pulse.jobsDelayed();
+  }
+
+  schedulesChanged(): void {
+    this.#options.pulse.schedulesChanged();
+  }
+
+  cancelJob(id: string): boolean {
+    return this.#options.pulse.cancel(id);
+  }
+
+  attested(attestations: readonly Attestation[]): void {
+    this.#options.attested(attestations);
+  }
+}
+
+function pluginControl(plugins: Plugins, { registry }: Pulse): PluginControl {
+  return {
+    statuses: () => plugins.statuses(),
+    lines: (name) => orNull(() => plugins.logsOf(name)),
+    offers(lane) {
+      const live = registry.lane(lane)?.executor.plugin;
+      if (live !== undefined) return { plugin: live, live: true };
+      const plugin = plugins.offers(lane);
+      return plugin === null ? null : { plugin, live: false };
+    },
+    restart: (name) => orNullLater(() => plugins.restart(name)),
+    stop: (name) => orNullLater(() => plugins.stop(name).then(() => plugins.status(name))),
+    start: (name) => orNullLater(async () => started(plugins, name)),
+  };
+}
+
+function started(plugins: Plugins, name: string): PluginStatus {
+  plugins.start(name);
+  return plugins.status(name);
+}
+
+/** A plugin that is not there is null here; the operation says so in its own words. */
+function orNull<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Fault && error.code === "not-found") return null;
+    throw error;
+  }
+}
+
+async function orNullLater<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof Fault && error.code === "not-found") return null;
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+/** What the plugin host is told: from the configuration to its options. */
+import type { Tokens } from "../access/tokens.ts";
+import type { PluginsOptions } from "../plugins/plugins.ts";
+import type { Registry } from "../pulse/registry.ts";
+import { writePythonSdk } from "./python-sdk.ts";
+import type { ServeOptions } from "./serve.ts";
+
+/** The plugins inside the binary, in the order in which they stand for a name. */
+export const BUNDLED_PLUGINS = ["python", "script", "ixgest", "ix-json"] as const;
+
+interface Parts {
+  registry: Registry;
+  tokens: Tokens;
+  endpoint: () => string;
+}
+
+/** Everything but what concerns declared schedules and events. */
+export function pluginOptions(
+  { env, log, config, self, version }: ServeOptions,
+  { registry, tokens, endpoint }: Parts,
+): Omit<PluginsOptions, "declare"> {
+  const sections = config.sections.map(({ name }) => {
+    const address = config.pluginAddress(name);
+    return [name, { args: config.pluginArgs(name), ...(address === null ? {} : { address }) }] as const;
+  });
+  return {
+    env,
+    log,
+    registry,
+    home: config.home,
+    hostVersion: version,
+    enabled: config.plugin.enabled,
+    find: {
+      paths: config.plugin.paths,
+      bundled: config.plugin.bundled ? BUNDLED_PLUGINS : [],
+      sections: Object.fromEntries(sections),
+      self,
+    },
+    limits: { startupMs: config.plugin.startupMs },
+    pythonPath: writePythonSdk(config.home),
+    issueToken: (plugin) => tokens.issue(plugin),
+    revokeToken: (token) => tokens.revoke(token),
+    endpoint,
+    configOf: (name) => config.pluginConfig(name),
+  };
+}

@@ -1,0 +1,152 @@
+/**
+ * Serve: builds the parts of a host from a configuration and runs them together.
+ *
+ * Start: open the store → listen → ready (an enqueue is durable now) → ticker and
+ * plugins side by side → when every plugin is settled, handlers are registered in
+ * one step → the worker claims. The order is what keeps jobs from half-built hosts.
+ *
+ * End: claim nothing more → wait for what runs, up to the grace → cancel it and give
+ * it back unspent → stop the plugins → close the doors → close the store.
+ */
+import type { Principal } from "../access/principal.ts";
+import { Tokens } from "../access/tokens.ts";
+import type { Env } from "../base/env.ts";
+import { Fault } from "../base/fault.ts";
+import { aborted, type QuitSignals, runTogether, type Service } from "../base/lifecycle.ts";
+import type { Log } from "../base/log.ts";
+import type { Config } from "../config/config.ts";
+import { HttpServer } from "../http/server.ts";
+import { operatorToken } from "../http/operator-token.ts";
+import { toPlugin } from "../http/plugin-proxy.ts";
+import { socketPath } from "../http/socket.ts";
+import { declareSchedules } from "../operations/declare.ts";
+import type { Context, Host } from "../operations/operation.ts";
+import { Plugins } from "../plugins/plugins.ts";
+import { Pulse } from "../pulse/pulse.ts";
+import { CallbackServer } from "../services/server.ts";
+import { openStore, type OpenedStore } from "../store/open.ts";
+import { LiveHost } from "./live-host.ts";
+import { pluginOptions } from "./plugin-options.ts";
+
+export interface ServeOptions {
+  env: Env;
+  log: Log;
+  config: Config;
+  /** How this program starts itself in another role. */
+  self: readonly string[];
+  version: string;
+  signals: QuitSignals;
+  /** Called when work can be accepted. */
+  onReady(info: { address: string; home: string }): void;
+  /** Called when all plugins are settled and work is taken. */
+  onWorking?(): void;
+  /** Handed the way to end every process that this host has started, for the moment its keeper is gone. */
+  onStarted?(killAll: () => Promise<void>): void;
+}
+
+/** Serves until it is told to quit; then ends in order. Throws a Fault when it cannot start. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const { env, config } = options;
+  const opened = openStore(env, config.home);
+  if (!opened) {
+    throw new Fault("conflict", `A host runs on ${config.home} already, or another command is using it.`, {
+      hint: "One host per data folder: stop that one, or give this one another folder with --home.",
+    });
+  }
+  try {
+    await run(options, opened);
+  } finally {
+    await opened.store.close();
+    opened.lock.release();
+  }
+}
+
+async function run(options: ServeOptions, { store }: OpenedStore): Promise<void> {
+  const { env, log, config, version, signals } = options;
+  const nodeId = await store.nodes.nodeId();
+  const pulse = new Pulse({
+    env,
+    log,
+    store,
+    nodeId,
+    version,
+    napMs: config.pulse.napMs,
+    jobsMax: config.pulse.workers,
+  });
+  const tokens = new Tokens(env);
+  let host: Host | null = null;
+  const contextOf = (principal: Principal): Context => ({
+    env,
+    log,
+    store,
+    principal,
+    host,
+    home: config.home,
+  });
+
+  const callbacks = new CallbackServer({ log, tokens, contextOf });
+  await callbacks.listen();
+  const plugins = new Plugins({
+    ...pluginOptions(options, { registry: pulse.registry, tokens, endpoint: () => callbacks.endpoint }),
+    declare: async (plugin, schedules) =>
+      void (await declareSchedules(contextOf({ kind: "host" }), { kind: "plugin", name: plugin }, schedules)),
+    onChange: () => pulse.jobsAdded(),
+  });
+  const live = new LiveHost({
+    env,
+    pulse,
+    plugins,
+    version,
+    attested: (list) => callbacks.watches.tell(list),
+  });
+  host = live;
+  const http = new HttpServer({
+    log,
+    hostname: config.serve.host,
+    port: config.serve.port,
+    socketPath: socketPath(config.home),
+    token: operatorToken(env, config.home),
+    context: () => contextOf({ kind: "operator", name: "operator" }),
+    ready: () => live.ready,
+    toPlugin: (name, path, request) => toPlugin(plugins, name, path, request),
+  });
+  live.address = `http://${config.serve.host}:${http.port}`;
+  try {
+    await declareFileSchedules(contextOf({ kind: "host" }), config);
+    options.onStarted?.(() => plugins.killAll());
+    options.onReady({ address: live.address, home: config.home });
+    const worker = whenSettled(pulse.worker, plugins, () => {
+      live.ready = true;
+      pulse.jobsAdded();
+      options.onWorking?.();
+    });
+    await runTogether(env, [...pulse.early, plugins, worker], signals, config.serve.graceMs);
+  } finally {
+    await http.close();
+    callbacks.close();
+  }
+}
+
+/** The worker behind the barrier: it claims nothing before the first registration step. */
+function whenSettled(worker: Service, plugins: Plugins, onSettled: () => void): Service {
+  return {
+    name: worker.name,
+    async run(signals) {
+      await Promise.race([plugins.settled, aborted(signals.stop)]);
+      if (!signals.stop.aborted) onSettled();
+      await worker.run(signals);
+    },
+  };
+}
+
+/** `[[schedule]]` of the configuration file: owned by it, and gone when it no longer names them. */
+async function declareFileSchedules(context: Context, config: Config): Promise<void> {
+  const declarations = config.schedules.map((schedule) => ({
+    ...schedule,
+    when: schedule.spec,
+    jitterMs: 0,
+    missed: "",
+    locking: "",
+  }));
+  await declareSchedules(context, { kind: "file", name: "qntx.toml" }, declarations);
+}

@@ -1,0 +1,33 @@
+/** Door: who is calling. The token is in field 1 of QNTX's messages and in the metadata of ours. */
+import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { Principal } from "../access/principal.ts";
+import type { Tokens } from "../access/tokens.ts";
+import { Fault } from "../base/fault.ts";
+import type { Log } from "../base/log.ts";
+import type { Context } from "../operations/operation.ts";
+
+export interface ServiceOptions {
+  log: Log;
+  tokens: Tokens;
+  /** The context of a call by this principal. */
+  contextOf: (principal: Principal) => Context;
+}
+
+/** The context of a call of QNTX's protocol. Throws a Fault with QNTX's own words for a wrong token. */
+export function byToken({ tokens, contextOf }: ServiceOptions, token: string): Context {
+  const principal = tokens.principal(token);
+  if (!principal) throw new Fault("denied", "invalid authentication token");
+  return contextOf(principal);
+}
+
+/** The context of a call of our own protocol. */
+export function byMetadata(
+  options: ServiceOptions,
+  call:
+    | Pick<ServerUnaryCall<unknown, unknown>, "metadata">
+    | Pick<ServerWritableStream<unknown, unknown>, "metadata">,
+): Context {
+  const [value] = call.metadata.get("authorization");
+  const token = typeof value === "string" && value.startsWith("Bearer ") ? value.slice("Bearer ".length) : "";
+  return byToken(options, token);
+}

@@ -1,0 +1,102 @@
+/** ScheduleService, as seed and upstream define it; but two schedules for one handler are two schedules. */
+import { fieldFault, Fault } from "../base/fault.ts";
+import { EVERY_MIN_MS, type Schedule } from "../schedule/schedule.ts";
+import { resolveSchedule } from "../operations/reference.ts";
+import { authorized, call } from "../operations/run.ts";
+import {
+  scheduleCreate,
+  scheduleDelete,
+  schedulePause,
+  scheduleResume,
+  scheduleShow,
+} from "../operations/schedule.ts";
+import type { ScheduledJobMessage, ScheduleServiceServer } from "../wire/host.ts";
+import { legacy } from "./answer.ts";
+import { byToken, type ServiceOptions } from "./door.ts";
+import { rfc3339 } from "./queue.ts";
+
+export function scheduleService(options: ServiceOptions): ScheduleServiceServer {
+  const { log } = options;
+  const refused = (error: string) => ({ success: false, error });
+  const move = (
+    method: string,
+    operation: typeof schedulePause | typeof scheduleResume | typeof scheduleDelete,
+  ) =>
+    legacy<{ authToken: string; scheduleId: string }, { success: boolean; error: string }>(
+      log,
+      method,
+      async ({ authToken, scheduleId }) => {
+        await call(byToken(options, authToken), operation, { id: required(scheduleId) });
+        return { success: true, error: "" };
+      },
+      refused,
+    );
+  return {
+    createSchedule: legacy(
+      log,
+      "CreateSchedule",
+      async ({ authToken, handlerName, intervalSeconds, payload, metadata }) => {
+        const context = byToken(options, authToken);
+        if (intervalSeconds * 1000 < EVERY_MIN_MS) {
+          throw fieldFault(
+            "interval_seconds",
+            `${intervalSeconds} is too short.`,
+            "The shortest interval is 1.",
+          );
+        }
+        const { id } = await call(context, scheduleCreate, {
+          handler: handlerName,
+          every: `${intervalSeconds}s`,
+          payload,
+          metadata,
+        });
+        return { success: true, error: "", scheduleId: id };
+      },
+      (error) => ({ ...refused(error), scheduleId: "" }),
+    ),
+    pauseSchedule: move("PauseSchedule", schedulePause),
+    resumeSchedule: move("ResumeSchedule", scheduleResume),
+    deleteSchedule: move("DeleteSchedule", scheduleDelete),
+    getSchedule: legacy(
+      log,
+      "GetSchedule",
+      async ({ authToken, scheduleId }) => {
+        const context = byToken(options, authToken);
+        authorized(context, scheduleShow);
+        const schedule = await resolveSchedule(context, required(scheduleId));
+        return { success: true, error: "", job: scheduledJobMessage(schedule) };
+      },
+      (error) => ({ ...refused(error), job: undefined }),
+    ),
+  };
+}
+
+function required(scheduleId: string): string {
+  if (scheduleId === "") throw new Fault("usage", "schedule_id: is missing.");
+  return scheduleId;
+}
+
+/** QNTX knows intervals alone: a cron schedule says interval 0 and has its expression in the metadata. */
+function scheduledJobMessage(schedule: Schedule): ScheduledJobMessage {
+  const { spec, target, metadata } = schedule;
+  const shown =
+    spec.kind === "cron"
+      ? { ...metadata, cron: spec.cron.join("; "), timezone: schedule.timezone }
+      : metadata;
+  return {
+    id: schedule.id,
+    atsCode: "",
+    handlerName: target.kind === "handler" ? target.handler : "",
+    payload: Buffer.from(schedule.payload),
+    sourceUrl: "",
+    intervalSeconds: spec.kind === "every" ? Math.round(spec.everyMs / 1000) : 0,
+    nextRunAt: rfc3339(schedule.nextRunAt),
+    lastRunAt: rfc3339(schedule.lastRunAt),
+    lastExecutionId: schedule.lastJobId ?? "",
+    state: schedule.state === "finished" ? "inactive" : schedule.state,
+    metadata: JSON.stringify(shown),
+    createdAt: rfc3339(schedule.createdAt),
+    updatedAt: rfc3339(schedule.updatedAt),
+    createdFromDoc: "",
+  };
+}

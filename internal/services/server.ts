@@ -1,0 +1,55 @@
+/** The one gRPC server that plugins call back: on loopback, with every service on the same address. */
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { Fault } from "../base/fault.ts";
+import {
+  ATSStoreServiceService,
+  HostServiceService,
+  QueueServiceService,
+  ScheduleServiceService,
+} from "../wire/host.ts";
+import { attestationService } from "./attestations.ts";
+import type { ServiceOptions } from "./door.ts";
+import { hostService } from "./host.ts";
+import { queueService } from "./queue.ts";
+import { scheduleService } from "./schedules.ts";
+import { Watches } from "./watches.ts";
+
+const MESSAGE_BYTES_MAX = 4_194_304; // What QNTX's own services take.
+
+export class CallbackServer {
+  readonly watches = new Watches();
+  readonly #server: Server;
+  #port = 0;
+
+  constructor(options: ServiceOptions) {
+    this.#server = new Server({ "grpc.max_receive_message_length": MESSAGE_BYTES_MAX });
+    this.#server.addService(ATSStoreServiceService, attestationService(options));
+    this.#server.addService(QueueServiceService, queueService(options));
+    this.#server.addService(ScheduleServiceService, scheduleService(options));
+    this.#server.addService(HostServiceService, hostService(options, this.watches));
+  }
+
+  /** `127.0.0.1:port`, once it listens. */
+  get endpoint(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
+        if (error)
+          return reject(
+            new Fault("failed", `The callback server cannot listen: ${error.message}.`, { cause: error }),
+          );
+        this.#port = port;
+        resolve();
+      });
+    });
+  }
+
+  /** Ends all streams and connections. Last of all: plugins that are being stopped may still call. */
+  close(): void {
+    this.watches.close();
+    this.#server.forceShutdown();
+  }
+}

@@ -1,0 +1,43 @@
+/** Watches: plugins that follow attestations as they are made. One that does not read is let go, and may ask again. */
+import type { ServerWritableStream } from "@grpc/grpc-js";
+import { type Attestation, type AttestationFilter, matches } from "../ats/attestation.ts";
+import { Fault } from "../base/fault.ts";
+import type { AttestationMessage } from "../wire/host.ts";
+import { attestationMessage } from "./attestations.ts";
+
+type Stream = Pick<
+  ServerWritableStream<unknown, AttestationMessage>,
+  "write" | "destroy" | "on" | "end" | "sendMetadata" | "writableLength"
+>;
+
+const UNREAD_MESSAGES_MAX = 10_000; // Of one reader; then it is cut, and reads what it missed by a query.
+const WATCHES_MAX = 1_000;
+
+export class Watches {
+  readonly #watches = new Map<Stream, AttestationFilter>();
+
+  /** Sends what matches to this stream until it ends. Throws a Fault when there are too many. */
+  add(filter: AttestationFilter, stream: Stream): void {
+    if (this.#watches.size >= WATCHES_MAX)
+      throw new Fault("exhausted", `There are ${WATCHES_MAX} watches already.`);
+    this.#watches.set(stream, filter);
+    for (const event of ["cancelled", "close", "error"]) stream.on(event, () => this.#watches.delete(stream));
+  }
+
+  /** Tells everybody who asked for them. */
+  tell(attestations: readonly Attestation[]): void {
+    for (const [stream, filter] of this.#watches) {
+      for (const attestation of attestations) {
+        if (matches(attestation, filter)) stream.write(attestationMessage(attestation));
+      }
+      if (stream.writableLength > UNREAD_MESSAGES_MAX)
+        stream.destroy(new Error("the reader of a watch fell behind"));
+    }
+  }
+
+  /** Ends all streams. */
+  close(): void {
+    for (const stream of this.#watches.keys()) stream.end();
+    this.#watches.clear();
+  }
+}

@@ -1,0 +1,27 @@
+/** The messages of the services that plugins call, from the generated code. */
+export {
+  ATSStoreServiceService,
+  type ATSStoreServiceServer,
+  type Attestation as AttestationMessage,
+  type AttestationFilter as AttestationFilterMessage,
+  type AttestationCommand as AttestationCommandMessage,
+} from "../../proto/gen/protocol/atsstore.ts";
+export {
+  QueueServiceService,
+  type QueueServiceServer,
+  type Job as JobMessage,
+} from "../../proto/gen/protocol/queue.ts";
+export {
+  ScheduleServiceService,
+  type ScheduleServiceServer,
+  type ScheduledJob as ScheduledJobMessage,
+} from "../../proto/gen/protocol/schedule.ts";
+export {
+  FieldFaults,
+  HostServiceService,
+  type HostServiceServer,
+  type NewJob as NewJobMessage,
+  type Schedule as ScheduleMessage,
+  type CreateScheduleRequest as CreateScheduleMessage,
+  type UpdateScheduleRequest as UpdateScheduleMessage,
+} from "../../proto/gen/qntx/v1/host.ts";

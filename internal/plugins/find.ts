@@ -47,6 +47,8 @@ export interface FindOptions {
   sections: Readonly<Record<string, PluginSection>>;
   /** How the binary starts itself: `[execPath]`, or `[bun, main.ts]` in development. */
   self: readonly string[];
+  /** The interpreter of Python plugins; `python3` on PATH when absent. */
+  python?: string;
 }
 
 const TYPESCRIPT_ENTRY = "plugin.ts";
@@ -78,7 +80,7 @@ export function findPlugin(name: string, options: FindOptions): PluginSource {
     if (!program) continue;
     checkTrust(folder, program.path);
     const digest = checkDigest(name, program.path, section.sha256);
-    return { ...base, ...program, digest, argv: argvOf(program, options.self) };
+    return { ...base, ...program, digest, argv: argvOf(program, options) };
   }
   // A plugin of that name on disk stands in front of the one in the binary.
   if (options.bundled.includes(name)) {
@@ -94,9 +96,9 @@ interface Program {
   path: string;
 }
 
-function argvOf({ kind, path }: Program, self: readonly string[]): string[] {
+function argvOf({ kind, path }: Program, { self, python = "python3" }: FindOptions): string[] {
   if (kind === "typescript") return [...self, "__plugin", "--plugin-path", path];
-  return kind === "python" ? ["python3", path] : [path];
+  return kind === "python" ? [python, path] : [path];
 }
 
 function namesOf(name: string): string[] {

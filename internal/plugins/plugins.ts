@@ -121,11 +121,13 @@ export class Plugins implements Service {
     return this.#get(name).stop();
   }
 
-  /** Ends the plugin and starts it again; resolves when that start has ended one way or the other. */
+  /** Ends the plugin and starts it again; resolves when that start has ended one way or the other, or is late. */
   async restart(name: string): Promise<PluginStatus> {
     const supervisor = this.#get(name);
     await supervisor.restart();
-    await supervisor.settled();
+    const { env, limits } = this.#host;
+    await orNothing(env, limits.startupMs, supervisor.settled());
+    supervisor.markLate();
     return supervisor.status();
   }
 
@@ -153,7 +155,10 @@ export class Plugins implements Service {
       find: () => findPlugin(name, this.#options.find),
       events: {
         joined: (supervisor) => this.#join(supervisor),
-        handlersChanged: (supervisor) => this.#join(supervisor),
+        handlersChanged: (supervisor) => {
+          this.#join(supervisor);
+          this.#options.onChange?.(supervisor.status());
+        },
         left: (supervisor) => {
           this.#options.registry.unregister(supervisor.name);
         },

@@ -45,6 +45,8 @@ export class StreamWire implements Wire {
   #starts: JobStart[] = [];
   #cancels: JobCancel[] = [];
   #drain = false;
+  /** After that the plugin may close the stream, when its last job has ended. */
+  #drained = false;
   #asked = false;
   #full = false;
   #over = false;
@@ -78,6 +80,7 @@ export class StreamWire implements Wire {
 
   drain(): void {
     this.#drain = true;
+    this.#drained = true;
     this.#ask();
   }
 
@@ -150,7 +153,7 @@ export class StreamWire implements Wire {
     if (this.#over) return;
     this.#over = true;
     this.#opened.reject(new Fault("failed", `The job stream ended before it was open: ${reason}.`));
-    this.#events.broken(reason);
+    if (!this.#drained) this.#events.broken(reason);
   }
 }
 

@@ -188,8 +188,8 @@ export class Supervisor {
     this.#session = session;
     this.#handlers = this.#news ?? session.announcement.handlers;
     this.#startedAt = this.#host.env.now();
+    this.#events.joined(this); // Before it says that it is ready: who waits for that wants its handlers.
     this.#set("ready", "");
-    this.#events.joined(this);
     this.#life?.settled.resolve();
 
     const watch = new AbortController();
@@ -215,7 +215,8 @@ export class Supervisor {
     this.#set("stopping", "");
     this.#events.left(this);
     session.proxy.drain();
-    await orNothing(this.#host.env, this.#host.limits.drainMs, session.proxy.idle());
+    const drained = Promise.race([session.proxy.idle(), session.over]);
+    await orNothing(this.#host.env, this.#host.limits.drainMs, drained);
     await session.shutdown("stopped");
     this.#leave();
     return { kind: "stopped", reason: "" };
@@ -291,8 +292,8 @@ export class Supervisor {
   }
 
   #replace(reason: string): void {
-    if (this.#replacing !== "" || this.#life?.stop.signal.aborted) return;
-    this.#replacing = reason;
+    if (this.#replacing !== "") return;
+    this.#replacing = reason; // While it is being stopped too: then nobody waits for the rest of its jobs.
     this.#host.log.warn("plugin is replaced", { plugin: this.name, reason });
     if (this.#process) void this.#process.kill();
     else this.#session?.connection.close(); // It runs elsewhere: all that can be replaced is the connection.

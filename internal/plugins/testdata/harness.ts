@@ -46,6 +46,7 @@ export interface HarnessOptions {
   sections?: Record<string, PluginSection>;
   declare?(plugin: string, schedules: readonly DeclaredSchedule[]): Promise<void>;
   config?: Record<string, string>;
+  python?: string;
 }
 
 export class Harness implements AsyncDisposable {
@@ -83,6 +84,7 @@ export class Harness implements AsyncDisposable {
         bundled: [],
         sections: options.sections ?? {},
         self: SELF,
+        python: options.python ?? "python3",
       },
       limits: { termMs: 1_000, drainMs: 300, ...options.limits },
       issueToken: (plugin) => this.#issue(plugin),

@@ -25,7 +25,7 @@ import { type Stretch, type Zone, zoneOf } from "./zone.ts";
 /** A jump of the wall clock beyond this is a change of calendar, not of summer time. cronie draws the same line. */
 export const JUMP_MAX_MS = 3 * 3_600_000;
 
-const CRONS_MAX = 4_096; // About 1.5 KB each. Beyond it, reading one again costs some microseconds.
+const CRONS_MAX = 4_096; // Up to 3 KB each. Beyond it, reading one again costs some microseconds.
 const crons = new Memo<string, Cron>(CRONS_MAX, (text) => parseCron(text, "cron"));
 
 /** When any of some expressions fires, in one zone. */

@@ -134,7 +134,8 @@ test.each([
   ["0 0 31 4,6,9,11 *", true],
   ["0 0 31W 6 *", true],
   ["0 0 29 2 *", false],
-  ["0 0 */29 2 SUN", false], // The 29th is a Sunday in 2032; the 1st more often.
+  ["0 0 */28 2 SUN#5", false], // The 29th is a fifth Sunday once in 28 or 40 years.
+  ["0 0 */29 2 SUN#5", true], // A step of 29 goes from the 1st to the 30th.
   ["0 0 30 2 MON", false], // Either day suffices.
   ["0 0 * 2 MON#5", false], // In a leap year that begins right.
   ["0 0 30,31 2 ?", true],

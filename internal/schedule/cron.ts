@@ -196,33 +196,38 @@ function shownStep(word: string): string {
   return /^\d{1,2}$/.test(word) ? word : "1";
 }
 
-/** Says which days of a month match, given its length and the weekday of its first day. */
-type DayRule = (day: number, length: number, firstWeekday: number) => boolean;
+/** The days that match in a month of this length that begins on this weekday; bit 0 is the first. */
+type DayRule = (length: number, firstWeekday: number) => number;
 
 interface DayPart {
   /** It begins with `*`, so the other day field must match as well. */
   readonly open: boolean;
-  readonly matches: DayRule;
+  readonly days: DayRule;
 }
 
-const EVERY_DAY: DayPart = { open: true, matches: () => true };
+const ALL_DAYS = 0x7fff_ffff;
+const EVERY_DAY: DayPart = { open: true, days: () => ALL_DAYS };
 
 function parseDaysOfMonth(word: string, part: Part): DayPart {
   if (word === "?") return EVERY_DAY;
   const rules = word.split(",").map((item) => parseDayOfMonth(item, part));
-  return { open: word.startsWith("*"), matches: anyOf(rules) };
+  return { open: word.startsWith("*"), days: anyOf(rules) };
 }
 
 function parseDayOfMonth(item: string, part: Part): DayRule {
   const word = item.toUpperCase();
-  if (word === "L") return (day, length) => day === length;
-  if (word === "LW") return (day, length, first) => day === nearestWeekday(length, length, first);
+  if (word === "L") return (length) => bitOf(length);
+  if (word === "LW") return (length, first) => bitOf(nearestWeekday(length, length, first));
   if (word.endsWith("W")) {
     const target = parseValue(word.slice(0, -1), item, part);
-    return (day, length, first) => target <= length && day === nearestWeekday(target, length, first);
+    return (length, first) => (target <= length ? bitOf(nearestWeekday(target, length, first)) : 0);
   }
-  const values = new Set(parseItem(item, part));
-  return (day) => values.has(day);
+  const mask = parseItem(item, part).reduce((bits, day) => bits | bitOf(day), 0);
+  return () => mask;
+}
+
+function bitOf(day: number): number {
+  return 1 << (day - 1);
 }
 
 /** The day from Monday to Friday that is nearest to `target` and in the same month. */
@@ -236,20 +241,21 @@ function nearestWeekday(target: number, length: number, firstWeekday: number): n
 function parseDaysOfWeek(word: string, part: Part): DayPart {
   if (word === "?") return EVERY_DAY;
   const rules = word.split(",").map((item) => parseDayOfWeek(item, part));
-  return { open: word.startsWith("*"), matches: anyOf(rules) };
+  return { open: word.startsWith("*"), days: anyOf(rules) };
 }
 
 function parseDayOfWeek(item: string, part: Part): DayRule {
   const { base, which } = splitWeekday(item);
-  const weekdays = new Set(parseItem(base, part).map((weekday) => weekday % 7));
-  const onWeekday: DayRule = (day, _, first) => weekdays.has((first + day - 1) % 7);
+  const weekdays = parseItem(base, part).reduce((bits, weekday) => bits | (1 << (weekday % 7)), 0);
+  const onWeekday: DayRule = (_, first) => everyWeek(weekdays, first);
   if (which === undefined) return onWeekday;
   if (base.startsWith("*")) throw refusal(part, item, "names no weekday", "Write one, like FRI#2 or FRI#L.");
-  if (which === "L") return (day, length, first) => day > length - 7 && onWeekday(day, length, first);
+  if (which === "L") return (length, first) => onWeekday(length, first) & (ALL_DAYS << (length - 7));
   if (!/^[1-5]$/.test(which)) {
     throw refusal(part, item, "is not understood", "After # comes 1 to 5, or L for the last.");
   }
-  return (day, length, first) => Math.ceil(day / 7) === Number(which) && onWeekday(day, length, first);
+  const week = WEEK << (7 * (Number(which) - 1));
+  return (length, first) => onWeekday(length, first) & week;
 }
 
 /** `FRI#2` is FRI and 2; `FRI#L` and `FRIL` are FRI and L. */
@@ -259,8 +265,16 @@ function splitWeekday(item: string): { base: string; which: string | undefined }
   return /.L$/i.test(item) ? { base: item.slice(0, -1), which: "L" } : { base: item, which: undefined };
 }
 
+const WEEK = 0b111_1111;
+
+/** A set of weekdays, bit 0 being Sunday, as days of a month that begins on `first`. */
+function everyWeek(weekdays: number, first: number): number {
+  const week = ((weekdays >>> first) | (weekdays << (7 - first))) & WEEK;
+  return week | (week << 7) | (week << 14) | (week << 21) | (week << 28);
+}
+
 function anyOf(rules: readonly DayRule[]): DayRule {
-  return (day, length, first) => rules.some((rule) => rule(day, length, first));
+  return (length, first) => rules.reduce((bits, rule) => bits | rule(length, first), 0);
 }
 
 function dayTable(ofMonth: DayPart, ofWeek: DayPart): Int32Array {
@@ -268,13 +282,9 @@ function dayTable(ofMonth: DayPart, ofWeek: DayPart): Int32Array {
   const table = new Int32Array(MONTH_SHAPES);
   for (let length = 28; length <= 31; length++) {
     for (let first = 0; first < 7; first++) {
-      let mask = 0;
-      for (let day = 1; day <= length; day++) {
-        const inMonth = ofMonth.matches(day, length, first);
-        const inWeek = ofWeek.matches(day, length, first);
-        if (both ? inMonth && inWeek : inMonth || inWeek) mask |= 1 << (day - 1);
-      }
-      table[shape(length, first)] = mask;
+      const [inMonth, inWeek] = [ofMonth.days(length, first), ofWeek.days(length, first)];
+      table[shape(length, first)] =
+        (both ? inMonth & inWeek : inMonth | inWeek) & (ALL_DAYS >>> (31 - length));
     }
   }
   return table;

@@ -3,7 +3,7 @@
  * enough that it is made anew whenever it is needed: what is costly (expressions
  * that were read, stretches of zones) is shared and remembered up to a limit.
  *
- * Startpoint, endpoint, pauses and jitter are none of its business.
+ * Bounds, pauses and jitter are none of its business.
  */
 import { parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";

@@ -158,7 +158,8 @@ function proveWithCroner(zones: readonly string[], { shard, shards, seed, expres
   for (let i = shard; i < expressions * CRONER_CASES_SHARE; i += shards) {
     const random = seededRandom(seed * 1_000_039 + i);
     const zone = i % 4 === 0 ? "UTC" : (zones[Math.floor(random() * zones.length)] ?? "UTC");
-    const from = FROM + Math.floor(random() * (UNTIL - FROM));
+    const somewhen = FROM + Math.floor(random() * (UNTIL - FROM));
+    const from = i % 2 === 0 ? somewhen : dayBeforeChange(zone, somewhen);
     const { known, unknown } = compareWithCroner(randomExpression(random, i % 5 === 0), zone, from);
     tally.cases++;
     if (known > 0) tally.known++;
@@ -166,6 +167,13 @@ function proveWithCroner(zones: readonly string[], { shard, shards, seed, expres
     if (unknown) tally.differences++;
   }
   return tally;
+}
+
+/** A moment on the day before the next change of clocks; the moment given, where there is none. */
+function dayBeforeChange(zone: string, instant: number): number {
+  const moment = Temporal.Instant.fromEpochMilliseconds(instant).toZonedDateTimeISO(zone);
+  const change = moment.getTimeZoneTransition("next");
+  return change === null ? instant : change.epochMilliseconds - DAY_MS / 2;
 }
 
 function readJob(): Job {

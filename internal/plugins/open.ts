@@ -20,7 +20,7 @@ import { type Announcement, cleanText, type DeclaredSchedule, PROTOCOL, readAnno
 import type { Leftovers } from "./leftovers.ts";
 import type { PluginLimits } from "./limits.ts";
 import { orNothing } from "./patience.ts";
-import { freePort } from "./ports.ts";
+import type { Ports } from "./ports.ts";
 import { exitText, PluginProcess, type PrintedLine } from "./process.ts";
 import { Proxy } from "./proxy.ts";
 import { Session } from "./session.ts";
@@ -36,6 +36,7 @@ export interface HostSide {
   /** Folder of the Python SDK. */
   pythonPath: string;
   leftovers: Leftovers;
+  ports: Ports;
   /** Makes the token of one process of the plugin. */
   issueToken(plugin: string): string;
   /** Ends a token with its process. */
@@ -123,9 +124,9 @@ class Opening {
   }
 
   async #spawn(token: string): Promise<PluginProcess> {
-    const { env, home, pythonPath, leftovers, limits } = this.#host;
+    const { env, home, pythonPath, leftovers, limits, ports } = this.#host;
     // Our own runtimes choose a port and say it; a foreign program may not say it, so it must be told one.
-    const port = this.#source.kind === "executable" ? await freePort(env) : 0;
+    const port = this.#source.kind === "executable" ? await ports.take() : 0;
     const onLine = (line: PrintedLine) => this.#events.line(line);
     const process = new PluginProcess(env, {
       source: this.#source,

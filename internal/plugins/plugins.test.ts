@@ -42,7 +42,7 @@ test.each(REASONS)("a plugin that fails to start by %s says: %s", async (mode, r
   await using host = new Harness({
     enabled: ["odd"],
     write: (folder) => writeOdd(folder, "odd", mode),
-    limits: { handshakeMs: 2_500, portLineMs: 300, backoffFirstMs: 60_000 },
+    limits: { handshakeMs: mode.endsWith("-tcp") ? 500 : 20_000, portLineMs: 300, backoffFirstMs: 60_000 },
   });
   const status = await host.state("odd", "failed");
   expect(status.reason).toContain(reason);
@@ -96,7 +96,7 @@ test("a late plugin joins by a step of its own", async () => {
   await using host = new Harness({
     enabled: ["odd"],
     write: (folder) => writeOdd(folder, "odd", "slow-initialize"),
-    limits: { startupMs: 500 },
+    limits: { startupMs: 300 },
   });
   await host.plugins.settled;
   expect(host.registry.lane("odd.do")).toBeUndefined();

@@ -22,10 +22,11 @@ import { Leftovers } from "./leftovers.ts";
 import { PLUGIN_LIMITS, type PluginLimits } from "./limits.ts";
 import type { HostSide } from "./open.ts";
 import { orNothing } from "./patience.ts";
+import { Ports } from "./ports.ts";
 import type { PrintedLine } from "./process.ts";
 import { Supervisor } from "./supervisor.ts";
 
-export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits"> {
+export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | "ports"> {
   registry: Registry;
   /** Names from `[plugin] enabled`, in their order. */
   enabled: readonly string[];
@@ -49,7 +50,7 @@ export class Plugins implements Service {
     this.#options = options;
     const limits = { ...PLUGIN_LIMITS, ...options.limits };
     const leftovers = new Leftovers(options.env, join(options.home, "plugins.run.json"));
-    this.#host = { ...options, limits, leftovers };
+    this.#host = { ...options, limits, leftovers, ports: new Ports(options.env) };
     // Bundled ones first: a name of ours is kept by ours.
     for (const name of new Set([...options.find.bundled, ...options.enabled])) {
       checkPluginName(name);

@@ -11,17 +11,29 @@ import type { Env } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
 
 export const PORT_FIRST = 38_700;
-const PORTS = 2_000; // Room for many plugins of many hosts on one machine.
+export const PORTS_COUNT = 2_000; // Room for many plugins of many hosts on one machine.
 const TRIES_MAX = 200;
 
-/** Finds a free port of 127.0.0.1. Starts somewhere in the range, so that two hosts seldom reach for the same one. */
-export async function freePort(env: Env): Promise<number> {
-  const start = Math.floor(env.random() * PORTS);
-  for (let i = 0; i < TRIES_MAX; i++) {
-    const port = PORT_FIRST + ((start + i) % PORTS);
-    if (await isFree(port)) return port;
+/** Hands out ports one after the other, so that plugins that start side by side never get the same one. */
+export class Ports {
+  #next: number;
+
+  /** Starts somewhere in the range, so that two hosts seldom reach for the same port. */
+  constructor(env: Env) {
+    this.#next = Math.floor(env.random() * PORTS_COUNT);
   }
-  throw new Fault("exhausted", `No free port was found between ${PORT_FIRST} and ${PORT_FIRST + PORTS}.`);
+
+  /** Finds a port of 127.0.0.1 that is free now. Throws a Fault when there is none. */
+  async take(): Promise<number> {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const port = PORT_FIRST + (this.#next++ % PORTS_COUNT);
+      if (await isFree(port)) return port;
+    }
+    throw new Fault(
+      "failed",
+      `No free port was found between ${PORT_FIRST} and ${PORT_FIRST + PORTS_COUNT}.`,
+    );
+  }
 }
 
 function isFree(port: number): Promise<boolean> {

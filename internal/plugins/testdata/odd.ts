@@ -38,7 +38,7 @@ const domain: DomainPluginServiceServer = {
     if (mode === "slow-initialize") {
       return void setTimeout(
         () => answer(null, InitializeResponse.fromPartial({ handlerNames: handlers })),
-        1_500,
+        700,
       );
     }
     if (mode === "fail-initialize") return answer({ code: status.INTERNAL, details: "no database" });
@@ -191,15 +191,24 @@ if (mode === "mute-tcp") {
   server.addService(DomainPluginServiceService, domain);
   if (["stream", "empty-describe", "no-stream"].includes(mode)) server.addService(PluginServiceService, ours);
   const asked = ["late-port", "garbage", "one-connection"].includes(mode) ? 0 : Number(option("port"));
-  server.bindAsync(`127.0.0.1:${asked}`, ServerCredentials.createInsecure(), async (error, bound) => {
-    if (error) throw error;
-    const port = mode === "one-connection" ? await oneAtATime(bound) : bound;
-    if (mode === "garbage") {
-      process.stdout.write(Buffer.from(Array.from({ length: 40_000 }, (_, i) => (i * 7919) % 256)));
-      process.stdout.write("\nnot QNTX_PLUGIN_PORT=1\nQNTX_PLUGIN_PORT=abc\n");
-    }
-    const line = `QNTX_PLUGIN_PORT=${port}\n`;
-    if (mode === "late-port") setTimeout(() => process.stdout.write(line), 900);
-    else if (mode !== "no-port") process.stdout.write(line);
+  const bound = await bind(server, asked);
+  const port = mode === "one-connection" ? await oneAtATime(bound) : bound;
+  if (mode === "garbage") {
+    process.stdout.write(Buffer.from(Array.from({ length: 40_000 }, (_, i) => (i * 7919) % 256)));
+    process.stdout.write("\nnot QNTX_PLUGIN_PORT=1\nQNTX_PLUGIN_PORT=abc\n");
+  }
+  const line = `QNTX_PLUGIN_PORT=${port}\n`;
+  if (mode === "late-port") setTimeout(() => process.stdout.write(line), 900);
+  else if (mode !== "no-port") process.stdout.write(line);
+}
+
+/** The port asked for, or one of the next, as QNTX's own plugins do it. */
+function bind(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (!error) resolve(bound);
+      else if (mode === "no-port") reject(error);
+      else resolve(bind(server, port + 1));
+    });
   });
 }

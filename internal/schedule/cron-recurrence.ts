@@ -22,7 +22,11 @@ import { Memo } from "./memo.ts";
 import type { Recurrence, RecurrenceOptions } from "./recurrence.ts";
 import { type Stretch, type Zone, zoneOf } from "./zone.ts";
 
-/** A jump of the wall clock beyond this is a change of calendar, not of summer time. cronie draws the same line. */
+/**
+ * A jump of the wall clock beyond this is a change of calendar, not of summer time.
+ * cronie says the same, but counts one minute more, so that a gap of exactly three
+ * hours (Casey, 2020) makes nothing up there; here it does.
+ */
 export const JUMP_MAX_MS = 3 * 3_600_000;
 
 const CRONS_MAX = 4_096; // Up to 3 KB each. Beyond it, reading one again costs some microseconds.

@@ -103,6 +103,8 @@ export class Worker implements Service {
     const wishes = this.#stopping ? [] : this.#slots.wishes(this.#hotLanes());
     if (settlements.length === 0 && wishes.length === 0) return false;
     try {
+      // In this order: what a job said last is written while the job is still its own.
+      if (settlements.length > 0) void this.#flushProgress();
       const settled = settlements.length > 0 ? jobs.settle(settlements) : Promise.resolve([]);
       const claimed = wishes.length > 0 ? jobs.claim({ bootId, lanes: wishes }) : Promise.resolve([]);
       const [kept, work] = await Promise.all([settled, claimed]);

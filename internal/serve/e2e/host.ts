@@ -1,0 +1,206 @@
+/**
+ * A real host for end-to-end tests: the binary as a process of its own, on a data
+ * folder and a port of its own, driven by the command line as a person would.
+ *
+ * `QNTX_BIN` names the binary; without it the program runs from its source.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../../..");
+const START_LIMIT_MS = 60_000; // Generous: the machine may be busy with other tests.
+const LOOK_MS = 25;
+
+/** The words that start qntx. */
+export const QNTX: readonly string[] = process.env["QNTX_BIN"]
+  ? [process.env["QNTX_BIN"]]
+  : [process.execPath, "--no-install", "--no-env-file", "run", join(ROOT, "cmd/qntx/main.ts")];
+
+export interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A data folder with what a test puts into it, and the hosts that ran on it. */
+export class Place implements AsyncDisposable {
+  readonly home: string;
+  #running: RunningHost | null = null;
+
+  constructor(config = "") {
+    this.home = mkdtempSync(join(tmpdir(), "qntx-e2e-"));
+    this.write("qntx.toml", config);
+  }
+
+  /** Writes a file below the data folder. Returns its path. */
+  write(name: string, text: string, mode = 0o644): string {
+    const path = join(this.home, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text, { mode });
+    return path;
+  }
+
+  /** Runs one command line to its end. */
+  async cli(
+    words: readonly string[],
+    { stdin = "", vars = {} }: { stdin?: string; vars?: Record<string, string> } = {},
+  ): Promise<Ended> {
+    const child = Bun.spawn([...QNTX, ...words], {
+      cwd: this.home,
+      env: { PATH: process.env["PATH"] ?? "", HOME: this.home, QNTX_HOME: this.home, ...vars },
+      stdin: new TextEncoder().encode(stdin),
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [stdout, stderr, code] = await Promise.all([
+      child.stdout.text(),
+      child.stderr.text(),
+      child.exited,
+    ]);
+    return { code, stdout, stderr };
+  }
+
+  /** Runs a command line with --json and gives its answer. Throws what it said when it failed. */
+  async json<T = Record<string, unknown>>(...words: string[]): Promise<T> {
+    const { code, stdout, stderr } = await this.cli([...words, "--json"]);
+    if (code !== 0) throw new Error(`qntx ${words.join(" ")} ended with ${code}: ${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  /** Starts a host and resolves when it says that it is ready. */
+  async start({
+    words = [],
+    vars = {},
+  }: { words?: readonly string[]; vars?: Record<string, string> } = {}): Promise<RunningHost> {
+    const child = Bun.spawn([...QNTX, "serve", "--port", "0", ...words], {
+      cwd: this.home,
+      env: { PATH: process.env["PATH"] ?? "", HOME: this.home, QNTX_HOME: this.home, ...vars },
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    this.#running = new RunningHost(child);
+    await this.#running.said(/qntx is ready/);
+    return this.#running;
+  }
+
+  /** Waits until the probe gives something; what is waited for is named when it does not come. */
+  async until<T>(
+    what: string,
+    probe: () => Promise<T | null | undefined | false>,
+    limitMs = START_LIMIT_MS,
+  ): Promise<T> {
+    for (const until = performance.now() + limitMs; performance.now() < until; await Bun.sleep(LOOK_MS)) {
+      const found = await probe();
+      if (found !== null && found !== undefined && found !== false) return found;
+    }
+    throw new Error(
+      `Waited ${limitMs} ms in vain for ${what}. The host said:\n${this.#running?.text.slice(-4_000)}`,
+    );
+  }
+
+  /** The job with this id once it has ended. */
+  ended(id: string, limitMs?: number): Promise<JobShown> {
+    const isOver = ({ state }: JobShown) => ["completed", "failed", "cancelled"].includes(state);
+    return this.until(
+      `the end of job ${id}`,
+      async () => {
+        const job = await this.json<JobShown>("job", "show", id);
+        return isOver(job) && job;
+      },
+      limitMs,
+    );
+  }
+
+  /** Waits until handlers are registered and jobs run. */
+  async working(): Promise<void> {
+    await this.#running?.said(/jobs run/);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#running?.kill();
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+export interface JobShown {
+  id: string;
+  state: string;
+  handler: string;
+  attempt: number;
+  result: unknown;
+  error: { message: string; kind: string } | null;
+  progress: { current: number; total: number; message: string } | null;
+  waiting: string | null;
+  pluginVersion: string | null;
+  payload: unknown;
+  scheduleId: string | null;
+  costActual: number;
+  lost: number;
+  interrupted: number;
+}
+
+/** One run of the host. */
+export class RunningHost {
+  readonly process: Bun.Subprocess<"ignore", "ignore", "pipe">;
+  text = "";
+  #changed = Promise.withResolvers<void>();
+
+  constructor(child: Bun.Subprocess<"ignore", "ignore", "pipe">) {
+    this.process = child;
+    void this.#read();
+  }
+
+  get address(): string {
+    return /address=(\S+)/.exec(this.text)?.[1] ?? "";
+  }
+
+  /** The pid of the process that does the work, behind its keeper. */
+  get pid(): number {
+    const children = readFileSync(
+      `/proc/${this.process.pid}/task/${this.process.pid}/children`,
+      "utf8",
+    ).trim();
+    return Number(children.split(" ")[0] || this.process.pid);
+  }
+
+  /** Resolves when the host has printed something that matches. */
+  async said(pattern: RegExp, limitMs = START_LIMIT_MS): Promise<void> {
+    const limit = Bun.sleep(limitMs).then(() => "late" as const);
+    while (!pattern.test(this.text)) {
+      const next = await Promise.race([
+        this.#changed.promise,
+        this.process.exited.then(() => "ended" as const),
+        limit,
+      ]);
+      if (pattern.test(this.text)) return;
+      if (next === "late" || next === "ended")
+        throw new Error(
+          `The host ${next === "late" ? "did not say" : "ended before"} ${pattern}:\n${this.text}`,
+        );
+    }
+  }
+
+  /** Asks it to end and waits. Resolves with its exit code. */
+  async stop(): Promise<number> {
+    this.process.kill("SIGTERM");
+    return this.process.exited;
+  }
+
+  /** Ends it without asking: keeper and host together. */
+  async kill(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    this.process.kill("SIGKILL");
+    await this.process.exited;
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of this.process.stderr) {
+      this.text += decoder.decode(chunk, { stream: true });
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers<void>();
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * System: programs of other people that the tests are held against, and that no
+ * npm package carries. Installed where this is Debian and we may; elsewhere the
+ * tests that need one say so.
+ */
+
+/** A program or module, how to see that it is there, and the Debian packages that bring it. */
+const NEEDED = [
+  { what: "git", probe: ["git", "--version"], packages: ["git"] },
+  {
+    what: "python3 with gRPC",
+    probe: ["/usr/bin/python3", "-c", "import grpc"],
+    packages: ["python3", "python3-grpcio"],
+  },
+  { what: "protoc", probe: ["protoc", "--version"], packages: ["protobuf-compiler", "libprotobuf-dev"] },
+  {
+    what: "protoc's Python gRPC plugin",
+    probe: ["which", "grpc_python_plugin"],
+    packages: ["protobuf-compiler-grpc", "python3-protobuf"],
+  },
+] as const;
+
+/** Installs what is missing, if it can. Returns what is still missing. */
+export function installSystem(): string[] {
+  const missing = NEEDED.filter(({ probe }) => !succeeds(probe));
+  if (missing.length === 0) return [];
+  if (process.getuid?.() === 0 && succeeds(["which", "apt-get"])) {
+    const packages = missing.flatMap((need) => need.packages);
+    process.stdout.write(`Installing ${packages.join(" ")}\n`);
+    const quiet = {
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+      stdio: ["ignore", "ignore", "inherit"] as const,
+    };
+    Bun.spawnSync(["apt-get", "update", "-qq"], { ...quiet, stdio: [...quiet.stdio] });
+    Bun.spawnSync(["apt-get", "install", "-y", "-qq", ...packages], { ...quiet, stdio: [...quiet.stdio] });
+  }
+  return NEEDED.filter(({ probe }) => !succeeds(probe)).map(({ what }) => what);
+}
+
+function succeeds(argv: readonly string[]): boolean {
+  try {
+    return Bun.spawnSync([...argv], { stdio: ["ignore", "ignore", "ignore"] }).exitCode === 0;
+  } catch {
+    return false;
+  }
+}

@@ -165,6 +165,7 @@ describe("job", () => {
   const endings: [string, unknown, object][] = [
     ["a value is the result", ["probe.echo", { a: [1, "ü"] }], { success: true, result: '{"a":[1,"ü"]}' }],
     ["nothing is an empty result", ["probe.echo"], { success: true, result: "" }],
+    ["a handler may be named with its plugin", ["probe/probe.echo", 1], { success: true, result: "1" }],
     ["bytes stay bytes", ["other.name"], { success: true, result: "\0bytes" }],
     [
       "an exception says its class, and is retried",
@@ -444,7 +445,7 @@ describe("host", () => {
         made: "mine",
         listed: 2,
         refused: {
-          code: "aborted",
+          code: "ABORTED",
           says: "every: too often.",
           fields: { every: "too often" },
           hint: "Wait.",
@@ -490,9 +491,15 @@ describe("host", () => {
       expect(text.headers).toContainEqual({ name: "x-mode", values: ["m"] });
 
       expect((await plugin.http("GET", "/files/a/b")).body.toString()).toBe("/files/a/b");
-      expect((await plugin.http("GET", "/nowhere")).statusCode).toBe(404);
-      const broken = await plugin.http("POST", "/text", "{}");
-      expect([broken.statusCode, broken.body.toString()]).toEqual([500, `{"error":"KeyError: 'n'"}`]);
+      const refusals: [string, string, number, string][] = [
+        ["GET", "/nowhere", 404, "Plugin probe has no route /nowhere.\n"],
+        ["GET", "/text", 405, "/text answers POST.\n"],
+        ["POST", "/text", 500, "Plugin probe failed to answer.\n"],
+      ];
+      for (const [method, path, code, sentence] of refusals) {
+        const answer = await plugin.http(method, path, "{}");
+        expect([answer.statusCode, answer.body.toString()]).toEqual([code, sentence]);
+      }
     },
     BOUND_MS,
   );

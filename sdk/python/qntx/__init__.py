@@ -176,6 +176,11 @@ class Plugin:
         """Any handler's name; ours may be called by their keys."""
         return self._key(name) if self._key(name) in self._jobs else name
 
+    def _handler(self, name: str) -> Handler | None:
+        """By its announced name, also with the plugin in front: "hello/hello.greet"."""
+        plugin, slash, rest = name.partition("/")
+        return self._jobs.get(rest if slash and plugin == self.name else name)
+
     def _set_jobs(self, jobs: dict) -> None:
         self._jobs = {self._key(name): run if isinstance(run, Handler) else Handler(run) for name, run in jobs.items()}
         self._on_change()

@@ -42,8 +42,8 @@ class Snooze(Exception):
 class HostError(Exception):
     """The host refused, or did not answer.
 
-    code         gRPC's name for why: "not_found", "permission_denied", "invalid_argument",
-                 "resource_exhausted", "unavailable" …; "failed" from QNTX's own services
+    code         gRPC's word for why: "NOT_FOUND", "PERMISSION_DENIED", "INVALID_ARGUMENT",
+                 "RESOURCE_EXHAUSTED", "UNAVAILABLE" …
     fields       what is wrong, by the name of the wrong field
     hint         what to do about it
     retry_after  seconds; 0 when not said. A handler that lets the error through waits so long.

@@ -25,6 +25,7 @@ if typing.TYPE_CHECKING:
 
 CALL_TIMEOUT_S = 30.0  # A host that needs longer is not going to answer.
 CALLS_MAX = 32  # Async calls under way, watches included; more of them wait for their turn.
+BATCH = 500  # Attestations per call: a message of some hundred kilobytes.
 LIST_MAX = 10_000  # Schedules that list() collects: far above any quota.
 
 
@@ -63,7 +64,7 @@ class Host:
         service = path.split("/")[0]
         endpoint = self._endpoints[service]
         if not endpoint:
-            raise HostError("unavailable", f"The host does not offer {service} to this plugin.")
+            raise HostError("UNAVAILABLE", f"The host does not offer {service} to this plugin.")
         if endpoint not in self._channels:
             self._channels[endpoint] = grpc.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
         read = message_class(method(path).output_type).FromString
@@ -115,7 +116,7 @@ class Scheduler:
             try:
                 return _schedule(self._host._ask("qntx.v1.HostService/GetSchedule", v1.ScheduleRef(id=id_or_name)))
             except HostError as error:
-                if error.code == "not_found":
+                if error.code == "NOT_FOUND":
                     return None
                 raise
 
@@ -138,7 +139,7 @@ class Scheduler:
 
     def update(self, id_or_name: str, **change) -> typing.Any:
         """Changes every, cron, at, timezone, payload, description, name; what is not
-        given stays. With `revision` it is refused (code "aborted") when the schedule
+        given stays. With `revision` it is refused (code "ABORTED") when the schedule
         has changed since then."""
         if "payload" in change:
             change["payload"] = write_json(change["payload"])
@@ -214,12 +215,16 @@ class Attestations:
         return self._host._answer(ask)
 
     def create_many(self, attestations: typing.Iterable[dict]) -> typing.Any:
-        """Writes several in one step; the answer is how many were written."""
+        """Writes several; the answer is how many were written."""
         commands = [_command(**each) for each in attestations]
 
         def ask():
-            request = protocol.BatchGenerateAttestationRequest(auth_token=self._host._token, commands=commands)
-            return self._ask("BatchGenerateAndCreateAttestations", request).created
+            created = 0
+            for at in range(0, len(commands), BATCH):
+                request = protocol.BatchGenerateAttestationRequest(
+                    auth_token=self._host._token, commands=commands[at:at + BATCH])
+                created += self._ask("BatchGenerateAndCreateAttestations", request).created
+            return created
 
         return self._host._answer(ask)
 
@@ -248,7 +253,7 @@ class Attestations:
     def _ask(self, name: str, request) -> typing.Any:
         answer = self._host._ask(f"protocol.ATSStoreService/{name}", request)
         if not answer.success:
-            raise HostError("failed", answer.error or f"{name} was refused.")
+            raise HostError("UNKNOWN", answer.error or f"{name} was refused.")
         return answer
 
 
@@ -287,7 +292,7 @@ def host_error(error: grpc.RpcError) -> HostError:
     for key, value in error.trailing_metadata() or ():
         if key == "qntx-fields-bin":
             details = v1.FieldFaults.FromString(value)
-    return HostError(error.code().name.lower(), error.details() or error.code().name,
+    return HostError(error.code().name, error.details() or error.code().name,
                      {each.field: each.message for each in details.fields}, details.hint,
                      details.retry_after_ms / 1000)
 

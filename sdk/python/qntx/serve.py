@@ -125,7 +125,7 @@ class Runner:
 
     def start(self, job: Job, ended: typing.Callable[[], None]) -> None:
         """Runs the job's handler; calls `ended` when the job has said how it ended."""
-        handler = self._plugin._jobs.get(job.handler)
+        handler = self._plugin._handler(job.handler)
         with self._changed:
             self._jobs.add(job)
 

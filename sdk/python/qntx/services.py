@@ -18,6 +18,7 @@ from .outbox import Outbox
 from .wire import protocol, v1, write_json
 
 if typing.TYPE_CHECKING:
+    from . import Plugin
     from .serve import Server
 
 
@@ -48,7 +49,8 @@ class DomainPlugin:
         return protocol.Empty()
 
     def Health(self, request, context):
-        return protocol.HealthResponse(healthy=True, details={"running": str(self._server.runner.running)})
+        return protocol.HealthResponse(healthy=True, message="running",
+                                       details={"jobs": str(self._server.runner.running)})
 
     def ConfigSchema(self, request, context):
         return protocol.ConfigSchemaResponse()
@@ -60,17 +62,17 @@ class DomainPlugin:
         url, verb = urllib.parse.urlsplit(request.path), request.method.upper()
         run = self._plugin._route(verb, url.path)
         if run is None:
-            return _http(Response({"error": f"{self._plugin.name} has no {verb} {url.path}."}, 404))
+            return _no_route(self._plugin, url.path)
         headers = {header.name.lower(): ", ".join(header.values) for header in request.headers}
         asked = Request(verb, url.path, dict(urllib.parse.parse_qsl(url.query, True)), headers, request.body)
         try:
             return _http(self._server.runner.call(run, asked, self._plugin.host))
-        except Exception as error:
-            traceback.print_exc()
-            return _http(Response({"error": sentence_of(error)}, 500))
+        except Exception:
+            traceback.print_exc()  # For the plugin's log; who asked over HTTP may be anybody.
+            return _http(Response(f"Plugin {self._plugin.name} failed to answer.\n", 500))
 
     def ExecuteJob(self, request, context):
-        if request.handler_name not in self._plugin._jobs:
+        if self._plugin._handler(request.handler_name) is None:
             context.abort(grpc.StatusCode.NOT_FOUND,
                           f"{self._plugin.name} has no handler {json.dumps(request.handler_name)}.")
         timeout_ms = max(0, min(request.timeout_secs * 1000, 2**32 - 1))
@@ -202,6 +204,13 @@ def _answer(outbox: Outbox, version: str):
             answer.success, answer.result, answer.cost_actual = finish.success, finish.result, finish.cost
             answer.error = "\n".join(filter(None, (finish.error.message, finish.error.stack)))
     return answer
+
+
+def _no_route(plugin: Plugin, path: str):
+    allowed = ", ".join(dict.fromkeys(verb for verb, _ in plugin._routes if plugin._route(verb, path)))
+    if allowed:
+        return _http(Response(f"{path} answers {allowed}.\n", 405, {"allow": allowed}))
+    return _http(Response(f"Plugin {plugin.name} has no route {path}.\n", 404))
 
 
 def _http(answer: object):

@@ -111,7 +111,7 @@ export class PluginProcess {
 
   /** Waits until so many jobs run. */
   async running(count: number): Promise<void> {
-    while (Number((await this.health()).details["running"]) !== count);
+    while (Number((await this.health()).details["jobs"]) !== count);
   }
 
   async shutdown(): Promise<void> {

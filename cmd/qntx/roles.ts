@@ -25,4 +25,5 @@ async function playBundled([name = "", ...rest]: readonly string[]): Promise<voi
 const BUNDLED: Record<string, () => Promise<{ default: PluginDefinition }>> = {
   ixgest: () => import("../../internal/bundled/ixgest/ixgest.ts"),
   "ix-json": () => import("../../internal/bundled/ix-json/ix-json.ts"),
+  python: () => import("../../internal/bundled/python/plugin.ts"),
 };

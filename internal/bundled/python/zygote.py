@@ -60,7 +60,7 @@ class Zygote:
 
     def __init__(self):
         self.pid = os.getpid()
-        self.root = tempfile.mkdtemp(prefix="qntx-python-")
+        self.root = room(os.getcwd(), self.pid)
         self.children = {}
         self.orders = b""
         self.news = []
@@ -524,6 +524,26 @@ def read_json(text):
 def write_all(fd, data):
     while data:
         data = data[os.write(fd, data):]
+
+
+def room(base, pid):
+    """The folder of this zygote's jobs. Removes those of zygotes that are gone, killed perhaps."""
+    for name in os.listdir(base):
+        if re.fullmatch(r"jobs-\d+", name) and not lives(int(name[5:])):
+            shutil.rmtree(os.path.join(base, name), ignore_errors=True)
+    path = os.path.join(base, f"jobs-{pid}")
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    return path
+
+
+def lives(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # Somebody else's now.
+    return True
 
 
 def has_ended(pid):

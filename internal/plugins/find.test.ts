@@ -94,7 +94,6 @@ test("one that is missing lists every place that was tried", () => {
   expect(faultOf(() => findPlugin("x", options([]))).message).toContain("[plugin] paths is empty");
 });
 
-// biome-ignore format: one name a place.
 const BAD_NAMES = [
   "",
   ".",

@@ -75,10 +75,14 @@ export class Leftovers {
   }
 
   #write(): void {
-    mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
     const next = `${this.#path}.next`;
-    writeFileSync(next, JSON.stringify([...this.#entries.values()]), { mode: 0o600 });
-    renameSync(next, this.#path);
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+      writeFileSync(next, JSON.stringify([...this.#entries.values()]), { mode: 0o600 });
+      renameSync(next, this.#path);
+    } catch {
+      // A full disk must not end the host: its keeper still sees to the processes.
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { FakeEnv } from "../base/fake-env.ts";
-import { LINE_BYTES_MAX, LineRing, LineSplitter, PRINTED_BYTES_PER_SECOND_MAX, readLines } from "./lines.ts";
+import { LINE_BYTES_MAX, LineRing, LineSplitter, READ_BURST, READ_PER_SECOND, readLines } from "./lines.ts";
 
 function split(...chunks: (string | Uint8Array)[]): string[] {
   const lines: string[] = [];
@@ -27,22 +27,25 @@ test("a line has a greatest length, and what follows it is a line of its own", (
   expect(second).toBe("next");
 });
 
-test("bytes beyond the second's budget are dropped, and it is said where", async () => {
+test("who prints more than can be kept is read more slowly, and nothing is lost", async () => {
   const env = new FakeEnv();
-  const lines: string[] = [];
-  const full = Buffer.from(`${"x".repeat(99)}\n`.repeat(PRINTED_BYTES_PER_SECOND_MAX / 100));
+  env.soon = (work) => work();
+  let count = 0;
+  const chunk = Buffer.from("x\n".repeat(1_000));
   async function* printed() {
-    yield full;
-    yield Buffer.from("lost\n".repeat(1_000));
-    await env.advance(1_000);
-    yield Buffer.from("after\n");
+    for (let i = 0; i < 100; i++) yield chunk;
   }
-  await readLines(env, printed(), (line) => lines.push(line));
-  expect(lines).toHaveLength(Math.floor(PRINTED_BYTES_PER_SECOND_MAX / 100) + 2);
-  expect(lines.slice(-2)).toEqual([
-    "… 5000 bytes were dropped here: more was printed than is kept.",
-    "after",
-  ]);
+  let done = false;
+  const reading = readLines(env, printed(), () => count++).then(() => (done = true));
+  await env.advance(1);
+  expect(count).toBeGreaterThan(READ_BURST / 202 - 5_000); // The burst is read at once.
+  expect(count).toBeLessThan(READ_BURST / 202 + 5_000);
+  const before = count;
+  await env.advance(2_000);
+  expect(Math.abs(count - before - (2 * READ_PER_SECOND) / 202)).toBeLessThan(2_100);
+  while (!done) await env.advance(1_000);
+  await reading;
+  expect(count).toBe(100_000);
 });
 
 test("the ring has the newest lines", () => {

@@ -22,7 +22,7 @@ import type { PluginLimits } from "./limits.ts";
 import { orNothing } from "./patience.ts";
 import type { Ports } from "./ports.ts";
 import { exitText, PluginProcess, type PrintedLine } from "./process.ts";
-import { Proxy } from "./proxy.ts";
+import { PluginProxy } from "./proxy.ts";
 import { Session } from "./session.ts";
 
 /** What the host gives to every plugin. */
@@ -229,9 +229,13 @@ class Opening {
     throw new Fault("failed", `It failed to initialize: ${answerText(answer)}.`);
   }
 
-  async #openProxy(connection: Connection, announcement: Announcement, version: string): Promise<Proxy> {
+  async #openProxy(
+    connection: Connection,
+    announcement: Announcement,
+    version: string,
+  ): Promise<PluginProxy> {
     const usual = announcement.stream ? CONCURRENCY_STREAM : CONCURRENCY_UNARY;
-    const proxy = new Proxy({
+    const proxy = new PluginProxy({
       plugin: this.#source.name,
       version,
       concurrency: announcement.concurrency || usual,

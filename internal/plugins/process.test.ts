@@ -112,11 +112,11 @@ test("the port line is taken, what is nearly one is a line, and an end without l
   expect(one.lines).toEqual(["hello", "QNTX_PLUGIN_PORT=1x", " QNTX_PLUGIN_PORT=1", "last"]);
 });
 
-test("stop closes the lifeline first, and a process that follows it is not signalled", async () => {
+test("stop closes the lifeline, and twice is once", async () => {
   await using one = run("trap 'echo term' TERM; echo up; cat; echo eof; exit 4");
   await one.printed(1);
   const exit = one.running.stop(5_000);
-  expect(one.running.stop(1)).toBe(exit); // Twice is once.
+  expect(one.running.stop(1)).toBe(exit);
   expect(await exit).toMatchObject({ signal: null });
   expect(one.lines).toContain("eof");
 });

@@ -1,5 +1,5 @@
 /**
- * Proxy: what Pulse calls to run a job in a plugin. One for each process; when
+ * PluginProxy: what Pulse calls to run a job in a plugin. One for each process; when
  * the process dies, every attempt in it is settled at that moment and the proxy
  * takes no other.
  */
@@ -34,7 +34,7 @@ interface Held {
   onAbort(): void;
 }
 
-export class Proxy implements Executor {
+export class PluginProxy implements Executor {
   readonly plugin: string;
   readonly version: string;
   readonly concurrency: number;

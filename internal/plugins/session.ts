@@ -7,7 +7,7 @@ import type { PluginSource } from "./find.ts";
 import type { Announcement } from "./guard.ts";
 import type { PluginLimits } from "./limits.ts";
 import { exitText, type PluginProcess } from "./process.ts";
-import type { DeathCause, Proxy } from "./proxy.ts";
+import type { DeathCause, PluginProxy } from "./proxy.ts";
 
 /** What `openSession` has put together. */
 export interface SessionParts {
@@ -15,7 +15,7 @@ export interface SessionParts {
   /** Null for a plugin that runs elsewhere. */
   process: PluginProcess | null;
   connection: Connection;
-  proxy: Proxy;
+  proxy: PluginProxy;
   announcement: Announcement;
   version: string;
   description: string;
@@ -28,7 +28,7 @@ export class Session {
   readonly source: PluginSource;
   readonly process: PluginProcess | null;
   readonly connection: Connection;
-  readonly proxy: Proxy;
+  readonly proxy: PluginProxy;
   readonly announcement: Announcement;
   readonly version: string;
   readonly description: string;

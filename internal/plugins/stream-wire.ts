@@ -19,11 +19,15 @@ import { formatInstant } from "../base/instant.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Attempt, CancelReason, JobLogLine } from "../pulse/executor.ts";
 import { endingOfFinish } from "./endings.ts";
+import { Meter } from "./meter.ts";
 import { cleanLine, cleanProgress, readHandlers, type Warn } from "./guard.ts";
 import type { Wire, WireEvents } from "./wire.ts";
 
 export const OPEN_LIMIT_MS = 10_000; // For the first message: the plugin has just answered Initialize.
 const STARTS_PER_MESSAGE_MAX = 500; // Encoding stays below some milliseconds.
+export const TALK_PER_SECOND = 4_194_304; // Bytes of lines, progress and signs of life; 20,000 short lines. Endings are not counted: we asked for them.
+export const TALK_BURST = 10 * TALK_PER_SECOND; // A job that says much at once is not held up.
+const TALK_COST = 200; // What one of these costs beside its bytes, in bytes.
 const BYTES_PER_MESSAGE_MAX = 1_048_576; // Far below the 4 MiB that a stock gRPC server takes.
 
 export interface StreamEvents extends WireEvents {
@@ -42,6 +46,7 @@ export class StreamWire implements Wire {
   readonly #call: Call;
   readonly #events: StreamEvents;
   readonly #opened = Promise.withResolvers<void>();
+  readonly #talk: Meter;
   #starts: JobStart[] = [];
   #cancels: JobCancel[] = [];
   #drain = false;
@@ -55,6 +60,7 @@ export class StreamWire implements Wire {
     this.#env = env;
     this.#call = call;
     this.#events = events;
+    this.#talk = new Meter(env, { perSecond: TALK_PER_SECOND, burst: TALK_BURST });
     this.#opened.promise.catch(() => {}); // Who waits in `opened` hears of it.
     call.on("data", (message: PluginMessage) => this.#take(message));
     call.on("drain", () => this.#resume());
@@ -119,6 +125,7 @@ export class StreamWire implements Wire {
 
   #take(message: PluginMessage): void {
     if (message.ready) this.#opened.resolve();
+    this.#weigh(message);
     for (const progress of message.progress) {
       const clean = cleanProgress(progress);
       if (clean) this.#events.progress(progress, clean);
@@ -132,6 +139,18 @@ export class StreamWire implements Wire {
       const names = handlers.map(({ name }) => name);
       this.#events.handlersChanged(readHandlers(names, handlers, this.#events.warn));
     }
+  }
+
+  /** A plugin that talks more than anybody can keep is listened to more slowly. */
+  #weigh({ logs, progress, beats }: PluginMessage): void {
+    const count = logs.length + progress.length + beats.length;
+    if (count === 0) return;
+    const bytes = logs.reduce((sum, { message, fields }) => sum + message.length + fields.length, 0);
+    this.#talk.spend(bytes + count * TALK_COST);
+    const debtMs = this.#talk.debtMs();
+    if (debtMs === 0 || this.#call.isPaused()) return;
+    this.#call.pause();
+    this.#env.after(debtMs, () => this.#call.resume());
   }
 
   /** Hands on lines of one job together. */

@@ -64,15 +64,8 @@ export async function serve(options: ServeOptions): Promise<void> {
 async function run(options: ServeOptions, { store }: OpenedStore): Promise<void> {
   const { env, log, config, version, signals } = options;
   const nodeId = await store.nodes.nodeId();
-  const pulse = new Pulse({
-    env,
-    log,
-    store,
-    nodeId,
-    version,
-    napMs: config.pulse.napMs,
-    jobsMax: config.pulse.workers,
-  });
+  const { napMs, workers: jobsMax } = config.pulse;
+  const pulse = new Pulse({ env, log, store, nodeId, version, napMs, jobsMax });
   const tokens = new Tokens(env);
   let host: Host | null = null;
   const contextOf = (principal: Principal): Context => ({
@@ -88,8 +81,9 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   await callbacks.listen();
   const plugins = new Plugins({
     ...pluginOptions(options, { registry: pulse.registry, tokens, endpoint: () => callbacks.endpoint }),
-    declare: async (plugin, schedules) =>
-      void (await declareSchedules(contextOf({ kind: "host" }), { kind: "plugin", name: plugin }, schedules)),
+    declare: async (name, schedules) => {
+      await declareSchedules(contextOf(HOST), { kind: "plugin", name }, schedules);
+    },
     onChange: () => pulse.jobsAdded(),
   });
   const live = new LiveHost({
@@ -100,19 +94,9 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     attested: (list) => callbacks.watches.tell(list),
   });
   host = live;
-  const http = new HttpServer({
-    log,
-    hostname: config.serve.host,
-    port: config.serve.port,
-    socketPath: socketPath(config.home),
-    token: operatorToken(env, config.home),
-    context: () => contextOf({ kind: "operator", name: "operator" }),
-    ready: () => live.ready,
-    toPlugin: (name, path, request) => toPlugin(plugins, name, path, request),
-  });
-  live.address = `http://${config.serve.host}:${http.port}`;
+  const http = listen(options, { live, plugins, contextOf });
   try {
-    await declareFileSchedules(contextOf({ kind: "host" }), config);
+    await declareFileSchedules(contextOf(HOST), config);
     options.onStarted?.(() => plugins.killAll());
     options.onReady({ address: live.address, home: config.home });
     const worker = whenSettled(pulse.worker, plugins, () => {
@@ -125,6 +109,31 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     await http.close();
     callbacks.close();
   }
+}
+
+const HOST: Principal = { kind: "host" };
+const OPERATOR: Principal = { kind: "operator", name: "operator" };
+
+interface Parts {
+  live: LiveHost;
+  plugins: Plugins;
+  contextOf: (principal: Principal) => Context;
+}
+
+/** Opens the host's two doors and notes its address. */
+function listen({ env, log, config }: ServeOptions, { live, plugins, contextOf }: Parts): HttpServer {
+  const http = new HttpServer({
+    log,
+    hostname: config.serve.host,
+    port: config.serve.port,
+    socketPath: socketPath(config.home),
+    token: operatorToken(env, config.home),
+    context: () => contextOf(OPERATOR),
+    ready: () => live.ready,
+    toPlugin: (name, path, request) => toPlugin(plugins, name, path, request),
+  });
+  live.address = `http://${config.serve.host}:${http.port}`;
+  return http;
 }
 
 /** The worker behind the barrier: it claims nothing before the first registration step. */

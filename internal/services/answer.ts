@@ -8,7 +8,10 @@
 import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { Fault, type FaultCode, messageOf } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
+import type { AnyOperation, Context } from "../operations/operation.ts";
+import { authorized } from "../operations/run.ts";
 import { FieldFaults } from "../wire/host.ts";
+import { byMetadata, byToken, type ServiceOptions } from "./door.ts";
 
 /** One sentence for what is our own mistake: the details are in the log, not in a plugin's hands. */
 const INTERNAL = "qntx made a mistake here; its log says which.";
@@ -20,31 +23,45 @@ export function sentenceOf(error: unknown, log: Log, method: string): string {
   return INTERNAL;
 }
 
-/** A method of QNTX's protocol: `fail` makes its answer from a sentence. */
-export function legacy<Request, Response>(
-  log: Log,
-  method: string,
-  run: (request: Request) => Promise<NoInfer<Response>>,
+/**
+ * A method of QNTX's protocol: the caller is looked up and may do what `operation`
+ * is, before `run` sees the request; `fail` makes the answer of a sentence.
+ */
+export function legacy<Request extends { authToken: string }, Response>(
+  options: ServiceOptions,
+  operation: AnyOperation,
+  run: (context: Context, request: Request) => Promise<NoInfer<Response>>,
   fail: (sentence: string) => NoInfer<Response>,
 ): handleUnaryCall<Request, Response> {
+  const { log } = options;
+  const attempt = async (request: Request) => {
+    const context = byToken(options, request.authToken);
+    authorized(context, operation);
+    return run(context, request);
+  };
   return (call, callback) => {
-    run(call.request).then(
+    attempt(call.request).then(
       (response) => callback(null, response),
-      (error: unknown) => callback(null, fail(sentenceOf(error, log, method))),
+      (error: unknown) => callback(null, fail(sentenceOf(error, log, operation.name))),
     );
   };
 }
 
 /** A method of our own protocol. */
 export function unary<Request, Response>(
-  log: Log,
-  method: string,
-  run: (request: Request, call: ServerUnaryCall<Request, Response>) => Promise<NoInfer<Response>>,
+  options: ServiceOptions,
+  operation: AnyOperation,
+  run: (context: Context, request: Request) => Promise<NoInfer<Response>>,
 ): handleUnaryCall<Request, Response> {
+  const attempt = async (call: ServerUnaryCall<Request, Response>) => {
+    const context = byMetadata(options, call);
+    authorized(context, operation);
+    return run(context, call.request);
+  };
   return (call, callback) => {
-    run(call.request, call).then(
+    attempt(call).then(
       (response) => callback(null, response),
-      (error: unknown) => callback(statusOf(error, log, method)),
+      (error: unknown) => callback(statusOf(error, options.log, operation.name)),
     );
   };
 }
@@ -74,4 +91,9 @@ export function statusOf(error: unknown, log: Log, method: string) {
   }).finish();
   metadata.set("qntx-fields-bin", Buffer.from(trailer));
   return { code: STATUS[error.code], details: error.message, metadata };
+}
+
+/** Ends a stream of ours with the status of what was thrown. */
+export function endWith(stream: { destroy(error: Error): void }, error: unknown, log: Log): void {
+  stream.destroy(Object.assign(new Error(messageOf(error)), statusOf(error, log, "stream")));
 }

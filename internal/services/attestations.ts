@@ -10,101 +10,96 @@ import {
   statementInput,
 } from "../operations/attestation.ts";
 import type { Context } from "../operations/operation.ts";
-import { authorized, parseInput } from "../operations/run.ts";
+import { parseInput } from "../operations/parse-input.ts";
+import { authorized } from "../operations/run.ts";
 import type {
   AttestationCommandMessage,
   AttestationFilterMessage,
   AttestationMessage,
   ATSStoreServiceServer,
+  GetAttestationsMessage,
 } from "../wire/host.ts";
-import { legacy, statusOf } from "./answer.ts";
+import { endWith, legacy } from "./answer.ts";
 import { byToken, type ServiceOptions } from "./door.ts";
 
 const SOURCE_DEFAULT = "plugin"; // What QNTX writes when a plugin names none.
 
 export function attestationService(options: ServiceOptions): ATSStoreServiceServer {
-  const { log } = options;
-  const open = (token: string, way: "read" | "write") => {
-    const context = byToken(options, token);
-    authorized(context, way === "read" ? attestationQuery : attestationCreate);
-    return context;
-  };
+  return { ...writing(options), ...reading(options) };
+}
+
+type Writing = "createAttestation" | "generateAndCreateAttestation" | "batchGenerateAndCreateAttestations";
+
+function writing(options: ServiceOptions): Pick<ATSStoreServiceServer, Writing> {
   return {
     createAttestation: legacy(
-      log,
-      "CreateAttestation",
-      async ({ authToken, attestation }) => {
-        const context = open(authToken, "write");
+      options,
+      attestationCreate,
+      async (context, { attestation }) => {
         if (!attestation) throw new Fault("usage", "attestation is nil");
-        const statement = {
-          ...readCommand(context, commandOf(attestation)),
-          ...(attestation.id ? { id: attestation.id } : {}),
-        };
-        await attest(context, [statement]);
+        const statement = readCommand(context, commandOf(attestation));
+        await attest(context, [attestation.id ? { ...statement, id: attestation.id } : statement]);
         return { success: true, error: "" };
       },
       refused,
     ),
-    attestationExists: legacy(
-      log,
-      "AttestationExists",
-      async ({ authToken, id }) => {
-        const context = open(authToken, "read");
-        return { exists: (await context.store.attestations.get(id)) !== null };
-      },
-      () => ({ exists: false }),
-    ),
     generateAndCreateAttestation: legacy(
-      log,
-      "GenerateAndCreateAttestation",
-      async ({ authToken, command }) => {
-        const context = open(authToken, "write");
+      options,
+      attestationCreate,
+      async (context, { command }) => {
         const [written] = await attest(context, [readCommand(context, command)]);
         return { success: true, error: "", attestation: written && attestationMessage(written) };
       },
       (error) => ({ ...refused(error), attestation: undefined }),
     ),
     batchGenerateAndCreateAttestations: legacy(
-      log,
-      "BatchGenerateAndCreateAttestations",
-      async ({ authToken, commands }) => {
-        const context = open(authToken, "write");
-        const written = await attest(
-          context,
-          commands.map((command) => readCommand(context, command)),
-        );
+      options,
+      attestationCreate,
+      async (context, { commands }) => {
+        const statements = commands.map((command) => readCommand(context, command));
+        const written = await attest(context, statements);
         return { success: true, error: "", created: written.length };
       },
       (error) => ({ ...refused(error), created: 0 }),
     ),
+  };
+}
+
+type Reading = "attestationExists" | "getAttestations" | "getAttestationsStream";
+
+function reading(options: ServiceOptions): Pick<ATSStoreServiceServer, Reading> {
+  return {
+    attestationExists: legacy(
+      options,
+      attestationQuery,
+      async ({ store }, { id }) => ({ exists: (await store.attestations.get(id)) !== null }),
+      () => ({ exists: false }),
+    ),
     getAttestations: legacy(
-      log,
-      "GetAttestations",
-      async ({ authToken, filter }) => {
-        const context = open(authToken, "read");
-        const found = await context.store.attestations.query(readFilter(filter));
+      options,
+      attestationQuery,
+      async ({ store }, { filter }) => {
+        const found = await store.attestations.query(readFilter(filter));
         return { success: true, error: "", attestations: found.map(attestationMessage) };
       },
       (error) => ({ ...refused(error), attestations: [] }),
     ),
-    getAttestationsStream(
-      call: ServerWritableStream<
-        { authToken: string; filter: AttestationFilterMessage | undefined },
-        AttestationMessage
-      >,
-    ) {
-      const send = async () => {
-        const context = open(call.request.authToken, "read");
-        for (const found of await context.store.attestations.query(readFilter(call.request.filter))) {
-          call.write(attestationMessage(found));
-        }
-        call.end();
-      };
-      send().catch((error: unknown) =>
-        call.destroy(Object.assign(new Error(), statusOf(error, log, "GetAttestationsStream"))),
-      );
+    getAttestationsStream(call) {
+      sendAll(options, call).catch((error: unknown) => endWith(call, error, options.log));
     },
   };
+}
+
+async function sendAll(
+  options: ServiceOptions,
+  call: ServerWritableStream<GetAttestationsMessage, AttestationMessage>,
+): Promise<void> {
+  const context = byToken(options, call.request.authToken);
+  authorized(context, attestationQuery);
+  for (const found of await context.store.attestations.query(readFilter(call.request.filter))) {
+    call.write(attestationMessage(found));
+  }
+  call.end();
 }
 
 function refused(error: string): { success: boolean; error: string } {

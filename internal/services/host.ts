@@ -1,6 +1,5 @@
 /** HostService: what qntx offers to plugins beyond QNTX's services. */
 import type { ServerWritableStream } from "@grpc/grpc-js";
-import type { AttestationFilter } from "../ats/attestation.ts";
 import { attestationQuery } from "../operations/attestation.ts";
 import { jobEnqueueMany } from "../operations/job.ts";
 import type { Context } from "../operations/operation.ts";
@@ -15,15 +14,17 @@ import {
   scheduleShow,
   scheduleUpdate,
 } from "../operations/schedule.ts";
+import type { Schedule } from "../schedule/schedule.ts";
 import { viewSchedule, type ScheduleView } from "../operations/schedule-view.ts";
 import type {
-  AttestationFilterMessage,
   AttestationMessage,
+  CreateScheduleMessage,
   HostServiceServer,
   NewJobMessage,
   ScheduleMessage,
+  WatchAttestationsMessage,
 } from "../wire/host.ts";
-import { statusOf, unary } from "./answer.ts";
+import { endWith, unary } from "./answer.ts";
 import { readFilter } from "./attestations.ts";
 import { byMetadata, type ServiceOptions } from "./door.ts";
 import type { Watches } from "./watches.ts";
@@ -32,28 +33,40 @@ import type { Watches } from "./watches.ts";
 const given = (text: string | undefined): string | undefined => (text === "" ? undefined : text);
 
 export function hostService(options: ServiceOptions, watches: Watches): HostServiceServer {
-  const { log } = options;
-  const message = async (context: Context, view: ScheduleView): Promise<ScheduleMessage> => {
-    const { payload } = await resolveSchedule(context, view.id);
-    return scheduleMessage(view, payload);
-  };
   return {
-    createSchedule: unary(log, "CreateSchedule", async (request, grpc) => {
-      const context = byMetadata(options, grpc);
-      const { name, handler, payload, every, cron, at, timezone, description, metadata, paused, upsert } =
-        request;
-      const times = { every: given(every), cron: given(cron), at: given(at), timezone: given(timezone) };
-      const input = { name, handler, payload, ...definedOnly(times), description, metadata, paused, upsert };
-      return message(context, await call(context, scheduleCreate, input));
-    }),
-    getSchedule: unary(log, "GetSchedule", async ({ id }, grpc) => {
-      const context = byMetadata(options, grpc);
-      authorized(context, scheduleShow);
-      const schedule = await resolveSchedule(context, id);
-      return scheduleMessage(viewSchedule(schedule), schedule.payload);
-    }),
-    listSchedules: unary(log, "ListSchedules", async ({ handler, state, limit, cursor }, grpc) => {
-      const context = byMetadata(options, grpc);
+    ...scheduling(options),
+    enqueue: unary(options, jobEnqueueMany, (context, { jobs }) =>
+      call(context, jobEnqueueMany, { jobs: jobs.map(readJob) }),
+    ),
+    watchAttestations(stream: ServerWritableStream<WatchAttestationsMessage, AttestationMessage>) {
+      try {
+        authorized(byMetadata(options, stream), attestationQuery);
+        watches.add(readFilter(stream.request.filter), stream);
+      } catch (error) {
+        endWith(stream, error, options.log);
+      }
+    },
+  };
+}
+
+type Scheduling =
+  | "createSchedule"
+  | "getSchedule"
+  | "listSchedules"
+  | "updateSchedule"
+  | "pauseSchedule"
+  | "resumeSchedule"
+  | "deleteSchedule";
+
+function scheduling(options: ServiceOptions): Pick<HostServiceServer, Scheduling> {
+  return {
+    createSchedule: unary(options, scheduleCreate, async (context, request) =>
+      message(context, await call(context, scheduleCreate, readCreate(request))),
+    ),
+    getSchedule: unary(options, scheduleShow, async (context, { id }) =>
+      messageOfSchedule(await resolveSchedule(context, id)),
+    ),
+    listSchedules: unary(options, scheduleList, async (context, { handler, state, limit, cursor }) => {
       const input = {
         handler: given(handler),
         state: given(state),
@@ -61,43 +74,43 @@ export function hostService(options: ServiceOptions, watches: Watches): HostServ
         cursor: given(cursor),
       };
       const page = await call(context, scheduleList, definedOnly(input));
-      return {
-        schedules: await Promise.all(page.schedules.map((view) => message(context, view))),
-        cursor: page.cursor ?? "",
-      };
+      const schedules = await Promise.all(page.schedules.map((view) => message(context, view)));
+      return { schedules, cursor: page.cursor ?? "" };
     }),
-    updateSchedule: unary(log, "UpdateSchedule", async (request, grpc) => {
-      const context = byMetadata(options, grpc);
-      return message(context, await call(context, scheduleUpdate, definedOnly({ ...request })));
-    }),
-    pauseSchedule: unary(log, "PauseSchedule", async ({ id, note }, grpc) => {
-      const context = byMetadata(options, grpc);
-      return message(context, await call(context, schedulePause, { id, note }));
-    }),
-    resumeSchedule: unary(log, "ResumeSchedule", async ({ id }, grpc) => {
-      const context = byMetadata(options, grpc);
-      return message(context, await call(context, scheduleResume, { id }));
-    }),
-    deleteSchedule: unary(log, "DeleteSchedule", async ({ id }, grpc) => {
-      const context = byMetadata(options, grpc);
-      const { payload } = await resolveSchedule(context, id);
+    updateSchedule: unary(options, scheduleUpdate, async (context, request) =>
+      message(context, await call(context, scheduleUpdate, definedOnly({ ...request }))),
+    ),
+    pauseSchedule: unary(options, schedulePause, async (context, { id, note }) =>
+      message(context, await call(context, schedulePause, { id, note })),
+    ),
+    resumeSchedule: unary(options, scheduleResume, async (context, { id }) =>
+      message(context, await call(context, scheduleResume, { id })),
+    ),
+    deleteSchedule: unary(options, scheduleDelete, async (context, { id }) => {
+      const { payload } = await resolveSchedule(context, id); // Afterwards it can be found no more.
       return scheduleMessage(await call(context, scheduleDelete, { id }), payload);
     }),
-    enqueue: unary(log, "Enqueue", async ({ jobs }, grpc) => {
-      return call(byMetadata(options, grpc), jobEnqueueMany, { jobs: jobs.map(readJob) });
-    }),
-    watchAttestations(
-      grpc: ServerWritableStream<{ filter: AttestationFilterMessage | undefined }, AttestationMessage>,
-    ) {
-      try {
-        authorized(byMetadata(options, grpc), attestationQuery);
-        const filter: AttestationFilter = readFilter(grpc.request.filter);
-        watches.add(filter, grpc);
-      } catch (error) {
-        grpc.destroy(Object.assign(new Error(), statusOf(error, log, "WatchAttestations")));
-      }
-    },
   };
+}
+
+async function message(context: Context, view: ScheduleView): Promise<ScheduleMessage> {
+  const { payload } = await resolveSchedule(context, view.id);
+  return scheduleMessage(view, payload);
+}
+
+function messageOfSchedule(schedule: Schedule): ScheduleMessage {
+  return scheduleMessage(viewSchedule(schedule), schedule.payload);
+}
+
+function readCreate(request: CreateScheduleMessage): Record<string, unknown> {
+  const { every, cron, at, timezone, ...rest } = request;
+  return definedOnly({
+    ...rest,
+    every: given(every),
+    cron: given(cron),
+    at: given(at),
+    timezone: given(timezone),
+  });
 }
 
 function readJob({

@@ -4,78 +4,78 @@ import { formatInstant } from "../base/instant.ts";
 import { isFinished, type Job, JOB_STATES, type JobState } from "../job/job.ts";
 import { jobCancel, jobEnqueue, jobList, jobShow } from "../operations/job.ts";
 import { resolveJob } from "../operations/reference.ts";
-import { authorized, call } from "../operations/run.ts";
+import { call } from "../operations/run.ts";
 import type { Context } from "../operations/operation.ts";
 import type { JobMessage, QueueServiceServer } from "../wire/host.ts";
 import { legacy } from "./answer.ts";
-import { byToken, type ServiceOptions } from "./door.ts";
+import type { ServiceOptions } from "./door.ts";
 
 const LIST_LIMIT_DEFAULT = 100; // What QNTX gives when none is said.
 const LIST_LIMIT_MAX = 1_000;
 
 export function queueService(options: ServiceOptions): QueueServiceServer {
-  const { log } = options;
   return {
     enqueue: legacy(
-      log,
-      "Enqueue",
-      async ({ authToken, job }) => {
-        const context = byToken(options, authToken);
-        if (!job) throw new Fault("usage", "job: is missing.");
-        const { id } = await call(context, jobEnqueue, {
-          id: job.id || undefined,
-          handler: job.handlerName,
-          payload: job.payload,
-          parentId: job.parentJobId || undefined,
-        });
-        return { success: true, error: "", jobId: id };
-      },
+      options,
+      jobEnqueue,
+      (context, request) => enqueue(context, request),
       (error) => ({ success: false, error, jobId: "" }),
     ),
     getJob: legacy(
-      log,
-      "GetJob",
-      async ({ authToken, jobId }) => {
-        const context = byToken(options, authToken);
-        authorized(context, jobShow);
-        return { success: true, error: "", job: jobMessage(await ownJob(context, jobId)) };
-      },
+      options,
+      jobShow,
+      async (context, { jobId }) => ({
+        success: true,
+        error: "",
+        job: jobMessage(await ownJob(context, jobId)),
+      }),
       (error) => ({ success: false, error, job: undefined }),
     ),
     updateJob: legacy(
-      log,
-      "UpdateJob",
-      async ({ authToken, job }) => {
-        const context = byToken(options, authToken);
-        authorized(context, jobEnqueue);
-        if (!job) throw new Fault("usage", "job: is missing.");
-        await updateJob(context, job);
+      options,
+      jobEnqueue,
+      async (context, { job }) => {
+        await updateJob(context, required(job));
         return { success: true, error: "" };
       },
       (error) => ({ success: false, error }),
     ),
     listJobs: legacy(
-      log,
-      "ListJobs",
-      async ({ authToken, status, limit }) => {
-        const context = byToken(options, authToken);
-        authorized(context, jobList);
-        if (status !== "" && !isState(status)) return { success: true, error: "", jobs: [] };
-        const { principal } = context;
-        const own =
-          principal.kind === "plugin"
-            ? { owner: `plugin:${principal.plugin}`, tenant: principal.tenant }
-            : {};
-        const page = { limit: Math.min(LIST_LIMIT_MAX, limit || LIST_LIMIT_DEFAULT) };
-        const { items } = await context.store.jobs.list(
-          { ...own, state: status === "" ? undefined : status },
-          page,
-        );
-        return { success: true, error: "", jobs: items.map(jobMessage) };
-      },
+      options,
+      jobList,
+      async (context, request) => ({ success: true, error: "", jobs: await listJobs(context, request) }),
       (error) => ({ success: false, error, jobs: [] }),
     ),
   };
+}
+
+async function enqueue(context: Context, { job }: { job: JobMessage | undefined }) {
+  const { id: wanted, handlerName, payload, parentJobId } = required(job);
+  const input = {
+    handler: handlerName,
+    payload,
+    id: wanted || undefined,
+    parentId: parentJobId || undefined,
+  };
+  const { id } = await call(context, jobEnqueue, input);
+  return { success: true, error: "", jobId: id };
+}
+
+async function listJobs(
+  { store, principal }: Context,
+  { status, limit }: { status: string; limit?: number | undefined },
+): Promise<JobMessage[]> {
+  if (status !== "" && !isState(status)) return [];
+  const own =
+    principal.kind === "plugin" ? { owner: `plugin:${principal.plugin}`, tenant: principal.tenant } : {};
+  const state = status === "" ? undefined : status;
+  const page = { limit: Math.min(LIST_LIMIT_MAX, limit || LIST_LIMIT_DEFAULT) };
+  return (await store.jobs.list({ ...own, state }, page)).items.map(jobMessage);
+}
+
+function required(job: JobMessage | undefined): JobMessage {
+  if (job) return job;
+  throw new Fault("usage", "job: is missing.");
 }
 
 /** Progress and cost of one's own running job, and cancelling a waiting one; other moves are Pulse's. */

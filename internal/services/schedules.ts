@@ -2,7 +2,8 @@
 import { fieldFault, Fault } from "../base/fault.ts";
 import { EVERY_MIN_MS, type Schedule } from "../schedule/schedule.ts";
 import { resolveSchedule } from "../operations/reference.ts";
-import { authorized, call } from "../operations/run.ts";
+import type { Context } from "../operations/operation.ts";
+import { call } from "../operations/run.ts";
 import {
   scheduleCreate,
   scheduleDelete,
@@ -10,65 +11,64 @@ import {
   scheduleResume,
   scheduleShow,
 } from "../operations/schedule.ts";
-import type { ScheduledJobMessage, ScheduleServiceServer } from "../wire/host.ts";
+import type {
+  CreateLegacyScheduleMessage,
+  ScheduledJobMessage,
+  ScheduleServiceServer,
+} from "../wire/host.ts";
 import { legacy } from "./answer.ts";
-import { byToken, type ServiceOptions } from "./door.ts";
+import type { ServiceOptions } from "./door.ts";
 import { rfc3339 } from "./queue.ts";
 
+const refused = (error: string) => ({ success: false, error });
+
 export function scheduleService(options: ServiceOptions): ScheduleServiceServer {
-  const { log } = options;
-  const refused = (error: string) => ({ success: false, error });
-  const move = (
-    method: string,
-    operation: typeof schedulePause | typeof scheduleResume | typeof scheduleDelete,
-  ) =>
-    legacy<{ authToken: string; scheduleId: string }, { success: boolean; error: string }>(
-      log,
-      method,
-      async ({ authToken, scheduleId }) => {
-        await call(byToken(options, authToken), operation, { id: required(scheduleId) });
-        return { success: true, error: "" };
-      },
-      refused,
-    );
   return {
-    createSchedule: legacy(
-      log,
-      "CreateSchedule",
-      async ({ authToken, handlerName, intervalSeconds, payload, metadata }) => {
-        const context = byToken(options, authToken);
-        if (intervalSeconds * 1000 < EVERY_MIN_MS) {
-          throw fieldFault(
-            "interval_seconds",
-            `${intervalSeconds} is too short.`,
-            "The shortest interval is 1.",
-          );
-        }
-        const { id } = await call(context, scheduleCreate, {
-          handler: handlerName,
-          every: `${intervalSeconds}s`,
-          payload,
-          metadata,
-        });
-        return { success: true, error: "", scheduleId: id };
-      },
-      (error) => ({ ...refused(error), scheduleId: "" }),
-    ),
-    pauseSchedule: move("PauseSchedule", schedulePause),
-    resumeSchedule: move("ResumeSchedule", scheduleResume),
-    deleteSchedule: move("DeleteSchedule", scheduleDelete),
+    createSchedule: legacy(options, scheduleCreate, create, (error) => ({
+      ...refused(error),
+      scheduleId: "",
+    })),
+    pauseSchedule: move(options, schedulePause),
+    resumeSchedule: move(options, scheduleResume),
+    deleteSchedule: move(options, scheduleDelete),
     getSchedule: legacy(
-      log,
-      "GetSchedule",
-      async ({ authToken, scheduleId }) => {
-        const context = byToken(options, authToken);
-        authorized(context, scheduleShow);
+      options,
+      scheduleShow,
+      async (context, { scheduleId }) => {
         const schedule = await resolveSchedule(context, required(scheduleId));
         return { success: true, error: "", job: scheduledJobMessage(schedule) };
       },
       (error) => ({ ...refused(error), job: undefined }),
     ),
   };
+}
+
+async function create(
+  context: Context,
+  { handlerName, intervalSeconds, payload, metadata }: CreateLegacyScheduleMessage,
+) {
+  if (intervalSeconds * 1000 < EVERY_MIN_MS) {
+    throw fieldFault("interval_seconds", `${intervalSeconds} is too short.`, "The shortest interval is 1.");
+  }
+  const input = { handler: handlerName, every: `${intervalSeconds}s`, payload, metadata };
+  const { id } = await call(context, scheduleCreate, input);
+  return { success: true, error: "", scheduleId: id };
+}
+
+/** Pause, resume and delete differ in the operation alone. */
+function move(
+  options: ServiceOptions,
+  operation: typeof schedulePause | typeof scheduleResume | typeof scheduleDelete,
+) {
+  return legacy<{ authToken: string; scheduleId: string }, { success: boolean; error: string }>(
+    options,
+    operation,
+    async (context, { scheduleId }) => {
+      await call(context, operation, { id: required(scheduleId) });
+      return { success: true, error: "" };
+    },
+    refused,
+  );
 }
 
 function required(scheduleId: string): string {

@@ -5,6 +5,7 @@ export {
   type Attestation as AttestationMessage,
   type AttestationFilter as AttestationFilterMessage,
   type AttestationCommand as AttestationCommandMessage,
+  type GetAttestationsRequest as GetAttestationsMessage,
 } from "../../proto/gen/protocol/atsstore.ts";
 export {
   QueueServiceService,
@@ -14,6 +15,7 @@ export {
 export {
   ScheduleServiceService,
   type ScheduleServiceServer,
+  type CreateScheduleRequest as CreateLegacyScheduleMessage,
   type ScheduledJob as ScheduledJobMessage,
 } from "../../proto/gen/protocol/schedule.ts";
 export {
@@ -23,5 +25,6 @@ export {
   type NewJob as NewJobMessage,
   type Schedule as ScheduleMessage,
   type CreateScheduleRequest as CreateScheduleMessage,
+  type WatchAttestationsRequest as WatchAttestationsMessage,
   type UpdateScheduleRequest as UpdateScheduleMessage,
 } from "../../proto/gen/qntx/v1/host.ts";

@@ -7,6 +7,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { socketPath } from "../../http/socket.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 const START_LIMIT_MS = 60_000; // Generous: the machine may be busy with other tests.
@@ -68,6 +69,30 @@ export class Place implements AsyncDisposable {
     return JSON.parse(stdout) as T;
   }
 
+  /** Calls an operation of the running host over its socket: for what is asked again and again, without a process each time. */
+  async call<T = Record<string, unknown>>(operation: string, input: object = {}): Promise<T> {
+    const answer = await fetch(`http://x/api/v1/call/${operation}`, {
+      unix: socketPath(this.home),
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(input),
+    });
+    if (!answer.ok) throw new Error(`${operation} was refused: ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+
+  /** Calls a plugin's HTTP endpoint as its user does: over TCP, with the operator's token. */
+  async post<T = Record<string, unknown>>(path: string, body: unknown): Promise<T> {
+    const token = readFileSync(join(this.home, "operator.token"), "utf8").trim();
+    const answer = await fetch(`${this.#running?.address}${path}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`POST ${path} was answered ${answer.status}: ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+
   /** Starts a host and resolves when it says that it is ready. */
   async start({
     words = [],
@@ -106,7 +131,7 @@ export class Place implements AsyncDisposable {
     return this.until(
       `the end of job ${id}`,
       async () => {
-        const job = await this.json<JobShown>("job", "show", id);
+        const job = await this.call<JobShown>("job.show", { id });
         return isOver(job) && job;
       },
       limitMs,
@@ -188,11 +213,32 @@ export class RunningHost {
     return this.process.exited;
   }
 
-  /** Ends it without asking: keeper and host together. */
+  /** Ends it without asking, as the end of a test does: the keeper is killed, and the host ends what it has started. */
   async kill(): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    if (this.#hasEnded) return;
+    const { pid } = this;
     this.process.kill("SIGKILL");
     await this.process.exited;
+    await gone(pid);
+  }
+
+  /** Kills the host alone; its keeper ends what it has left behind. */
+  async killHost(): Promise<void> {
+    process.kill(this.pid, "SIGKILL");
+    await this.process.exited;
+  }
+
+  /** Kills keeper and host in one moment, as a machine that fails does: nobody is left to end their plugins. */
+  async crash(): Promise<void> {
+    const pids = [this.process.pid, this.pid];
+    for (const pid of pids) process.kill(pid, "SIGSTOP"); // Or the one would notice the other's end.
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    await this.process.exited;
+    await gone(pids[1] ?? 0);
+  }
+
+  get #hasEnded(): boolean {
+    return this.process.exitCode !== null || this.process.signalCode !== null;
   }
 
   async #read(): Promise<void> {
@@ -203,4 +249,16 @@ export class RunningHost {
       this.#changed = Promise.withResolvers<void>();
     }
   }
+}
+
+/** Resolves when a process that is not our child has ended. */
+async function gone(pid: number): Promise<void> {
+  for (const until = performance.now() + START_LIMIT_MS; performance.now() < until; await Bun.sleep(LOOK_MS)) {
+    try {
+      if (/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) return;
+    } catch {
+      return;
+    }
+  }
+  throw new Error(`Process ${pid} is still there.`);
 }

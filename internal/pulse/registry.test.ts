@@ -1,0 +1,76 @@
+/** Steps of registration, and who keeps a name. */
+import { expect, test } from "bun:test";
+import type { Executor, Registration } from "./executor.ts";
+import { Registry } from "./registry.ts";
+
+const executor = (plugin: string): Executor => ({
+  plugin,
+  version: "1",
+  concurrency: 1,
+  execute: async () => ({ kind: "disowned" }),
+  replace() {},
+});
+const offer = (plugin: string, ...names: string[]): Registration => ({
+  executor: executor(plugin),
+  handlers: names.map((name) => ({
+    name,
+    timeoutMs: null,
+    maxAttempts: null,
+    concurrency: null,
+    description: "",
+  })),
+});
+const keeper = (registry: Registry, lane: string) => registry.lane(lane)?.executor.plugin;
+
+test("a step becomes visible as a whole", () => {
+  const registry = new Registry();
+  expect(registry.register([offer("a", "a.one", "a.two"), offer("b", "b.one")])).toEqual([]);
+  expect(["a.one", "a.two", "b.one", "c.one"].map((name) => keeper(registry, name))).toEqual([
+    "a",
+    "a",
+    "b",
+    undefined,
+  ]);
+});
+
+test("two newcomers want one name: the first in the order keeps it, and the other is reachable by its own", () => {
+  const registry = new Registry();
+  const conflicts = registry.register([offer("a", "report"), offer("b", "report", "b.only")]);
+  expect(conflicts).toEqual([{ handler: "report", keeper: "a", loser: "b" }]);
+  expect(["report", "a/report", "b/report", "b.only"].map((name) => keeper(registry, name))).toEqual([
+    "a",
+    "a",
+    "b",
+    "b",
+  ]);
+  expect(registry.handlersOf("b")).toEqual(["b.only"]);
+});
+
+test("a name stays with its keeper, also when it announces again after somebody else wanted it", () => {
+  const registry = new Registry();
+  registry.register([offer("late", "report")]);
+  registry.register([offer("early", "report")]);
+  registry.register([offer("late", "report", "more")]);
+  expect(keeper(registry, "report")).toBe("late");
+});
+
+test("when its keeper goes, a name passes to who announced it as well", () => {
+  const registry = new Registry();
+  registry.register([offer("a", "report"), offer("b", "report")]);
+  registry.unregister("a");
+  expect(keeper(registry, "report")).toBe("b");
+  expect(registry.lane("a/report")).toBeUndefined();
+});
+
+test("a handler that is no longer announced is gone", () => {
+  const registry = new Registry();
+  registry.register([offer("a", "x", "y")]);
+  registry.register([offer("a", "y")]);
+  expect([...registry.lanes()].map(({ name }) => name).sort()).toEqual(["a/y", "y"]);
+});
+
+test("one plugin that announces a name twice has it once", () => {
+  const registry = new Registry();
+  expect(registry.register([offer("a", "x", "x")])).toEqual([]);
+  expect(registry.handlersOf("a")).toContain("x");
+});

@@ -1,0 +1,276 @@
+/** The worker on a real store and a clock that the test moves; plugins stand in at the executor's seam. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { Database } from "bun:sqlite";
+import { FakeEnv } from "../base/fake-env.ts";
+import { silentLog } from "../base/log.ts";
+import { newId } from "../base/id.ts";
+import type { Job, NewJob } from "../job/job.ts";
+import type { Outcome } from "../job/outcome.ts";
+import { migrate } from "../store/sqlite/migrate.ts";
+import { SqliteStore } from "../store/sqlite/store.ts";
+import type { Attempt, Executor } from "./executor.ts";
+import { POLICY_DEFAULT } from "../schedule/schedule.ts";
+import { CANCEL_GRACE_MS } from "./attempt.ts";
+import { Pulse } from "./pulse.ts";
+
+const SECOND = 1_000;
+const DONE: Outcome = { kind: "completed", result: null, cost: 0 };
+const FAILED: Outcome = {
+  kind: "failed",
+  message: "no",
+  errorKind: "Error",
+  permanent: false,
+  retryAfterMs: 0,
+  cost: 0,
+};
+
+/** A plugin whose attempts end when the test says so. */
+class Stand implements Executor {
+  readonly plugin: string;
+  readonly version = "1.2.3";
+  concurrency = 10;
+  replaced: string[] = [];
+  readonly running = new Map<string, { attempt: Attempt; end: (outcome: Outcome) => void }>();
+  /** Ends every attempt at once with this, instead of waiting for the test. */
+  always: Outcome | null = null;
+
+  constructor(plugin: string) {
+    this.plugin = plugin;
+  }
+
+  execute(attempt: Attempt): Promise<Outcome> {
+    if (this.always) return Promise.resolve(this.always);
+    return new Promise((end) => this.running.set(attempt.job.id, { attempt, end }));
+  }
+
+  replace(reason: string): void {
+    this.replaced.push(reason);
+  }
+
+  end(id: string, outcome: Outcome = DONE): void {
+    this.running.get(id)?.end(outcome);
+    this.running.delete(id);
+  }
+
+  ids(): string[] {
+    return [...this.running.keys()];
+  }
+}
+
+let env: FakeEnv;
+let store: SqliteStore;
+let pulse: Pulse;
+let plugin: Stand;
+let stop: AbortController;
+let abort: AbortController;
+let run: Promise<unknown>;
+
+beforeEach(async () => {
+  env = new FakeEnv();
+  const db = new Database(":memory:", { strict: true });
+  migrate(db);
+  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+  pulse = new Pulse({
+    env,
+    log: silentLog,
+    store,
+    nodeId: store.nodes.id,
+    version: "0",
+    napMs: SECOND,
+    jobsMax: 100,
+  });
+  plugin = new Stand("p");
+  stop = new AbortController();
+  abort = new AbortController();
+  const signals = { stop: stop.signal, abort: abort.signal };
+  run = Promise.all([...pulse.early, pulse.worker].map((service) => service.run(signals)));
+});
+
+afterEach(async () => {
+  stop.abort();
+  abort.abort();
+  plugin.always = DONE;
+  for (const id of plugin.ids()) plugin.end(id);
+  await env.advance(CANCEL_GRACE_MS + SECOND);
+  await run;
+  await store.close();
+});
+
+const options = (name: string, concurrency: number | null = null) => ({
+  name,
+  concurrency,
+  timeoutMs: null,
+  maxAttempts: null,
+  description: "",
+});
+const register = (...names: string[]) => {
+  pulse.registry.register([{ executor: plugin, handlers: names.map((name) => options(name)) }]);
+  pulse.jobsAdded();
+};
+const enqueue = async (job: Partial<NewJob> = {}) => {
+  const id = newId(env, "JB");
+  const added = store.jobs.enqueue([{ id, handler: "p.work", payload: new Uint8Array(), ...job }]);
+  await env.advance(0);
+  await added;
+  pulse.jobsAdded([job.handler ?? "p.work"]);
+  await env.advance(1);
+  return id;
+};
+const job = async (id: string): Promise<Job> => {
+  const found = await store.jobs.get(id);
+  if (!found) throw new Error(`no job ${id}`);
+  return found;
+};
+
+test("a job waits for its handler, and runs as soon as somebody offers it", async () => {
+  const id = await enqueue();
+  await env.advance(10 * SECOND);
+  expect(await job(id)).toMatchObject({ state: "queued", attempt: 0 });
+  register("p.work");
+  await env.advance(1);
+  expect(plugin.ids()).toEqual([id]);
+  plugin.end(id, { kind: "completed", result: new Uint8Array([1]), cost: 2 });
+  await env.advance(1);
+  expect(await job(id)).toMatchObject({
+    state: "completed",
+    attempt: 1,
+    result: new Uint8Array([1]),
+    costActual: 2,
+    pluginVersion: "1.2.3",
+  });
+});
+
+test("a failed try is repeated after its delay, and the last one fails the job", async () => {
+  register("p.work");
+  plugin.always = FAILED;
+  const id = await enqueue({
+    maxAttempts: 3,
+    retry: { kind: "fixed", baseMs: 5 * SECOND, maxMs: 5 * SECOND },
+  });
+  expect(await job(id)).toMatchObject({ state: "retrying", attempt: 1 });
+  await env.advance(5 * SECOND + 10);
+  expect(await job(id)).toMatchObject({ state: "retrying", attempt: 2 });
+  await env.advance(5 * SECOND + 10);
+  expect(await job(id)).toMatchObject({ state: "failed", attempt: 3, error: { message: "no" } });
+});
+
+test("no more jobs run at once than plugin and handler allow, and other handlers are not held up", async () => {
+  plugin.concurrency = 3;
+  pulse.registry.register([{ executor: plugin, handlers: [options("p.work"), options("p.narrow", 1)] }]);
+  const narrow = [await enqueue({ handler: "p.narrow" }), await enqueue({ handler: "p.narrow" })];
+  for (let i = 0; i < 4; i++) await enqueue();
+  expect(plugin.running.size).toBe(3);
+  expect(plugin.ids().filter((id) => narrow.includes(id))).toHaveLength(1);
+  plugin.end(narrow[0] ?? "");
+  await env.advance(1);
+  expect(plugin.running.size).toBe(3);
+});
+
+test("a timeout cancels; a plugin that ignores it is replaced after the grace, and its slot is free", async () => {
+  register("p.work");
+  const id = await enqueue({ timeoutMs: 2 * SECOND, maxAttempts: 1 });
+  const { attempt } = plugin.running.get(id) ?? {};
+  await env.advance(2 * SECOND);
+  expect(attempt?.signal.reason).toBe("timeout");
+  expect(await job(id)).toMatchObject({ state: "running" });
+  await env.advance(CANCEL_GRACE_MS);
+  expect(plugin.replaced).toHaveLength(1);
+  expect(await job(id)).toMatchObject({ state: "failed", error: { kind: "timeout" } });
+  plugin.end(id); // Too late: the job is not ours any more.
+  await env.advance(1);
+  expect((await job(id)).state).toBe("failed");
+});
+
+test("a running job is cancelled by its signal", async () => {
+  register("p.work");
+  const id = await enqueue();
+  const cancelled = store.jobs.cancel(id, "me");
+  await env.advance(1);
+  await cancelled;
+  expect(pulse.cancel(id)).toBe(true);
+  expect(plugin.running.get(id)?.attempt.signal.reason).toBe("cancelled");
+  plugin.end(id, { kind: "cancelled", message: "stopped" });
+  await env.advance(1);
+  expect(await job(id)).toMatchObject({ state: "cancelled" });
+  expect(pulse.cancel(id)).toBe(false);
+});
+
+test("jobs that fell together run alone the next time, so that the poison is found", async () => {
+  register("p.work");
+  const ids = [await enqueue(), await enqueue(), await enqueue()];
+  for (const id of ids) plugin.end(id, { kind: "lost", alone: false, message: "exit 139" });
+  for (const _ of ids) {
+    await env.advance(1);
+    expect(plugin.running.size).toBe(1);
+    const [id = ""] = plugin.ids();
+    expect(await job(id)).toMatchObject({ lost: 0, attempt: 1 });
+    plugin.end(id);
+  }
+  await env.advance(1);
+  for (const id of ids) expect(await job(id)).toMatchObject({ state: "completed" });
+});
+
+test("stop lets running jobs end; abort gives back what does not, and spends nothing", async () => {
+  register("p.work");
+  const [first, second] = [await enqueue(), await enqueue()];
+  stop.abort();
+  await enqueue();
+  expect(plugin.ids()).toEqual([first, second]);
+  plugin.end(first);
+  await env.advance(1);
+  expect(await job(first)).toMatchObject({ state: "completed" });
+  abort.abort();
+  await env.advance(1);
+  expect(plugin.running.get(second)?.attempt.signal.reason).toBe("shutdown");
+  plugin.end(second, { kind: "returned" });
+  await env.advance(1);
+  expect(await job(second)).toMatchObject({ state: "queued", attempt: 0 });
+});
+
+test("progress that was said last is on the job when it ends, and logs are kept with their attempt", async () => {
+  register("p.work");
+  const id = await enqueue();
+  const { attempt } = plugin.running.get(id) ?? {};
+  attempt?.progress({ current: 3, total: 4, message: "nearly" });
+  attempt?.log([{ at: 1, level: "info", message: "hello", stage: "", fields: "" }]);
+  plugin.end(id);
+  await env.advance(1);
+  expect(await job(id)).toMatchObject({
+    state: "completed",
+    progress: { current: 3, total: 4, message: "nearly" },
+  });
+  expect(await store.logs.read(id, {})).toMatchObject([{ seq: 1, message: "hello", attempt: 1 }]);
+});
+
+test("a result that is too large fails the job for good", async () => {
+  register("p.work");
+  plugin.always = { kind: "completed", result: new Uint8Array(2_000_000), cost: 0 };
+  expect(await job(await enqueue())).toMatchObject({ state: "failed", error: { kind: "result-too-large" } });
+});
+
+test("a due schedule makes its job run without a poll", async () => {
+  register("p.work");
+  const created = store.schedules.create({
+    id: newId(env, "SC"),
+    name: "",
+    tenant: "",
+    owner: { kind: "person", name: "operator" },
+    declaredId: "",
+    target: { kind: "handler", handler: "p.work" },
+    payload: new Uint8Array(),
+    spec: { kind: "at", instants: [env.now() + 300] },
+    timezone: "UTC",
+    policy: POLICY_DEFAULT,
+    locking: "require-global",
+    paused: null,
+    description: "",
+    metadata: {},
+  });
+  await env.advance(0);
+  await created;
+  pulse.schedulesChanged();
+  await env.advance(299);
+  expect(plugin.running.size).toBe(0);
+  await env.advance(2);
+  expect(plugin.running.size).toBe(1);
+});

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { Job } from "../../../sdk/typescript/qntx.ts";
 import { type Ending, ScriptError } from "./ending.ts";
 import zygote from "./zygote.py" with { type: "text" };
+import zygoteChild from "./zygote_child.py" with { type: "text" };
 
 /** What a child shall do. */
 export interface Order {
@@ -61,11 +62,8 @@ export class PythonProcess {
 
   /** Starts `interpreter` with the zygote, which is written to `folder`. Throws when that cannot be started. */
   constructor(interpreter: string, folder: string) {
-    mkdirSync(folder, { recursive: true });
-    const file = join(folder, "zygote.py");
-    writeFileSync(`${file}.${process.pid}`, zygote);
-    renameSync(`${file}.${process.pid}`, file); // Another version of us may be starting from it.
-    this.#child = Bun.spawn([interpreter, "-B", file], {
+    writeProgram(folder);
+    this.#child = Bun.spawn([interpreter, "-B", join(folder, "zygote.py")], {
       cwd: folder,
       env: { ...process.env },
       stdin: "pipe",
@@ -143,6 +141,16 @@ export class PythonProcess {
       this.#runs.delete(event.id);
       run.over.resolve(event.end);
     }
+  }
+}
+
+function writeProgram(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const files = { "zygote.py": zygote, "zygote_child.py": zygoteChild };
+  for (const [name, text] of Object.entries(files)) {
+    const file = join(folder, name);
+    writeFileSync(`${file}.${process.pid}`, text);
+    renameSync(`${file}.${process.pid}`, file); // A neighbour may be starting from it just now.
   }
 }
 

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import json
 import pathlib
-import types
+import sys
 import typing
 
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+try:
+    import grpc  # noqa: F401: it is used elsewhere, and missed here.
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+except ImportError as missing:
+    raise ImportError(f"A qntx plugin needs grpcio and protobuf, and {sys.executable} has no {missing.name}. "
+                      "Install them: apt-get install python3-grpcio, or pip install grpcio protobuf.") from None
 
 MESSAGE_BYTES_MAX = 100 * 1024 * 1024  # As QNTX sets on both sides.
 # The proxy of the environment is for the internet, not for 127.0.0.1.

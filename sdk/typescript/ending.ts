@@ -13,6 +13,16 @@ export const RESULT_BYTES_MAX = 1_048_576; // 1 MiB: what a host keeps of a resu
 const TEXT_CHARS_MAX = 65_536; // Of a message or a stack: enough for any real one.
 const CAUSES_MAX = 4; // Deep enough to find the root, short enough to read.
 
+/** Throw it to fail a job with an ending that was made elsewhere, in another process. */
+export class RemoteEnding extends Error {
+  override name = "RemoteEnding";
+  readonly ending: JobError;
+  constructor(ending: JobError) {
+    super(ending.message);
+    this.ending = ending;
+  }
+}
+
 /** The answer for a handler that returned. A result that cannot travel is a failure that says so. */
 export function finishOfResult(job: RunningJob, result: unknown): JobFinish {
   let bytes: Buffer;
@@ -54,6 +64,7 @@ function refused(job: RunningJob, message: string): JobFinish {
 }
 
 function errorOf(job: RunningJob, thrown: unknown): JobError {
+  if (thrown instanceof RemoteEnding) return thrown.ending;
   const name = nameOf(thrown);
   const error = jobError(textOf(thrown), kindOf(job, thrown, name));
   error.stack = stackOf(thrown);

@@ -23,7 +23,7 @@ const finish = (bytes: number, jobId = "j"): JobFinish => ({
 
 test("while the host does not read nothing follows; then everything does, lines first", async () => {
   const sent: PluginMessage[] = [];
-  const outbox = new Outbox((message) => sent.push(message) > 1); // The first send fills the pipe.
+  const outbox = new Outbox((message) => sent.push(message) > 1, setImmediate); // The first send fills the pipe.
   outbox.log(log("one"));
   await new Promise(setImmediate);
   outbox.finish(finish(3));
@@ -39,7 +39,7 @@ test("while the host does not read nothing follows; then everything does, lines 
 
 test("more than fits into one message is sent in several, and nothing is lost", async () => {
   const sent: PluginMessage[] = [];
-  const outbox = new Outbox((message) => sent.push(message) > 0);
+  const outbox = new Outbox((message) => sent.push(message) > 0, setImmediate);
   for (let at = 0; at < 5; at++) outbox.finish(finish(MESSAGE_BYTES_MAX / 2));
   for (let at = 0; at < 4_500; at++) outbox.log(log("x"));
   await outbox.sent();
@@ -49,7 +49,7 @@ test("more than fits into one message is sent in several, and nothing is lost", 
 
 test("lines beyond the limit are counted, and a line says how many of which job", async () => {
   const sent: PluginMessage[] = [];
-  const outbox = new Outbox((message) => sent.push(message) > 0);
+  const outbox = new Outbox((message) => sent.push(message) > 0, setImmediate);
   for (let at = 0; at < LOGS_WAITING_MAX + 3; at++) outbox.log(log("x", "loud"));
   outbox.log(log("x", "quiet"));
   outbox.finish(finish(0, "loud"));
@@ -65,7 +65,7 @@ test("lines beyond the limit are counted, and a line says how many of which job"
 
 test("a line that is too long is cut and says so", async () => {
   const sent: PluginMessage[] = [];
-  const outbox = new Outbox((message) => sent.push(message) > 0);
+  const outbox = new Outbox((message) => sent.push(message) > 0, setImmediate);
   outbox.log(log("x".repeat(LOG_CHARS_MAX + 1)));
   await outbox.sent();
   expect(sent[0]?.logs[0]?.message).toEndWith("x… (cut)");

@@ -18,6 +18,8 @@ export const LOG_CHARS_MAX = 16_384; // Of one line; the rest of it is cut.
 /** Sends a message; false when the host does not keep up and no more should follow until `resume`. */
 export type Send = (message: PluginMessage) => boolean;
 
+export type Soon = (work: () => void) => void;
+
 interface Gap {
   log: JobLog;
   lines: number;
@@ -26,6 +28,7 @@ interface Gap {
 /** Gathers what is said in one turn and sends it at its end. */
 export class Outbox {
   readonly #send: Send;
+  readonly #soon: Soon;
   readonly #gaps = new Map<string, Gap>();
   #logs: JobLog[] = [];
   #progress = new Map<string, JobProgress>();
@@ -37,8 +40,10 @@ export class Outbox {
   #closed = false;
   #whenSent: (() => void)[] = [];
 
-  constructor(send: Send) {
+  /** `soon` runs what it is given when this turn's promises have settled, or at once where nobody may wait for that. */
+  constructor(send: Send, soon: Soon) {
     this.#send = send;
+    this.#soon = soon;
   }
 
   finish(finish: JobFinish): void {
@@ -92,7 +97,7 @@ export class Outbox {
   #ask(): void {
     if (this.#asked || this.#closed) return;
     this.#asked = true;
-    setImmediate(() => {
+    this.#soon(() => {
       this.#asked = false;
       this.#flush();
     });

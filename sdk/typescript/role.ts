@@ -3,11 +3,11 @@
  * host that dies, however it dies, closes the pipe, and the plugin goes too.
  */
 import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
-import { dlopen, FFIType } from "bun:ffi";
 import { parseArgs } from "node:util";
 import { textOf } from "./ending.ts";
 import { loadPlugin } from "./load.ts";
 import { fromDefinition, type LoadedPlugin } from "./loaded.ts";
+import { hideMemory } from "./prctl.ts";
 import type { PluginDefinition } from "./qntx.ts";
 import { serveLoaded } from "./runtime.ts";
 
@@ -34,8 +34,6 @@ export async function runBundledRole(definition: PluginDefinition, port: number)
   return live(async () => ({ plugin: fromDefinition(definition), port }));
 }
 
-const PR_SET_DUMPABLE = 4; // From linux/prctl.h.
-
 async function live(load: () => Promise<{ plugin: LoadedPlugin; port: number }>): Promise<never> {
   hideMemory();
   setLogVerbosity(logVerbosity.NONE); // It would say that a port was taken, which is no news.
@@ -61,19 +59,4 @@ function readPort(text: string | boolean): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new Error(`--port is ${JSON.stringify(text)}; it must be a whole number up to 65535.`);
-}
-
-/** Keeps other processes of the same user from reading our memory, where the token is. Linux only; elsewhere nothing. */
-function hideMemory(): void {
-  if (process.platform !== "linux") return;
-  const { u64, i32 } = FFIType;
-  for (const libc of ["libc.so.6", "libc.so"]) {
-    try {
-      const { symbols } = dlopen(libc, { prctl: { args: [i32, u64, u64, u64, u64], returns: i32 } });
-      symbols.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-      return;
-    } catch {
-      // Another libc; the next name may be its.
-    }
-  }
 }

@@ -5,7 +5,6 @@
  * A job belongs to the stream that started it. When the stream breaks its jobs
  * are told to end: the host counts them as lost and will start them again.
  */
-import type { ServerDuplexStream } from "@grpc/grpc-js";
 import {
   type HandlerOptions,
   type HostMessage,
@@ -14,7 +13,7 @@ import {
   PluginMessage,
 } from "../../proto/gen/qntx/v1/plugin.ts";
 import { finishOfError, finishOfResult, finishOfUnknown } from "./ending.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type Soon } from "./outbox.ts";
 import type { Host, JobHandler } from "./qntx.ts";
 import { type AbortWord, type JobVoice, RunningJob } from "./running.ts";
 
@@ -27,27 +26,44 @@ export interface JobSource {
   handler(name: string): JobHandler | undefined;
 }
 
+/** What a stream needs of the call that it speaks over: a gRPC call, or another pipe that keeps messages whole. */
+export interface JobPipe {
+  on(event: "data", listener: (message: HostMessage) => void): unknown;
+  on(event: "drain" | "end" | "cancelled" | "error" | "close", listener: () => void): unknown;
+  /** False when no more should follow until "drain". */
+  write(message: PluginMessage): boolean;
+  end(): unknown;
+}
+
+export interface JobStreamOptions {
+  /** Handlers to announce at once: the host does not know them yet. */
+  changed?: HandlerOptions[] | undefined;
+  onClosed?: () => void;
+  /** When to send what is said: at the end of the turn, unless told otherwise. */
+  soon?: Soon;
+}
+
 /** One open `Jobs` call. */
 export class JobStream {
-  readonly #call: ServerDuplexStream<HostMessage, PluginMessage>;
+  readonly #call: JobPipe;
   readonly #source: JobSource;
   readonly #outbox: Outbox;
   readonly #voice: JobVoice;
   readonly #running = new Map<string, RunningJob>();
   readonly #beats: ReturnType<typeof setInterval>;
-  readonly #onClosed: () => void;
+  readonly #onClosed: (() => void) | undefined;
   #draining = false;
   #closed = false;
 
   constructor(
-    call: ServerDuplexStream<HostMessage, PluginMessage>,
+    call: JobPipe,
     source: JobSource,
-    { changed, onClosed }: { changed: HandlerOptions[] | undefined; onClosed: () => void },
+    { changed, onClosed, soon = setImmediate }: JobStreamOptions = {},
   ) {
     this.#call = call;
     this.#source = source;
     this.#onClosed = onClosed;
-    this.#outbox = new Outbox((message) => call.write(message));
+    this.#outbox = new Outbox((message) => call.write(message), soon);
     this.#voice = voiceInto(this.#outbox);
     this.#beats = setInterval(() => this.#beat(), BEAT_MS);
     this.#beats.unref();
@@ -134,7 +150,7 @@ export class JobStream {
     clearInterval(this.#beats);
     this.#outbox.close();
     this.abort("shutdown");
-    this.#onClosed();
+    this.#onClosed?.();
   }
 }
 

@@ -17,12 +17,13 @@ import {
   type JobOptions,
   type PluginDefinition,
 } from "../../../sdk/typescript/qntx.ts";
+import { type SavedHandler, SavedHandlers } from "../saved-handlers.ts";
 import { Interpreter } from "./interpreter.ts";
 import { readCsv, readScript, savedOrder } from "./request.ts";
-import { SavedHandlers } from "./saved.ts";
 import { receive, webhookName } from "./webhook.ts";
 
 const CONCURRENCY = Math.max(4, navigator.hardwareConcurrency * 2); // Processes; half of them usually wait for something.
+const RESERVED = ["python.script", "python.csv", "python.webhook"];
 const PYTHON_DEFAULT = "python3";
 
 /** Makes the plugin. The zygote's file is written to `folder`, the plugin's own. */
@@ -38,12 +39,11 @@ export function createPythonPlugin(folder: string): PluginDefinition {
     description: "Runs Python: scripts, saved handlers, rows of CSV, webhooks.",
     concurrency: CONCURRENCY,
     jobs: jobsOf(running, []),
-    http: { "POST /*": (request, host) => receive(request, host, running().saved) },
+    http: { "POST /*": (request, host) => receive(request, host, (name) => codeOf(running(), name)) },
     async start(host) {
-      parts = await startParts(host, folder, async () => {
-        await host.setJobs(jobsOf(running, running().saved.names));
-      });
-      await host.setJobs(jobsOf(running, parts.saved.names));
+      const announce = () => host.setJobs(jobsOf(running, running().saved.all.values()));
+      parts = await startParts(host, folder, announce);
+      await announce();
     },
     async stop() {
       parts?.saved.stop();
@@ -62,14 +62,18 @@ interface Parts {
 async function startParts(host: Host, folder: string, changed: () => Promise<void>): Promise<Parts> {
   const interpreter = new Interpreter({ python: host.config["interpreter"] ?? PYTHON_DEFAULT, folder });
   interpreter.warm();
-  const saved = new SavedHandlers(host.ats, host.log);
+  const saved = new SavedHandlers(host.ats, { contexts: ["python"], reserved: RESERVED, log: host.log });
   await saved.follow(changed);
   return { interpreter, saved };
 }
 
+function codeOf({ saved }: Parts, name: string): string | undefined {
+  return saved.all.get(`python.${name}`)?.code;
+}
+
 /** Every handler of the plugin: its own three, and one for each saved name. */
-function jobsOf(running: () => Parts, names: readonly string[]): Record<string, JobOptions> {
-  const find = (name: string) => running().saved.code(name);
+function jobsOf(running: () => Parts, saved: Iterable<SavedHandler>): Record<string, JobOptions> {
+  const find = (name: string) => codeOf(running(), name);
   const jobs: Record<string, JobOptions> = {
     script: {
       run: async (job) => running().interpreter.run(job, await readScript(job.payload)),
@@ -84,7 +88,7 @@ function jobsOf(running: () => Parts, names: readonly string[]): Record<string, 
       description: "Runs a saved handler for an HTTP request.",
     },
   };
-  for (const name of names) {
+  for (const { name } of saved) {
     jobs[`python.${name}`] = {
       run: (job) => running().interpreter.run(job, savedOrder(name, find)),
       description: `The saved handler ${name}.`,

@@ -4,7 +4,7 @@
  * and the script may take its time, fail and be tried again.
  */
 import { type Host, type Json, PermanentError } from "../../../sdk/typescript/qntx.ts";
-import type { SavedHandlers } from "./saved.ts";
+import type { FindCode } from "./request.ts";
 
 /** What a script finds as `job.payload`. */
 export interface WebhookInput {
@@ -20,10 +20,10 @@ export interface WebhookInput {
 }
 
 /** Answers a POST: 202 with the job's id, 404 when no handler has the name, and why when the host refuses the job. */
-export async function receive(request: Request, host: Host, saved: SavedHandlers): Promise<Response> {
+export async function receive(request: Request, host: Host, find: FindCode): Promise<Response> {
   const url = new URL(request.url);
   const name = decodeURIComponent(url.pathname.slice(1));
-  if (saved.code(name) === undefined) {
+  if (find(name) === undefined) {
     return Response.json({ error: `There is no saved handler ${JSON.stringify(name)}.` }, { status: 404 });
   }
   const input: WebhookInput = {

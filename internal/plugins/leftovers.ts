@@ -16,7 +16,6 @@ import {
   hasInEnvironment,
   isAlive,
   killUntilNone,
-  type ProcessInfo,
   processesWith,
   processInfo,
   sessionOf,

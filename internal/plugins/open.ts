@@ -53,8 +53,10 @@ export interface SessionEvents {
   started(process: PluginProcess): void;
   line(line: PrintedLine): void;
   lastLines(): string[];
-  /** An attempt ignored its cancellation, or the stream broke: this process must go. */
+  /** An attempt ignored its cancellation: this process must go. */
   replace(reason: string): void;
+  /** Nobody knows any more what runs in this process: it must go, and that is its own fault. */
+  broke(reason: string): void;
   handlersChanged(handlers: HandlerOptions[]): void;
 }
 
@@ -241,6 +243,7 @@ class Opening {
       concurrency: announcement.concurrency || usual,
       log: this.#host.log,
       replace: (reason) => this.#events.replace(reason),
+      broke: (reason) => this.#events.broke(reason),
       handlersChanged: (handlers) => this.#events.handlersChanged(handlers),
     });
     if (announcement.stream) await this.#unlessCut(proxy.openStream(this.#host.env, connection));

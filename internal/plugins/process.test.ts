@@ -56,8 +56,8 @@ function run(script: string) {
 }
 
 /** Resolves when the pid is no running process. */
-async function ended(info: ProcessInfo | null): Promise<void> {
-  while (info && isAlive(info)) await Bun.sleep(5);
+async function ended(info: ProcessInfo): Promise<void> {
+  while (isAlive(info)) await Bun.sleep(5);
 }
 
 test("the environment holds what is allowed and nothing else", () => {

@@ -25,6 +25,9 @@ const UNARY = [
   ["nan", { kind: "completed", cost: 0, result: null }],
   ["huge", { kind: "failed", permanent: true, errorKind: "result" }],
   ["endless", { kind: "failed", errorKind: "rpc" }],
+  ["no-protobuf", { kind: "failed", errorKind: "rpc" }],
+  ["cut-off", { kind: "failed", errorKind: "rpc" }],
+  ["no-utf8", { kind: "failed", message: "\uFFFDA\uFFFD" }],
 ] as const;
 
 test("every answer to ExecuteJob is an ending", async () => {
@@ -87,7 +90,7 @@ test("numbers and texts that make no sense are set right", async () => {
   });
 });
 
-test.each(["close", "huge"])(
+test.each(["close", "huge", "no-protobuf", "cut-off"])(
   "a stream that breaks (%s) takes the process with it: nobody knows what still runs",
   async (word) => {
     await using host = await odd("stream");
@@ -99,6 +102,15 @@ test.each(["close", "huge"])(
     expect(host.plugins.status("odd").pid).not.toBe(pid);
   },
 );
+
+test("a job that breaks the stream by itself is blamed, so that it cannot do so for ever", async () => {
+  await using host = await odd("stream");
+  expect(await host.attempt("odd.do", "cut-off").outcome).toMatchObject({
+    kind: "lost",
+    alone: true,
+    message: expect.stringContaining("Plugin odd: its job stream ended: "),
+  });
+});
 
 test("a job stream that is announced and does not open is a reason not to start", async () => {
   await using host = new Harness({

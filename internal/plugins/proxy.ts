@@ -25,6 +25,8 @@ export interface ProxyOptions {
   log: Log;
   /** Ends the process and starts another. */
   replace(reason: string): void;
+  /** Ends the process, because nobody knows any more what runs in it. */
+  broke(reason: string): void;
   handlersChanged(handlers: HandlerOptions[]): void;
 }
 
@@ -57,7 +59,7 @@ export class PluginProxy implements Executor {
       ...this.#events(),
       handlersChanged: this.#options.handlersChanged,
       broken: (reason) => {
-        if (this.#wire === wire) this.#options.replace(`its job stream ended: ${reason}`);
+        if (this.#wire === wire) this.#options.broke(`its job stream ended: ${reason}`);
       },
     });
     await wire.opened();

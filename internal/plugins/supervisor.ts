@@ -37,6 +37,7 @@ export interface SupervisorEvents {
 const RING_LINES = 200; // As many as QNTX keeps.
 const STATUS_LINES = 20; // Of these, what a screen shows without being asked.
 const START_MARK = "── started with pid ";
+const DEATH_NOTICE_MS: Millis = 200;
 const LOOK_EVERY_MS: Millis = 1_000; // At the state of the process.
 
 export class Supervisor {
@@ -49,7 +50,9 @@ export class Supervisor {
   #life: { stop: AbortController; done: Promise<void>; settled: PromiseWithResolvers<void> } | null = null;
   #session: Session | null = null;
   #process: PluginProcess | null = null;
+  /** Why we ended the present process; empty while we have not. */
   #replacing = "";
+  #broke = "";
   #state: PluginState = "stopped";
   #reason = "";
   #kind: PluginKind = "executable";
@@ -169,6 +172,7 @@ export class Supervisor {
   /** Runs one process from start to end. Returns how it ended. */
   async #liveOnce(stop: AbortSignal): Promise<End> {
     this.#replacing = "";
+    this.#broke = "";
     this.#news = null;
     this.#starts++;
     this.#set("starting", "");
@@ -205,7 +209,9 @@ export class Supervisor {
   /** Its process is dead: settle what ran in it, at once, and take it off the registry. */
   async #bury(session: Session, how: string): Promise<End> {
     const replaced = this.#replacing !== "";
-    const reason = replaced ? `It was replaced: ${this.#replacing}.` : `Plugin ${this.name}: ${how}.`;
+    const reason = replaced
+      ? `It was replaced: ${this.#replacing}.`
+      : `Plugin ${this.name}: ${this.#broke || how}.`;
     this.#leave();
     await session.close(replaced ? "replaced" : "crashed", reason);
     return { kind: replaced ? "replaced" : "crashed", reason };
@@ -295,6 +301,19 @@ export class Supervisor {
     if (this.#replacing !== "") return;
     this.#replacing = reason; // While it is being stopped too: then nobody waits for the rest of its jobs.
     this.#host.log.warn("plugin is replaced", { plugin: this.name, reason });
+    this.#killProcess();
+  }
+
+  /** The stream of a process that dies ends a moment before its death is known, and then that is the reason. */
+  async #endBroken(reason: string): Promise<void> {
+    const process = this.#process;
+    if (process && (await orNothing(this.#host.env, DEATH_NOTICE_MS, process.exited))) return;
+    if (process !== this.#process) return;
+    this.#broke = reason;
+    this.#killProcess();
+  }
+
+  #killProcess(): void {
     if (this.#process) void this.#process.kill();
     else this.#session?.connection.close(); // It runs elsewhere: all that can be replaced is the connection.
   }
@@ -311,6 +330,7 @@ export class Supervisor {
         return lines.slice(lines.findLastIndex((line) => line.startsWith(START_MARK)) + 1);
       },
       replace: (reason) => this.#replace(reason),
+      broke: (reason) => void this.#endBroken(reason),
       handlersChanged: (handlers) => {
         this.#news = handlers;
         if (!this.#session) return; // Said while it was opening: it joins with these.

@@ -93,6 +93,7 @@ const domain: DomainPluginServiceServer = {
     if (word === "busy") return answer({ code: status.UNAVAILABLE, details: "come back later" });
     if (word === "nan") return reply({ success: true, costActual: Number.NaN });
     if (word === "huge") return reply({ success: true, result: Buffer.alloc(2_000_000) });
+    if (word in RAW) return reply({ success: true, pluginVersion: word });
     if (word === "endless") return reply({ success: true, result: Buffer.alloc(20_000_000) });
     reply({
       success: true,
@@ -137,7 +138,8 @@ const ours: PluginServiceServer = {
             logs: [{ ...key, level: "shout", message: "x".repeat(20_000), at: -1, fields: "no json" }],
           });
           send({ finishes: [{ ...key, success: true, cost: Number.POSITIVE_INFINITY }] });
-        } else if (word === "close") call.end();
+        } else if (word in RAW) send({ finishes: [{ ...key, success: true }], logs: [{ message: word }] });
+        else if (word === "close") call.end();
         else if (word === "mute") send({ finishes: [{ ...key, success: false }] });
         else if (word === "huge")
           send({ finishes: [{ ...key, success: true, result: Buffer.alloc(20_000_000) }] });
@@ -145,6 +147,30 @@ const ours: PluginServiceServer = {
       }
     });
     call.on("error", () => {});
+  },
+};
+
+/** Bytes that are sent in place of a message, by the word that asks for them. */
+const RAW: Record<string, Buffer> = {
+  "no-protobuf": Buffer.from([0xff, 0xff, 0xff, 0x07, 0x01]),
+  "cut-off": Buffer.from([0x12, 0x7f, 0x61]),
+  "no-utf8": Buffer.from([0x12, 0x03, 0xff, 0x41, 0xfe]), // In ExecuteJobResponse: an error of three bytes.
+};
+
+const rawJob = {
+  ...DomainPluginServiceService,
+  executeJob: {
+    ...DomainPluginServiceService.executeJob,
+    responseSerialize: (value: ExecuteJobResponse) =>
+      RAW[value.pluginVersion] ?? DomainPluginServiceService.executeJob.responseSerialize(value),
+  },
+};
+const rawStream = {
+  ...PluginServiceService,
+  jobs: {
+    ...PluginServiceService.jobs,
+    responseSerialize: (value: PluginMessage) =>
+      RAW[value.logs[0]?.message ?? ""] ?? PluginServiceService.jobs.responseSerialize(value),
   },
 };
 
@@ -188,8 +214,8 @@ if (mode === "mute-tcp") {
   );
 } else {
   const server = new Server();
-  server.addService(DomainPluginServiceService, domain);
-  if (["stream", "empty-describe", "no-stream"].includes(mode)) server.addService(PluginServiceService, ours);
+  server.addService(rawJob, domain);
+  if (["stream", "empty-describe", "no-stream"].includes(mode)) server.addService(rawStream, ours);
   const asked = ["late-port", "garbage", "one-connection"].includes(mode) ? 0 : Number(option("port"));
   const bound = await bind(server, asked);
   const port = mode === "one-connection" ? await oneAtATime(bound) : bound;

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { dirname, join } from "node:path";
 import process from "node:process";
 
+const startedAt = Date.now();
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const bun = join(root, "node_modules", ".bin", "bun");
 
@@ -46,4 +47,5 @@ if (!bunWorks())
 // The child handles signals itself; we only wait for it.
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {});
 const [script, ...args] = process.argv.slice(2);
-run(bun, ["run", join(root, script), ...args], { cwd: process.cwd() });
+const env = { QNTX_STARTED_AT: String(startedAt), ...process.env };
+run(bun, ["run", join(root, script), ...args], { cwd: process.cwd(), env });

@@ -8,6 +8,10 @@ import type { PluginDefinition } from "../../sdk/typescript/qntx.ts";
 export async function playRole(argv: readonly string[]): Promise<void> {
   const [role, ...rest] = argv;
   if (role === "__plugin" && rest[0] === "--bundled") return playBundled(rest.slice(1));
+  if (role === "__script") {
+    const { runScriptRole } = await import("../../internal/bundled/script/role.ts");
+    await runScriptRole();
+  }
   if (role === "__plugin") {
     const { runPluginRole } = await import("../../sdk/typescript/role.ts");
     await runPluginRole(rest);
@@ -25,5 +29,6 @@ async function playBundled([name = "", ...rest]: readonly string[]): Promise<voi
 const BUNDLED: Record<string, () => Promise<{ default: PluginDefinition }>> = {
   ixgest: () => import("../../internal/bundled/ixgest/ixgest.ts"),
   "ix-json": () => import("../../internal/bundled/ix-json/ix-json.ts"),
+  script: () => import("../../internal/bundled/script/plugin.ts"),
   python: () => import("../../internal/bundled/python/plugin.ts"),
 };

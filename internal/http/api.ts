@@ -5,7 +5,9 @@
  */
 import type { Context } from "../operations/operation.ts";
 import { callOperation } from "../operations/run.ts";
+import type { Millis } from "../base/env.ts";
 import { Fault, shown } from "../base/fault.ts";
+import { formatInstant } from "../base/instant.ts";
 import type { Log } from "../base/log.ts";
 import { PLUGIN_NAMES_RESERVED } from "../plugin/plugin.ts";
 import { faultAnswer, jsonAnswer } from "./answer.ts";
@@ -15,6 +17,7 @@ export interface ApiOptions {
   /** The context of a call by the operator. */
   context: () => Context;
   ready: () => boolean;
+  now: () => Millis;
   /** Hands a request to a plugin: `path` is what follows `/api/<plugin>`. */
   toPlugin: (plugin: string, path: string, request: Request) => Promise<Response>;
 }
@@ -32,8 +35,8 @@ export async function answer(options: ApiOptions, request: Request): Promise<Res
 }
 
 /** Answers the probes, which need no token; undefined for anything else. */
-export function answerProbe({ ready }: ApiOptions, path: string): Response | undefined {
-  if (path === "/healthz") return jsonAnswer({ ok: true });
+export function answerProbe({ ready, now }: ApiOptions, path: string): Response | undefined {
+  if (path === "/healthz") return jsonAnswer({ ok: true, at: formatInstant(now()) });
   if (path === "/readyz") return jsonAnswer({ ok: ready() }, ready() ? 200 : 503);
   return undefined;
 }

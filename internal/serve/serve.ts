@@ -130,6 +130,7 @@ function listen({ env, log, config }: ServeOptions, { live, plugins, contextOf }
     token: operatorToken(env, config.home),
     context: () => contextOf(OPERATOR),
     ready: () => live.ready,
+    now: () => env.now(),
     toPlugin: (name, path, request) => toPlugin(plugins, name, path, request),
   });
   live.address = `http://${config.serve.host}:${http.port}`;

@@ -8,6 +8,7 @@
  * that the order of arrival never decides.
  */
 import type { Attestation, Attestations, JobLog } from "../../sdk/typescript/qntx.ts";
+import { newestOf } from "./newest.ts";
 
 const PAGE = 500; // Versions of handlers per query: some megabytes at most.
 const PAGES_MAX = 40; // Twenty thousand versions; older ones are history.
@@ -105,19 +106,16 @@ export class SavedHandlers {
     return this.#takeAll(newest);
   }
 
-  /** Asks for the newest of each, and for each alone: together they would bring their histories. */
   async #readNewest(subjects: readonly string[], contexts: readonly string[]): Promise<boolean> {
     const newest = new Map<string, Attestation>();
-    for (const key of this.#keysOf({ subjects, contexts })) {
-      const { context, name } = splitKey(key);
-      const filter = { subjects: [name], predicates: ["handler"], contexts: [context], limit: 1 };
-      const [found] = await this.#ats.query(filter);
-      if (found) newest.set(key, found);
+    for (const context of contexts.filter((each) => this.#options.contexts.includes(each))) {
+      const found = await newestOf(this.#ats, subjects, { predicates: ["handler"], contexts: [context] });
+      for (const [name, attestation] of found) newest.set(`${context}.${name}`, attestation);
     }
     return this.#takeAll(newest);
   }
 
-  #keysOf({ subjects, contexts }: { subjects: readonly string[]; contexts: readonly string[] }): string[] {
+  #keysOf({ subjects, contexts }: Attestation): string[] {
     const ours = contexts.filter((context) => this.#options.contexts.includes(context));
     return ours.flatMap((context) => subjects.map((name) => `${context}.${name}`));
   }
@@ -131,7 +129,7 @@ export class SavedHandlers {
   #take(key: string, { attributes }: Attestation): boolean {
     const { context, name } = splitKey(key);
     const code: unknown = attributes["deleted"] === true ? undefined : attributes["code"];
-    const lang: unknown = attributes["lang"];
+    const lang = typeof attributes["lang"] === "string" ? attributes["lang"] : "";
     const before = this.#handlers.get(key);
     if (typeof code !== "string") return this.#handlers.delete(key);
     if (code === before?.code && lang === before.lang) return false;
@@ -139,7 +137,7 @@ export class SavedHandlers {
       this.#options.log.warn(`a saved handler cannot be named ${JSON.stringify(key)}; it is left out`);
       return false;
     }
-    this.#handlers.set(key, { name, context, code, lang: typeof lang === "string" ? lang : "" });
+    this.#handlers.set(key, { name, context, code, lang });
     this.#options.log.info(before ? `handler ${key} has changed` : `found handler ${key}`);
     return true;
   }

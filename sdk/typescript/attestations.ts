@@ -19,6 +19,7 @@ import type { Attestation, AttestationFilter, Attestations, JobLog, NewAttestati
 const BATCH = 500; // Attestations per call: a message of some hundred kilobytes.
 const REOPEN_MS = 200; // A host that restarts is back within a second or two.
 const REOPEN_MAX_MS = 5_000;
+const SETTLED_MS = 1_000; // A host that says nothing when a watch stands has made it stand by then.
 const GAP_MAX = 1_000; // Attestations asked for after a broken stream; more than that is a reload, not a gap.
 
 export interface AttestationClients {
@@ -121,19 +122,27 @@ class Watch implements AsyncIterable<Attestation> {
     const { service, metadata } = this.#clients;
     const call = service.watchAttestations({ filter: wireFilter(this.#filter) }, metadata);
     this.#call = call;
-    // The host answers its headers when the watch stands; only then is the gap closed for good.
-    call.on("metadata", () => {
+    // Our host answers its headers when the watch stands. Only then is the gap closed for good.
+    const stands = () => {
+      clearTimeout(settled);
       this.#failures = 0;
       if (again) void this.#fillGap();
-    });
+    };
+    const settled = setTimeout(stands, SETTLED_MS);
+    settled.unref();
+    const broke = (why: string) => {
+      clearTimeout(settled);
+      if (this.#call === call) this.#reopen(why); // "error" and "end" both come; the first one counts.
+    };
+    call.on("metadata", stands);
     call.on("data", (attestation) => this.#take(readAttestation(attestation)));
-    call.on("error", (error) => this.#reopen(error.message));
-    call.on("end", () => this.#reopen("the host ended it"));
+    call.on("error", (error) => broke(error.message));
+    call.on("end", () => broke("the host ended it"));
   }
 
   #reopen(why: string): void {
-    if (this.#end.signal.aborted || !this.#call) return;
-    this.#call = undefined; // "error" and "end" both come; the first one counts.
+    if (this.#end.signal.aborted) return;
+    this.#call = undefined;
     const delayMs = Math.min(REOPEN_MAX_MS, REOPEN_MS * 2 ** this.#failures++);
     this.#clients.log.debug("a watch of attestations broke and is opened again", { why, delayMs });
     setTimeout(() => this.#open(true), delayMs).unref();
@@ -143,7 +152,8 @@ class Watch implements AsyncIterable<Attestation> {
     const since = this.#since;
     try {
       const newest = await this.#query({ ...this.#filter, limit: GAP_MAX });
-      for (const attestation of newest.reverse()) if (attestation.createdAt >= since) this.#take(attestation);
+      for (const attestation of newest.toReversed())
+        if (attestation.createdAt >= since) this.#take(attestation);
     } catch (error) {
       this.#clients.log.warn("what was attested while a watch was broken could not be read", {
         why: String(error),

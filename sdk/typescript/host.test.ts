@@ -33,6 +33,8 @@ class HostStub implements AsyncDisposable {
   readonly client: HostClient;
   readonly #server: Server;
   readonly #answers: Record<string, Answer>;
+  /** True for a host that sends no headers before it has something to say. */
+  silent = false;
   #onWatch = () => {};
 
   static async start(answers: Record<string, Answer>): Promise<HostStub> {
@@ -93,7 +95,7 @@ class HostStub implements AsyncDisposable {
   }
 
   #watch(call: WatchCall): void {
-    call.sendMetadata(new Metadata());
+    if (!this.silent) call.sendMetadata(new Metadata());
     this.watches.push(call);
     this.#onWatch();
   }
@@ -281,7 +283,10 @@ describe("ats", () => {
     expect(await rest).toEqual([]);
   });
 
-  test("a watch whose stream breaks is opened again, and misses nothing", async () => {
+  test.each([
+    ["says when the watch stands", false],
+    ["says nothing", true],
+  ])("a watch whose stream breaks is opened again and misses nothing; the host %s", async (_, silent) => {
     const now = Date.now();
     const made = [wire("between", now + 2_000), wire("before", now + 1_000), wire("long-ago", now - 60_000)];
     await using stub = await HostStub.start({
@@ -291,6 +296,7 @@ describe("ats", () => {
         attestations: made,
       }),
     });
+    stub.silent = silent;
     const watching = collect(stub.host.ats.watch({ predicates: ["handler"] }), 3);
     const first = await stub.watch(1);
     first.write(wire("before", now + 1_000));

@@ -72,6 +72,13 @@ describe("a plugin of ours", () => {
     expect(await refusalOf(run(plugin, "mine.double", -1))).toBe("no");
   });
 
+  test("may be the example", async () => {
+    const plugin = await loadPlugin(join(import.meta.dir, "examples", "hello.ts"));
+    const said: string[] = [];
+    expect(await run(plugin, "hello.greet", { who: "you" }, said)).toEqual({ greeting: "Hello, you!" });
+    expect(said).toEqual(["info greeting you", "1/1"]);
+  });
+
   test("may be a folder that says so", async () => {
     await write('{ "qntx-plugin": true }', "folder/package.json");
     await write('export default { name: "in-folder", version: "1" };', "folder/plugin.ts");

@@ -7,8 +7,14 @@
  * many jobs it started) but lines do not: beyond a limit they are counted and
  * dropped, and a line in their place says how many.
  */
-import { type HandlersChanged, type JobLog, PluginMessage } from "../../proto/gen/qntx/v1/plugin.ts";
-import type { JobBeat, JobFinish, JobProgress } from "../../proto/gen/qntx/v1/plugin.ts";
+import type {
+  HandlersChanged,
+  JobBeat,
+  JobFinish,
+  JobLog,
+  JobProgress,
+  PluginMessage,
+} from "../../proto/gen/qntx/v1/plugin.ts";
 
 export const MESSAGE_ITEMS_MAX = 2_000; // Per message: keeps encoding one below some milliseconds.
 export const MESSAGE_BYTES_MAX = 1_048_576; // Per message, but for its last item: far below gRPC's own 4 MiB.

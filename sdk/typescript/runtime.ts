@@ -5,14 +5,7 @@
  * It answers QNTX's own DomainPluginService and our PluginService on one port
  * of the loopback interface. Initialize is harmless the second time.
  */
-import {
-  type sendUnaryData,
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  status,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import {
   DomainPluginServiceService,
   type DomainPluginServiceServer,

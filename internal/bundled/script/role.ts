@@ -30,13 +30,14 @@ export function runScriptRole(): Promise<never> {
   return new Promise(() => {});
 }
 
-function begin(order: Extract<ToScript, { kind: "begin" }>, pipe: Pipe, asks: Asks): void {
+function begin(order: Extract<ToScript, { kind: "begin" }>, pipe: Pipe, asks: Asks): JobStream {
   process.argv = [process.execPath, order.file, ...order.argv];
   const host = askedHost(asks, order.config);
   const source = { name: "script", host, handler: () => (job: Job) => perform(order.file, job) };
   // At once: a script that computes, waits for a command or ends its process has no turn of the event loop to wait for.
-  new JobStream(pipe, source, { soon: (work) => work() });
+  const stream = new JobStream(pipe, source, { soon: (work) => work() });
   pipe.emit("data", { starts: [order.start], cancels: [], drain: false } satisfies HostMessage);
+  return stream;
 }
 
 /** A file without a default export has done its work by being loaded. */

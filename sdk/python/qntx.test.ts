@@ -245,12 +245,25 @@ describe("job", () => {
       await using plugin = new PluginProcess(PROBE);
       const stream = await plugin.stream();
       stream.start("probe.frame", "x", {
-        ...{ attempt: 2, maxAttempts: 5, timeoutMs: 1500, trigger: "schedule", scheduleId: "SC_1" },
-        ...{ occurrence: "2026-01-01T00:00:00.000Z", catchup: true },
+        attempt: 2,
+        maxAttempts: 5,
+        timeoutMs: 1500,
+        trigger: "schedule",
+        scheduleId: "SC_1",
+        occurrence: "2026-01-01T00:00:00.000Z",
+        catchup: true,
       });
       expect(JSON.parse((await stream.finish()).result.toString())).toEqual({
-        ...{ id: "JB_1", handler: "probe.frame", attempt: 2, max: 5, timeout: 1.5, trigger: "schedule" },
-        ...{ schedule: "SC_1", occurrence: "2026-01-01T00:00:00.000Z", catchup: true, size: 3 },
+        id: "JB_1",
+        handler: "probe.frame",
+        attempt: 2,
+        max: 5,
+        timeout: 1.5,
+        trigger: "schedule",
+        schedule: "SC_1",
+        occurrence: "2026-01-01T00:00:00.000Z",
+        catchup: true,
+        size: 3,
       });
     },
     BOUND_MS,

@@ -158,7 +158,12 @@ print("last without an end", end="")`;
       const job = stream.start("python.script", { code });
       const finish = await stream.finished(job);
       expect(linesOf(stream, job)).toEqual([
-        ...["info one", "info two", "warn three", "info four", "info five", "info last without an end"],
+        "info one",
+        "info two",
+        "warn three",
+        "info four",
+        "info five",
+        "info last without an end",
       ]);
       expect(stream.logs.find(({ message }) => message === "two")?.fields).toBe('{"n":2}');
       expect(stream.progress).toMatchObject([{ current: 1, total: 2, message: "half" }]);

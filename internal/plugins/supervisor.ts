@@ -18,9 +18,9 @@ import { LineRing } from "./lines.ts";
 import { LogFile } from "./log-file.ts";
 import { type HostSide, openSession, type SessionEvents } from "./open.ts";
 import { orNothing } from "./patience.ts";
-import { processInfo } from "./proc.ts";
 import type { PluginProcess, PrintedLine } from "./process.ts";
 import type { Session } from "./session.ts";
+import { staysStopped, watchHealth } from "./watch.ts";
 
 /** What a supervisor tells those who keep all plugins. */
 export interface SupervisorEvents {
@@ -38,7 +38,6 @@ const RING_LINES = 200; // As many as QNTX keeps.
 const STATUS_LINES = 20; // Of these, what a screen shows without being asked.
 const START_MARK = "── started with pid ";
 const DEATH_NOTICE_MS: Millis = 200;
-const LOOK_EVERY_MS: Millis = 1_000; // At the state of the process.
 
 export class Supervisor {
   readonly name: string;
@@ -197,7 +196,11 @@ export class Supervisor {
     this.#life?.settled.resolve();
 
     const watch = new AbortController();
-    const watching = [this.#watchHealth(session, watch.signal), this.#watchState(session, watch.signal)];
+    const tell = (trouble: string) => this.#setHealth(trouble);
+    const watching = [
+      watchHealth(this.#host, session, { until: watch.signal, tell }),
+      this.#watchState(session, watch.signal),
+    ];
     const how = await Promise.race([session.over, aborted(stop).then(() => null)]);
     watch.abort();
     const end = how === null ? await this.#shutdown(session) : await this.#bury(session, how);
@@ -259,42 +262,16 @@ export class Supervisor {
     await sleep(env, pauseMs * (0.875 + env.random() / 4), stop);
   }
 
-  /** Marks it unresponsive while Health is not answered well. */
-  async #watchHealth(session: Session, until: AbortSignal): Promise<void> {
-    const { env, limits } = this.#host;
-    for (;;) {
-      await sleep(env, limits.healthEveryMs, until);
-      if (until.aborted) return;
-      const answer = await Promise.race([
-        session.connection.health(limits.healthMs),
-        aborted(until).then(() => null),
-      ]);
-      if (answer === null || until.aborted) return;
-      if (!answer.ok) this.#setHealth("It does not answer Health; it may be busy.");
-      else
-        this.#setHealth(
-          answer.value.healthy ? "" : `It says that it is not healthy: ${answer.value.message}`,
-        );
-    }
-  }
-
+  /** Marks it unresponsive while it is not well. That ends nothing: it may be busy. */
   #setHealth(trouble: string): void {
     if (trouble === "" && this.#state === "unresponsive") this.#set("ready", "");
     if (trouble !== "" && this.#state === "ready") this.#set("unresponsive", trouble);
   }
 
-  /** Replaces a process that somebody has stopped and that does not go on. */
   async #watchState(session: Session, until: AbortSignal): Promise<void> {
-    const { env, limits } = this.#host;
-    let stoppedSince: Millis | null = null;
-    while (session.process !== null && !until.aborted) {
-      await sleep(env, LOOK_EVERY_MS, until);
-      const isStopped = /^[Tt]$/.test(processInfo(session.process.pid)?.state ?? "");
-      stoppedSince = isStopped ? (stoppedSince ?? env.mono()) : null;
-      if (stoppedSince === null || env.mono() - stoppedSince < limits.stoppedMs) continue;
-      this.#host.log.warn("plugin is stopped (SIGSTOP) and is killed", { plugin: this.name });
-      return void session.process.kill();
-    }
+    if (!(await staysStopped(this.#host, session, until))) return;
+    this.#host.log.warn("plugin is stopped (SIGSTOP) and is killed", { plugin: this.name });
+    this.#killProcess();
   }
 
   #replace(reason: string): void {

@@ -40,6 +40,8 @@ interface Extra {
   parse?: Parse<unknown>;
   /** May be given several times; the value is a list, empty when never given. */
   repeat?: boolean;
+  /** What operations call it, where that is not the key: a Fault about that field then names this option. */
+  field?: string;
   complete?: "files" | Complete;
 }
 

@@ -7,6 +7,7 @@ import { VERSION } from "../../internal/base/version.ts";
 import { globalsOf, mentions, readValues, type Route, routeOf } from "./argv.ts";
 import { type Group, isGroup, type Node } from "./command.ts";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit.ts";
+import { withOptionNames } from "./option-names.ts";
 import { createOut, type Out } from "./output.ts";
 import type { World } from "./world.ts";
 
@@ -39,7 +40,11 @@ async function runLine(tree: Group, world: World, out: Out): Promise<ExitCode | 
   const command = await route.node.load();
   const { values, globals } = await readValues(route, command.args, world);
   if (globals.help) return showHelp(tree, world, out); // It was hidden among short options: -qh.
-  return command.run(values, { globals, out: createOut(world, globals), world });
+  try {
+    return await command.run(values, { globals, out: createOut(world, globals), world });
+  } catch (error) {
+    throw withOptionNames(error, command.args);
+  }
 }
 
 /** `qntx help schedule pause` and `qntx schedule pause --help` are the same. */

@@ -11,6 +11,125 @@ export const tree: Group = group(
   "One binary that runs other people's code on time, and can prove that it did.",
   {
     serve: lazy("Run the host", () => import("./commands/serve.ts").then((file) => file.serve)),
+    status: lazy("Show what runs, waits and comes next", () =>
+      import("./commands/status.ts").then((file) => file.status),
+    ),
+    doctor: lazy("Look for what is wrong, and say what to do about it", () =>
+      import("./commands/doctor.ts").then((file) => file.doctor),
+    ),
+    schedule: group("What runs when", {
+      create: lazy("Make a schedule", () =>
+        import("./commands/schedule/create.ts").then((file) => file.scheduleCreate),
+      ),
+      list: lazy("List schedules", () =>
+        import("./commands/schedule/list.ts").then((file) => file.scheduleList),
+      ),
+      show: lazy("Show one schedule", () =>
+        import("./commands/schedule/show.ts").then((file) => file.scheduleShow),
+      ),
+      update: lazy("Change a schedule; what is not given stays", () =>
+        import("./commands/schedule/update.ts").then((file) => file.scheduleUpdate),
+      ),
+      pause: lazy("Stop a schedule from firing until it is resumed", () =>
+        import("./commands/schedule/pause.ts").then((file) => file.schedulePause),
+      ),
+      resume: lazy("Let a paused schedule fire again, from now on", () =>
+        import("./commands/schedule/resume.ts").then((file) => file.scheduleResume),
+      ),
+      run: lazy("Run its job now", () =>
+        import("./commands/schedule/run.ts").then((file) => file.scheduleRun),
+      ),
+      next: lazy("Show when it fires next, or when an expression would", () =>
+        import("./commands/schedule/next.ts").then((file) => file.scheduleNext),
+      ),
+      ledger: lazy("Show what became of every occurrence", () =>
+        import("./commands/schedule/ledger.ts").then((file) => file.scheduleLedger),
+      ),
+      delete: lazy("Delete a schedule; its ledger stays", () =>
+        import("./commands/schedule/delete.ts").then((file) => file.scheduleDelete),
+      ),
+    }),
+    job: group(
+      "Work for handlers, from enqueue to its end",
+      {
+        enqueue: lazy("Enqueue a job; it is on disk when this answers", () =>
+          import("./commands/job/enqueue.ts").then((file) => file.jobEnqueue),
+        ),
+        list: lazy("List jobs, newest first", () =>
+          import("./commands/job/list.ts").then((file) => file.jobList),
+        ),
+        show: lazy("Show one job", () => import("./commands/job/show.ts").then((file) => file.jobShow)),
+        logs: lazy("Show what a job said", () =>
+          import("./commands/job/logs.ts").then((file) => file.jobLogs),
+        ),
+        wait: lazy("Wait until a job has ended", () =>
+          import("./commands/job/wait.ts").then((file) => file.jobWait),
+        ),
+        cancel: lazy("Cancel a job; one that runs is asked to end", () =>
+          import("./commands/job/cancel.ts").then((file) => file.jobCancel),
+        ),
+        retry: lazy("Run a job that has ended again, as a new job", () =>
+          import("./commands/job/retry.ts").then((file) => file.jobRetry),
+        ),
+      },
+      { aliases: ["run"] },
+    ),
+    handler: group("Saved scripts that jobs can run", {
+      create: lazy("Save a script as a handler, or a new version of it", () =>
+        import("./commands/handler/create.ts").then((file) => file.handlerCreate),
+      ),
+      list: lazy("List saved handlers", () =>
+        import("./commands/handler/list.ts").then((file) => file.handlerList),
+      ),
+      show: lazy("Show a saved handler and its code", () =>
+        import("./commands/handler/show.ts").then((file) => file.handlerShow),
+      ),
+      run: lazy("Run a handler now and show what it says and gives", () =>
+        import("./commands/handler/run.ts").then((file) => file.handlerRun),
+      ),
+      history: lazy("List the versions of a saved handler", () =>
+        import("./commands/handler/history.ts").then((file) => file.handlerHistory),
+      ),
+      rollback: lazy("Make an older version the current one", () =>
+        import("./commands/handler/rollback.ts").then((file) => file.handlerRollback),
+      ),
+      delete: lazy("Delete a saved handler; its versions stay", () =>
+        import("./commands/handler/delete.ts").then((file) => file.handlerDelete),
+      ),
+    }),
+    plugin: group("The programs that run jobs", {
+      list: lazy("List plugins with their states and reasons", () =>
+        import("./commands/plugin/list.ts").then((file) => file.pluginList),
+      ),
+      show: lazy("Show one plugin", () =>
+        import("./commands/plugin/show.ts").then((file) => file.pluginShow),
+      ),
+      logs: lazy("Show what a plugin printed", () =>
+        import("./commands/plugin/logs.ts").then((file) => file.pluginLogs),
+      ),
+      restart: lazy("Restart a plugin; lifts a quarantine", () =>
+        import("./commands/plugin/restart.ts").then((file) => file.pluginRestart),
+      ),
+      stop: lazy("Stop a plugin until it is started again", () =>
+        import("./commands/plugin/stop.ts").then((file) => file.pluginStop),
+      ),
+      start: lazy("Start a plugin that was stopped", () =>
+        import("./commands/plugin/start.ts").then((file) => file.pluginStart),
+      ),
+    }),
+    ats: group("Attestations: who says what of what", {
+      query: lazy("Find attestations, last written first", () =>
+        import("./commands/ats/query.ts").then((file) => file.atsQuery),
+      ),
+      create: lazy("Make an attestation", () =>
+        import("./commands/ats/create.ts").then((file) => file.atsCreate),
+      ),
+    }),
+    audit: group("The trail of what was changed", {
+      list: lazy("List who did what, newest first", () =>
+        import("./commands/audit/list.ts").then((file) => file.auditList),
+      ),
+    }),
     config: group("The configuration: qntx.toml, the environment and flags", {
       show: lazy("Show every value that is in force", () =>
         import("./commands/config/show.ts").then((file) => file.configShow),

@@ -10,7 +10,7 @@ import { POLICY_DEFAULT } from "../schedule/schedule.ts";
 import { parseWhen } from "../schedule/recurrence.ts";
 import type { DeclaredChange, NewSchedule } from "../store/store.ts";
 import type { Context } from "./operation.ts";
-import { parseInput } from "./run.ts";
+import { parseInput } from "./parse-input.ts";
 import { payloadBytes } from "./payload.ts";
 import {
   createInput,

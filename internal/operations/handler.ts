@@ -43,7 +43,7 @@ export const handlerList = operation({
   name: "handler.list",
   summary: "List saved handlers",
   input: z.strictObject({}),
-  async run(context) {
+  async run(context): Promise<{ handlers: HandlerView[] }> {
     const newest = [...(await newestVersions(context)).values()].filter((version) => !isDeleted(version));
     const views = newest.map((version) => {
       const { code: _, ...view } = viewHandler(version);
@@ -222,11 +222,25 @@ function isLive({ host }: Context, handler: string): boolean {
   return host?.plugins.offers(handler)?.live ?? false;
 }
 
+/** How a saved handler is shown, its code aside. */
+export interface HandlerView {
+  /** What it was saved as. */
+  name: string;
+  /** What jobs call it. */
+  handler: string;
+  lang: string;
+  /** Id of the version that counts. */
+  version: string;
+  createdAt: string;
+  /** True when a plugin runs it now. */
+  live: boolean;
+}
+
 function viewHandler(version: Attestation) {
   return {
     name: version.subjects[0] ?? "",
     handler: announcedName(version),
-    lang: version.attributes["lang"] ?? version.contexts[0] ?? "",
+    lang: String(version.attributes["lang"] ?? version.contexts[0] ?? ""),
     version: version.id,
     code: codeOf(version),
     createdAt: formatInstant(version.createdAt),

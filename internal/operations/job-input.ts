@@ -87,8 +87,6 @@ function refuseForeignHandler({ principal, host }: Context, handler: string): vo
   throw new Fault(
     "denied",
     `Plugin ${principal.plugin} lacks cap:queue.enqueue-any, and ${shown(handler)} is not its handler.`,
-    {
-      hint: `qntx plugin grant ${principal.plugin} cap:queue.enqueue-any`,
-    },
+    { hint: "Plugins that are named under [plugin] enabled in qntx.toml have it." },
   );
 }

@@ -106,7 +106,6 @@ export const jobWait = operation({
   name: "job.wait",
   summary: "Wait until a job has ended",
   plugin: "cap:queue.enqueue",
-  needsHost: true,
   input: z.strictObject({ id: z.string(), timeout: z.string().optional() }),
   async run(context, { id, timeout }) {
     const { env, store } = context;
@@ -115,6 +114,7 @@ export const jobWait = operation({
       throw fieldFault("timeout", "is longer than ten minutes.", "Wait again afterwards.");
     const until = env.mono() + limitMs;
     let job: Job | null = await resolveJob(context, id);
+    if (!context.host && !isFinished(job.state)) throw nobodyRuns(job);
     while (job && !isFinished(job.state) && env.mono() < until) {
       await sleep(env, WAIT_LOOK_MS);
       job = await store.jobs.get(job.id);
@@ -200,6 +200,12 @@ async function enqueue(context: Context, jobs: readonly NewJob[]): Promise<Enque
   host.jobsAdded(new Set(jobs.map(({ handler, plugin }) => laneOf(handler, plugin ?? ""))));
   if (enqueued.some(({ state }) => state === "scheduled")) host.jobsDelayed();
   return enqueued;
+}
+
+function nobodyRuns({ id, state }: Job): Fault {
+  return new Fault("unreachable", `Job ${id} is ${state}, and no host runs that could end it.`, {
+    hint: "Start one with: qntx serve",
+  });
 }
 
 function viewLine({ at, ...line }: LogLine) {

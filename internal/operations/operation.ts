@@ -49,6 +49,16 @@ export interface Context {
   readonly host: Host | null;
   /** The data folder. */
   readonly home: string;
+  /** Told of every call when it has ended. */
+  readonly meter?: (call: MeteredCall) => void;
+}
+
+/** One call of an operation, for those who count. */
+export interface MeteredCall {
+  operation: string;
+  principal: Principal["kind"];
+  ok: boolean;
+  tookMs: number;
 }
 
 export interface Operation<Input, Output> {
@@ -78,6 +88,11 @@ export interface AnyOperation {
 
 /** An operation that is called with its own types, and can stand in the table. */
 export type Defined<Input, Output> = Operation<Input, Output> & AnyOperation;
+
+/** What an operation answers, for faces that call it by name. */
+export type OutputOf<O extends { run(context: never, input: never): Promise<unknown> }> = Awaited<
+  ReturnType<O["run"]>
+>;
 
 /** Defines an operation. */
 export function operation<Input, Output>(definition: Operation<Input, Output>): Defined<Input, Output> {

@@ -74,6 +74,11 @@ function resolvePlugin(context: Context, name: string): PluginStatus {
   });
 }
 
-function viewPlugin({ startedAt, ...status }: PluginStatus) {
+/** How a plugin is shown. */
+export interface PluginView extends Omit<PluginStatus, "startedAt"> {
+  startedAt: string | null;
+}
+
+function viewPlugin({ startedAt, ...status }: PluginStatus): PluginView {
   return { ...status, startedAt: startedAt === null ? null : formatInstant(startedAt) };
 }

@@ -2,11 +2,11 @@
  * Run: the one way into an operation. Validation, authorization and the audit
  * trail are here, so that no face and no operation can forget them.
  */
-import type { z } from "zod";
 import { principalName } from "../access/principal.ts";
-import { Fault, type FieldFault, messageOf } from "../base/fault.ts";
+import { Fault, messageOf } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import type { AnyOperation, Context, Defined } from "./operation.ts";
+import { parseInput } from "./parse-input.ts";
 import { findOperation } from "./table.ts";
 
 /** Runs an operation by its name, with input from outside. */
@@ -30,6 +30,19 @@ export function call<Input, Output>(
 }
 
 async function runOperation(context: Context, operation: AnyOperation, input: unknown): Promise<unknown> {
+  const { env, principal, meter } = context;
+  const startedAt = env.mono();
+  let ok = false;
+  try {
+    const output = await audited(context, operation, input);
+    ok = true;
+    return output;
+  } finally {
+    meter?.({ operation: operation.name, principal: principal.kind, ok, tookMs: env.mono() - startedAt });
+  }
+}
+
+async function audited(context: Context, operation: AnyOperation, input: unknown): Promise<unknown> {
   try {
     authorized(context, operation);
     const parsed = parseInput(operation.input, input);
@@ -54,22 +67,9 @@ export function authorized({ principal }: Context, operation: AnyOperation): voi
     "denied",
     `Plugin ${principal.plugin} lacks ${capability}, which ${operation.name} needs.`,
     {
-      hint: `Name the plugin under [plugin] enabled in qntx.toml, or run: qntx plugin grant ${principal.plugin} ${capability}`,
+      hint: "Plugins that are named under [plugin] enabled in qntx.toml have it.",
     },
   );
-}
-
-/** Checks input from outside. Throws one Fault with every wrong field. */
-export function parseInput<T>(schema: z.ZodType<T>, input: unknown): T {
-  const result = schema.safeParse(input ?? {});
-  if (result.success) return result.data;
-  const fields = result.error.issues.map((issue): FieldFault => {
-    if (issue.code === "unrecognized_keys") {
-      return { field: issue.keys.join(", "), message: "is not a field of this operation." };
-    }
-    return { field: issue.path.join(".") || "input", message: issue.message };
-  });
-  throw new Fault("usage", fields.map(({ field, message }) => `${field}: ${message}`).join("\n"), { fields });
 }
 
 function noHost(name: string): Fault {

@@ -73,6 +73,8 @@ export const createInput = z.strictObject({
   note: z.string().max(DESCRIPTION_CHARS_MAX).optional(),
   /** A schedule of this name and owner is changed instead of refused. */
   upsert: z.boolean().optional(),
+  /** A schedule of this name and owner is left as it is instead of refused. */
+  ifNotExists: z.boolean().optional(),
 });
 
 export const updateInput = z.strictObject({
@@ -156,7 +158,7 @@ export function readPolicyInput(input: PolicyInput, before: Policy = POLICY_DEFA
   if (input.maxAttempts !== undefined) policy.maxAttempts = input.maxAttempts;
   if (input.priority !== undefined) policy.priority = input.priority;
   if (policy.startAt !== null && policy.endAt !== null && policy.endAt <= policy.startAt) {
-    throw fieldFault("endAt", "is not after startAt.", "A schedule ends after it starts.");
+    throw fieldFault("endAt", "is not after the start.", "A schedule ends after it starts.");
   }
   return policy;
 }

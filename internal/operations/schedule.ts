@@ -3,15 +3,7 @@ import { z } from "zod";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
-import { nextWithin } from "../schedule/decide.ts";
-import { recurrence } from "../schedule/recurrence.ts";
-import {
-  type Policy,
-  POLICY_DEFAULT,
-  type Schedule,
-  SCHEDULE_STATES,
-  type Spec,
-} from "../schedule/schedule.ts";
+import { type Schedule, SCHEDULE_STATES } from "../schedule/schedule.ts";
 import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/store.ts";
 import { newJobOf } from "./job-input.ts";
 import { viewJob } from "./job-view.ts";
@@ -31,10 +23,10 @@ import {
   SCHEDULE_PAYLOAD_BYTES_MAX,
   updateInput,
 } from "./schedule-input.ts";
-import { viewOccurrence, viewSchedule } from "./schedule-view.ts";
+import { nextInput, nextOf, refuseDefinition, refuseNever, unstored } from "./schedule-next.ts";
+import { type ScheduleView, viewOccurrence, viewSchedule } from "./schedule-view.ts";
 
 const reference = z.strictObject({ id: z.string() });
-const NEXT_COUNT_MAX = 1_000;
 
 export const scheduleCreate = operation({
   name: "schedule.create",
@@ -42,7 +34,11 @@ export const scheduleCreate = operation({
   input: createInput,
   plugin: "cap:scheduler.manage",
   changes: true,
-  async run(context, input) {
+  async run(context, input): Promise<ScheduleView & { created: boolean }> {
+    refuseContradictions(input);
+    const existing =
+      input.upsert || input.ifNotExists ? await ownNamed(context, input.name ?? "") : undefined;
+    if (existing && input.ifNotExists) return { ...viewSchedule(existing), created: false };
     const spec = requireSpec(input, context.env);
     const owner = ownerOf(context);
     const schedule: NewSchedule = {
@@ -61,14 +57,13 @@ export const scheduleCreate = operation({
       description: input.description ?? "",
       metadata: input.metadata ?? {},
     };
-    if (input.upsert && schedule.name === "")
-      throw fieldFault("name", "is missing.", "upsert finds a schedule by its name.");
     refuseNever(schedule, context.env.now());
-    const existing = input.upsert ? await ownNamed(context, schedule.name) : undefined;
     const answer = existing
       ? await context.store.schedules.update(existing.id, upsertChange(schedule, existing))
       : await context.store.schedules.create(schedule);
-    return changed(context, answer);
+    const another = "refused" in answer && answer.refused === "name-taken"; // Made while we looked.
+    if (another && input.ifNotExists) return { ...viewSchedule(answer.schedule), created: false };
+    return { ...changed(context, answer), created: existing === undefined };
   },
 });
 
@@ -114,7 +109,9 @@ export const scheduleUpdate = operation({
       name: input.name === undefined ? undefined : readName(input.name),
       target: input.handler === undefined ? undefined : readTarget(input.handler),
       payload:
-        "payload" in input ? payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX) : undefined,
+        input.payload === undefined
+          ? undefined
+          : payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
       spec,
       timezone: input.timezone === undefined ? undefined : readTimezone(input.timezone, spec ?? before.spec),
       policy: readPolicyInput(input, before.policy),
@@ -217,26 +214,12 @@ export const scheduleRun = operation({
 export const scheduleNext = operation({
   name: "schedule.next",
   summary: "Show when a schedule, or a definition that is not stored, fires next",
-  input: z.strictObject({
-    id: z.string().optional(),
-    every: z.string().optional(),
-    cron: z.union([z.string(), z.array(z.string())]).optional(),
-    timezone: z.string().optional(),
-    anchor: z.string().optional(),
-    from: z.string().optional(),
-    count: z
-      .int()
-      .min(1, "must be at least 1.")
-      .max(NEXT_COUNT_MAX, `must be at most ${NEXT_COUNT_MAX}.`)
-      .optional(),
-  }),
-  async run(context, { id, from, count, ...when }) {
-    const definition = id === undefined ? unstored(context, when) : await resolveSchedule(context, id);
-    const start = from === undefined ? context.env.now() : parseInstant(from, "from");
-    return {
-      instants: nextInstants(definition, start, count ?? 10).map(formatInstant),
-      timezone: definition.timezone,
-    };
+  input: nextInput,
+  async run(context, input) {
+    const { id } = input;
+    if (id === undefined) return nextOf(context.env, unstored(context.env, input), input);
+    refuseDefinition(input);
+    return nextOf(context.env, await resolveSchedule(context, id), input);
   },
 });
 
@@ -274,59 +257,16 @@ export const scheduleOperations = [
   scheduleLedger,
 ];
 
-interface Definition {
-  spec: Spec;
-  timezone: string;
-  anchor: number;
-  policy: Policy;
-}
+type CreateInput = z.infer<typeof createInput>;
 
-function unstored(
-  { env }: Context,
-  {
-    anchor,
-    ...when
-  }: {
-    every?: string | undefined;
-    cron?: string | string[] | undefined;
-    timezone?: string | undefined;
-    anchor?: string | undefined;
-  },
-): Definition {
-  const spec = requireSpec(when, null);
-  return {
-    spec,
-    timezone: readTimezone(when.timezone, spec),
-    anchor: anchor === undefined ? env.now() : parseInstant(anchor, "anchor"),
-    policy: POLICY_DEFAULT,
-  };
-}
-
-function nextInstants({ spec, timezone, anchor, policy }: Definition, from: number, count: number): number[] {
-  const every = recurrence({ spec, timezone, anchor, dstGap: policy.dstGap, dstFold: policy.dstFold });
-  const instants: number[] = [];
-  for (
-    let at = nextWithin(every, policy, from);
-    at !== null && instants.length < count;
-    at = nextWithin(every, policy, at)
-  ) {
-    instants.push(at);
-  }
-  return instants;
-}
-
-/** A schedule that could never fire is a mistake, and now is when its maker is listening. */
-function refuseNever(
-  schedule: Omit<Definition, "anchor"> & { anchor?: number | undefined },
-  now: number,
-): void {
-  const definition = { ...schedule, anchor: schedule.anchor ?? now };
-  if (nextInstants(definition, now, 1).length > 0) return;
-  throw fieldFault(
-    schedule.spec.kind,
-    "never fires from now on.",
-    "Change when it runs, or its startAt and endAt.",
-  );
+/** What would have no effect, or two effects, is refused rather than passed over. */
+function refuseContradictions({ name, upsert, ifNotExists, paused, note }: CreateInput): void {
+  if (upsert && ifNotExists) throw fieldFault("upsert", "cannot be given together with ifNotExists.");
+  const byName = upsert ? "upsert" : "ifNotExists";
+  if ((upsert || ifNotExists) && !name)
+    throw fieldFault("name", "is missing.", `${byName} finds a schedule by its name.`);
+  if (note && !paused)
+    throw fieldFault("note", "has no effect on a schedule that is not paused.", "It says why one is paused.");
 }
 
 /** What a file or another owner declares is changed where it is declared. */

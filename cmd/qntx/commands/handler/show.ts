@@ -1,0 +1,27 @@
+/** `qntx handler show NAME`: a saved handler and its code. */
+import type { handlerShow as operation } from "../../../../internal/operations/handler.ts";
+import type { OutputOf } from "../../../../internal/operations/operation.ts";
+import { openClient } from "../../client.ts";
+import { command } from "../../command.ts";
+import { factLines, whenInFull } from "../../facts.ts";
+import { handlerArg } from "./which.ts";
+
+export const handlerShow = command({
+  args: { name: handlerArg, code: { type: "boolean", description: "Print the code and nothing else" } },
+  examples: [
+    { line: "qntx handler show vacancies", why: "what runs today" },
+    { line: "qntx handler show vacancies --code > vacancies.py", why: "get the script back" },
+  ],
+  async run({ args: { name, code }, world, globals, out }) {
+    await using client = await openClient(world, globals);
+    const handler = await client.call<OutputOf<typeof operation>>("handler.show", { name });
+    const facts = factLines(out, [
+      ["handler", handler.handler],
+      ["lang", handler.lang],
+      ["live", handler.live ? "yes" : "no"],
+      ["version", handler.version],
+      ["saved", whenInFull(out, handler.createdAt)],
+    ]);
+    out.data(handler, code ? handler.code : `${facts}\n\n${handler.code}`);
+  },
+});

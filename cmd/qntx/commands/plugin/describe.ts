@@ -1,0 +1,31 @@
+/** Describe: a plugin in words. */
+import type { PluginView } from "../../../../internal/operations/plugin.ts";
+import { factLines, whenInFull } from "../../facts.ts";
+import type { Out } from "../../output.ts";
+
+/** All of it. */
+export function pluginFacts(out: Out, plugin: PluginView): string {
+  return factLines(out, [
+    ["name", plugin.name],
+    ["about", plugin.description],
+    ["version", plugin.version],
+    ["state", stateOf(plugin)],
+    ["kind", plugin.kind],
+    ["pid", plugin.pid],
+    ["started", whenInFull(out, plugin.startedAt)],
+    ["restarts", plugin.restarts],
+    ["jobs", `${plugin.running} of ${plugin.concurrency} at once`],
+    ["handlers", plugin.handlers.join("\n")],
+    ["taken", plugin.conflicts.map((handler) => `${handler} belongs to another plugin`).join("\n")],
+    ["last lines", plugin.lastLines.join("\n")],
+  ]);
+}
+
+/** One sentence after something was done to it. */
+export function pluginSentence(plugin: PluginView): string {
+  return `Plugin ${plugin.name} is ${stateOf(plugin)}.`;
+}
+
+function stateOf({ state, reason }: PluginView): string {
+  return reason === "" ? state : `${state}: ${reason}`;
+}

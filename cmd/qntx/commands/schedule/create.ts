@@ -1,0 +1,39 @@
+/** `qntx schedule create NAME --handler H …` makes a schedule. */
+import type { OutputOf } from "../../../../internal/operations/operation.ts";
+import type { scheduleCreate as operation } from "../../../../internal/operations/schedule.ts";
+import { openClient } from "../../client.ts";
+import { command } from "../../command.ts";
+import { definitionArgs, definitionOf, handlerArg } from "./definition.ts";
+import { stateSentence } from "./describe.ts";
+
+export const scheduleCreate = command({
+  details: "Give exactly one of --every, --cron and --at; --cron and --at may be repeated.",
+  args: {
+    name: { type: "positional", description: "What it is called" },
+    handler: { ...handlerArg, required: true },
+    ...definitionArgs,
+    paused: { type: "boolean", description: "Make it paused" },
+    note: { type: "string", valueHint: "TEXT", description: "Why it is paused" },
+    ifNotExists: { type: "boolean", description: "Leave a schedule of this name as it is" },
+    upsert: { type: "boolean", description: "Change a schedule of this name to this" },
+  },
+  examples: [
+    { line: "qntx schedule create poll --handler python.poll --every 5m", why: "every five minutes" },
+    {
+      line: 'qntx schedule create report --handler python.report --cron "0 9 * * 1-5" --tz Europe/Amsterdam',
+      why: "at nine on workdays, summer and winter",
+    },
+    {
+      line: "qntx schedule create launch --handler python.launch --at 2030-01-31T09:00:00Z --payload @launch.json",
+      why: "once, with a payload from a file",
+    },
+  ],
+  async run({ args: { name, handler, paused, note, ifNotExists, upsert, ...definition }, ...context }) {
+    const { world, globals, out } = context;
+    await using client = await openClient(world, globals);
+    const input = { name, handler, paused, note, ifNotExists, upsert, ...definitionOf(definition) };
+    const schedule = await client.call<OutputOf<typeof operation>>("schedule.create", input);
+    const verb = schedule.created ? "is made" : upsert ? "is changed" : "is there already";
+    out.data(schedule, stateSentence(out, schedule, schedule.state === "paused" ? `${verb}, paused` : verb));
+  },
+});

@@ -1,0 +1,115 @@
+/** Definition: the options that say when a schedule fires and how it behaves, for those who make or change one. */
+import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX } from "../../../../internal/job/job.ts";
+import type { ArgDefs, ArgsOf } from "../../command.ts";
+import { handlerNames, zoneNames } from "../../names.ts";
+import { integer, json, pair } from "../../values.ts";
+
+const RUNS_MAX = 1_000_000_000; // Once a second for thirty years.
+
+/** When it fires; for `next` as well. */
+export const whenArgs = {
+  every: { type: "string", valueHint: "D", description: "Fire at this interval: 30s, 5m, 1h30m" },
+  cron: {
+    type: "string",
+    repeat: true,
+    valueHint: "EXPR",
+    description: 'Fire when cron would: "30 9 * * MON-FRI", "@daily"',
+  },
+  tz: {
+    type: "string",
+    field: "timezone",
+    valueHint: "ZONE",
+    complete: zoneNames,
+    description: "Time zone of --cron (default UTC)",
+  },
+} as const satisfies ArgDefs;
+
+/** Everything about a schedule but its name and its handler. */
+export const definitionArgs = {
+  ...whenArgs,
+  at: {
+    type: "string",
+    repeat: true,
+    valueHint: "T",
+    description: "Fire once at this instant: 2030-01-31T09:00:00Z",
+  },
+  payload: {
+    type: "string",
+    valueHint: "JSON|@FILE|-",
+    parse: json,
+    description: "What every job is given",
+  },
+  overlap: {
+    type: "enum",
+    options: ["skip", "allow"],
+    description: "When the last job still runs: skip this one, or allow both",
+  },
+  missed: {
+    type: "enum",
+    options: ["latest", "skip", "earliest"],
+    description: "When nobody was there: run the latest missed one, none, or the earliest",
+  },
+  jitter: { type: "string", valueHint: "D", description: "Start each job up to this much later, evenly" },
+  startAt: { type: "string", valueHint: "T", description: "Do not fire before this instant" },
+  endAt: { type: "string", valueHint: "T", description: "Do not fire after this instant" },
+  maxRuns: {
+    type: "string",
+    field: "runsMax",
+    valueHint: "N",
+    parse: integer(1, RUNS_MAX),
+    description: "Finish after this many jobs",
+  },
+  timeout: { type: "string", valueHint: "D", description: "How long a job may take" },
+  maxAttempts: {
+    type: "string",
+    valueHint: "N",
+    parse: integer(1, JOB_ATTEMPTS_MAX),
+    description: "How often a job is tried",
+  },
+  priority: {
+    type: "string",
+    valueHint: "N",
+    parse: integer(-JOB_PRIORITY_MAX, JOB_PRIORITY_MAX),
+    description: "Lower runs first (default 0)",
+  },
+  description: { type: "string", valueHint: "TEXT", description: "What it is for" },
+  metadata: {
+    type: "string",
+    repeat: true,
+    valueHint: "K=V",
+    parse: pair,
+    description: "A label of your own",
+  },
+} as const satisfies ArgDefs;
+
+/** The handler of a schedule, as an option. */
+export const handlerArg = {
+  type: "string",
+  valueHint: "H",
+  complete: handlerNames,
+  description: "The handler that runs: python.report, ixgest.git",
+} as const;
+
+/** The fields of an operation, from these options. */
+export function definitionOf({
+  tz,
+  cron,
+  at,
+  maxRuns,
+  metadata,
+  ...same
+}: ArgsOf<typeof definitionArgs>): Record<string, unknown> {
+  return {
+    ...same,
+    cron: given(cron),
+    at: given(at),
+    timezone: tz,
+    runsMax: maxRuns,
+    metadata: metadata.length === 0 ? undefined : Object.fromEntries(metadata),
+  };
+}
+
+/** A repeated option that was never given says nothing. */
+export function given<T>(values: readonly T[]): readonly T[] | undefined {
+  return values.length === 0 ? undefined : values;
+}

@@ -1,0 +1,71 @@
+/** Describe: a schedule in words: for a table, for a sentence, in full. */
+import type { ScheduleView } from "../../../../internal/operations/schedule-view.ts";
+import { factLines, jsonShown, whenInFull, whenShown } from "../../facts.ts";
+import type { Out } from "../../output.ts";
+
+/** How people call it: its name, or its id. */
+export function nameShown({ id, name }: Pick<ScheduleView, "id" | "name">): string {
+  return name || id;
+}
+
+/** When it fires: in words for people, as it was written for programs. */
+export async function whenFires(out: Out, view: ScheduleView): Promise<string> {
+  if (!out.terminal) return whenWritten(view);
+  const { describeSpec } = await import("../../../../internal/schedule/words.ts");
+  const { everyMs, cron, at, timezone } = view;
+  if (everyMs !== null) return describeSpec({ kind: "every", everyMs }, timezone);
+  if (cron !== null) return describeSpec({ kind: "cron", cron }, timezone);
+  return describeSpec({ kind: "at", instants: (at ?? []).map((text) => Date.parse(text)) }, timezone);
+}
+
+/** One sentence after something was done to it. */
+export function stateSentence(out: Out, view: ScheduleView, verb: string): string {
+  const next = view.nextRunAt === null ? "" : ` It runs next ${nextShown(out, view.nextRunAt)}.`;
+  return `Schedule ${nameShown(view)} ${verb}.${next}`;
+}
+
+/** All of it. */
+export async function scheduleFacts(out: Out, view: ScheduleView): Promise<string> {
+  const { pause } = view;
+  return factLines(out, [
+    ["name", view.name],
+    ["id", view.id],
+    ["state", view.state],
+    ["paused", pause && `${whenShown(out, pause.at)} by ${pause.by}${pause.note && `: ${pause.note}`}`],
+    ["handler", view.handler],
+    ["when", await whenFires(out, view)],
+    ["next run", whenInFull(out, view.nextRunAt)],
+    ["last run", whenInFull(out, view.lastRunAt)],
+    ["last job", view.lastJobId],
+    ["runs", view.runCount],
+    ["payload", jsonShown(out, view.payload)],
+    ["overlap", view.overlap],
+    ["missed", view.missed],
+    ["jitter", view.jitterMs === 0 ? null : `${view.jitterMs} ms`],
+    ["timeout", view.timeoutMs === null ? null : `${view.timeoutMs} ms`],
+    ["attempts", view.maxAttempts],
+    ["priority", view.priority === 0 ? null : view.priority],
+    ["about", view.description],
+    ["metadata", metadataLines(view.metadata)],
+    ["owner", view.owner],
+    ["declared", view.declaredId],
+    ["created", whenInFull(out, view.createdAt)],
+    ["revision", view.revision],
+  ]);
+}
+
+function whenWritten({ every, cron, at, timezone }: ScheduleView): string {
+  if (every !== null) return `every ${every}`;
+  if (cron !== null) return `cron ${cron.join("; ")} ${timezone}`;
+  return `at ${(at ?? []).join(", ")}`;
+}
+
+function nextShown(out: Out, instant: string): string {
+  return out.terminal ? whenShown(out, instant) : `at ${instant}`;
+}
+
+function metadataLines(metadata: Record<string, string>): string {
+  return Object.entries(metadata)
+    .map(([key, value]) => `${key}=${value}`)
+    .join("\n");
+}

@@ -1,0 +1,71 @@
+/**
+ * Names: what Tab offers for the things that live in the data folder or the host.
+ * Where there is no data folder yet nothing is offered: a Tab makes no files.
+ */
+import { existsSync } from "node:fs";
+import type { HandlerView } from "../../internal/operations/handler.ts";
+import type { JobView } from "../../internal/operations/job-view.ts";
+import type { PluginView } from "../../internal/operations/plugin.ts";
+import type { ScheduleView } from "../../internal/operations/schedule-view.ts";
+import { type Client, openClient } from "./client.ts";
+import type { Candidate, Complete, Globals } from "./command.ts";
+import { openConfig } from "./settings.ts";
+import type { World } from "./world.ts";
+
+const NAMES_MAX = 200; // More than that nobody looks through.
+
+/** Schedules by name, or by id where they have none. */
+export const scheduleNames: Complete = named(async (client) => {
+  const { schedules } = await client.call<{ schedules: ScheduleView[] }>("schedule.list", {
+    limit: NAMES_MAX,
+  });
+  return schedules.map(({ id, name, state, handler }) => ({
+    word: name || id,
+    description: `${state}, runs ${handler}`,
+  }));
+});
+
+/** Ids of jobs, newest first. */
+export const jobIds: Complete = named(async (client) => {
+  const { jobs } = await client.call<{ jobs: JobView[] }>("job.list", { limit: NAMES_MAX });
+  return jobs.map(({ id, state, handler }) => ({ word: id, description: `${state}, ${handler}` }));
+});
+
+/** Saved handlers, as they are announced. */
+export const savedHandlers: Complete = named(async (client) => {
+  const { handlers } = await client.call<{ handlers: HandlerView[] }>("handler.list");
+  return handlers.map(({ handler, lang }) => ({ word: handler, description: `saved script (${lang})` }));
+});
+
+/** Every handler that a job may name: saved ones, and what plugins announced. */
+export const handlerNames: Complete = named(async (client) => {
+  const { handlers } = await client.call<{ handlers: HandlerView[] }>("handler.list");
+  const saved = handlers.map(({ handler }) => ({ word: handler, description: "saved script" }));
+  if (!client.live) return saved;
+  const { plugins } = await client.call<{ plugins: PluginView[] }>("plugin.list");
+  const known = new Set(saved.map(({ word }) => word));
+  const announced = plugins.flatMap((plugin) =>
+    plugin.handlers.map((word) => ({ word, description: `of plugin ${plugin.name}` })),
+  );
+  return [...saved, ...announced.filter(({ word }) => !known.has(word))];
+});
+
+/** Plugins of a running host. */
+export const pluginNames: Complete = named(async (client) => {
+  if (!client.live) return [];
+  const { plugins } = await client.call<{ plugins: PluginView[] }>("plugin.list");
+  return plugins.map(({ name, state }) => ({ word: name, description: state }));
+});
+
+/** Time zones, as the database spells them. */
+export const zoneNames: Complete = async () =>
+  ["UTC", ...Intl.supportedValuesOf("timeZone")].map((word) => ({ word }));
+
+function named(find: (client: Client) => Promise<Candidate[]>): Complete {
+  return async (world: World, globals: Globals) => {
+    const { home } = await openConfig(world, globals);
+    if (globals.server === undefined && !existsSync(home)) return [];
+    await using client = await openClient(world, globals);
+    return await find(client);
+  };
+}

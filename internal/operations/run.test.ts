@@ -62,17 +62,32 @@ test.each([
   ["schedule.create", { handler: "a.b" }, "every", "every: when it runs is missing."],
   ["schedule.create", { handler: "a.b", every: "0s" }, "every", 'every: "0s" is too short.'],
   ["schedule.create", { handler: "a.b", every: "5x" }, "every", 'every: "5x" is not a duration.'],
-  ["schedule.create", { handler: "a.b", every: "5s", cron: "* * * * *" }, "cron", "every and cron cannot be given together"],
+  [
+    "schedule.create",
+    { handler: "a.b", every: "5s", cron: "* * * * *" },
+    "cron",
+    "every and cron cannot be given together",
+  ],
   ["schedule.create", { handler: "a.b", cron: "61 * * * *" }, "cron", "61"],
   ["schedule.create", { handler: "a.b", cron: "0 0 30 2 *" }, "cron", "never fires"],
   ["schedule.create", { handler: "a.b", cron: "@daily", timezone: "Mars/Base" }, "timezone", "Mars/Base"],
-  ["schedule.create", { handler: "a.b", every: "5s", timezone: "Europe/Berlin" }, "timezone", "has no effect"],
+  [
+    "schedule.create",
+    { handler: "a.b", every: "5s", timezone: "Europe/Berlin" },
+    "timezone",
+    "has no effect",
+  ],
   ["schedule.create", { handler: "a.b", at: "2020-01-01T00:00:00Z" }, "at", "is in the past"],
   ["schedule.create", { handler: "a.b", at: "tomorrow" }, "at", "is not an instant"],
   ["schedule.create", { handler: "a b", every: "5s" }, "handler", "is not the name of a handler"],
   ["schedule.create", { handler: "a.b", every: "5s", name: "../x" }, "name", "cannot be a name"],
   ["schedule.create", { handler: "a.b", every: "5s", overlap: "buffer-all" }, "overlap", "must be"],
-  ["schedule.create", { handler: "a.b", every: "5s", payload: "x".repeat(100_001) }, "payload", "at most 100000"],
+  [
+    "schedule.create",
+    { handler: "a.b", every: "5s", payload: "x".repeat(100_001) },
+    "payload",
+    "at most 100000",
+  ],
   ["schedule.create", { handler: "a.b", every: "5s", colour: "red" }, "colour", "is not a field"],
   ["job.enqueue", { handler: "" }, "handler", "is not the name of a handler"],
   ["job.enqueue", { handler: "a.b", id: "../../x" }, "id", "cannot be a job's id"],
@@ -86,16 +101,22 @@ test.each([
   ["ats.create", { attestations: [{ subjects: [] }] }, "attestations.0.subjects", "is empty"],
   ["job.list", { state: "sleeping" }, "state", ""],
   ["schedule.next", { cron: "* * * * *", count: 0 }, "count", "at least 1"],
-] as [string, unknown, string, string][])("%s %j is refused, and names the field", async (name, input, field, sentence) => {
-  const fault = await refusal(name, input);
-  expect(fault.code).toBe("usage");
-  expect(fault.fields.map((wrong) => wrong.field)).toContain(field);
-  expect(fault.message).toContain(sentence);
-});
+] as [string, unknown, string, string][])(
+  "%s %j is refused, and names the field",
+  async (name, input, field, sentence) => {
+    const fault = await refusal(name, input);
+    expect(fault.code).toBe("usage");
+    expect(fault.fields.map((wrong) => wrong.field)).toContain(field);
+    expect(fault.message).toContain(sentence);
+  },
+);
 
-test.each(["__proto__", "constructor", "toString", "job", "job.nothing", ""])("there is no operation %p", async (name) => {
-  expect((await refusal(name, {})).code).toBe("not-found");
-});
+test.each(["__proto__", "constructor", "toString", "job", "job.nothing", ""])(
+  "there is no operation %p",
+  async (name) => {
+    expect((await refusal(name, {})).code).toBe("not-found");
+  },
+);
 
 test("what needs a host says so without one", async () => {
   const fault = await refusal("plugin.list", {});
@@ -103,9 +124,15 @@ test("what needs a host says so without one", async () => {
 });
 
 test("a plugin may do what its capabilities say, and a refusal is written down", async () => {
-  const fault = await refusal("schedule.create", { handler: "p.work", every: "5s" }, plugin("p", ["cap:ats.read"]));
+  const fault = await refusal(
+    "schedule.create",
+    { handler: "p.work", every: "5s" },
+    plugin("p", ["cap:ats.read"]),
+  );
   expect(fault.message).toBe("Plugin p lacks cap:scheduler.manage, which schedule.create needs.");
-  expect((await refusal("schedule.run", { id: "x" }, plugin("p"))).message).toBe("Plugins may not call schedule.run.");
+  expect((await refusal("schedule.run", { id: "x" }, plugin("p"))).message).toBe(
+    "Plugins may not call schedule.run.",
+  );
   const { items } = await store.audit.list({});
   expect(items.map(({ operation, principal, allowed }) => [operation, principal, allowed])).toEqual([
     ["schedule.run", "plugin:p", false],
@@ -114,28 +141,44 @@ test("a plugin may do what its capabilities say, and a refusal is written down",
 });
 
 test("another plugin's schedules and jobs do not exist, by list and by id", async () => {
-  const mine = (await callOperation(context(plugin("a")), "schedule.create", { handler: "a.x", every: "5s", name: "n" })) as { id: string };
-  const job = (await callOperation(context(plugin("a")), "job.enqueue", { handler: "a.x" })) as { id: string };
-  for (const id of [mine.id, "n"]) expect((await refusal("schedule.show", { id }, plugin("b"))).code).toBe("not-found");
+  const mine = (await callOperation(context(plugin("a")), "schedule.create", {
+    handler: "a.x",
+    every: "5s",
+    name: "n",
+  })) as { id: string };
+  const job = (await callOperation(context(plugin("a")), "job.enqueue", { handler: "a.x" })) as {
+    id: string;
+  };
+  for (const id of [mine.id, "n"])
+    expect((await refusal("schedule.show", { id }, plugin("b"))).code).toBe("not-found");
   expect((await refusal("job.show", { id: job.id }, plugin("b"))).code).toBe("not-found");
   expect((await refusal("job.cancel", { id: job.id }, plugin("b"))).code).toBe("not-found");
   expect(await callOperation(context(plugin("b")), "schedule.list", {})).toMatchObject({ schedules: [] });
   expect(await callOperation(context(plugin("b")), "job.list", {})).toMatchObject({ jobs: [] });
-  expect(await callOperation(context(plugin("a")), "schedule.list", {})).toMatchObject({ schedules: [{ id: mine.id }] });
+  expect(await callOperation(context(plugin("a")), "schedule.list", {})).toMatchObject({
+    schedules: [{ id: mine.id }],
+  });
 });
 
 test("without enqueue-any a plugin enqueues for itself alone", async () => {
   const guest = plugin("a", ["cap:queue.enqueue"]);
   expect((await refusal("job.enqueue", { handler: "b.x" }, guest)).code).toBe("denied");
-  expect(await callOperation(context(guest), "job.enqueue", { handler: "a.x" })).toMatchObject({ state: "queued" });
+  expect(await callOperation(context(guest), "job.enqueue", { handler: "a.x" })).toMatchObject({
+    state: "queued",
+  });
 });
 
 test("ids may be shortened to what is their own; several candidates are listed", async () => {
-  for (const name of ["one", "two"]) await callOperation(context(), "schedule.create", { handler: "a.x", every: "5s", name });
-  const { schedules } = (await callOperation(context(), "schedule.list", {})) as { schedules: { id: string; name: string }[] };
+  for (const name of ["one", "two"])
+    await callOperation(context(), "schedule.create", { handler: "a.x", every: "5s", name });
+  const { schedules } = (await callOperation(context(), "schedule.list", {})) as {
+    schedules: { id: string; name: string }[];
+  };
   const [first] = schedules;
   const end = first?.id.slice(-8) ?? "";
-  expect(await callOperation(context(), "schedule.show", { id: end.toLowerCase() })).toMatchObject({ id: first?.id });
+  expect(await callOperation(context(), "schedule.show", { id: end.toLowerCase() })).toMatchObject({
+    id: first?.id,
+  });
   const fault = await refusal("schedule.show", { id: first?.id.slice(0, 8) });
   expect(fault.code).toBe("usage");
   expect(fault.message).toContain(first?.id ?? "?");
@@ -162,10 +205,15 @@ test("changes are in the audit trail with what they were about", async () => {
 });
 
 test("upsert finds its own schedule by name and keeps the grid when the interval is the same", async () => {
-  const create = (input: object) => callOperation(context(), "schedule.create", { handler: "a.x", every: "1m", name: "n", ...input });
+  const create = (input: object) =>
+    callOperation(context(), "schedule.create", { handler: "a.x", every: "1m", name: "n", ...input });
   const first = (await create({ upsert: true })) as { id: string; nextRunAt: string };
   await env.advance(10_000);
-  expect(await create({ upsert: true, description: "d" })).toMatchObject({ id: first.id, nextRunAt: first.nextRunAt, description: "d" });
+  expect(await create({ upsert: true, description: "d" })).toMatchObject({
+    id: first.id,
+    nextRunAt: first.nextRunAt,
+    description: "d",
+  });
   const fault = await refusal("schedule.create", { handler: "a.x", every: "1m", name: "n" });
   expect([fault.code, fault.fields[0]?.field]).toEqual(["conflict", "name"]);
 });
@@ -175,7 +223,9 @@ test("a saved handler has versions, can be rolled back, deleted and made again",
   for (const code of ["one", "two"]) await run("handler.create", { name: "v", code, lang: "py" });
   expect(await run("handler.show", { name: "v" })).toMatchObject({ handler: "python.v", code: "two" });
   expect(await run("handler.rollback", { name: "python.v" })).toMatchObject({ code: "one" });
-  expect(await run("handler.history", { name: "v" })).toMatchObject({ versions: [{ current: true }, {}, {}] });
+  expect(await run("handler.history", { name: "v" })).toMatchObject({
+    versions: [{ current: true }, {}, {}],
+  });
   await run("handler.delete", { name: "v" });
   expect((await refusal("handler.show", { name: "v" })).code).toBe("not-found");
   expect(await run("handler.list", {})).toEqual({ handlers: [] });

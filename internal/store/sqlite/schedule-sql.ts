@@ -150,9 +150,10 @@ const POSTPONE = `
    WHERE schedule_id = $id
      AND node        = $node`;
 
+// Without the hint the planner walks every run that the schedule ever had.
 const OPEN_JOB = `
   SELECT id
-    FROM job
+    FROM job INDEXED BY job_schedule_open
    WHERE schedule_id = $id
      AND node        = $node
      AND trigger     = 'schedule'

@@ -1,0 +1,201 @@
+-- What the migrations add up to. Written by schema.test.ts; never by hand.
+
+CREATE TABLE attestation (
+  seq        INTEGER NOT NULL PRIMARY KEY,
+  id         TEXT    NOT NULL UNIQUE,
+  subjects   TEXT    NOT NULL,
+  predicates TEXT    NOT NULL,
+  contexts   TEXT    NOT NULL,
+  actors     TEXT    NOT NULL,
+  timestamp  INTEGER NOT NULL,
+  source     TEXT    NOT NULL,
+  attributes TEXT    NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE attestation_value (
+  field TEXT    NOT NULL,
+  value TEXT    NOT NULL,
+  seq   INTEGER NOT NULL REFERENCES attestation (seq),
+  PRIMARY KEY (field, value, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE audit (
+  seq       INTEGER NOT NULL PRIMARY KEY,
+  id        TEXT    NOT NULL,
+  at        INTEGER NOT NULL,
+  principal TEXT    NOT NULL,
+  operation TEXT    NOT NULL,
+  subject   TEXT    NOT NULL,
+  allowed   INTEGER NOT NULL,
+  detail    TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE boot (
+  id          TEXT    NOT NULL PRIMARY KEY,
+  node_id     TEXT    NOT NULL,
+  version     TEXT    NOT NULL,
+  started_at  INTEGER NOT NULL,
+  lease_until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job (
+  seq              INTEGER NOT NULL PRIMARY KEY,
+  id               TEXT    NOT NULL UNIQUE,
+  tenant           TEXT    NOT NULL,
+  handler          TEXT    NOT NULL,
+  plugin           TEXT    NOT NULL,
+  lane             TEXT    NOT NULL,
+  trigger          TEXT    NOT NULL,
+  source           TEXT    NOT NULL,
+  owner            TEXT    NOT NULL,
+  priority         INTEGER NOT NULL,
+  state            TEXT    NOT NULL,
+  run_at           INTEGER NOT NULL,
+  attempt          INTEGER NOT NULL DEFAULT 0,
+  max_attempts     INTEGER NOT NULL,
+  fence            INTEGER NOT NULL DEFAULT 0,
+  lost             INTEGER NOT NULL DEFAULT 0,
+  suspect          INTEGER NOT NULL DEFAULT 0,
+  interrupted      INTEGER NOT NULL DEFAULT 0,
+  cancel_requested INTEGER NOT NULL DEFAULT 0,
+  boot_id          TEXT,
+  unique_key       TEXT,
+  parent_id        TEXT,
+  retry_of         TEXT,
+  schedule_id      TEXT,
+  occurrence       INTEGER,
+  node             TEXT    NOT NULL DEFAULT '',
+  catchup          INTEGER NOT NULL DEFAULT 0,
+  timeout_ms       INTEGER,
+  retry            TEXT,
+  progress         TEXT,
+  cost_estimate    REAL    NOT NULL DEFAULT 0,
+  cost_actual      REAL    NOT NULL DEFAULT 0,
+  plugin_version   TEXT,
+  traceparent      TEXT,
+  created_at       INTEGER NOT NULL,
+  started_at       INTEGER,
+  finished_at      INTEGER,
+  error            TEXT,
+  payload          BLOB    NOT NULL,
+  result           BLOB,
+  CONSTRAINT job_state_known CHECK (state IN
+    ('scheduled', 'queued', 'running', 'retrying', 'paused', 'completed', 'failed', 'cancelled')),
+  CONSTRAINT job_trigger_known CHECK (trigger IN
+    ('enqueue', 'schedule', 'run-now', 'backfill', 'retry', 'watcher')),
+  CONSTRAINT job_attempt_counts CHECK (attempt >= 0 AND max_attempts >= 1 AND fence >= 0 AND lost >= 0),
+  CONSTRAINT job_running_is_held CHECK ((state = 'running') = (boot_id IS NOT NULL)),
+  CONSTRAINT job_finished_has_end CHECK ((state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
+  CONSTRAINT job_schedule_has_occurrence CHECK (trigger <> 'schedule' OR (schedule_id IS NOT NULL AND occurrence IS NOT NULL))
+) STRICT;
+
+CREATE INDEX job_due ON job (run_at) WHERE state IN ('scheduled', 'retrying');
+
+CREATE INDEX job_handler ON job (handler, seq);
+
+CREATE INDEX job_held ON job (boot_id) WHERE boot_id IS NOT NULL;
+
+CREATE INDEX job_lane ON job (lane, priority, seq) WHERE state = 'queued';
+
+CREATE UNIQUE INDEX job_occurrence ON job (schedule_id, occurrence, node) WHERE trigger = 'schedule';
+
+CREATE INDEX job_parent ON job (parent_id) WHERE parent_id IS NOT NULL;
+
+CREATE INDEX job_schedule ON job (schedule_id, seq) WHERE schedule_id IS NOT NULL;
+
+CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' AND finished_at IS NULL;
+
+CREATE INDEX job_trouble ON job (state, seq) WHERE state IN ('failed', 'cancelled', 'paused');
+
+CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
+
+CREATE TABLE meta (
+  key   TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE occurrence (
+  schedule_id     TEXT    NOT NULL REFERENCES schedule (id),
+  occurrence      INTEGER NOT NULL,
+  node            TEXT    NOT NULL,
+  outcome         TEXT    NOT NULL,
+  job_id          TEXT,
+  related_job_id  TEXT,
+  last_occurrence INTEGER NOT NULL,
+  count           INTEGER NOT NULL,
+  decided_at      INTEGER NOT NULL,
+  revision        INTEGER NOT NULL,
+  note            TEXT    NOT NULL,
+  PRIMARY KEY (schedule_id, occurrence, node),
+  CONSTRAINT occurrence_outcome_known CHECK (outcome IN
+    ('pending', 'fired', 'fired-late', 'caught-up', 'coalesced', 'skipped-overlap', 'skipped-missed', 'paused',
+     'blackout', 'quota', 'expired', 'other-node', 'deleted')),
+  CONSTRAINT occurrence_fired_has_job CHECK ((outcome IN ('fired', 'fired-late', 'caught-up')) = (job_id IS NOT NULL)),
+  CONSTRAINT occurrence_range_in_order CHECK (last_occurrence >= occurrence AND count >= 1)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schedule (
+  id          TEXT    NOT NULL PRIMARY KEY,
+  tenant      TEXT    NOT NULL,
+  name        TEXT    NOT NULL,
+  owner_kind  TEXT    NOT NULL,
+  owner_name  TEXT    NOT NULL,
+  declared_id TEXT    NOT NULL,
+  target_kind TEXT    NOT NULL,
+  target      TEXT    NOT NULL,
+  spec        TEXT    NOT NULL,
+  timezone    TEXT    NOT NULL,
+  anchor      INTEGER NOT NULL,
+  policy      TEXT    NOT NULL,
+  locking     TEXT    NOT NULL,
+  state       TEXT    NOT NULL,
+  pause       TEXT,
+  deleted_by  TEXT,
+  description TEXT    NOT NULL,
+  metadata    TEXT    NOT NULL,
+  revision    INTEGER NOT NULL,
+  run_count   INTEGER NOT NULL DEFAULT 0,
+  last_run_at INTEGER,
+  last_job_id TEXT,
+  created_at  INTEGER NOT NULL,
+  updated_at  INTEGER NOT NULL,
+  payload     BLOB    NOT NULL,
+  CONSTRAINT schedule_state_known CHECK (state IN ('active', 'paused', 'finished', 'deleted')),
+  CONSTRAINT schedule_target_known CHECK (target_kind IN ('handler', 'endpoint', 'agent')),
+  CONSTRAINT schedule_owner_known CHECK (owner_kind IN ('file', 'plugin', 'person')),
+  CONSTRAINT schedule_paused_says_why CHECK ((state = 'paused') = (pause IS NOT NULL)),
+  CONSTRAINT schedule_deleted_says_who CHECK ((state = 'deleted') = (deleted_by IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX schedule_by_name ON schedule (name) WHERE name <> '' AND state <> 'deleted';
+
+CREATE UNIQUE INDEX schedule_declared ON schedule (tenant, owner_kind, owner_name, declared_id) WHERE declared_id <> '';
+
+CREATE UNIQUE INDEX schedule_name ON schedule (tenant, owner_kind, owner_name, name) WHERE name <> '' AND state <> 'deleted';
+
+CREATE INDEX schedule_target ON schedule (target, id);
+
+CREATE TABLE schedule_cursor (
+  schedule_id     TEXT    NOT NULL REFERENCES schedule (id),
+  node            TEXT    NOT NULL,
+  accounted_until INTEGER NOT NULL,
+  next_occurrence INTEGER,
+  due_at          INTEGER,
+  PRIMARY KEY (schedule_id, node),
+  CONSTRAINT cursor_moves_on CHECK (next_occurrence IS NULL OR next_occurrence > accounted_until)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX schedule_cursor_due ON schedule_cursor (node, due_at) WHERE due_at IS NOT NULL;
+
+CREATE TABLE schedule_revision (
+  schedule_id    TEXT    NOT NULL REFERENCES schedule (id),
+  revision       INTEGER NOT NULL,
+  effective_from INTEGER NOT NULL,
+  spec           TEXT    NOT NULL,
+  timezone       TEXT    NOT NULL,
+  anchor         INTEGER NOT NULL,
+  policy         TEXT    NOT NULL,
+  tzdata         TEXT    NOT NULL,
+  PRIMARY KEY (schedule_id, revision)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,78 @@
+/**
+ * Today's schema is a file, so that what a migration really does is a diff that
+ * people read. `UPDATE=1 bun test` writes it.
+ */
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "../../base/fault.ts";
+import { migrate } from "./migrate.ts";
+
+const PATH = join(import.meta.dir, "schema.sql");
+
+function migrated(): Database {
+  const db = new Database(":memory:", { strict: true });
+  migrate(db);
+  return db;
+}
+
+function dump(db: Database): string {
+  const rows = db
+    .query<{ sql: string }, []>(
+      "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type DESC, name",
+    )
+    .all();
+  return `-- What the migrations add up to. Written by schema.test.ts; never by hand.\n\n${rows.map(({ sql }) => `${sql};`).join("\n\n")}\n`;
+}
+
+test("the schema is the one that is checked in", () => {
+  const now = dump(migrated());
+  if (process.env["UPDATE"]) writeFileSync(PATH, now);
+  expect(now).toBe(readFileSync(PATH, "utf8"));
+});
+
+test("migrating again changes nothing", () => {
+  const db = migrated();
+  const before = dump(db);
+  expect(migrate(db)).toEqual([]);
+  expect(dump(db)).toBe(before);
+});
+
+test("a database of a newer qntx is refused, and says so", () => {
+  const db = migrated();
+  db.run("PRAGMA user_version = 999");
+  expect(() => migrate(db)).toThrow(Fault);
+  expect(() => migrate(db)).toThrow(/newer qntx \(schema 999/);
+});
+
+test("every look-up that is made while jobs run uses an index", () => {
+  const db = migrated();
+  const plan = (sql: string) =>
+    db
+      .query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`)
+      .all()
+      .map(({ detail }) => detail)
+      .join("; ");
+  const rows: [string, RegExp][] = [
+    ["SELECT seq FROM job WHERE state = 'queued' AND lane = 'a' ORDER BY priority, seq LIMIT 1", /job_lane/],
+    [
+      "SELECT seq FROM job WHERE state IN ('scheduled', 'retrying') AND run_at <= 1 ORDER BY run_at LIMIT 1",
+      /job_due/,
+    ],
+    [
+      "SELECT id FROM job INDEXED BY job_schedule_open WHERE schedule_id = 'a' AND node = '' AND trigger = 'schedule' AND finished_at IS NULL",
+      /job_schedule_open/,
+    ],
+    ["SELECT id FROM job WHERE boot_id IS NOT NULL AND boot_id <> 'a'", /job_held/],
+    ["SELECT MIN(due_at) FROM schedule_cursor WHERE node = '' AND due_at IS NOT NULL", /schedule_cursor_due/],
+    [
+      "SELECT * FROM occurrence WHERE schedule_id = 'a' AND occurrence < 5 ORDER BY occurrence, node",
+      /PRIMARY KEY/,
+    ],
+  ];
+  for (const [sql, index] of rows) {
+    expect(plan(sql)).toMatch(index);
+    expect(plan(sql)).not.toMatch(/\bSCAN (job|schedule|occurrence)\b(?! USING)|TEMP B-TREE/);
+  }
+});

@@ -34,6 +34,12 @@ export class Place implements AsyncDisposable {
     this.write("qntx.toml", config);
   }
 
+  /** The host that was started last. */
+  get host(): RunningHost {
+    if (!this.#running) throw new Error("No host was started here.");
+    return this.#running;
+  }
+
   /** Writes a file below the data folder. Returns its path. */
   write(name: string, text: string, mode = 0o644): string {
     const path = join(this.home, name);
@@ -69,6 +75,20 @@ export class Place implements AsyncDisposable {
     return JSON.parse(stdout) as T;
   }
 
+  /** Runs a command line that answers with one JSON object a line. */
+  async jsonLines<T = Record<string, unknown>>(...words: string[]): Promise<T[]> {
+    const { code, stdout, stderr } = await this.cli([...words, "--json"]);
+    if (code !== 0) throw new Error(`qntx ${words.join(" ")} ended with ${code}: ${stderr}`);
+    const lines = stdout.split("\n").filter((line) => line !== "");
+    return lines.map((line) => JSON.parse(line) as T);
+  }
+
+  /** Enqueues a job as a person does, and gives its id. */
+  async enqueue(handler: string, payload: unknown, ...options: string[]): Promise<string> {
+    const words = ["job", "enqueue", handler, "--payload", JSON.stringify(payload), ...options];
+    return (await this.json<JobShown>(...words)).id;
+  }
+
   /** Calls an operation of the running host over its socket: for what is asked again and again, without a process each time. */
   async call<T = Record<string, unknown>>(operation: string, input: object = {}): Promise<T> {
     const answer = await fetch(`http://x/api/v1/call/${operation}`, {
@@ -81,10 +101,15 @@ export class Place implements AsyncDisposable {
     return (await answer.json()) as T;
   }
 
+  /** What `plugin show` says of a plugin. */
+  plugin(name: string): Promise<PluginShown> {
+    return this.call<PluginShown>("plugin.show", { name });
+  }
+
   /** Calls a plugin's HTTP endpoint as its user does: over TCP, with the operator's token. */
   async post<T = Record<string, unknown>>(path: string, body: unknown): Promise<T> {
     const token = readFileSync(join(this.home, "operator.token"), "utf8").trim();
-    const answer = await fetch(`${this.#running?.address}${path}`, {
+    const answer = await fetch(`${this.host.address}${path}`, {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
       body: JSON.stringify(body),
@@ -155,7 +180,7 @@ export interface JobShown {
   handler: string;
   attempt: number;
   result: unknown;
-  error: { message: string; kind: string } | null;
+  error: { message: string; kind: string; attempt: number; stack?: string } | null;
   progress: { current: number; total: number; message: string } | null;
   waiting: string | null;
   pluginVersion: string | null;
@@ -164,6 +189,19 @@ export interface JobShown {
   costActual: number;
   lost: number;
   interrupted: number;
+}
+
+export interface PluginShown {
+  name: string;
+  state: string;
+  reason: string;
+  pid: number | null;
+  version: string;
+  handlers: string[];
+  restarts: number;
+  running: number;
+  stream: boolean;
+  lastLines: string[];
 }
 
 /** One run of the host. */
@@ -253,7 +291,11 @@ export class RunningHost {
 
 /** Resolves when a process that is not our child has ended. */
 async function gone(pid: number): Promise<void> {
-  for (const until = performance.now() + START_LIMIT_MS; performance.now() < until; await Bun.sleep(LOOK_MS)) {
+  for (
+    const until = performance.now() + START_LIMIT_MS;
+    performance.now() < until;
+    await Bun.sleep(LOOK_MS)
+  ) {
     try {
       if (/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) return;
     } catch {

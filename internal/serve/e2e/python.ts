@@ -1,0 +1,36 @@
+/**
+ * Python as others use it: stubs made by stock protoc from the .proto files
+ * alone, and programs that are started as a plugin's author would start them.
+ */
+import { chmodSync, cpSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Place } from "./host.ts";
+
+const PROTO = join(import.meta.dir, "../../../proto");
+export const TESTDATA = join(import.meta.dir, "testdata");
+
+/** Debian's own Python first: it has python3-grpcio, which another python3 on PATH may lack. */
+export const PYTHON_PATH = `/usr/bin:/bin:${process.env["PATH"] ?? ""}`;
+
+/** Puts a Python program of testdata into the data folder as an executable plugin, with its generated stubs beside it. */
+export function writeStranger(place: Place, name: string, program = `${name}.py`): void {
+  const folder = join(place.home, "plugins", name);
+  mkdirSync(folder, { recursive: true });
+  const { success, stderr } = Bun.spawnSync([
+    "protoc",
+    `-I${PROTO}`,
+    `--python_out=${folder}`,
+    `--grpc_python_out=${folder}`,
+    `--plugin=protoc-gen-grpc_python=${Bun.which("grpc_python_plugin")}`,
+    ...["domain", "atsstore", "queue", "schedule"].map((file) => `protocol/${file}.proto`),
+  ]);
+  if (!success) throw new Error(`protoc: ${stderr}`);
+  cpSync(join(TESTDATA, program), join(folder, name));
+  chmodSync(join(folder, name), 0o755);
+}
+
+/** Puts a file of testdata into the data folder as a plugin of that name. */
+export function writePlugin(place: Place, file: string, name = file): void {
+  mkdirSync(join(place.home, "plugins"), { recursive: true });
+  cpSync(join(TESTDATA, file), join(place.home, "plugins", name));
+}

@@ -1,5 +1,5 @@
 /** Watches: plugins that follow attestations as they are made. One that does not read is let go, and may ask again. */
-import type { ServerWritableStream } from "@grpc/grpc-js";
+import { Metadata, type ServerWritableStream } from "@grpc/grpc-js";
 import { type Attestation, type AttestationFilter, matches } from "../ats/attestation.ts";
 import { Fault } from "../base/fault.ts";
 import type { AttestationMessage } from "../wire/host.ts";
@@ -21,6 +21,7 @@ export class Watches {
     if (this.#watches.size >= WATCHES_MAX)
       throw new Fault("exhausted", `There are ${WATCHES_MAX} watches already.`);
     this.#watches.set(stream, filter);
+    stream.sendMetadata(new Metadata()); // The reader knows now that nothing from here on is missed.
     for (const event of ["cancelled", "close", "error"]) stream.on(event, () => this.#watches.delete(stream));
   }
 

@@ -85,6 +85,7 @@ export interface Job {
   runAt: Millis;
   /** Tries spent, the running one included. */
   attempt: number;
+  /** Where its enqueuer says none, the handler does at the first claim; until then, the host's default. */
   maxAttempts: number;
   /** Grows at every claim and never returns: only its holder may settle. */
   fence: number;

@@ -50,7 +50,8 @@ export class Slots {
       const { plugin } = lane.executor;
       const limit = Math.min(share, left, this.#free(lane) - (granted.get(plugin) ?? 0));
       if (limit <= 0) continue;
-      wishes.push({ lane: lane.name, limit });
+      const { maxAttempts } = lane.options;
+      wishes.push({ lane: lane.name, limit, ...(maxAttempts !== null && { maxAttempts }) });
       granted.set(plugin, (granted.get(plugin) ?? 0) + limit);
       left -= limit;
     }

@@ -154,6 +154,14 @@ test("a failed try is repeated after its delay, and the last one fails the job",
   expect(await job(id)).toMatchObject({ state: "failed", attempt: 3, error: { message: "no" } });
 });
 
+test("a handler's own number of tries holds where the job says none", async () => {
+  const once = { ...options("p.work"), maxAttempts: 1 };
+  pulse.registry.register([{ executor: plugin, handlers: [once] }]);
+  plugin.always = FAILED;
+  expect(await job(await enqueue())).toMatchObject({ state: "failed", attempt: 1, maxAttempts: 1 });
+  expect(await job(await enqueue({ maxAttempts: 2 }))).toMatchObject({ state: "retrying", maxAttempts: 2 });
+});
+
 test("no more jobs run at once than plugin and handler allow, and other handlers are not held up", async () => {
   plugin.concurrency = 3;
   pulse.registry.register([{ executor: plugin, handlers: [options("p.work"), options("p.narrow", 1)] }]);

@@ -49,6 +49,8 @@ export interface Enqueued {
 export interface LaneRequest {
   lane: string;
   limit: number;
+  /** Tries of the jobs that say none themselves: the handler's, or the host's default. */
+  maxAttempts?: number;
 }
 
 export interface JobFilter {

@@ -1,5 +1,13 @@
 /** A row of the job table, and the job it stands for. Our own database is trusted. */
-import type { Job, JobError, JobProgress, JobState, JobTrigger, RetryPolicy } from "../../job/job.ts";
+import {
+  type Job,
+  JOB_ATTEMPTS_DEFAULT,
+  type JobError,
+  type JobProgress,
+  type JobState,
+  type JobTrigger,
+  type RetryPolicy,
+} from "../../job/job.ts";
 
 export interface JobRow {
   seq: number;
@@ -15,7 +23,7 @@ export interface JobRow {
   state: JobState;
   run_at: number;
   attempt: number;
-  max_attempts: number;
+  max_attempts: number | null;
   fence: number;
   lost: number;
   suspect: number;
@@ -59,7 +67,7 @@ export function readJob(row: JobRow): Job {
     state: row.state,
     runAt: row.run_at,
     attempt: row.attempt,
-    maxAttempts: row.max_attempts,
+    maxAttempts: row.max_attempts ?? JOB_ATTEMPTS_DEFAULT,
     fence: row.fence,
     lost: row.lost,
     suspect: row.suspect === 1,

@@ -66,7 +66,7 @@ export class SqliteJobs implements JobStore {
       priority: job.priority ?? 0,
       state,
       runAt,
-      maxAttempts: job.maxAttempts ?? JOB_ATTEMPTS_DEFAULT,
+      maxAttempts: job.maxAttempts ?? null,
       uniqueKey: job.uniqueKey ?? null,
       parentId: job.parentId ?? null,
       retryOf: job.retryOf ?? null,
@@ -130,9 +130,9 @@ export class SqliteJobs implements JobStore {
   }
 
   /** Differs from Postgres: no SKIP LOCKED. SQLite has one writer, so nobody is halfway through claiming a row. */
-  #claimLane(bootId: string, { lane, limit }: LaneRequest): Job[] {
+  #claimLane(bootId: string, { lane, limit, maxAttempts = JOB_ATTEMPTS_DEFAULT }: LaneRequest): Job[] {
     assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
-    const rows = this.#sql.claim.all({ bootId, lane, limit, now: this.#env.now() });
+    const rows = this.#sql.claim.all({ bootId, lane, limit, maxAttempts, now: this.#env.now() });
     return rows.map(readJob).sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
   }
 

@@ -53,7 +53,7 @@ CREATE TABLE job (
   state            TEXT    NOT NULL,
   run_at           INTEGER NOT NULL,
   attempt          INTEGER NOT NULL DEFAULT 0,
-  max_attempts     INTEGER NOT NULL,
+  max_attempts     INTEGER, -- NULL until the first claim, when the handler is known that says it.
   fence            INTEGER NOT NULL DEFAULT 0,
   lost             INTEGER NOT NULL DEFAULT 0,
   suspect          INTEGER NOT NULL DEFAULT 0,

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { JobState } from "../../job/job.ts";
 import { JOB_LOST_MAX } from "../../job/job.ts";
+import type { LaneRequest } from "../store.ts";
 import { COMPLETED, end, failed, newJob, type Opened, type OpenStore } from "./fixture.ts";
 
 const BOOT = "BT_one";
@@ -139,6 +140,21 @@ export function jobSuite(engine: string, open: OpenStore): void {
         state: "failed",
         error: { message: "again", kind: "Error", attempt: 2 },
       });
+    });
+
+    test("a job that says no number of tries gets its handler's at the first claim, and keeps it", async () => {
+      const [open, own] = [newJob(at.env), newJob(at.env, { maxAttempts: 2 })];
+      await at.store.jobs.enqueue([open, own]);
+      const tries = async (request: Partial<LaneRequest>) => {
+        const jobs = await at.store.jobs.claim({
+          bootId: BOOT,
+          lanes: [{ lane: LANE, limit: 2, ...request }],
+        });
+        for (const job of jobs) await end(at.store, at.env, job, { kind: "returned" });
+        return jobs.map(({ maxAttempts }) => maxAttempts);
+      };
+      expect(await tries({ maxAttempts: 7 })).toEqual([7, 2]);
+      expect(await tries({ maxAttempts: 9 })).toEqual([7, 2]);
     });
 
     test.each([

@@ -10,7 +10,8 @@
  * its jobs wait, and `offers` says for whom.
  */
 import { join } from "node:path";
-import type { HTTPResponse } from "../../proto/gen/protocol/domain.ts";
+import type { ConfigFieldSchema, HTTPResponse } from "../../proto/gen/protocol/domain.ts";
+import type { Millis } from "../base/env.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
@@ -24,6 +25,7 @@ import type { HostSide } from "./open.ts";
 import { orNothing } from "./patience.ts";
 import { Ports } from "./ports.ts";
 import type { PrintedLine } from "./process.ts";
+import { surviveStrays } from "./stray.ts";
 import { Supervisor } from "./supervisor.ts";
 
 export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | "ports"> {
@@ -37,6 +39,8 @@ export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | 
   /** A plugin printed a line. */
   onLine?(plugin: string, line: PrintedLine): void;
 }
+
+const CONFIG_SCHEMA_MS: Millis = 5_000; // As QNTX waits.
 
 export class Plugins implements Service {
   readonly name = "plugins";
@@ -66,6 +70,7 @@ export class Plugins implements Service {
   /** Starts all plugins and keeps them running until `stop`; then waits for running jobs until `abort`, and ends them. */
   async run({ stop, abort }: StopSignals): Promise<void> {
     const { env, limits, leftovers, log } = this.#host;
+    using _ = surviveStrays(log);
     const ended = await leftovers.end();
     if (ended > 0)
       log.warn("processes of an earlier run were still there and are ended", { processes: ended });
@@ -135,6 +140,12 @@ export class Plugins implements Service {
   /** Hands a request to a plugin. Throws a Fault when it is not there to answer. */
   http(name: string, request: PluginHttpRequest): Promise<HTTPResponse> {
     return forwardHttp(this.#get(name), { usualMs: this.#host.limits.httpMs, request });
+  }
+
+  /** The fields that a plugin's configuration may have, as it says; empty when it does not say, or cannot. */
+  async configFields(name: string): Promise<Readonly<Record<string, ConfigFieldSchema>>> {
+    const answer = await this.#get(name).session?.connection.configSchema(CONFIG_SCHEMA_MS);
+    return answer?.ok ? answer.value.fields : {};
   }
 
   /** Ends every process at once, because this host is about to end without being asked. */

@@ -15,7 +15,7 @@ import {
   quietRange,
 } from "../../schedule/decide.ts";
 import { type Recurrence, recurrence } from "../../schedule/recurrence.ts";
-import type { Policy, Spec } from "../../schedule/schedule.ts";
+import type { Pause, Policy, Spec } from "../../schedule/schedule.ts";
 import type { Fired } from "../store.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
@@ -141,7 +141,7 @@ export class Ledger {
     { now, jobId, relatedJobId }: { now: Millis; jobId: string | null; relatedJobId: string | null },
   ): void {
     const { occurrence, lastOccurrence, count, outcome } = decided;
-    const note = outcome === "paused" && row.pause ? row.pause : "";
+    const note = outcome === "paused" && row.pause ? pauseNote(row.pause) : "";
     this.#sql.insertOccurrence.run({
       id: row.id,
       node: row.node,
@@ -197,6 +197,12 @@ function decideRow(row: ScheduleCursorRow, now: Millis, open: boolean): Decision
     open,
     runCount: row.run_count,
   });
+}
+
+/** Why, and who says so. The pause itself is gone once its occurrences are recorded. */
+function pauseNote(pause: string): string {
+  const { note, by } = JSON.parse(pause) as Pause;
+  return note === "" ? `by ${by}` : `${note} (by ${by})`;
 }
 
 /** The job of an occurrence: the schedule's target with the schedule's payload and policies. */

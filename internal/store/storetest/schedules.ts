@@ -240,6 +240,8 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
         [60, "fired-late", 1],
         [120, "paused", 5],
       ]);
+      const { items } = await at.store.schedules.ledger(schedule.id, {}, {});
+      expect(items.map(({ note }) => note)).toEqual(["", "vacation (by me)"]);
     });
 
     test("a deleted schedule cannot be changed, and its ledger stays", async () => {

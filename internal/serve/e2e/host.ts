@@ -106,14 +106,19 @@ export class Place implements AsyncDisposable {
     return this.call<PluginShown>("plugin.show", { name });
   }
 
-  /** Calls a plugin's HTTP endpoint as its user does: over TCP, with the operator's token. */
-  async post<T = Record<string, unknown>>(path: string, body: unknown): Promise<T> {
+  /** Calls the host as a browser or a script does: over TCP, with the operator's token. POST when there is a body. */
+  http(path: string, { body }: { body?: string } = {}): Promise<Response> {
     const token = readFileSync(join(this.home, "operator.token"), "utf8").trim();
-    const answer = await fetch(`${this.host.address}${path}`, {
-      method: "POST",
+    return fetch(`${this.host.address}${path}`, {
+      method: body === undefined ? "GET" : "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
+      ...(body !== undefined && { body }),
     });
+  }
+
+  /** Calls a plugin's endpoint with JSON, and gives the JSON that it answers. Throws what it said when it refused. */
+  async post<T = Record<string, unknown>>(path: string, body: unknown): Promise<T> {
+    const answer = await this.http(path, { body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`POST ${path} was answered ${answer.status}: ${await answer.text()}`);
     return (await answer.json()) as T;
   }

@@ -54,11 +54,19 @@ function ended(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.end(() => resolve()));
 }
 
+/** A service manager may signal us and the keeper in front of us, which passes it on: one wish, heard twice. */
+const ECHO_MS = 200;
+
 /** First Ctrl-C (or SIGTERM) stops, the second hurries, the third leaves. */
 function quitOnSignals(): QuitSignals {
   const quit = new AbortController();
   const hurry = new AbortController();
+  let heardAt = Number.NEGATIVE_INFINITY;
   const onSignal = () => {
+    const now = realEnv.mono();
+    const echo = now - heardAt < ECHO_MS;
+    heardAt = now;
+    if (echo) return;
     if (hurry.signal.aborted) process.exit(EXIT.interrupted);
     (quit.signal.aborted ? hurry : quit).abort();
   };

@@ -6,7 +6,7 @@
 import { Fault } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import type { Owner, Policy, Spec } from "../schedule/schedule.ts";
-import { POLICY_DEFAULT } from "../schedule/schedule.ts";
+import { POLICY_DEFAULT, SCHEDULE_NAME_PATTERN } from "../schedule/schedule.ts";
 import { parseWhen } from "../schedule/recurrence.ts";
 import type { DeclaredChange, NewSchedule } from "../store/store.ts";
 import type { Context } from "./operation.ts";
@@ -74,7 +74,7 @@ function readDeclaration({ env }: Context, owner: Owner, declaration: Declaratio
     throw new Fault("config", "when: never fires.");
   return {
     id: newId(env, "SC"),
-    name: "",
+    name: SCHEDULE_NAME_PATTERN.test(declaration.id) ? declaration.id : "",
     tenant: "",
     owner,
     declaredId: declaration.id,

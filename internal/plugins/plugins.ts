@@ -122,9 +122,10 @@ export class Plugins implements Service {
     this.#get(name).start();
   }
 
-  /** Resolves when nothing of the plugin is left. */
-  stop(name: string): Promise<void> {
-    return this.#get(name).stop();
+  /** Resolves when nothing of the plugin is left; the names of its handlers are free then. */
+  async stop(name: string): Promise<void> {
+    await this.#get(name).stop();
+    this.#tellConflicts(this.#options.registry.forget(name), new Set());
   }
 
   /** Ends the plugin and starts it again; resolves when that start has ended one way or the other, or is late. */

@@ -54,12 +54,25 @@ test("a name stays with its keeper, also when it announces again after somebody 
   expect(keeper(registry, "report")).toBe("late");
 });
 
-test("when its keeper goes, a name passes to who announced it as well", () => {
+test("while its keeper is down a name waits for it; when the keeper is forgotten it passes on", () => {
   const registry = new Registry();
   registry.register([offer("a", "report"), offer("b", "report")]);
   registry.unregister("a");
+  expect(keeper(registry, "report")).toBeUndefined();
+  expect(keeper(registry, "b/report")).toBe("b");
+  registry.register([offer("a", "report")]);
+  expect(keeper(registry, "report")).toBe("a");
+  expect(registry.forget("a")).toEqual([]);
   expect(keeper(registry, "report")).toBe("b");
   expect(registry.lane("a/report")).toBeUndefined();
+});
+
+test("a name that its keeper gives up is free for the next step", () => {
+  const registry = new Registry();
+  registry.register([offer("a", "report"), offer("b", "report")]);
+  registry.register([offer("a", "other")]);
+  registry.register([offer("b", "report")]);
+  expect(keeper(registry, "report")).toBe("b");
 });
 
 test("a handler that is no longer announced is gone", () => {

@@ -3,8 +3,9 @@
  *
  * It changes in steps. A step takes everything that is ready at that moment and
  * becomes visible at once, so that no job meets a half-built registry. A name
- * stays with the plugin that holds it; among newcomers of one step the order
- * given decides. Who loses keeps the qualified name `<plugin>/<handler>`.
+ * stays with the plugin that got it first, also while that plugin is down: its
+ * jobs wait for it. Among newcomers of one step the order given decides. Who
+ * loses keeps the qualified name `<plugin>/<handler>`.
  */
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Executor, Registration } from "./executor.ts";
@@ -31,8 +32,10 @@ export function laneOf(handler: string, plugin: string): string {
 
 export class Registry {
   #lanes = new Map<string, Lane>();
-  /** What each plugin announced, lost names included, so that a name can pass on when its keeper goes. */
+  /** What each plugin announced, lost names included, so that a name can pass on when its keeper is forgotten. */
   readonly #announced = new Map<string, Registration>();
+  /** Who got a name first. */
+  readonly #keepers = new Map<string, string>();
 
   /** Adds or replaces what these plugins offer, in one step. Returns the names that somebody else keeps. */
   register(step: readonly Registration[]): Conflict[] {
@@ -40,9 +43,16 @@ export class Registry {
     return this.#rebuild();
   }
 
-  /** Takes away what a plugin offered; a name it kept passes to the next plugin that announced it. */
+  /** Takes away what a plugin offered: it is down. Its names wait for it. */
   unregister(plugin: string): void {
     if (this.#announced.delete(plugin)) this.#rebuild();
+  }
+
+  /** Takes away what a plugin offered, for good: its names pass to the next plugin that announced them. */
+  forget(plugin: string): Conflict[] {
+    this.#announced.delete(plugin);
+    for (const [name, keeper] of this.#keepers) if (keeper === plugin) this.#keepers.delete(name);
+    return this.#rebuild();
   }
 
   lane(name: string): Lane | undefined {
@@ -56,33 +66,42 @@ export class Registry {
   /** Names of all handlers a plugin runs, as announced, without those it lost. */
   handlersOf(plugin: string): string[] {
     const announced = this.#announced.get(plugin)?.handlers ?? [];
-    return announced.flatMap(({ name }) => (this.#lanes.get(name)?.executor.plugin === plugin ? [name] : []));
+    return announced.flatMap(({ name }) => (this.#keepers.get(name) === plugin ? [name] : []));
   }
 
   /** Builds the next map beside the present one and swaps it in. */
   #rebuild(): Conflict[] {
     const next = new Map<string, Lane>();
     const conflicts: Conflict[] = [];
-    const keep = (registration: Registration, options: HandlerOptions) =>
-      next.set(options.name, { name: options.name, executor: registration.executor, options });
-
-    for (const registration of this.#announced.values()) {
-      for (const options of registration.handlers) {
-        const keeper = this.#lanes.get(options.name)?.executor.plugin;
-        if (keeper === registration.executor.plugin) keep(registration, options);
+    for (const { executor, handlers } of this.#announced.values()) {
+      for (const options of handlers) {
+        const keeper = this.#keeperOf(options.name, executor.plugin);
+        const names = [
+          `${executor.plugin}/${options.name}`,
+          ...(keeper === executor.plugin ? [options.name] : []),
+        ];
+        for (const name of names) next.set(name, { name, executor, options });
+        if (keeper !== executor.plugin)
+          conflicts.push({ handler: options.name, keeper, loser: executor.plugin });
       }
     }
-    for (const registration of this.#announced.values()) {
-      const { plugin } = registration.executor;
-      for (const options of registration.handlers) {
-        const qualified = `${plugin}/${options.name}`;
-        next.set(qualified, { name: qualified, executor: registration.executor, options });
-        const keeper = next.get(options.name)?.executor.plugin;
-        if (keeper === undefined) keep(registration, options);
-        else if (keeper !== plugin) conflicts.push({ handler: options.name, keeper, loser: plugin });
-      }
-    }
+    this.#dropUnannounced();
     this.#lanes = next;
     return conflicts;
+  }
+
+  #keeperOf(name: string, newcomer: string): string {
+    const keeper = this.#keepers.get(name) ?? newcomer;
+    this.#keepers.set(name, keeper);
+    return keeper;
+  }
+
+  /** A plugin that is up and no longer announces a name has given it up. */
+  #dropUnannounced(): void {
+    for (const [name, keeper] of this.#keepers) {
+      const announced = this.#announced.get(keeper);
+      if (announced && !announced.handlers.some((options) => options.name === name))
+        this.#keepers.delete(name);
+    }
   }
 }

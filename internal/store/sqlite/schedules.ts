@@ -4,6 +4,7 @@
  * everything up to now under the definition that was in force.
  */
 import type { Database } from "bun:sqlite";
+import { isDeepStrictEqual } from "node:util";
 import type { Env, Millis } from "../../base/env.ts";
 import { newId } from "../../base/id.ts";
 import {
@@ -199,27 +200,30 @@ export class SqliteSchedules implements ScheduleStore {
 
   #declareNew(wanted: NewSchedule): DeclaredChange {
     const id = newId(this.#env, "SC");
-    this.#insert({ ...wanted, id });
+    this.#insert({ ...wanted, id, name: this.#nameTaken(wanted) ? "" : wanted.name });
     return { id, declaredId: wanted.declaredId, change: "created" };
   }
 
   /** What a person deleted or paused stays so; what merely was not declared for a while comes back. */
-  #redeclare(before: Schedule, wanted: NewSchedule, deletedBy: string | null): DeclaredChange {
+  #redeclare(before: Schedule, declared: NewSchedule, deletedBy: string | null): DeclaredChange {
     const { id, declaredId } = before;
     if (deletedBy !== null && deletedBy !== UNDECLARED) return { id, declaredId, change: "unchanged" };
-    const now = this.#env.now();
-    if (deletedBy === UNDECLARED) {
-      this.#sql.setState.run({ id, state: "active", pause: null, deletedBy: null, now });
-      this.#ledger.restart(id, this.#nodeOf(wanted), now);
-    } else this.#ledger.account(id, now);
-    const after = { ...wanted, anchor: wanted.anchor ?? before.anchor };
-    const same = JSON.stringify(comparable(after)) === JSON.stringify(comparable(before));
+    // A name that it had to do without, or that somebody took while it was away, it does not fight for.
+    const wanted = { ...declared, name: this.#nameTaken(before, id) ? "" : before.name };
+    const anchor = wanted.anchor ?? before.anchor;
+    const same = isDeepStrictEqual(columns({ ...wanted, anchor }), columns(before));
+    if (deletedBy === null) this.#ledger.account(id, this.#env.now());
     if (!same)
-      this.#change(this.#read(id), {
-        ...wanted,
-        anchor: sameSpec(wanted, before) ? after.anchor : undefined,
-      });
-    return { id, declaredId, change: deletedBy ? "revived" : same ? "unchanged" : "updated" };
+      this.#change(this.#read(id), { ...wanted, anchor: sameSpec(wanted, before) ? anchor : undefined });
+    if (deletedBy === null) return { id, declaredId, change: same ? "unchanged" : "updated" };
+    this.#revive(id, wanted);
+    return { id, declaredId, change: "revived" };
+  }
+
+  #revive(id: string, wanted: NewSchedule): void {
+    const now = this.#env.now();
+    this.#sql.setState.run({ id, state: "active", pause: null, deletedBy: null, now });
+    this.#ledger.restart(id, this.#nodeOf(wanted), now);
   }
 
   fire({ nodeId, limit }: { nodeId: string; limit: number }): Promise<Fired> {
@@ -326,12 +330,6 @@ function timing({
 
 function sameSpec(a: Pick<Schedule, "spec">, b: Pick<Schedule, "spec">): boolean {
   return JSON.stringify(a.spec) === JSON.stringify(b.spec);
-}
-
-/** What a declaration says, in one comparable value. */
-function comparable(definition: Definition) {
-  const { payload, ...rest } = columns(definition);
-  return { ...rest, payload: Buffer.from(payload).toString("base64") };
 }
 
 /** The fields of a change that were given. */

@@ -379,6 +379,23 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       expect(await at.store.schedules.get(runtime.id)).toMatchObject({ state: "active" });
     });
 
+    test("a declared schedule gives way to a name that is taken, and keeps giving way", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const runtime = await create({ owner, name: "sync" });
+      const declared = newSchedule(at.env, { owner, declaredId: "sync", name: "sync" });
+      const declare = async (...list: NewSchedule[]) =>
+        (await at.store.schedules.declare(owner, list)).map(({ change }) => change);
+      expect(await declare(declared)).toEqual(["created"]);
+      expect(await declare(declared)).toEqual(["unchanged"]);
+      expect(await at.store.schedules.named("sync")).toMatchObject([{ id: runtime.id }]);
+      const other = newSchedule(at.env, { owner, declaredId: "other", name: "other" });
+      await declare(declared, other);
+      await declare(declared);
+      await create({ owner, name: "other" });
+      expect(await declare(declared, other)).toEqual(["unchanged", "revived"]);
+      expect(await at.store.schedules.named("other")).toHaveLength(1);
+    });
+
     test("lists are pages, oldest first, without deleted ones unless asked", async () => {
       const ids: string[] = [];
       for (let i = 0; i < 5; i++) {

@@ -7,7 +7,7 @@
 import { type Env, sleep } from "../../internal/base/env.ts";
 import { Fault, type FaultCode, type FieldFault } from "../../internal/base/fault.ts";
 import type { Config } from "../../internal/config/config.ts";
-import { socketPath } from "../../internal/http/socket.ts";
+import { hostAnswers, socketPath } from "../../internal/http/socket.ts";
 import type { OpenedStore } from "../../internal/store/open.ts";
 import type { Globals } from "./command.ts";
 import { openConfig } from "./settings.ts";
@@ -30,7 +30,7 @@ export async function openClient(world: World, globals: Globals): Promise<Client
   const { env } = world;
   const path = socketPath(config.home);
   for (const until = env.mono() + SETTLE_MS; ; await sleep(env, LOOK_AGAIN_MS)) {
-    if (await answers(path)) return new HostClient("http://localhost", { unix: path });
+    if (await hostAnswers(path)) return new HostClient("http://localhost", { unix: path });
     const opened = await openOwnStore(env, config);
     if (opened) return new StoreClient(env, config, opened);
     if (env.mono() >= until) throw busy(config.home);
@@ -45,15 +45,6 @@ function remoteClient(server: string, { vars }: World): Client {
     });
   }
   return new HostClient(server.replace(/\/+$/, ""), { headers: { authorization: `Bearer ${token}` } });
-}
-
-async function answers(path: string): Promise<boolean> {
-  try {
-    const response = await fetch("http://localhost/healthz", { unix: path });
-    return response.ok;
-  } catch {
-    return false;
-  }
 }
 
 async function openOwnStore(env: Env, { home }: Config): Promise<OpenedStore | null> {

@@ -20,3 +20,13 @@ export function socketPath(home: string): string {
   const name = new Bun.CryptoHasher("sha256").update(home).digest("hex").slice(0, 32);
   return join(folder, `${name}.sock`);
 }
+
+/** True when a host answers there. */
+export async function hostAnswers(path: string): Promise<boolean> {
+  try {
+    const response = await fetch("http://localhost/healthz", { unix: path });
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

@@ -10,7 +10,7 @@
  */
 import type { Principal } from "../access/principal.ts";
 import { Tokens } from "../access/tokens.ts";
-import type { Env } from "../base/env.ts";
+import { type Env, sleep } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
 import { aborted, type QuitSignals, runTogether, type Service } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
@@ -18,7 +18,7 @@ import type { Config } from "../config/config.ts";
 import { HttpServer } from "../http/server.ts";
 import { operatorToken } from "../http/operator-token.ts";
 import { toPlugin } from "../http/plugin-proxy.ts";
-import { socketPath } from "../http/socket.ts";
+import { hostAnswers, socketPath } from "../http/socket.ts";
 import { declareSchedules } from "../operations/declare.ts";
 import type { Context, Host } from "../operations/operation.ts";
 import { Plugins } from "../plugins/plugins.ts";
@@ -44,10 +44,14 @@ export interface ServeOptions {
   onStarted?(killAll: () => Promise<void>): void;
 }
 
+/** A command has the lock for moments, and a host that was killed until its last process is gone. */
+const LOCK_PATIENCE_MS = 5_000;
+const LOOK_AGAIN_MS = 50;
+
 /** Serves until it is told to quit; then ends in order. Throws a Fault when it cannot start. */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { env, config } = options;
-  const opened = openStore(env, config.home);
+  const { config } = options;
+  const opened = await openPatiently(options);
   if (!opened) {
     throw new Fault("conflict", `A host runs on ${config.home} already, or another command is using it.`, {
       hint: "One host per data folder: stop that one, or give this one another folder with --home.",
@@ -58,6 +62,15 @@ export async function serve(options: ServeOptions): Promise<void> {
   } finally {
     await opened.store.close();
     opened.lock.release();
+  }
+}
+
+/** Null when somebody else keeps the lock: a host, or a command that does not let go. */
+async function openPatiently({ env, config, signals }: ServeOptions): Promise<OpenedStore | null> {
+  for (const until = env.mono() + LOCK_PATIENCE_MS; ; await sleep(env, LOOK_AGAIN_MS, signals.quit)) {
+    const opened = openStore(env, config.home);
+    if (opened || signals.quit.aborted || env.mono() >= until) return opened;
+    if (await hostAnswers(socketPath(config.home))) return null;
   }
 }
 

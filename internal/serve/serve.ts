@@ -66,11 +66,14 @@ export async function serve(options: ServeOptions): Promise<void> {
 }
 
 /** Null when somebody else keeps the lock: a host, or a command that does not let go. */
-async function openPatiently({ env, config, signals }: ServeOptions): Promise<OpenedStore | null> {
-  for (const until = env.mono() + LOCK_PATIENCE_MS; ; await sleep(env, LOOK_AGAIN_MS, signals.quit)) {
-    const opened = openStore(env, config.home);
+async function openPatiently({ env, log, config, signals }: ServeOptions): Promise<OpenedStore | null> {
+  const { home } = config;
+  const until = env.mono() + LOCK_PATIENCE_MS;
+  for (let opened = openStore(env, home); ; opened = openStore(env, home)) {
     if (opened || signals.quit.aborted || env.mono() >= until) return opened;
-    if (await hostAnswers(socketPath(config.home))) return null;
+    if (await hostAnswers(socketPath(home))) return null;
+    log.debug("the data folder is in use; waiting for it", { home });
+    await sleep(env, LOOK_AGAIN_MS, signals.quit);
   }
 }
 

@@ -3,7 +3,8 @@ import { status } from "@grpc/grpc-js";
 import type { HTTPHeader, HTTPResponse } from "../../proto/gen/protocol/domain.ts";
 import type { Millis } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
-import { answerText } from "./connection.ts";
+import { type Answer, answerText } from "./connection.ts";
+import type { Session } from "./session.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface PluginHttpRequest {
@@ -33,15 +34,38 @@ export async function forwardHttp(
       retryAfterMs: RETRY_AFTER_MS,
     });
   }
-  const { method, path, headers, body, signal, limitMs } = request;
-  const wire = { method, path, headers, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
-  const answer = await session.connection.handleHttp(wire, limitMs ?? usualMs, signal);
-  if (answer.ok) return checked(name, answer.value);
-  if (answer.code === status.UNIMPLEMENTED || answer.code === status.NOT_FOUND) {
-    throw new Fault("not-found", `Plugin ${name} has no ${method} ${path}.`);
+  const { method, path } = request;
+  let answer = await ask(session, request, { path, usualMs });
+  // As QNTX does: some of its plugins know their routes by the whole path.
+  if (!session.announcement.described && hasNoRoute(answer)) {
+    const whole = await ask(session, request, { path: `/api/${name}${path}`, usualMs });
+    if (!hasNoRoute(whole)) answer = whole;
   }
+  if (answer.ok && !isEmpty(answer.value)) return checked(name, answer.value);
+  if (answer.ok || hasNoRoute(answer))
+    throw new Fault("not-found", `Plugin ${name} has no ${method} ${path}.`);
   const code = answer.code === status.DEADLINE_EXCEEDED ? "timeout" : "unreachable";
   throw new Fault(code, `Plugin ${name} did not answer ${method} ${path}: ${answerText(answer)}.`);
+}
+
+function ask(
+  { connection }: Session,
+  { method, headers, body, signal, limitMs }: PluginHttpRequest,
+  { path, usualMs }: { path: string; usualMs: Millis },
+): Promise<Answer<HTTPResponse>> {
+  const wire = { method, path, headers, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
+  return connection.handleHttp(wire, limitMs ?? usualMs, signal);
+}
+
+/** True when the plugin serves no HTTP, or nothing at that path. */
+function hasNoRoute(answer: Answer<HTTPResponse>): boolean {
+  if (answer.ok) return answer.value.statusCode === 404 || isEmpty(answer.value);
+  return answer.code === status.UNIMPLEMENTED || answer.code === status.NOT_FOUND;
+}
+
+/** An empty message: how some plugins answer a call that they do not know. */
+function isEmpty({ statusCode, headers, body }: HTTPResponse): boolean {
+  return statusCode === 0 && headers.length === 0 && body.length === 0;
 }
 
 /** A status that HTTP does not have would make our own server throw. */

@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Fault } from "../base/fault.ts";
+import { Fault, messageOf } from "../base/fault.ts";
 import { Harness, writeOdd, writeProgram } from "./testdata/harness.ts";
 
 setDefaultTimeout(60_000); // Real processes on a loaded machine.
@@ -377,6 +377,13 @@ test("a request reaches the plugin, and an answer that is none is a Fault", asyn
     body: Buffer.from("/a?b=c"),
   });
   expect(host.plugins.http("bad", request)).rejects.toThrow("status 7");
+  for (const path of ["/nothing", "/empty"]) {
+    const refused = await host.plugins.http("odd", { ...request, path }).catch(messageOf);
+    expect(refused).toBe(`Plugin odd has no GET ${path}.`);
+  }
+  // What QNTX does for those that know their routes by the whole path.
+  const whole = await host.plugins.http("odd", { ...request, path: "/whole" });
+  expect(whole.body.toString()).toBe("/api/odd/whole");
   await host.plugins.stop("odd");
   expect(host.plugins.http("odd", request)).rejects.toThrow("Plugin odd is stopped.");
 });

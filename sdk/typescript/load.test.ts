@@ -184,6 +184,7 @@ describe("a module of QNTX's own runtime", () => {
       registerHTTP(mux) {
         mux.handle("get", "/token", (request, response) => response.status(201).json({ token, path: request.path }));
         mux.handle("/short", (request, response) => { response.setHeader("X-A", "1"); response.send("short"); });
+        mux.handle("GET", "/api/old/whole", (request, response) => response.text("whole"));
         mux.handle("POST", "/echo", async (request, response) => response.text(JSON.stringify(await request.json())));
       },
       registerGlyphs() { return [{ symbol: "*", title: "T", content_path: "/c", default_width: 10 }]; },
@@ -222,6 +223,7 @@ describe("a module of QNTX's own runtime", () => {
       '{"token":"tke","path":"/token?x=1"}',
     ]);
     expect(await get(plugin, "/short")).toEqual([200, ["X-A: 1"], "short"]);
+    expect(await get(plugin, "/whole")).toEqual([200, ["Content-Type: text/plain"], "whole"]);
     expect(await get(plugin, "/echo", "POST")).toEqual([200, ["Content-Type: text/plain"], '{"a":1}']);
     expect(await get(plugin, "/nope")).toEqual([
       404,

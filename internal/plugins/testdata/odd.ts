@@ -8,6 +8,7 @@ import {
   type DomainPluginServiceServer,
   DomainPluginServiceService,
   ExecuteJobResponse,
+  HTTPResponse,
   InitializeResponse,
   MetadataResponse,
 } from "../../../proto/gen/protocol/domain.ts";
@@ -65,12 +66,17 @@ const domain: DomainPluginServiceServer = {
     if (mode === "no-health") return;
     answer(null, { healthy: mode !== "sick", message: mode === "sick" ? "no disk" : "", details: {} });
   },
-  handleHttp: (call, answer) =>
+  handleHttp(call, answer) {
+    const { path } = call.request;
+    if (path === "/nothing" || path === "/api/odd/nothing") return answer(unimplemented);
+    if (path === "/empty" || path === "/api/odd/empty") return answer(null, HTTPResponse.fromPartial({}));
+    if (path === "/whole") return answer(null, HTTPResponse.fromPartial({ statusCode: 404 }));
     answer(null, {
       statusCode: mode === "bad-http" ? 7 : 200,
       headers: [],
-      body: Buffer.from(call.request.path),
-    }),
+      body: Buffer.from(path),
+    });
+  },
   handleWebSocket: (call) => void call.emit("error", unimplemented),
   configSchema: (_call, answer) => answer(unimplemented),
   registerGlyphs: (_call, answer) => answer(unimplemented),

@@ -69,6 +69,7 @@ test("an answer that is no message fails the try, and the plugin goes on", async
 test.each([
   ["silent", 404],
   ["refuses", 404],
+  ["agrees", 404],
 ])("%s has no HTTP, which is no fault of it", async (name, status) => {
   expect((await place.http(`/api/${name}/page`)).status).toBe(status);
   expect(await place.plugin(name)).toMatchObject({ state: "ready", restarts: 0 });

@@ -153,8 +153,8 @@ class Plugin:
         port = words.parse_known_args(argv)[0].port
         if port is None and sys.stdin.isatty():
             print(f"This is a qntx plugin: {self.name} {self.version}. A qntx host starts it and talks to it.\n"
-                  f"Try it with:  qntx plugin dev {sys.argv[0]}\n"
-                  f"Its jobs:     {', '.join(self._jobs) or 'none'}")
+                  f"In its qntx.toml:  [plugin] enabled = [\"{self.name}\"]\n"
+                  f"Its jobs:          {', '.join(self._jobs) or 'none'}")
             return
         from .serve import Server  # Only a plugin that is served pays for starting gRPC's server.
 

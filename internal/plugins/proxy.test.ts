@@ -55,6 +55,21 @@ test("cancelling a unary attempt reaches the plugin and ends as it was told", as
   );
 });
 
+test("a unary attempt that is told to end has not ended while its plugin answers nothing", async () => {
+  await using host = new Harness({
+    enabled: ["odd"],
+    write: (folder) => writeOdd(folder, "odd", "no-health"),
+  });
+  await host.plugins.settled;
+  const attempt = host.attempt("odd.do", "hang");
+  attempt.cancel("timeout");
+  await host.until(() => host.lines.some((line) => line.includes("told to cancel")), "the cancellation");
+  expect(host.plugins.status("odd").running).toBe(1);
+  // What Pulse does when its grace is over.
+  host.registry.lane("odd.do")?.executor.replace("it ignored its cancellation");
+  expect(await attempt.outcome).toMatchObject({ kind: "failed", errorKind: "timeout" });
+});
+
 test("an attempt that was told to end before it began never reaches the plugin", async () => {
   await using host = await odd("stream");
   const signal = AbortSignal.abort("shutdown");

@@ -5,6 +5,7 @@
 import { status } from "@grpc/grpc-js";
 import type { ExecuteJobResponse } from "../../proto/gen/protocol/domain.ts";
 import { type Env, type Millis, sleep } from "../base/env.ts";
+import { CANCEL_GRACE_MS } from "../pulse/attempt.ts";
 import type { Attempt } from "../pulse/executor.ts";
 import { answerText, type Connection } from "./connection.ts";
 import { cancelReason, endingOfCancel, endingOfResponse, endingOfRpcError } from "./endings.ts";
@@ -12,6 +13,7 @@ import { cleanEntry, cleanProgress, type Warn } from "./guard.ts";
 import type { AttemptKey, Wire, WireEvents } from "./wire.ts";
 
 export const DEADLINE_EXTRA_MS: Millis = 10_000; // Beyond the timeout that Pulse enforces: only for the case that it does not.
+const HEALTH_LIMIT_MS: Millis = 2 * CANCEL_GRACE_MS; // Longer than Pulse waits: it decides, not we.
 const DEATH_NOTICE_MS = 200; // A call fails a moment before its process is known to be dead.
 const LOG_ENTRIES_MAX = 10_000; // Per answer.
 
@@ -53,7 +55,12 @@ export class UnaryWire implements Wire {
     };
     const answer = await this.#connection.executeJob(request, timeoutMs + DEADLINE_EXTRA_MS, signal);
     if (answer.ok) this.#report(key, answer.value);
-    if (signal.aborted) return this.#events.ended(key, endingOfCancel(cancelReason(signal), timeoutMs));
+    if (signal.aborted) {
+      const reason = cancelReason(signal);
+      // An attempt that does not end is Pulse's affair after its grace: the process is replaced.
+      if (!answer.ok && reason !== "shutdown" && !(await this.#answers())) return;
+      return this.#events.ended(key, endingOfCancel(reason, timeoutMs));
+    }
     if (answer.ok) return this.#events.ended(key, endingOfResponse(answer.value, this.#events.warn));
     if (await this.#isCut(answer.code)) return this.#events.cut(key, answerText(answer));
     this.#events.ended(key, endingOfRpcError(answer.code, answer.details));
@@ -71,6 +78,16 @@ export class UnaryWire implements Wire {
     const { progressCurrent: current, progressTotal: total } = response;
     const progress = total > 0 ? cleanProgress({ current, total, message: "" }) : null;
     if (progress) this.#events.progress(key, progress);
+  }
+
+  /**
+   * A cancelled call is over for us at once, whether or not the plugin has heard
+   * of it. One that answers another call has threads left for the next jobs; one
+   * that does not, hangs in this one.
+   */
+  async #answers(): Promise<boolean> {
+    const answer = await this.#connection.health(HEALTH_LIMIT_MS);
+    return answer.ok || answer.code !== status.DEADLINE_EXCEEDED;
   }
 
   /** Tells an answer of the plugin from a channel that broke: both arrive as a status. */

@@ -84,6 +84,20 @@ test("one that answers one call after the other is busy with a job, not dead", a
   expect(await place.plugin("single")).toMatchObject({ state: "ready", pid });
 });
 
+test("one that hangs in a job whose time is over is replaced, and goes on with the next", async () => {
+  const { pid } = await place.plugin("single");
+  const hung = run("single.echo", { sleep: 600 }, "--timeout", "1s", "--max-attempts", "1");
+  await place.until("the job to run", async () => (await place.plugin("single")).running === 1);
+  const next = run("single.echo", { after: "the one that hangs" });
+  const { state, error } = await hung;
+  expect({ state, kind: error?.kind }).toEqual({ state: "failed", kind: "timeout" });
+  expect(error?.message).toContain("replaced");
+  expect(await next).toMatchObject({ state: "completed", attempt: 1 });
+  const now = await place.plugin("single");
+  expect(now.state).toBe("ready");
+  expect(now.pid).not.toBe(pid);
+});
+
 describe("a module of QNTX's runtime", () => {
   test("has its HTTP routes, its configuration and the endpoints of the host", async () => {
     const answer = await place.http("/api/weather/places");

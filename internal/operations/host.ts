@@ -1,6 +1,7 @@
 /** What can be asked of the host as a whole. */
 import { z } from "zod";
 import { formatInstant } from "../base/instant.ts";
+import { laneWaits } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 
@@ -26,7 +27,7 @@ export const hostStatus = operation({
       home,
       jobs,
       schedules,
-      queued: lanes.map(({ lane, count }) => ({ handler: lane, count, waiting: waitingFor(context, lane) })),
+      queued: lanes.map(({ lane, count }) => ({ handler: lane, count, waiting: laneWaits(host, lane) })),
       plugins: host?.plugins.statuses().map(({ name, state, reason }) => ({ name, state, reason })) ?? [],
       next: upcoming.items
         .filter(({ nextRunAt }) => nextRunAt !== null)
@@ -68,17 +69,10 @@ export const auditList = operation({
 
 export const hostOperations = [hostStatus, hostDoctor, auditList];
 
-function waitingFor({ host }: Context, lane: string): string | null {
-  if (!host) return "no host is running";
-  const offer = host.plugins.offers(lane);
-  if (!offer) return `no plugin offers "${lane}"`;
-  return offer.live ? null : `plugin ${offer.plugin} is not running`;
-}
-
 async function storeChecks(context: Context): Promise<Check[]> {
   const { store, env } = context;
   const lanes = await store.jobs.queuedLanes();
-  const stuck = context.host ? lanes.filter(({ lane }) => waitingFor(context, lane) !== null) : [];
+  const stuck = context.host ? lanes.filter(({ lane }) => laneWaits(context.host, lane) !== null) : [];
   const active = await store.schedules.list({ state: "active" }, { limit: 1_000 });
   const idle = active.items.filter(({ nextRunAt }) => nextRunAt === null);
   const overdue = context.host
@@ -93,7 +87,7 @@ async function storeChecks(context: Context): Promise<Check[]> {
         stuck.length === 0
           ? "none waits for a handler that nobody offers"
           : stuck
-              .map(({ lane, count }) => `${count} of ${lane} wait: ${waitingFor(context, lane)}`)
+              .map(({ lane, count }) => `${count} of ${lane} wait: ${laneWaits(context.host, lane)}`)
               .join("; "),
     },
     {

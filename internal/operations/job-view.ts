@@ -4,7 +4,7 @@ import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
 import type { Job, JobError, JobProgress, JobState, JobTrigger } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
-import type { Context } from "./operation.ts";
+import type { Context, Host } from "./operation.ts";
 import { shownBytes } from "./payload.ts";
 
 export interface JobView {
@@ -83,11 +83,16 @@ export function viewJob(context: Context, job: Job): JobView {
 /** Says why a queued job does not run. It is found out when somebody asks, never written down to go stale. */
 function waitingReason({ host }: Context, job: Job): string | null {
   if (job.state !== "queued") return null;
+  const waits = laneWaits(host, laneOf(job.handler, job.plugin));
+  if (waits !== null) return waits;
+  return job.suspect ? "runs alone, because it fell with its neighbours" : "waits for a free slot";
+}
+
+/** Says why no job of a lane runs; null when somebody runs them. */
+export function laneWaits(host: Host | null, lane: string): string | null {
   if (!host) return "no host is running";
-  const lane = laneOf(job.handler, job.plugin);
+  if (!host.ready) return "the host is starting"; // A plugin may be ready; its handlers are not registered yet.
   const offer = host.plugins.offers(lane);
   if (!offer) return `no plugin offers "${lane}"`;
-  if (!offer.live) return `plugin ${offer.plugin} is not running`;
-  if (!host.ready) return "the host is starting";
-  return job.suspect ? "runs alone, because it fell with its neighbours" : "waits for a free slot";
+  return offer.live ? null : `plugin ${offer.plugin} is not running`;
 }

@@ -10,7 +10,11 @@ import { type ArgDefs, nameOf } from "./command.ts";
 export function withOptionNames(error: unknown, args: ArgDefs): unknown {
   if (!(error instanceof Fault) || error.fields.length === 0) return error;
   const names = new Map(Object.entries(args).map(([key, arg]) => [fieldOf(key, arg), nameOf(key, arg)]));
-  const nameFor = (field: string) => names.get(field.replace(/[.[].*$/, "")) ?? field;
+  // An expression is `cron[1]`, an attestation's attributes are `attestations.0.attributes`.
+  const nameFor = (field: string) => {
+    const words = field.split(/[.[]/);
+    return names.get(words[0] ?? "") ?? names.get(words.at(-1) ?? "") ?? field;
+  };
   const lines = error.message.split("\n").map((line) => {
     const said = error.fields.find(({ field }) => line.startsWith(`${field}: `));
     return said ? nameFor(said.field) + line.slice(said.field.length) : line;

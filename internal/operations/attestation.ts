@@ -32,7 +32,7 @@ export const statementInput = z.strictObject({
   actors: values.optional(),
   timestamp: z.int().optional(),
   source: z.string().max(ATTESTATION_TEXT_MAX).optional(),
-  attributes: z.record(z.string(), z.json()).optional(),
+  attributes: z.record(z.string(), z.json(), "must be an object.").optional(),
 });
 
 export type StatementInput = z.infer<typeof statementInput>;

@@ -31,8 +31,8 @@ export interface Host {
 
 export interface PluginControl {
   statuses(): PluginStatus[];
-  /** Lines that it printed lately; null when there is no such plugin. */
-  lines(name: string): readonly string[] | null;
+  /** Lines that it printed lately, behind the first `after` ones, and how many it ever printed; null when there is no such plugin. */
+  lines(name: string, after: number): { lines: readonly string[]; printed: number } | null;
   /** The plugin that runs jobs of this lane now, or announced it last; null when nobody did. */
   offers(lane: string): { plugin: string; live: boolean } | null;
   restart(name: string): Promise<PluginStatus | null>;

@@ -31,10 +31,10 @@ export const pluginLogs = operation({
   name: "plugin.logs",
   summary: "Show the lines that a plugin printed lately",
   needsHost: true,
-  input: reference,
-  async run(context, { name }) {
+  input: z.strictObject({ name: z.string(), after: z.int().min(0).optional() }),
+  async run(context, { name, after }): Promise<PluginLines> {
     resolvePlugin(context, name);
-    return { lines: hostOf(context).plugins.lines(name) ?? [] };
+    return hostOf(context).plugins.lines(name, after ?? 0) ?? { lines: [], printed: 0 };
   },
 });
 
@@ -72,6 +72,12 @@ function resolvePlugin(context: Context, name: string): PluginStatus {
   throw new Fault("not-found", `There is no plugin ${shown(name)}.`, {
     hint: "qntx plugin list shows them.",
   });
+}
+
+/** What a plugin printed lately. `printed` is what to give as `after` the next time. */
+export interface PluginLines {
+  lines: readonly string[];
+  printed: number;
 }
 
 /** How a plugin is shown. */

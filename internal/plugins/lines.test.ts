@@ -51,3 +51,18 @@ test("the ring has the newest lines", () => {
   expect(ring.last(2)).toEqual(["18", "19"]);
   expect(ring.last(10)).toEqual(["17", "18", "19"]);
 });
+
+test("a ring hands on what came behind the lines that somebody has seen, as far as it kept them", () => {
+  const ring = new LineRing(3);
+  ring.push("0");
+  ring.push("1");
+  expect([ring.count, ring.after(0), ring.after(1), ring.after(2), ring.after(9)]).toEqual([
+    2,
+    ["0", "1"],
+    ["1"],
+    [],
+    [],
+  ]);
+  for (let i = 2; i < 20; i++) ring.push(String(i));
+  expect([ring.count, ring.after(19), ring.after(5)]).toEqual([20, ["19"], ["17", "18", "19"]]);
+});

@@ -93,18 +93,31 @@ export async function readLines(
 export class LineRing {
   readonly #lines: string[] = [];
   readonly #max: number;
+  #count = 0;
 
   constructor(max: number) {
     this.#max = max;
   }
 
+  /** How many lines there ever were. */
+  get count(): number {
+    return this.#count;
+  }
+
   push(line: string): void {
     this.#lines.push(line);
+    this.#count += 1;
     // Shifting each time would move the whole array for every line.
     if (this.#lines.length > 2 * this.#max) this.#lines.splice(0, this.#lines.length - this.#max);
   }
 
   last(count: number): string[] {
-    return this.#lines.slice(-Math.min(count, this.#max));
+    const kept = Math.min(count, this.#max);
+    return kept <= 0 ? [] : this.#lines.slice(-kept);
+  }
+
+  /** What came behind the first `count` lines and is still kept. */
+  after(count: number): string[] {
+    return this.last(this.#count - count);
   }
 }

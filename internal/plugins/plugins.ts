@@ -104,6 +104,11 @@ export class Plugins implements Service {
     return this.#get(name).lines();
   }
 
+  /** Of these, the ones behind the first `after`, for who has seen those; and how many it has printed by now. */
+  logsAfter(name: string, after: number): { lines: string[]; printed: number } {
+    return this.#get(name).linesAfter(after);
+  }
+
   /** What a plugin said about itself: capabilities, endpoints, watchers. Null while it is not ready. */
   announcementOf(name: string): Announcement | null {
     return this.#get(name).announcement;

@@ -93,6 +93,11 @@ export class Supervisor {
     return this.#ring.last(RING_LINES);
   }
 
+  /** Of the newest lines, those behind the first `after` that it ever printed, and how many that makes. */
+  linesAfter(after: number): { lines: string[]; printed: number } {
+    return { lines: this.#ring.after(after), printed: this.#ring.count };
+  }
+
   status(): PluginStatus {
     const inConflict = this.#state === "ready" && this.#conflicts.length > 0;
     return {

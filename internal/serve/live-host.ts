@@ -54,7 +54,7 @@ export class LiveHost implements Host {
 function pluginControl(plugins: Plugins, { registry }: Pulse): PluginControl {
   return {
     statuses: () => plugins.statuses(),
-    lines: (name) => orNull(() => plugins.logsOf(name)),
+    lines: (name, after) => orNull(() => plugins.logsAfter(name, after)),
     offers(lane) {
       const live = registry.lane(lane)?.executor.plugin;
       if (live !== undefined) return { plugin: live, live: true };

@@ -31,7 +31,7 @@ export async function scheduleFacts(out: Out, view: ScheduleView): Promise<strin
     ["name", view.name],
     ["id", view.id],
     ["state", view.state],
-    ["paused", pause && `${whenShown(out, pause.at)} by ${pause.by}${pause.note && `: ${pause.note}`}`],
+    ["paused", pause && `${whenShown(out, pause.at)}, by ${pause.by}${pause.note && `: ${pause.note}`}`],
     ["handler", view.handler],
     ["when", await whenFires(out, view)],
     ["next run", whenInFull(out, view.nextRunAt)],
@@ -61,7 +61,7 @@ function whenWritten({ every, cron, at, timezone }: ScheduleView): string {
 }
 
 function nextShown(out: Out, instant: string): string {
-  return out.terminal ? whenShown(out, instant) : `at ${instant}`;
+  return out.terminal ? (whenInFull(out, instant) ?? "") : `at ${instant}`;
 }
 
 function metadataLines(metadata: Record<string, string>): string {

@@ -1,4 +1,5 @@
 /** `qntx schedule next`: when a schedule fires next, or would. Without an ID it needs neither host nor data folder. */
+import { Fault } from "../../../../internal/base/fault.ts";
 import type { NextView } from "../../../../internal/operations/schedule-next.ts";
 import { openClient } from "../../client.ts";
 import { command, type Globals } from "../../command.ts";
@@ -31,6 +32,8 @@ export const scheduleNext = command({
     { line: 'qntx schedule next --cron "0 9 * * MON#1" --tz Europe/London -n 3', why: "try an expression" },
   ],
   async run({ args: { id, every, cron, tz, anchor, from, count }, world, globals, out }) {
+    if (id === undefined && every === undefined && cron.length === 0)
+      throw new Fault("usage", "Of what?", { hint: "Name a schedule, or give --cron or --every." });
     const input = { id, every, cron: given(cron), timezone: tz, anchor, from, count };
     const next = id === undefined ? await preview(world, input) : await stored(world, globals, input);
     out.data(next, () => instantLines(out, next));

@@ -235,18 +235,19 @@ export class RunningHost {
 
   /** Resolves when the host has printed something that matches. */
   async said(pattern: RegExp, limitMs = START_LIMIT_MS): Promise<void> {
-    const limit = Bun.sleep(limitMs).then(() => "late" as const);
-    while (!pattern.test(this.text)) {
-      const next = await Promise.race([
-        this.#changed.promise,
-        this.process.exited.then(() => "ended" as const),
-        limit,
-      ]);
-      if (pattern.test(this.text)) return;
-      if (next === "late" || next === "ended")
+    const limit = Promise.withResolvers<"late">();
+    const timer = setTimeout(() => limit.resolve("late"), limitMs);
+    const ended = this.process.exited.then(() => "ended" as const);
+    try {
+      while (!pattern.test(this.text)) {
+        const next = await Promise.race([this.#changed.promise, ended, limit.promise]);
+        if (next === undefined || pattern.test(this.text)) continue;
         throw new Error(
           `The host ${next === "late" ? "did not say" : "ended before"} ${pattern}:\n${this.text}`,
         );
+      }
+    } finally {
+      clearTimeout(timer); // A program that is done would wait for it.
     }
   }
 

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { JobStart } from "../../../proto/gen/qntx/v1/plugin.ts";
+import { JobStart } from "../../../sdk/typescript/messages.ts";
 import { finishOfError, finishOfResult } from "../../../sdk/typescript/ending.ts";
 import { fromBytes, toBytes } from "../../../sdk/typescript/codec.ts";
 import type {

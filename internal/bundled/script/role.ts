@@ -4,7 +4,7 @@
  * to its host. It ends with the plugin.
  */
 import { EventEmitter } from "node:events";
-import type { HostMessage, PluginMessage } from "../../../proto/gen/qntx/v1/plugin.ts";
+import type { HostMessage, PluginMessage } from "../../../sdk/typescript/messages.ts";
 import { HostError } from "../../../sdk/typescript/call.ts";
 import { importModule } from "../../../sdk/typescript/load.ts";
 import { captureConsole, createJobLog } from "../../../sdk/typescript/log.ts";

@@ -2,7 +2,7 @@
  * Script: runs a .ts or .js file in a process of its own, which is this same
  * program in another role: nothing else needs to be installed.
  */
-import { type JobFinish, JobStart, type PluginMessage } from "../../../proto/gen/qntx/v1/plugin.ts";
+import { type JobFinish, JobStart, type PluginMessage } from "../../../sdk/typescript/messages.ts";
 import { HostError } from "../../../sdk/typescript/call.ts";
 import { RemoteEnding, textOf } from "../../../sdk/typescript/ending.ts";
 import type { Fields, Host, Job } from "../../../sdk/typescript/qntx.ts";

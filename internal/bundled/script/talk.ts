@@ -3,7 +3,7 @@
  * protocol of the job stream in small (one job, one process), plus what a
  * handler asks of the host, which only the plugin can reach.
  */
-import type { HostMessage, JobStart, PluginMessage } from "../../../proto/gen/qntx/v1/plugin.ts";
+import type { HostMessage, JobStart, PluginMessage } from "../../../sdk/typescript/messages.ts";
 
 /** To the process. */
 export type ToScript =

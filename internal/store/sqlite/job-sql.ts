@@ -233,8 +233,8 @@ export const JOB_LIST_SQL: Record<JobState | "all" | "handler" | "schedule" | "p
   retrying: list("state IN ('scheduled', 'retrying')"),
   queued: list("state = 'queued'"),
   running: list("boot_id IS NOT NULL"),
-  paused: list("state IN ('failed', 'cancelled', 'paused')"),
-  failed: list("state IN ('failed', 'cancelled', 'paused') AND state = 'failed'"),
-  cancelled: list("state IN ('failed', 'cancelled', 'paused') AND state = 'cancelled'"),
+  paused: list("state = 'paused'"),
+  failed: list("state = 'failed'"),
+  cancelled: list("state = 'cancelled'"),
   completed: list("TRUE"),
 };

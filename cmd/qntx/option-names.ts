@@ -12,8 +12,8 @@ export function withOptionNames(error: unknown, args: ArgDefs): unknown {
   const names = new Map(Object.entries(args).map(([key, arg]) => [fieldOf(key, arg), nameOf(key, arg)]));
   // An expression is `cron[1]`, an attestation's attributes are `attestations.0.attributes`.
   const nameFor = (field: string) => {
-    const words = field.split(/[.[]/);
-    return names.get(words[0] ?? "") ?? names.get(words.at(-1) ?? "") ?? field;
+    const known = field.split(/[.[]/).find((word) => names.has(word));
+    return names.get(known ?? "") ?? field;
   };
   const lines = error.message.split("\n").map((line) => {
     const said = error.fields.find(({ field }) => line.startsWith(`${field}: `));

@@ -22,7 +22,7 @@ export const enqueueInput = z.strictObject({
   runAt: z.string().optional(),
   uniqueKey: z
     .string()
-    .min(1)
+    .min(1, "is empty.")
     .max(UNIQUE_KEY_CHARS_MAX, `has more than ${UNIQUE_KEY_CHARS_MAX} characters.`)
     .optional(),
   maxAttempts: z

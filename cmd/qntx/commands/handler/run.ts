@@ -7,7 +7,7 @@ import { command } from "../../command.ts";
 import type { ExitCode } from "../../exit.ts";
 import { handlerNames } from "../../names.ts";
 import { json } from "../../values.ts";
-import { followJob, lineShown } from "../job/follow.ts";
+import { followJob, saidShown } from "../job/follow.ts";
 import { printEnd, requireHost, waitForJob, waitTimeoutArg } from "../job/waiting.ts";
 import { handlerArg } from "./which.ts";
 
@@ -32,7 +32,8 @@ export const handlerRun = command({
       world,
       follow: true,
       quit: end.signal,
-      onLine: (line) => out.say(lineShown(line)),
+      onLine: (line) =>
+        out.say(line.level === "info" ? saidShown(line) : `${line.level}: ${saidShown(line)}`),
     });
     const ended = waitForJob(client, id, { world, waitTimeout }).catch((error: unknown) => {
       end.abort();

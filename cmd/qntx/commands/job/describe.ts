@@ -1,4 +1,5 @@
 /** Describe: a job in words. */
+import { formatDuration } from "../../../../internal/base/duration.ts";
 import type { JobView } from "../../../../internal/operations/job-view.ts";
 import { factLines, jsonShown, whenInFull } from "../../facts.ts";
 import type { Out } from "../../output.ts";
@@ -29,7 +30,7 @@ export function jobFacts(out: Out, job: JobView): string {
     ["started", whenInFull(out, job.startedAt)],
     ["finished", whenInFull(out, job.finishedAt)],
     ["priority", job.priority === 0 ? null : job.priority],
-    ["timeout", job.timeoutMs === null ? null : `${job.timeoutMs} ms`],
+    ["timeout", job.timeoutMs && formatDuration(job.timeoutMs)],
     ["lost", job.lost === 0 ? null : `${job.lost} times its process died`],
     ["interrupted", job.interrupted === 0 ? null : `${job.interrupted} times the host died`],
     ["unique key", job.uniqueKey],

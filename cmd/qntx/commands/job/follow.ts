@@ -3,6 +3,7 @@ import { type Millis, sleep } from "../../../../internal/base/env.ts";
 import type { jobLogs } from "../../../../internal/operations/job.ts";
 import type { OutputOf } from "../../../../internal/operations/operation.ts";
 import type { Client } from "../../client.ts";
+import type { Out } from "../../output.ts";
 import type { World } from "../../world.ts";
 
 const LOOK_AGAIN_MS: Millis = 200; // Soon enough to read along.
@@ -34,8 +35,13 @@ export async function followJob(
   }
 }
 
-/** A line as people read it: "12:00:01 warn fetch: took long {…}". */
-export function lineShown({ at, level, stage, message, fields }: JobLine): string {
-  const words = [at.slice(11, 19), level, stage && `${stage}:`, message, fields === "{}" ? "" : fields];
-  return words.filter(Boolean).join(" ");
+/** A line with its time: the clock on the wall for people, the instant in a pipe. */
+export function lineShown(out: Out, line: JobLine): string {
+  const time = out.terminal ? new Date(line.at).toTimeString().slice(0, "hh:mm:ss".length) : line.at;
+  return `${time} ${line.level} ${saidShown(line)}`;
+}
+
+/** What was said: "fetch: took long {…}". */
+export function saidShown({ stage, message, fields }: JobLine): string {
+  return [stage && `${stage}:`, message, fields === "{}" ? "" : fields].filter(Boolean).join(" ");
 }

@@ -65,7 +65,7 @@ export function printEnd(out: Out, job: JobView): ExitCode {
 }
 
 function endOf({ state, attempt }: JobView): string {
-  if (state !== "failed") return `was ${state}`;
+  if (state !== "failed") return "did not complete";
   return attempt > 1 ? `failed after ${attempt} attempts` : "failed";
 }
 

@@ -1,4 +1,5 @@
 /** Describe: a schedule in words: for a table, for a sentence, in full. */
+import { formatDuration } from "../../../../internal/base/duration.ts";
 import type { ScheduleView } from "../../../../internal/operations/schedule-view.ts";
 import { factLines, jsonShown, whenInFull, whenShown } from "../../facts.ts";
 import type { Out } from "../../output.ts";
@@ -41,8 +42,8 @@ export async function scheduleFacts(out: Out, view: ScheduleView): Promise<strin
     ["payload", jsonShown(out, view.payload)],
     ["overlap", view.overlap],
     ["missed", view.missed],
-    ["jitter", view.jitterMs === 0 ? null : `${view.jitterMs} ms`],
-    ["timeout", view.timeoutMs === null ? null : `${view.timeoutMs} ms`],
+    ["jitter", view.jitterMs === 0 ? null : `up to ${formatDuration(view.jitterMs)}`],
+    ["timeout", view.timeoutMs && formatDuration(view.timeoutMs)],
     ["attempts", view.maxAttempts],
     ["priority", view.priority === 0 ? null : view.priority],
     ["about", view.description],

@@ -155,8 +155,10 @@ export class Plugins implements Service {
   }
 
   /** Ends every process at once, because this host is about to end without being asked. */
-  killAll(): Promise<void> {
-    return this.#host.leftovers.endPresent();
+  async killAll(): Promise<void> {
+    // Stopped, and not crashed: its jobs must not pay for that, and no process is started in its place.
+    for (const supervisor of this.#supervisors.values()) void supervisor.stop();
+    await this.#host.leftovers.endPresent();
   }
 
   #get(name: string): Supervisor {

@@ -43,6 +43,8 @@ export class PluginProxy implements Executor {
   readonly #options: ProxyOptions;
   readonly #held = new Map<string, Held>();
   #wire: Wire | null = null;
+  /** True once the plugin is told to stop: what ends afterwards did not come to its end. */
+  #interrupted = false;
   #strays = 0;
   #idle: (() => void)[] = [];
 
@@ -110,6 +112,11 @@ export class PluginProxy implements Executor {
     this.#wire?.drain();
   }
 
+  /** Says that the plugin is told to stop now: whatever its jobs answer, they go back. */
+  interrupt(): void {
+    this.#interrupted = true;
+  }
+
   /** Resolves when no attempt runs. */
   idle(): Promise<void> {
     return this.#held.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
@@ -142,7 +149,8 @@ export class PluginProxy implements Executor {
     if (!held) return;
     const { signal, timeoutMs } = held.attempt;
     // A handler that obeys its signal by returning early has not completed its job.
-    this.#settle(key.jobId, signal.aborted ? endingOfCancel(cancelReason(signal), timeoutMs) : outcome);
+    if (signal.aborted) this.#settle(key.jobId, endingOfCancel(cancelReason(signal), timeoutMs));
+    else this.#settle(key.jobId, this.#interrupted ? { kind: "returned" } : outcome);
   }
 
   /** The attempt that a message is for. What is for another one is dropped, and said, but not each time. */

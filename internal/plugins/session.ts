@@ -55,6 +55,7 @@ export class Session {
 
   /** Asks the plugin to end, then sees to it. Settles what still runs in it as `cause` says. */
   async shutdown(cause: DeathCause): Promise<void> {
+    this.proxy.interrupt();
     // A plugin elsewhere is not ours to end: the channel is closed, and it goes on.
     if (this.process !== null) await this.connection.shutdown(this.#limits.shutdownMs);
     await this.close(cause, "The plugin was stopped.");

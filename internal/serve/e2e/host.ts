@@ -214,10 +214,11 @@ export class RunningHost {
   readonly process: Bun.Subprocess<"ignore", "ignore", "pipe">;
   text = "";
   #changed = Promise.withResolvers<void>();
+  readonly #ended: Promise<unknown>;
 
   constructor(child: Bun.Subprocess<"ignore", "ignore", "pipe">) {
     this.process = child;
-    void this.#read();
+    this.#ended = Promise.all([child.exited, this.#read()]); // Its last words arrive after its end.
   }
 
   get address(): string {
@@ -237,7 +238,7 @@ export class RunningHost {
   async said(pattern: RegExp, limitMs = START_LIMIT_MS): Promise<void> {
     const limit = Promise.withResolvers<"late">();
     const timer = setTimeout(() => limit.resolve("late"), limitMs);
-    const ended = this.process.exited.then(() => "ended" as const);
+    const ended = this.#ended.then(() => "ended" as const);
     try {
       while (!pattern.test(this.text)) {
         const next = await Promise.race([this.#changed.promise, ended, limit.promise]);

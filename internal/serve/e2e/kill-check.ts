@@ -17,6 +17,7 @@ export interface JobRow {
   attempt: number;
   fence: number;
   lost: number;
+  suspect: number;
   interrupted: number;
   error: string | null;
   schedule_id: string | null;
@@ -71,6 +72,7 @@ export function readBooks(home: string): Books {
 /** What is true whenever a host has died: what was acknowledged is there, and what had ended is as it was. */
 export function brokenPromises(before: Books | null, now: Books, acknowledged: readonly string[]): string[] {
   const wrong = now.integrity === "ok" ? [] : [`integrity: ${now.integrity}`];
+  wrong.push(...chargedJobs(now));
   for (const id of acknowledged) if (!now.jobs.has(id)) wrong.push(`job ${id} is not on disk`);
   for (const [id, old] of before?.jobs ?? []) {
     const job = now.jobs.get(id);
@@ -89,6 +91,14 @@ export function lostJobs({ jobs }: Books, acknowledged: readonly string[], lines
     if (job?.state === "completed" && ended.has(id)) return [];
     if (job?.state === "failed" && job.error !== null) return [];
     return [`job ${id} is ${job?.state ?? "nowhere"}, and ran to its end: ${ended.has(id)}`];
+  });
+}
+
+/** Jobs that paid for the deaths of their hosts: with a try, with a loss, or by having to run alone. */
+export function chargedJobs({ jobs }: Books): string[] {
+  return [...jobs.values()].flatMap(({ id, state, attempt, lost, suspect }) => {
+    const paid = lost > 0 || suspect > 0 || attempt > (state === "queued" ? 0 : 1);
+    return paid ? [`job ${id} is ${state} with attempt ${attempt}, lost ${lost}, suspect ${suspect}`] : [];
   });
 }
 

@@ -5,7 +5,7 @@
  * the lock is just being taken or left, the socket is tried again for a while.
  */
 import { type Env, sleep } from "../../internal/base/env.ts";
-import { Fault, type FaultCode, type FieldFault } from "../../internal/base/fault.ts";
+import { Fault, type FaultCode, fieldFault, type FieldFault, shown } from "../../internal/base/fault.ts";
 import type { Config } from "../../internal/config/config.ts";
 import { hostAnswers, socketPath } from "../../internal/http/socket.ts";
 import type { OpenedStore } from "../../internal/store/open.ts";
@@ -38,6 +38,12 @@ export async function openClient(world: World, globals: Globals): Promise<Client
 }
 
 function remoteClient(server: string, { vars }: World): Client {
+  if (!/^https?:$/.test(URL.parse(server)?.protocol ?? ""))
+    throw fieldFault(
+      "--server",
+      `${shown(server)} is not an address.`,
+      "Write it like http://127.0.0.1:8877.",
+    );
   const token = vars["QNTX_TOKEN"];
   if (!token) {
     throw new Fault("usage", "--server needs the token of that host.", {
@@ -87,7 +93,9 @@ class HostClient implements Client {
       return await fetch(url, { ...init, timeout: false } as BunFetchRequestInit);
     } catch (error) {
       throw new Fault("unreachable", `The host at ${this.#options.unix ?? this.#base} does not answer.`, {
-        hint: "It may just have ended; see its log.",
+        hint: this.#options.unix
+          ? "It may just have ended; see its log."
+          : "Is the address right, and does a host run there?",
         cause: error,
       });
     }

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
-import { formatInstant, parseInstant } from "../base/instant.ts";
+import { parseInstant } from "../base/instant.ts";
 import { type Schedule, SCHEDULE_STATES } from "../schedule/schedule.ts";
 import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/store.ts";
 import { newJobOf } from "./job-input.ts";

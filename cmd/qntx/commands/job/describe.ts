@@ -19,7 +19,7 @@ export function jobFacts(out: Out, job: JobView): string {
     ["cancel", job.cancelRequested && job.state === "running" ? "was asked for" : null],
     ["handler", job.handler],
     ["attempt", `${job.attempt} of ${job.maxAttempts}`],
-    ["error", job.error && `${job.error.kind}: ${job.error.message}`],
+    ["error", job.error && errorShown(job.error)],
     ["result", jsonShown(out, job.result)],
     ["payload", jsonShown(out, job.payload)],
     ["trigger", job.catchup ? `${job.trigger}, to catch up` : job.trigger],
@@ -40,4 +40,9 @@ export function jobFacts(out: Out, job: JobView): string {
     ["owner", job.owner],
     ["version", job.pluginVersion],
   ]);
+}
+
+/** Python's own sentences begin with the class of the exception, which is the kind. */
+function errorShown({ kind, message }: NonNullable<JobView["error"]>): string {
+  return message.startsWith(`${kind}:`) ? message : `${kind}: ${message}`;
 }

@@ -25,13 +25,14 @@ export async function followJob(
   { world: { env }, follow, quit, onLine }: FollowOptions,
 ): Promise<void> {
   let after = 0;
-  while (!quit?.aborted) {
+  for (;;) {
     const { lines, finished } = await client.call<OutputOf<typeof jobLogs>>("job.logs", { id, after });
     for (const line of lines) onLine(line);
     after = lines.at(-1)?.seq ?? after;
     if (lines.length > 0) continue; // There may be more than one answer holds.
     if (finished || !follow) return;
     await sleep(env, LOOK_AGAIN_MS, quit);
+    if (quit?.aborted) return;
   }
 }
 

@@ -63,9 +63,7 @@ test("schedules are listed with the ends of their ids, in words, and relative to
   ]);
   expect(await type(home, "schedule pause poll --note 'it is late'")).toBe("Schedule poll is paused.\n");
   expect(await type(home, "schedule show poll")).toContain("paused    now, by person:operator: it is late\n");
-  expect(await type(home, "schedule resume poll")).toBe(
-    "Schedule poll is active. It runs next in 5 min (2030-01-01T00:05:00.000Z).\n",
-  );
+  expect(await type(home, "schedule resume poll")).toBe("Schedule poll is active. It runs next in 5 min.\n");
 });
 
 test("what would fire is shown with the clock on the wall there, and how long until then", async () => {

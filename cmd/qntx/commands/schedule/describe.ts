@@ -62,7 +62,7 @@ function whenWritten({ every, cron, at, timezone }: ScheduleView): string {
 }
 
 function nextShown(out: Out, instant: string): string {
-  return out.terminal ? (whenInFull(out, instant) ?? "") : `at ${instant}`;
+  return out.terminal ? whenShown(out, instant) : `at ${instant}`;
 }
 
 function metadataLines(metadata: Record<string, string>): string {

@@ -24,6 +24,7 @@ import type { Ports } from "./ports.ts";
 import { exitText, PluginProcess, type PrintedLine } from "./process.ts";
 import { PluginProxy } from "./proxy.ts";
 import { Session } from "./session.ts";
+import { answersHealth, Width } from "./width.ts";
 
 /** What the host gives to every plugin. */
 export interface HostSide {
@@ -61,7 +62,7 @@ export interface SessionEvents {
 }
 
 const CONCURRENCY_STREAM = 100; // For plugins that speak the stream and said nothing: messages are shared, so many are cheap.
-const CONCURRENCY_UNARY = 4; // For QNTX's plugins: many of them answer one call after the other.
+const CONCURRENCY_UNARY = 4; // For QNTX's plugins, once they are found able: they were written for a host that runs one job.
 const VERSION_CHARS_MAX = 128;
 const DESCRIPTION_CHARS_MAX = 1_024;
 
@@ -247,8 +248,15 @@ class Opening {
       handlersChanged: (handlers) => this.#events.handlersChanged(handlers),
     });
     if (announcement.stream) await this.#unlessCut(proxy.openStream(this.#host.env, connection));
-    else proxy.useUnary(this.#host.env, connection);
+    else
+      proxy.useUnary(this.#host.env, connection, announcement.concurrency ? null : this.#width(connection));
     return proxy;
+  }
+
+  #width(connection: Connection): Width {
+    const { env, limits } = this.#host;
+    const ask = () => answersHealth(connection, limits.healthMs);
+    return new Width(env, { jobsMax: CONCURRENCY_UNARY, ask });
   }
 
   #unlessCut<T>(step: Promise<T>): Promise<T> {

@@ -69,7 +69,7 @@ test.each(STARTS)("a plugin of QNTX becomes ready and runs a job: %s", async (mo
     limits: { portLineMs: 600 },
   });
   const status = await host.state("odd", "ready");
-  expect(status).toMatchObject({ stream: false, concurrency: 4, handlers: ["odd.do"] });
+  expect(status).toMatchObject({ stream: false, concurrency: 1, handlers: ["odd.do"] });
   await host.plugins.settled;
   const { outcome, lines, progress } = host.attempt("odd.do", "x");
   expect(await outcome).toMatchObject({ kind: "completed", cost: 0.5 });

@@ -13,6 +13,7 @@ import type { Connection } from "./connection.ts";
 import { cancelReason, endingOfCancel } from "./endings.ts";
 import { StreamWire } from "./stream-wire.ts";
 import { UnaryWire } from "./unary-wire.ts";
+import type { Width } from "./width.ts";
 import type { AttemptKey, Wire } from "./wire.ts";
 
 /** How a process came to its end: by itself, ended by us for an attempt's sake, or as somebody asked. */
@@ -39,10 +40,10 @@ interface Held {
 export class PluginProxy implements Executor {
   readonly plugin: string;
   readonly version: string;
-  readonly concurrency: number;
   readonly #options: ProxyOptions;
   readonly #held = new Map<string, Held>();
   #wire: Wire | null = null;
+  #width: Width | null = null;
   /** True once the plugin is told to stop: what ends afterwards did not come to its end. */
   #interrupted = false;
   #strays = 0;
@@ -52,7 +53,6 @@ export class PluginProxy implements Executor {
     this.#options = options;
     this.plugin = options.plugin;
     this.version = options.version;
-    this.concurrency = options.concurrency;
   }
 
   /** Opens the job stream. Rejects when the plugin does not. */
@@ -68,15 +68,19 @@ export class PluginProxy implements Executor {
     this.#wire = wire;
   }
 
-  /** Runs each job by a call of its own. */
-  useUnary(env: Env, connection: Connection): void {
-    this.#wire = new UnaryWire(env, connection, {
-      ...this.#events(),
-      cut: (key, reason) => {
-        const message = `The connection to the plugin broke: ${reason}.`;
-        this.#ended(key, { kind: "lost", alone: this.#held.size === 1, message });
-      },
-    });
+  /** Runs each job by a call of its own; as many at once as the width says, where there is one. */
+  useUnary(env: Env, connection: Connection, width: Width | null): void {
+    const cut = (key: AttemptKey, reason: string) => {
+      const message = `The connection to the plugin broke: ${reason}.`;
+      this.#ended(key, { kind: "lost", alone: this.#held.size === 1, message });
+    };
+    this.#width = width;
+    this.#wire = new UnaryWire(env, { connection, width, events: { ...this.#events(), cut } });
+  }
+
+  /** Jobs at once; of a plugin that cannot say, what is known by now. */
+  get concurrency(): number {
+    return this.#width?.jobs ?? this.#options.concurrency;
   }
 
   /** True when jobs travel over the stream. */

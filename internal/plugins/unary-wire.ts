@@ -10,6 +10,7 @@ import type { Attempt } from "../pulse/executor.ts";
 import { answerText, type Connection } from "./connection.ts";
 import { cancelReason, endingOfCancel, endingOfResponse, endingOfRpcError } from "./endings.ts";
 import { cleanEntry, cleanProgress, type Warn } from "./guard.ts";
+import { answersHealth, type Width } from "./width.ts";
 import type { AttemptKey, Wire, WireEvents } from "./wire.ts";
 
 export const DEADLINE_EXTRA_MS: Millis = 10_000; // Beyond the timeout that Pulse enforces: only for the case that it does not.
@@ -23,15 +24,24 @@ export interface UnaryEvents extends WireEvents {
   warn: Warn;
 }
 
+export interface UnaryOptions {
+  connection: Connection;
+  /** Learns from each job how many may run at once; null when the plugin has said it. */
+  width: Width | null;
+  events: UnaryEvents;
+}
+
 export class UnaryWire implements Wire {
   readonly isStream = false;
   readonly #env: Env;
   readonly #connection: Connection;
+  readonly #width: Width | null;
   readonly #events: UnaryEvents;
 
-  constructor(env: Env, connection: Connection, events: UnaryEvents) {
+  constructor(env: Env, { connection, width, events }: UnaryOptions) {
     this.#env = env;
     this.#connection = connection;
+    this.#width = width;
     this.#events = events;
   }
 
@@ -53,12 +63,14 @@ export class UnaryWire implements Wire {
       payload: Buffer.from(job.payload.buffer, job.payload.byteOffset, job.payload.byteLength),
       timeoutSecs: Math.ceil(timeoutMs / 1_000),
     };
-    const answer = await this.#connection.executeJob(request, timeoutMs + DEADLINE_EXTRA_MS, signal);
+    const call = this.#connection.executeJob(request, timeoutMs + DEADLINE_EXTRA_MS, signal);
+    void this.#width?.watch(call);
+    const answer = await call;
     if (answer.ok) this.#report(key, answer.value);
     if (signal.aborted) {
       const reason = cancelReason(signal);
       // An attempt that does not end is Pulse's affair after its grace: the process is replaced.
-      if (!answer.ok && reason !== "shutdown" && !(await this.#answers())) return;
+      if (!answer.ok && reason !== "shutdown" && !(await this.#hears())) return;
       return this.#events.ended(key, endingOfCancel(reason, timeoutMs));
     }
     if (answer.ok) return this.#events.ended(key, endingOfResponse(answer.value, this.#events.warn));
@@ -85,9 +97,8 @@ export class UnaryWire implements Wire {
    * of it. One that answers another call has threads left for the next jobs; one
    * that does not, hangs in this one.
    */
-  async #answers(): Promise<boolean> {
-    const answer = await this.#connection.health(HEALTH_LIMIT_MS);
-    return answer.ok || answer.code !== status.DEADLINE_EXCEEDED;
+  #hears(): Promise<boolean> {
+    return answersHealth(this.#connection, HEALTH_LIMIT_MS);
   }
 
   /** Tells an answer of the plugin from a channel that broke: both arrive as a status. */

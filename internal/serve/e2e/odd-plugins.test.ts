@@ -75,10 +75,11 @@ test.each([
   expect(await place.plugin(name)).toMatchObject({ state: "ready", restarts: 0 });
 });
 
-test("one that answers one call after the other is busy with a job, not dead", async () => {
+test("one that answers one call after the other is busy with a job, not dead, and its next job's time has not begun", async () => {
   const { pid } = await place.plugin("single");
+  await run("single.echo", { sleep: 0.2 }); // By now the host knows.
   const long = run("single.echo", { sleep: 3 });
-  const short = run("single.echo", { after: "the long one" });
+  const short = run("single.echo", { after: "the long one" }, "--timeout", "1s", "--max-attempts", "1");
   expect(await long).toMatchObject({ state: "completed", attempt: 1, lost: 0 });
   expect(await short).toMatchObject({ state: "completed", attempt: 1, lost: 0 });
   expect(await place.plugin("single")).toMatchObject({ state: "ready", pid });
@@ -96,6 +97,13 @@ test("one that hangs in a job whose time is over is replaced, and goes on with t
   const now = await place.plugin("single");
   expect(now.state).toBe("ready");
   expect(now.pid).not.toBe(pid);
+});
+
+test("one that answers while it works is given several jobs at once", async () => {
+  await run("refuses.echo", { sleep: 0.2 });
+  const jobs = [run("refuses.echo", { sleep: 1 }), run("refuses.echo", { sleep: 1 })];
+  await place.until("both to run", async () => (await place.plugin("refuses")).running === 2);
+  for (const job of jobs) expect(await job).toMatchObject({ state: "completed" });
 });
 
 describe("a module of QNTX's runtime", () => {

@@ -13,6 +13,7 @@ import { tree } from "./tree.ts";
 import type { Sink, World } from "./world.ts";
 
 const COLUMNS_DEFAULT = 80; // For a terminal that does not tell its width, or says 0.
+const ECHO_MS = 200; // A service manager may signal us and the keeper in front, which passes it on: one wish, heard twice.
 
 await playRole(process.argv.slice(2));
 
@@ -53,9 +54,6 @@ function leaveWhenNobodyReads(error: NodeJS.ErrnoException): void {
 function ended(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.end(() => resolve()));
 }
-
-/** A service manager may signal us and the keeper in front of us, which passes it on: one wish, heard twice. */
-const ECHO_MS = 200;
 
 /** First Ctrl-C (or SIGTERM) stops, the second hurries, the third leaves. */
 function quitOnSignals(): QuitSignals {

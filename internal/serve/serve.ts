@@ -120,6 +120,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
       pulse.jobsAdded();
       options.onWorking?.();
     });
+    tellOfTheEnd(options, plugins);
     await runTogether(env, [...pulse.early, plugins, worker], signals, config.serve.graceMs);
   } finally {
     await http.close();
@@ -163,6 +164,19 @@ function whenSettled(worker: Service, plugins: Plugins, onSettled: () => void): 
       await worker.run(signals);
     },
   };
+}
+
+/** Says what is waited for when somebody asks the host to end: it may take the whole grace, in silence otherwise. */
+function tellOfTheEnd({ log, config, signals }: ServeOptions, plugins: Plugins): void {
+  const running = () => plugins.statuses().reduce((sum, status) => sum + status.running, 0);
+  const tell = (signal: AbortSignal, sentence: string, more = {}) =>
+    signal.addEventListener("abort", () => log.info(sentence, { running: running(), ...more }), {
+      once: true,
+    });
+  tell(signals.quit, "qntx is ending: no new jobs start, and those that run may end", {
+    graceMs: config.serve.graceMs,
+  });
+  tell(signals.hurry, "qntx does not wait any longer: jobs that run go back in line");
 }
 
 /** `[[schedule]]` of the configuration file: owned by it, and gone when it no longer names them. */

@@ -36,12 +36,15 @@ async def hold(job):
     """Runs until a file of its name appears, or it is told to end."""
     record = job.qntx.config["record"]
     note(record, what="start", **about(job))
-    while not os.path.exists(f"{record}.{job.id}"):
-        if job.cancelled:
-            note(record, what="end", how=job.cancel_reason, **about(job))
-            return
-        await asyncio.sleep(0.01)
-    note(record, what="end", how="released", **about(job))
+    how = "released"
+    try:
+        while not os.path.exists(f"{record}.{job.id}"):
+            await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        how = job.cancel_reason
+        raise
+    finally:
+        note(record, what="end", how=how, **about(job))
 
 
 @plugin.on_start

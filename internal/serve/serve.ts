@@ -60,8 +60,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   try {
     await run(options, opened);
   } finally {
-    await opened.store.close();
-    opened.lock.release();
+    await opened.store.close().finally(() => opened.lock.release());
   }
 }
 
@@ -69,7 +68,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 async function openPatiently({ env, log, config, signals }: ServeOptions): Promise<OpenedStore | null> {
   const { home } = config;
   const until = env.mono() + LOCK_PATIENCE_MS;
-  for (let opened = openStore(env, home); ; opened = openStore(env, home)) {
+  for (let opened = openStore(env, home, log); ; opened = openStore(env, home, log)) {
     if (opened || signals.quit.aborted || env.mono() >= until) return opened;
     if (await hostAnswers(socketPath(home))) return null;
     log.debug("the data folder is in use; waiting for it", { home });

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Env } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
+import type { Log } from "../base/log.ts";
 import { type HostLock, takeHostLock } from "./lock.ts";
 import { openDatabase } from "./sqlite/open.ts";
 import { SqliteStore } from "./sqlite/store.ts";
@@ -13,15 +14,16 @@ export interface OpenedStore {
   lock: HostLock;
 }
 
-/** Opens the store and takes the host's lock. Null when another process has the lock; throws a Fault when it cannot be opened. */
-export function openStore(env: Env, home: string): OpenedStore | null {
+/** Opens the store and takes the host's lock. Null when another process has the lock; throws a Fault when it cannot be opened. `log` hears of what cannot be answered to anybody. */
+export function openStore(env: Env, home: string, log?: Log): OpenedStore | null {
   makeHome(home);
   const lock = takeHostLock(home);
   if (!lock) return null;
   try {
     const db = openDatabase(join(home, "qntx.db"));
     const tzdata = process.versions["tz"] ?? process.versions["icu"] ?? "unknown";
-    return { lock, store: new SqliteStore(env, { db, logPath: join(home, "logs.db"), tzdata }) };
+    const store = new SqliteStore(env, { db, logPath: join(home, "logs.db"), tzdata, ...(log && { log }) });
+    return { lock, store };
   } catch (error) {
     lock.release();
     throw error;

@@ -2,16 +2,24 @@
  * Job logs: a database of their own, so that chatty jobs do not compete with the
  * queue's writer. Lines are buffered and durable within a second; a power cut may
  * take the last second of talk, never a job.
+ *
+ * Nor may a disk that is full: lines that cannot be written are held up to a limit,
+ * what is said beyond it is a marked gap, and nothing here throws at who talks.
  */
 import { Database, type Statement } from "bun:sqlite";
 import type { Cancel, Env } from "../../base/env.ts";
+import { Fault, messageOf } from "../../base/fault.ts";
+import type { Log } from "../../base/log.ts";
 import type { LogLine, LogStore, NewLogLine } from "../store.ts";
 
 type Values = Record<string, string | number>;
 
 const FLUSH_AFTER_MS = 500; // Half of the second that is promised.
 const FLUSH_LINES_MAX = 5_000; // Or sooner, before the buffer grows.
+const TROUBLE_PAUSE_MS = 5_000; // After a flush that failed: a full disk is not helped by trying faster.
+const HELD_LINES_MAX = 50_000; // While they cannot be written; some 10 MB of usual lines.
 export const JOB_LOG_BYTES_MAX = 1_048_576; // Per job; what comes after is one marker.
+const LINE_BYTES = 64; // Of a row beside its text, so that empty lines have an end too.
 const READ_LINES_MAX = 10_000;
 
 /** What a job has said so far: the number of its next line, and how many bytes are kept. */
@@ -19,27 +27,35 @@ interface Tally {
   next: number;
   bytes: number;
   full: boolean;
+  /** It has said what could not be held. */
+  gap: boolean;
+}
+
+export interface SqliteLogsOptions {
+  path: string;
+  log: Log;
 }
 
 const TALLIES_MAX = 10_000; // Jobs that talked lately; others are counted again from the table.
 
 export class SqliteLogs implements LogStore {
   readonly #env: Env;
+  readonly #log: Log;
   readonly #db: Database;
   readonly #tallies = new Map<string, Tally>();
   readonly #insert: Statement<unknown, [Values]>;
   readonly #read: Statement<LogLine, [Values]>;
-  readonly #tally: Statement<{ next: number; bytes: number }, [Values]>;
+  readonly #tally: Statement<{ next: number; bytes: number; full: number }, [Values]>;
   #buffer: { jobId: string; line: LogLine }[] = [];
   #timer: Cancel | null = null;
+  /** True while what is held could not be written. */
+  #trouble = false;
 
-  constructor(env: Env, path: string) {
+  /** Opens the file. Throws a Fault when that is not possible. */
+  constructor(env: Env, { path, log }: SqliteLogsOptions) {
     this.#env = env;
-    this.#db = new Database(path, { create: true, strict: true });
-    this.#db.run("PRAGMA journal_mode = WAL");
-    this.#db.run("PRAGMA synchronous = NORMAL");
-    this.#db.run("PRAGMA busy_timeout = 5000");
-    this.#db.run(SCHEMA);
+    this.#log = log;
+    this.#db = openLogs(path);
     this.#insert = this.#db.prepare(INSERT);
     this.#read = this.#db.prepare(READ);
     this.#tally = this.#db.prepare(TALLY);
@@ -47,14 +63,13 @@ export class SqliteLogs implements LogStore {
 
   append(jobId: string, lines: readonly NewLogLine[]): void {
     const tally = this.#tallyOf(jobId);
+    if (!tally) return;
     for (const line of lines) {
       if (tally.full) break;
-      tally.bytes += line.message.length + line.fields.length;
-      tally.full = tally.bytes > JOB_LOG_BYTES_MAX;
-      const kept = tally.full ? { ...line, level: "warn", fields: "", message: FULL_MARKER } : line;
-      this.#buffer.push({ jobId, line: { ...kept, seq: tally.next++ } });
+      if (this.#buffer.length < HELD_LINES_MAX) this.#take(jobId, tally, line);
+      else this.#markGap(jobId, tally, line);
     }
-    if (this.#buffer.length >= FLUSH_LINES_MAX) this.#flushNow();
+    if (this.#buffer.length >= FLUSH_LINES_MAX && !this.#trouble) this.#flushNow();
     else if (this.#buffer.length > 0) this.#timer ??= this.#env.after(FLUSH_AFTER_MS, () => this.#flushNow());
   }
 
@@ -63,7 +78,11 @@ export class SqliteLogs implements LogStore {
     { after = 0, limit = 1_000 }: { after?: number; limit?: number },
   ): Promise<LogLine[]> {
     this.#flushNow(); // What was said is shown, whether it is on disk yet or not.
-    return this.#read.all({ jobId, after, limit: Math.min(limit, READ_LINES_MAX) });
+    const rows = this.#read.all({ jobId, after, limit: Math.min(limit, READ_LINES_MAX) });
+    const held = this.#buffer.flatMap((kept) =>
+      kept.jobId === jobId && kept.line.seq > after ? [kept.line] : [],
+    );
+    return held.length === 0 ? rows : [...rows, ...held].slice(0, Math.min(limit, READ_LINES_MAX));
   }
 
   async flush(): Promise<void> {
@@ -72,36 +91,91 @@ export class SqliteLogs implements LogStore {
 
   close(): void {
     this.#flushNow();
+    this.#timer?.();
+    if (this.#buffer.length > 0)
+      this.#log.error("lines of jobs could not be written and are lost", { lines: this.#buffer.length });
     this.#db.close();
   }
 
+  #take(jobId: string, tally: Tally, line: NewLogLine): void {
+    tally.bytes += line.message.length + line.fields.length + LINE_BYTES;
+    tally.full = tally.bytes > JOB_LOG_BYTES_MAX;
+    tally.gap = false;
+    const kept = tally.full ? { ...line, level: "warn", fields: "", message: FULL_MARKER } : line;
+    this.#buffer.push({ jobId, line: { ...kept, seq: tally.next++ } });
+  }
+
+  /** Says once that something is missing here. */
+  #markGap(jobId: string, tally: Tally, line: NewLogLine): void {
+    if (tally.gap) return;
+    tally.gap = true;
+    const marker = { ...line, level: "warn", fields: "", message: GAP_MARKER, seq: tally.next++ };
+    this.#buffer.push({ jobId, line: marker });
+  }
+
+  /** Writes what waits. What cannot be written is held and tried again. */
   #flushNow(): void {
     this.#timer?.();
     this.#timer = null;
     if (this.#buffer.length === 0) return;
-    const lines = this.#buffer;
-    this.#buffer = [];
-    this.#db.transaction(() => {
-      for (const { jobId, line } of lines) this.#insert.run({ jobId, ...line });
-    })();
+    try {
+      this.#db.transaction(() => {
+        for (const { jobId, line } of this.#buffer) this.#insert.run({ jobId, ...line });
+      })();
+      this.#buffer = [];
+      if (this.#trouble) this.#log.info("what jobs say is written again");
+      this.#trouble = false;
+    } catch (error) {
+      this.#fail("what jobs say cannot be written; it is held for a while", error);
+    }
   }
 
-  #tallyOf(jobId: string): Tally {
+  /** Null when the file cannot even be read. */
+  #tallyOf(jobId: string): Tally | null {
     const known = this.#tallies.get(jobId);
     if (known) return known;
     if (this.#tallies.size >= TALLIES_MAX) {
       this.#flushNow();
-      this.#tallies.clear();
+      if (!this.#trouble) this.#tallies.clear(); // Lines that are held are in no table to be counted in.
     }
-    const row = this.#tally.get({ jobId });
-    const bytes = row?.bytes ?? 0;
-    const tally = { next: row?.next ?? 1, bytes, full: bytes > JOB_LOG_BYTES_MAX };
-    this.#tallies.set(jobId, tally);
-    return tally;
+    try {
+      const row = this.#tally.get({ jobId, lineBytes: LINE_BYTES, fullMarker: FULL_MARKER });
+      const tally = { next: row?.next ?? 1, bytes: row?.bytes ?? 0, full: row?.full === 1, gap: false };
+      this.#tallies.set(jobId, tally);
+      return tally;
+    } catch (error) {
+      this.#fail("what jobs said cannot be read; what they say now is not kept", error);
+      return null;
+    }
+  }
+
+  /** Says it once, until it is over. */
+  #fail(sentence: string, error: unknown): void {
+    if (!this.#trouble) this.#log.error(sentence, { error: messageOf(error) });
+    this.#trouble = true;
+    this.#timer ??= this.#env.after(TROUBLE_PAUSE_MS, () => this.#flushNow());
+  }
+}
+
+function openLogs(path: string): Database {
+  try {
+    const db = new Database(path, { create: true, strict: true });
+    db.run("PRAGMA journal_mode = WAL");
+    db.run("PRAGMA synchronous = NORMAL");
+    db.run("PRAGMA busy_timeout = 5000");
+    db.run(SCHEMA);
+    return db;
+  } catch (error) {
+    throw new Fault("failed", `The database ${path} cannot be opened: ${messageOf(error)}.`, {
+      hint: "It holds only what jobs said: if it is damaged, move it away, and a new one is made.",
+      cause: error,
+    });
   }
 }
 
 const FULL_MARKER = `The log of this job is full (${JOB_LOG_BYTES_MAX} bytes); what it said after this line was not kept.`;
+const GAP_MARKER =
+  "Something is missing here: the log could not be written, and more was said than could be held.";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS job_log (
@@ -131,6 +205,7 @@ const READ = `
 
 const TALLY = `
   SELECT COALESCE(MAX(seq), 0) + 1 AS next,
-         COALESCE(SUM(length(message) + length(fields)), 0) AS bytes
+         COALESCE(SUM(length(message) + length(fields) + $lineBytes), 0) AS bytes,
+         COALESCE(MAX(message = $fullMarker), 0) AS full
     FROM job_log
    WHERE job_id = $jobId`;

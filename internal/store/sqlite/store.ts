@@ -1,6 +1,7 @@
 /** The store on SQLite: one file for what must not be lost, one for what jobs said. */
 import type { Database } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
+import { type Log, silentLog } from "../../base/log.ts";
 import type { Store } from "../store.ts";
 import { SqliteAttestations } from "./attestations.ts";
 import { SqliteAudit } from "./audit.ts";
@@ -15,6 +16,8 @@ export interface SqliteStoreOptions {
   db: Database;
   logPath: string;
   tzdata: string;
+  /** For what cannot be answered to anybody. Absent: nobody is told. */
+  log?: Log;
 }
 
 export class SqliteStore implements Store {
@@ -27,7 +30,7 @@ export class SqliteStore implements Store {
   readonly #db: Database;
   readonly #group: GroupCommit;
 
-  constructor(env: Env, { db, logPath, tzdata }: SqliteStoreOptions) {
+  constructor(env: Env, { db, logPath, tzdata, log = silentLog }: SqliteStoreOptions) {
     this.#db = db;
     this.#group = new GroupCommit(env, db);
     this.jobs = new SqliteJobs(env, db, this.#group);
@@ -35,7 +38,7 @@ export class SqliteStore implements Store {
     this.schedules = new SqliteSchedules(env, db, this.#group, this.jobs, { nodeId: this.nodes.id, tzdata });
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);
-    this.logs = new SqliteLogs(env, logPath);
+    this.logs = new SqliteLogs(env, { path: logPath, log });
   }
 
   async close(): Promise<void> {

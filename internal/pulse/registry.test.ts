@@ -67,12 +67,12 @@ test("while its keeper is down a name waits for it; when the keeper is forgotten
   expect(registry.lane("a/report")).toBeUndefined();
 });
 
-test("a name that its keeper gives up is free for the next step", () => {
+test("a name that its keeper gives up passes in the same step to a plugin that announced it too", () => {
   const registry = new Registry();
   registry.register([offer("a", "report"), offer("b", "report")]);
-  registry.register([offer("a", "other")]);
-  registry.register([offer("b", "report")]);
+  expect(registry.register([offer("a", "other")])).toEqual([]);
   expect(keeper(registry, "report")).toBe("b");
+  expect(registry.handlersOf("b")).toEqual(["report"]);
 });
 
 test("a handler that is no longer announced is gone", () => {

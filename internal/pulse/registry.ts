@@ -71,6 +71,7 @@ export class Registry {
 
   /** Builds the next map beside the present one and swaps it in. */
   #rebuild(): Conflict[] {
+    this.#dropUnannounced();
     const next = new Map<string, Lane>();
     const conflicts: Conflict[] = [];
     for (const { executor, handlers } of this.#announced.values()) {
@@ -85,7 +86,6 @@ export class Registry {
           conflicts.push({ handler: options.name, keeper, loser: executor.plugin });
       }
     }
-    this.#dropUnannounced();
     this.#lanes = next;
     return conflicts;
   }
@@ -96,7 +96,7 @@ export class Registry {
     return keeper;
   }
 
-  /** A plugin that is up and no longer announces a name has given it up. */
+  /** A plugin that is up and no longer announces a name has given it up: it passes on in this very step. */
   #dropUnannounced(): void {
     for (const [name, keeper] of this.#keepers) {
       const announced = this.#announced.get(keeper);

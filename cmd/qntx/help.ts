@@ -12,7 +12,7 @@ import {
 } from "./command.ts";
 import type { Out } from "./output.ts";
 
-type Row = readonly [left: string, right: string];
+export type Row = readonly [left: string, right: string];
 
 /** Help for a noun: the commands under it. */
 export function groupHelp(path: readonly string[], node: Group, out: Pick<Out, "paint">): string {
@@ -53,7 +53,8 @@ export function commandHelp(
 
 const VERSION_ROW: Row = ["    --version", "Show the version"];
 
-function usageLine(path: readonly string[], args: ArgDefs): string {
+/** How a command is called, on one line. */
+export function usageLine(path: readonly string[], args: ArgDefs): string {
   const words = [...path];
   for (const [key, arg] of Object.entries(args)) {
     if (arg.type === "positional") words.push(positionalShape(key, arg));
@@ -68,13 +69,15 @@ function positionalShape(key: string, arg: Arg): string {
   return isRequired(arg) ? `<${name}>` : `[${name}]`;
 }
 
-function positionalRows(args: ArgDefs): Row[] {
+/** What each positional is. */
+export function positionalRows(args: ArgDefs): Row[] {
   return Object.entries(args)
     .filter(([, arg]) => arg.type === "positional")
     .map(([key, arg]) => [positionalShape(key, arg), described(arg)]);
 }
 
-function optionRows(args: ArgDefs): Row[] {
+/** What each option is. */
+export function optionRows(args: ArgDefs): Row[] {
   return Object.entries(args)
     .filter(([, arg]) => arg.type !== "positional")
     .map(([key, arg]) => [optionShape(key, arg), described(arg)]);

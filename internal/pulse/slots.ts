@@ -7,12 +7,12 @@
  */
 import type { Job } from "../job/job.ts";
 import type { LaneRequest } from "../store/store.ts";
-import type { Lane } from "./registry.ts";
+import { type Lane, laneOf } from "./registry.ts";
 
 interface PluginSlots {
   running: number;
   /** Suspects that were claimed and wait for an idle plugin. */
-  waiting: { job: Job; lane: Lane }[];
+  waiting: Job[];
   /** True while a suspect runs. */
   exclusive: boolean;
 }
@@ -22,7 +22,8 @@ const CLAIM_JOBS_MAX = 512; // A claim is one statement: large enough to share i
 export class Slots {
   readonly #jobsMax: number;
   readonly #plugins = new Map<string, PluginSlots>();
-  readonly #lanes = new Map<string, number>();
+  /** By handler, not by lane: `x` and `<plugin>/x` are one handler with one limit. */
+  readonly #handlers = new Map<string, number>();
   #total = 0;
   #turn = 0;
 
@@ -47,30 +48,36 @@ export class Slots {
     const start = this.#turn++ % Math.max(1, lanes.length);
     const share = Math.max(1, Math.ceil(left / Math.max(1, lanes.length)));
     for (const lane of [...lanes.slice(start), ...lanes.slice(0, start)]) {
-      const { plugin } = lane.executor;
-      const limit = Math.min(share, left, this.#free(lane) - (granted.get(plugin) ?? 0));
+      const limit = Math.min(share, left, this.#free(lane, granted));
       if (limit <= 0) continue;
       const { maxAttempts } = lane.options;
       wishes.push({ lane: lane.name, limit, ...(maxAttempts !== null && { maxAttempts }) });
-      granted.set(plugin, (granted.get(plugin) ?? 0) + limit);
+      for (const key of [lane.executor.plugin, handlerOf(lane)])
+        granted.set(key, (granted.get(key) ?? 0) + limit);
       left -= limit;
     }
     return wishes;
   }
 
-  #free({ executor, options, name }: Lane): number {
-    const slots = this.#plugins.get(executor.plugin);
+  /** Room for jobs of a lane, beside what runs and what was granted to others in this round. */
+  #free(lane: Lane, granted: ReadonlyMap<string, number>): number {
+    const { plugin, concurrency } = lane.executor;
+    const slots = this.#plugins.get(plugin);
     if (slots && (slots.exclusive || slots.waiting.length > 0)) return 0;
-    const byPlugin = executor.concurrency - (slots?.running ?? 0);
-    const byLane = (options.concurrency ?? Number.POSITIVE_INFINITY) - (this.#lanes.get(name) ?? 0);
-    return Math.min(byPlugin, byLane);
+    const handler = handlerOf(lane);
+    const byPlugin = concurrency - (slots?.running ?? 0) - (granted.get(plugin) ?? 0);
+    const byHandler =
+      (lane.options.concurrency ?? Number.POSITIVE_INFINITY) -
+      (this.#handlers.get(handler) ?? 0) -
+      (granted.get(handler) ?? 0);
+    return Math.min(byPlugin, byHandler);
   }
 
   /** Takes a slot. False: the job is a suspect and waits for its plugin to be idle. */
   take(job: Job, lane: Lane): boolean {
     const slots = this.#of(lane.executor.plugin);
     if (job.suspect && slots.running > 0) {
-      slots.waiting.push({ job, lane });
+      slots.waiting.push(job);
       return false;
     }
     this.#count(lane, 1);
@@ -78,23 +85,37 @@ export class Slots {
     return true;
   }
 
-  /** Gives a slot back. Returns the suspect that may run now, if there is one. */
-  give(lane: Lane): { job: Job; lane: Lane } | undefined {
+  /** Gives a slot back. */
+  give(lane: Lane): void {
     this.#count(lane, -1);
     const slots = this.#of(lane.executor.plugin);
-    if (slots.running > 0) return undefined;
-    slots.exclusive = false;
-    return slots.waiting.shift();
+    if (slots.running === 0) slots.exclusive = false;
+  }
+
+  /** The next suspect of a plugin that is idle. It is forgotten here. */
+  nextWaiting(plugin: string): Job | undefined {
+    const slots = this.#of(plugin);
+    return slots.running > 0 ? undefined : slots.waiting.shift();
+  }
+
+  /** Takes a suspect out of the line. Undefined when it does not stand there. */
+  withdraw(jobId: string): Job | undefined {
+    for (const { waiting } of this.#plugins.values()) {
+      const index = waiting.findIndex(({ id }) => id === jobId);
+      if (index >= 0) return waiting.splice(index, 1)[0];
+    }
+    return undefined;
   }
 
   /** Suspects that are held and have not started; they are forgotten here. */
   drainWaiting(): Job[] {
-    return [...this.#plugins.values()].flatMap((slots) => slots.waiting.splice(0).map(({ job }) => job));
+    return [...this.#plugins.values()].flatMap((slots) => slots.waiting.splice(0));
   }
 
   #count(lane: Lane, by: 1 | -1): void {
     this.#of(lane.executor.plugin).running += by;
-    this.#lanes.set(lane.name, (this.#lanes.get(lane.name) ?? 0) + by);
+    const handler = handlerOf(lane);
+    this.#handlers.set(handler, (this.#handlers.get(handler) ?? 0) + by);
     this.#total += by;
   }
 
@@ -105,4 +126,9 @@ export class Slots {
     this.#plugins.set(plugin, slots);
     return slots;
   }
+}
+
+/** A handler of a plugin, however its jobs are addressed. */
+function handlerOf({ executor, options }: Lane): string {
+  return laneOf(options.name, executor.plugin);
 }

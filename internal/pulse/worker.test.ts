@@ -218,6 +218,116 @@ test("jobs that fell together run alone the next time, so that the poison is fou
   for (const id of ids) expect(await job(id)).toMatchObject({ state: "completed" });
 });
 
+test("nothing starts beside a suspect, not even what was claimed with it", async () => {
+  register("p.work");
+  const suspect = await enqueue();
+  const added = store.jobs.enqueue([{ id: "JB_other", handler: "p.work", payload: new Uint8Array() }]);
+  await env.advance(0);
+  await added;
+  plugin.end(suspect, { kind: "lost", alone: false, message: "exit 139" });
+  await env.advance(1);
+  expect(plugin.ids()).toEqual(["JB_other"]);
+  plugin.end("JB_other");
+  await env.advance(1);
+  expect(plugin.ids()).toEqual([suspect]);
+});
+
+test("when their plugin is gone all suspects that wait for it go back, not only the first", async () => {
+  register("p.work");
+  const ids = [await enqueue(), await enqueue(), await enqueue()];
+  for (const id of ids) plugin.end(id, { kind: "lost", alone: false, message: "exit 139" });
+  await env.advance(1);
+  const [alone = ""] = plugin.ids();
+  pulse.registry.unregister("p");
+  plugin.end(alone, { kind: "lost", alone: true, message: "exit 139" });
+  await env.advance(1);
+  for (const id of ids) expect(await job(id)).toMatchObject({ state: "queued", bootId: null });
+});
+
+test("the limit of a handler counts its jobs under both of its names", async () => {
+  pulse.registry.register([{ executor: plugin, handlers: [options("p.work", 2)] }]);
+  for (let i = 0; i < 3; i++) {
+    await enqueue();
+    await enqueue({ plugin: "p" });
+    pulse.jobsAdded();
+    await env.advance(1);
+  }
+  expect(plugin.running.size).toBe(2);
+});
+
+/** Does something right behind the next claim, in its group: what happens while a claim is on its way. */
+const behindNextClaim = (work: () => Promise<unknown>) => {
+  const claim = store.jobs.claim.bind(store.jobs);
+  let behind: Promise<unknown> = Promise.resolve();
+  store.jobs.claim = (request) => {
+    store.jobs.claim = claim;
+    const claimed = claim(request);
+    behind = work();
+    return claimed;
+  };
+  return () => behind;
+};
+
+test("a cancel that meets the claim of its job reaches it, although it does not run yet", async () => {
+  register("p.work");
+  await env.advance(1);
+  const id = newId(env, "JB");
+  const cancelled = behindNextClaim(() => store.jobs.cancel(id, "me").then(() => pulse.cancel(id)));
+  const added = store.jobs.enqueue([{ id, handler: "p.work", payload: new Uint8Array() }]);
+  await env.advance(0);
+  await added;
+  pulse.jobsAdded(["p.work"]);
+  await env.advance(1);
+  await cancelled();
+  expect(plugin.ids()).toEqual([]);
+  expect(await job(id)).toMatchObject({ state: "cancelled" });
+});
+
+test("a suspect that waits for its plugin is cancelled without running", async () => {
+  register("p.work");
+  const ids = [await enqueue(), await enqueue()];
+  for (const id of ids) plugin.end(id, { kind: "lost", alone: false, message: "exit 139" });
+  await env.advance(1);
+  const waiting = ids.find((id) => !plugin.ids().includes(id)) ?? "";
+  const cancelled = store.jobs.cancel(waiting, "me");
+  await env.advance(1);
+  expect(await cancelled).toMatchObject({ before: "running" });
+  pulse.cancel(waiting);
+  await env.advance(1);
+  expect(await job(waiting)).toMatchObject({ state: "cancelled" });
+});
+
+test("a job that comes while its lane is asked does not wait for the next poll", async () => {
+  register("p.work");
+  await env.advance(1);
+  const late = behindNextClaim(async () => {
+    await store.jobs.enqueue([{ id: "JB_late", handler: "p.work", payload: new Uint8Array() }]);
+    pulse.jobsAdded(["p.work"]);
+  });
+  const first = await enqueue();
+  await env.advance(1);
+  await late();
+  expect(plugin.ids()).toEqual([first, "JB_late"]);
+});
+
+test("what was claimed runs although the settlement beside it failed, and that is tried again", async () => {
+  register("p.work");
+  const first = await enqueue();
+  const settle = store.jobs.settle.bind(store.jobs);
+  store.jobs.settle = () => {
+    store.jobs.settle = settle;
+    return Promise.reject(new Error("the disk is full"));
+  };
+  const added = store.jobs.enqueue([{ id: "JB_second", handler: "p.work", payload: new Uint8Array() }]);
+  await env.advance(0);
+  await added;
+  plugin.end(first);
+  await env.advance(1);
+  expect(plugin.ids()).toEqual(["JB_second"]);
+  await env.advance(SECOND);
+  expect(await job(first)).toMatchObject({ state: "completed" });
+});
+
 test("stop lets running jobs end; abort gives back what does not, and spends nothing", async () => {
   register("p.work");
   const [first, second] = [await enqueue(), await enqueue()];

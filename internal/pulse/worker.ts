@@ -13,10 +13,10 @@ import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import { type Job, JOB_TIMEOUT_DEFAULT_MS, type JobProgress } from "../job/job.ts";
 import { type Outcome, type Settlement, settle } from "../job/outcome.ts";
-import type { JobStore, LogStore, ProgressUpdate } from "../store/store.ts";
+import type { JobStore, LaneRequest, LogStore, ProgressUpdate } from "../store/store.ts";
 import { guardResult, RunningAttempt } from "./attempt.ts";
 import type { JobLogLine } from "./executor.ts";
-import type { Lane, Registry } from "./registry.ts";
+import { type Lane, laneOf, type Registry } from "./registry.ts";
 import { Slots } from "./slots.ts";
 
 export interface WorkerOptions {
@@ -36,6 +36,8 @@ const POLL_MS = 1_000; // The safety net under the wake-ups.
 const PROGRESS_MS = 250; // Progress is for eyes: four times a second is enough, however often a job says it.
 const TROUBLE_PAUSE_MS = 1_000; // After a write that failed: a full disk is not helped by trying faster.
 
+const CANCELLED_UNSTARTED: Outcome = { kind: "cancelled", message: "cancelled before it started" };
+
 export class Worker implements Service {
   readonly name = "worker";
   readonly #options: WorkerOptions;
@@ -47,6 +49,9 @@ export class Worker implements Service {
   #wake = new AbortController();
   #stopping = false;
   #deadlineTimer: { at: Millis; cancel: Cancel } | null = null;
+  /** Cancelled while a claim was on its way that may bring them. */
+  readonly #cancelledEarly = new Set<string>();
+  #claiming = false;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -60,12 +65,16 @@ export class Worker implements Service {
     this.#wake.abort();
   }
 
-  /** Cancels a job that runs here. False when it does not. */
+  /** Cancels a job that this boot holds. False when it is not known to. */
   cancel(jobId: string): boolean {
     const attempt = this.#running.get(jobId);
     attempt?.cancel("cancelled", this.#options.env.mono());
     this.#armDeadline();
-    return attempt !== undefined;
+    if (attempt) return true;
+    if (this.#claiming) this.#cancelledEarly.add(jobId);
+    const waiting = this.#slots.withdraw(jobId);
+    if (waiting) this.#record(waiting, CANCELLED_UNSTARTED, null);
+    return waiting !== undefined;
   }
 
   /** Jobs of a plugin that run here. */
@@ -102,46 +111,62 @@ export class Worker implements Service {
     this.#settlements = [];
     const wishes = this.#stopping ? [] : this.#slots.wishes(this.#hotLanes());
     if (settlements.length === 0 && wishes.length === 0) return false;
-    try {
-      // In this order: what a job said last is written while the job is still its own.
-      if (settlements.length > 0) void this.#flushProgress();
-      const settled = settlements.length > 0 ? jobs.settle(settlements) : Promise.resolve([]);
-      const claimed = wishes.length > 0 ? jobs.claim({ bootId, lanes: wishes }) : Promise.resolve([]);
-      const [kept, work] = await Promise.all([settled, claimed]);
-      this.#warnLate(settlements, kept);
-      if (settlements.some(({ state }) => state === "retrying" || state === "scheduled"))
-        this.#options.onDelayed();
-      this.#cool(wishes, work);
-      for (const job of work) this.#begin(job);
-    } catch (error) {
-      // Nothing is lost: claims that did commit are ours and run out with the boot; settlements are tried again.
-      this.#settlements.push(...settlements);
-      log.error("jobs could not be settled or claimed; trying again", { error: messageOf(error) });
-      await sleep(env, TROUBLE_PAUSE_MS);
-    }
+    // A lane is cold while it is asked, so that a job that comes meanwhile makes it hot again.
+    for (const { lane } of wishes) this.#hot.delete(lane);
+    // In this order: what a job said last is written while the job is still its own.
+    if (settlements.length > 0) void this.#flushProgress();
+    this.#claiming = wishes.length > 0;
+    const [settled, claimed] = await Promise.allSettled([
+      settlements.length > 0 ? jobs.settle(settlements) : Promise.resolve([]),
+      wishes.length > 0 ? jobs.claim({ bootId, lanes: wishes }) : Promise.resolve([]),
+    ]);
+    if (settled.status === "fulfilled") this.#settled(settlements, settled.value);
+    else this.#settlements.push(...settlements); // Tried again.
+    if (claimed.status === "fulfilled") this.#claimed(wishes, claimed.value);
+    else for (const { lane } of wishes) this.#hot.add(lane);
+    this.#claiming = false;
+    this.#cancelledEarly.clear();
+    // One may have been written without the other: only what failed is done again.
+    const failed = [settled, claimed].find((write) => write.status === "rejected");
+    if (!failed) return true;
+    log.error("jobs could not be settled or claimed; trying again", { error: messageOf(failed.reason) });
+    await sleep(env, TROUBLE_PAUSE_MS);
     return true;
+  }
+
+  #settled(settlements: readonly Settlement[], kept: readonly boolean[]): void {
+    this.#warnLate(settlements, kept);
+    if (settlements.some(({ state }) => state === "retrying" || state === "scheduled"))
+      this.#options.onDelayed();
+  }
+
+  /** Begins what was claimed, suspects last: beside them nothing may start. */
+  #claimed(wishes: readonly LaneRequest[], work: readonly Job[]): void {
+    this.#warm(wishes, work);
+    for (const job of work) if (!job.suspect) this.#begin(job);
+    for (const job of work) if (job.suspect) this.#begin(job);
   }
 
   #hotLanes(): Lane[] {
     return [...this.#hot].flatMap((name) => this.#options.registry.lane(name) ?? []);
   }
 
-  /** A lane that gave less than was asked for is empty until somebody says otherwise. */
-  #cool(wishes: readonly { lane: string; limit: number }[], work: readonly Job[]): void {
+  /** A lane that gave all that was asked for may have more; one that gave less is empty until somebody says otherwise. */
+  #warm(wishes: readonly LaneRequest[], work: readonly Job[]): void {
     const counts = new Map<string, number>();
     for (const { plugin, handler } of work) {
-      const lane = plugin === "" ? handler : `${plugin}/${handler}`;
+      const lane = laneOf(handler, plugin);
       counts.set(lane, (counts.get(lane) ?? 0) + 1);
     }
     for (const { lane, limit } of wishes) {
-      if ((counts.get(lane) ?? 0) < limit) this.#hot.delete(lane);
+      if ((counts.get(lane) ?? 0) >= limit) this.#hot.add(lane);
     }
   }
 
   #begin(job: Job): void {
-    const name = job.plugin === "" ? job.handler : `${job.plugin}/${job.handler}`;
-    const lane = this.#options.registry.lane(name);
-    if (!lane || this.#stopping) this.#record(job, { kind: "returned" }, null);
+    const lane = this.#options.registry.lane(laneOf(job.handler, job.plugin));
+    if (this.#cancelledEarly.has(job.id)) this.#record(job, CANCELLED_UNSTARTED, null);
+    else if (!lane || this.#stopping) this.#record(job, { kind: "returned" }, null);
     else if (this.#slots.take(job, lane)) this.#start(job, lane);
   }
 
@@ -168,10 +193,16 @@ export class Worker implements Service {
     if (!attempt.end()) return;
     this.#running.delete(attempt.job.id);
     this.#record(attempt.job, guardResult(outcome), attempt.lane.executor.version);
-    const suspect = this.#slots.give(attempt.lane);
-    if (suspect) this.#begin(suspect.job);
+    this.#slots.give(attempt.lane);
+    this.#beginWaiting(attempt.lane.executor.plugin);
     this.#hot.add(attempt.lane.name);
     this.#wake.abort();
+  }
+
+  /** One suspect begins when its plugin is idle; when the plugin is gone, all of them go back. */
+  #beginWaiting(plugin: string): void {
+    for (let job = this.#slots.nextWaiting(plugin); job; job = this.#slots.nextWaiting(plugin))
+      this.#begin(job);
   }
 
   #record(job: Job, outcome: Outcome, version: string | null): void {

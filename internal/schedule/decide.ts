@@ -133,11 +133,12 @@ class Slots {
 
   take(occurrence: Millis): DecidedRow {
     const { policy, recurrence, scheduleId, now } = this.#request;
+    const lateMs = now - effectiveAt(scheduleId, occurrence, policy, recurrence);
+    if (lateMs > policy.latenessMaxMs) return single(occurrence, "expired");
     if ((this.#open && policy.overlap === "skip") || this.#runsLeft <= 0)
       return single(occurrence, "skipped-overlap");
     this.#open = true;
     this.#runsLeft -= 1;
-    const lateMs = now - effectiveAt(scheduleId, occurrence, policy, recurrence);
     return single(occurrence, lateMs > LATE_AFTER_MS ? "fired-late" : "fired", { fires: true });
   }
 }

@@ -56,21 +56,23 @@ export class Ledger {
     }
   }
 
-  /** Records the occurrences since the cursor as paused. */
-  recordPause(id: string, now: Millis): void {
-    for (const row of this.#sql.cursors.all({ id })) {
-      const span = { after: row.accounted_until, until: now, outcome: "paused" as const };
-      const range = quietRange(recurrenceOf(row), readPolicy(row.policy), span);
-      if (range) this.#write(row, range, { now, jobId: null, relatedJobId: null });
-      this.#move(row, { accountedUntil: Math.max(now, row.accounted_until), next: null, dueAt: null });
-    }
+  /**
+   * Records the occurrences since the cursor that did not start, because the schedule
+   * is paused, or because it was changed or deleted before their jitter was over.
+   */
+  recordQuiet(id: string, node: string, outcome: "paused" | "deleted", now: Millis): void {
+    const row = this.#cursor(id, node);
+    if (!row) return;
+    const span = { after: row.accounted_until, until: now, outcome };
+    const range = quietRange(recurrenceOf(row), readPolicy(row.policy), span);
+    if (range) this.#write(row, range, { now, jobId: null, relatedJobId: null });
+    this.#move(row, { accountedUntil: Math.max(now, row.accounted_until), next: null, dueAt: null });
   }
 
-  /** Nothing of this schedule is due until it is restarted. */
-  stop(id: string): void {
-    for (const row of this.#sql.cursors.all({ id })) {
-      this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt: null });
-    }
+  /** Nothing of this schedule is due on a node until it is restarted there. */
+  stop(id: string, node: string): void {
+    const row = this.#cursor(id, node);
+    if (row) this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt: null });
   }
 
   /** Puts the cursor at `now`: the next occurrence is the first one after it. A schedule without one is finished. */
@@ -80,12 +82,16 @@ export class Ledger {
     const policy = readPolicy(row.policy);
     const every = recurrenceOf(row);
     // A clock that went back must not make an accounted occurrence due again.
-    const accounted = this.#sql.cursors.all({ id }).find((cursor) => cursor.node === node)?.accounted_until;
-    const accountedUntil = Math.max(now, accounted ?? now);
-    const next = row.state === "active" ? nextWithin(every, policy, accountedUntil) : null;
+    const accountedUntil = Math.max(now, this.#cursor(id, node)?.accounted_until ?? now);
+    const spent = policy.runsMax !== null && row.run_count >= policy.runsMax;
+    const next = row.state === "active" && !spent ? nextWithin(every, policy, accountedUntil) : null;
     const dueAt = next === null ? null : effectiveAt(id, next, policy, every);
     this.#sql.insertCursor.run({ id, node, accountedUntil, next, dueAt });
     if (row.state === "active" && next === null) this.#finish(id, now);
+  }
+
+  #cursor(id: string, node: string): ScheduleCursorRow | undefined {
+    return this.#sql.cursors.all({ id }).find((cursor) => cursor.node === node);
   }
 
   #settle(row: ScheduleCursorRow, now: Millis, fired: Fired): void {

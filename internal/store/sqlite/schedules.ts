@@ -124,10 +124,12 @@ export class SqliteSchedules implements ScheduleStore {
     const retimed = timing(after) !== timing(before);
     const state = retimed && before.state === "finished" ? "active" : before.state;
 
-    if (retimed && before.state === "paused") this.#ledger.recordPause(before.id, now);
+    if (retimed) this.#recordUnstarted(before, now);
     this.#sql.update.run({ id: before.id, ...columns(after), state, revision: before.revision, now });
     this.#sql.insertRevision.run({ id: before.id, now, tzdata: this.#options.tzdata });
-    if (retimed) this.#ledger.restart(before.id, this.#nodeOf(after), now);
+    if (!retimed) return this.#read(before.id);
+    if (this.#nodeOf(after) !== this.#nodeOf(before)) this.#ledger.stop(before.id, this.#nodeOf(before));
+    this.#ledger.restart(before.id, this.#nodeOf(after), now);
     return this.#read(before.id);
   }
 
@@ -147,7 +149,7 @@ export class SqliteSchedules implements ScheduleStore {
         deletedBy: null,
         now,
       });
-      this.#ledger.stop(id);
+      this.#ledger.stop(id, this.#nodeOf(found));
       return this.#read(id);
     });
   }
@@ -157,7 +159,7 @@ export class SqliteSchedules implements ScheduleStore {
       const found = this.#settled(id);
       if ("refused" in found || found.state !== "paused") return found;
       const now = this.#env.now();
-      this.#ledger.recordPause(id, now);
+      this.#recordUnstarted(found, now);
       this.#sql.setState.run({ id, state: "active", pause: null, deletedBy: null, now });
       this.#ledger.restart(id, this.#nodeOf(found), now);
       return this.#read(id);
@@ -173,10 +175,17 @@ export class SqliteSchedules implements ScheduleStore {
 
   #end(found: Schedule, by: string): Schedule {
     const now = this.#env.now();
-    if (found.state === "paused") this.#ledger.recordPause(found.id, now);
+    this.#recordUnstarted(found, now);
     this.#sql.setState.run({ id: found.id, state: "deleted", pause: null, deletedBy: by, now });
-    this.#ledger.stop(found.id);
+    this.#ledger.stop(found.id, this.#nodeOf(found));
     return this.#read(found.id);
+  }
+
+  /** Everything up to now gets its row before the plan changes: what is not accounted for yet will not start. */
+  #recordUnstarted(found: Schedule, now: Millis): void {
+    const node = this.#nodeOf(found);
+    if (found.state === "paused") this.#ledger.recordQuiet(found.id, node, "paused", now);
+    if (found.state === "active") this.#ledger.recordQuiet(found.id, node, "deleted", now);
   }
 
   declare(owner: Owner, declared: readonly NewSchedule[]): Promise<DeclaredChange[]> {
@@ -191,7 +200,7 @@ export class SqliteSchedules implements ScheduleStore {
       for (const row of before.values()) {
         if (row.state === "deleted") continue;
         this.#ledger.account(row.id, this.#env.now());
-        this.#end(readSchedule(row), UNDECLARED);
+        this.#end(this.#read(row.id), UNDECLARED);
         changes.push({ id: row.id, declaredId: row.declared_id, change: "deleted" });
       }
       return changes;

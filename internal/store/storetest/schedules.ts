@@ -174,6 +174,12 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
         ],
       ],
       [
+        "nothing older than the allowed lateness, were it seconds",
+        { latenessMaxMs: 10 * SECOND },
+        30 * SECOND,
+        [[60, "expired", 1]],
+      ],
+      [
         "nothing older than the allowed lateness",
         { latenessMaxMs: 10 * MINUTE },
         HOUR,
@@ -319,6 +325,52 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       expect(await at.store.schedules.get(schedule.id)).toMatchObject({ state: "finished", runCount: 2 });
     });
 
+    test.each([
+      // was missed by   limit before, after
+      [0, 3, 1],
+      [HOUR, 3, 1],
+      [HOUR, null, 1],
+    ])(
+      "a limit that is set below the runs so far ends it, missed by %p ms",
+      async (missedMs, before, after) => {
+        const schedule = await create({ policy: policy({ runsMax: before, overlap: "allow" }) });
+        for (let i = 0; i < 2; i++) {
+          await at.env.advance(MINUTE);
+          await fire();
+        }
+        const change = { policy: policy({ runsMax: after, overlap: "allow" }) };
+        const updated = made(await at.store.schedules.update(schedule.id, change));
+        expect(updated).toMatchObject({ state: "finished", nextRunAt: null });
+        await at.env.advance(MINUTE + missedMs);
+        expect((await fire()).jobs).toEqual([]);
+      },
+    );
+
+    test.each([
+      ["changed", (id: string) => at.store.schedules.update(id, { spec: { kind: "every", everyMs: HOUR } })],
+      ["deleted", (id: string) => at.store.schedules.delete(id, "me")],
+    ])("an occurrence whose jitter is not over when its schedule is %s has its row", async (_, act) => {
+      const start = at.env.now();
+      const schedule = await create({ policy: policy({ jitterMs: 59 * SECOND }) });
+      const fired = await fire();
+      const effectiveAt = fired.nextDueAt ?? start;
+      expect(effectiveAt).toBeGreaterThan(start + MINUTE + 1);
+      await at.env.advance(MINUTE + 1);
+      made(await act(schedule.id));
+      expect(await ledger(schedule.id, start)).toEqual([[60, "deleted", 1]]);
+    });
+
+    test("what was declared and is no longer has no occurrences after its last run", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const declared = newSchedule(at.env, { owner, declaredId: "a", policy: policy({ runsMax: 1 }) });
+      await at.store.schedules.declare(owner, [declared]);
+      const start = at.env.now();
+      const [schedule] = (await at.store.schedules.list({ owner }, {})).items;
+      await at.env.advance(MINUTE + 30 * SECOND);
+      await at.store.schedules.declare(owner, []);
+      expect(await ledger(schedule?.id ?? "", start)).toEqual([[60, "fired-late", 1]]);
+    });
+
     test("a clock that goes back repeats nothing", async () => {
       const start = at.env.now();
       const schedule = await create({ policy: policy({ overlap: "allow" }) });
@@ -410,6 +462,24 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       expect((await at.store.schedules.list({ handler: "a" }, {})).items).toHaveLength(2);
       expect((await at.store.schedules.list({ state: "deleted" }, {})).items).toHaveLength(1);
       expect(await at.store.schedules.counts()).toEqual({ active: 4, paused: 0, finished: 0, deleted: 1 });
+    });
+
+    test("a schedule that becomes node-local leaves its common cursor, and the other way round", async () => {
+      const schedule = await create({ policy: policy({ overlap: "allow" }) });
+      for (const locking of ["node-local", "require-global"] as const) {
+        await at.store.schedules.update(schedule.id, { locking });
+        await at.env.advance(MINUTE);
+        expect((await fire()).jobs).toHaveLength(1);
+      }
+      await at.store.schedules.pause(schedule.id, { note: "", by: "me", until: null });
+      await at.env.advance(2 * MINUTE);
+      await at.store.schedules.resume(schedule.id);
+      const { items } = await at.store.schedules.ledger(schedule.id, {}, {});
+      expect(items.map(({ node, outcome, count }) => [node, outcome, count])).toEqual([
+        [nodeId, "fired", 1],
+        ["", "fired", 1],
+        ["", "paused", 2],
+      ]);
     });
 
     test("a node-local schedule keeps a row per node", async () => {

@@ -30,6 +30,7 @@ import { JOB_LIST_SQL, JobSql } from "./job-sql.ts";
 import { pageOf, readPage } from "./page.ts";
 
 const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
+const PAGE_BYTES_MAX = 16_777_216; // Payloads and results: a page of a thousand large ones would be a gigabyte.
 
 export class SqliteJobs implements JobStore {
   readonly #env: Env;
@@ -107,12 +108,10 @@ export class SqliteJobs implements JobStore {
 
   async list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
     const { limit, before } = readPage(page);
-    const kind = filter.scheduleId
-      ? "schedule"
-      : filter.parentId
-        ? "parent"
-        : (filter.state ?? (filter.handler ? "handler" : "all"));
-    const rows = this.#db.query<JobRow, Record<string, string | number | null>>(JOB_LIST_SQL[kind]).all({
+    const statement = this.#db.query<JobRow, Record<string, string | number | null>>(
+      JOB_LIST_SQL[narrowing(filter)],
+    );
+    const rows = statement.iterate({
       before,
       limit: limit + 1,
       state: filter.state ?? null,
@@ -122,7 +121,8 @@ export class SqliteJobs implements JobStore {
       owner: filter.owner ?? null,
       tenant: filter.tenant ?? null,
     });
-    return pageOf(rows, limit, readJob, (row) => String(row.seq));
+    const { kept, cut } = fitting(rows);
+    return pageOf(kept, cut ? kept.length - 1 : limit, readJob, (row) => String(row.seq));
   }
 
   claim({ bootId, lanes }: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]> {
@@ -218,6 +218,8 @@ export class SqliteJobs implements JobStore {
 
   async counts(): Promise<Record<JobState, number>> {
     const counts = new Map(this.#sql.counts.all().map(({ state, count }) => [state, count]));
+    const others = JOB_STATES.reduce((sum, state) => sum + (counts.get(state) ?? 0), 0);
+    counts.set("completed", (counts.get("all") ?? 0) - others);
     const pairs = JOB_STATES.map((state) => [state, counts.get(state) ?? 0] as const);
     return Object.fromEntries(pairs) as Record<JobState, number>;
   }
@@ -225,4 +227,25 @@ export class SqliteJobs implements JobStore {
   async queuedLanes(): Promise<{ lane: string; count: number }[]> {
     return this.#sql.queuedLanes.all();
   }
+}
+
+/** How a list is found: by what leaves the fewest jobs to look through. */
+function narrowing({ state, handler, scheduleId, parentId, owner }: JobFilter): keyof typeof JOB_LIST_SQL {
+  if (scheduleId) return "schedule";
+  if (parentId) return "parent";
+  if (state && state !== "completed") return state;
+  if (handler) return "handler";
+  return owner?.startsWith("plugin:") ? "owner" : (state ?? "all");
+}
+
+/** The rows that fit into one answer. When `cut`, one more, which only says that there are others. */
+function fitting(rows: Iterable<JobRow>): { kept: JobRow[]; cut: boolean } {
+  const kept: JobRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    kept.push(row);
+    bytes += row.payload.length + (row.result?.length ?? 0);
+    if (bytes > PAGE_BYTES_MAX && kept.length > 1) return { kept, cut: true };
+  }
+  return { kept, cut: false };
 }

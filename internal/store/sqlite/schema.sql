@@ -106,11 +106,14 @@ CREATE UNIQUE INDEX job_occurrence ON job (schedule_id, occurrence, node) WHERE 
 
 CREATE INDEX job_parent ON job (parent_id) WHERE parent_id IS NOT NULL;
 
+CREATE INDEX job_plugin ON job (owner, seq) WHERE owner >= 'plugin:' AND owner < 'plugin;';
+
+CREATE INDEX job_resting ON job (state, seq)
+  WHERE state = 'scheduled' OR state = 'retrying' OR state = 'failed' OR state = 'cancelled' OR state = 'paused';
+
 CREATE INDEX job_schedule ON job (schedule_id, seq) WHERE schedule_id IS NOT NULL;
 
 CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' AND finished_at IS NULL;
-
-CREATE INDEX job_trouble ON job (state, seq) WHERE state = 'failed' OR state = 'cancelled' OR state = 'paused';
 
 CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 

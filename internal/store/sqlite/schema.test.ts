@@ -7,6 +7,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../../base/fault.ts";
+import { JOB_LIST_SQL } from "./job-sql.ts";
 import { migrate } from "./migrate.ts";
 
 const PATH = join(import.meta.dir, "schema.sql");
@@ -75,4 +76,12 @@ test("every look-up that is made while jobs run uses an index", () => {
     expect(plan(sql)).toMatch(index);
     expect(plan(sql)).not.toMatch(/\bSCAN (job|schedule|occurrence)\b(?! USING)|TEMP B-TREE/);
   }
+});
+
+test.each(Object.entries(JOB_LIST_SQL))("the list of jobs by %s reads an index", (by, sql) => {
+  const plan = migrated().query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
+  const details = plan.map(({ detail }) => detail).join("; ");
+  const walksAll = by === "all" || by === "completed";
+  expect(details.includes("INTEGER PRIMARY KEY (rowid<?)")).toBe(walksAll);
+  expect(details).toContain(walksAll ? "SEARCH job" : "USING INDEX job_");
 });

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { JobState } from "../../job/job.ts";
 import { JOB_LOST_MAX } from "../../job/job.ts";
-import type { LaneRequest } from "../store.ts";
+import type { JobFilter, LaneRequest } from "../store.ts";
 import { COMPLETED, end, failed, newJob, type Opened, type OpenStore } from "./fixture.ts";
 
 const BOOT = "BT_one";
@@ -271,6 +271,47 @@ export function jobSuite(engine: string, open: OpenStore): void {
       expect((await at.store.jobs.list({ state: "failed" }, {})).items).toEqual([]);
       expect((await at.store.jobs.list({ scheduleId: "SC_none" }, {})).items).toEqual([]);
       expect(await at.store.jobs.counts()).toMatchObject({ queued: 3, running: 2, completed: 0 });
+    });
+
+    test("lists and counts know every state, owner and way to name a handler", async () => {
+      const owners = ["plugin:p", "plugin:q", "person:operator"];
+      const jobs = owners.map((owner) => newJob(at.env, { owner, plugin: owner === "plugin:q" ? "q" : "" }));
+      await at.store.jobs.enqueue([...jobs, newJob(at.env, { runAt: at.env.now() + 1 })]);
+      const list = async (filter: JobFilter) => (await at.store.jobs.list(filter, {})).items.length;
+      expect(await list({ state: "queued", handler: LANE })).toBe(3);
+      for (const owner of owners) expect(await list({ owner })).toBe(1);
+      expect(await list({ owner: "plugin:p", state: "completed" })).toBe(0);
+      for (const outcome of [COMPLETED, failed({ permanent: true })])
+        await end(at.store, at.env, await claimOne(), outcome);
+      await at.store.jobs.cancel(jobs[1]?.id ?? "", "me");
+      for (const state of ["completed", "failed", "cancelled", "scheduled"] as const)
+        expect([state, await list({ state, handler: LANE })]).toEqual([state, 1]);
+      expect(await list({ state: "completed", owner: "plugin:p" })).toBe(1);
+      expect(await at.store.jobs.counts()).toEqual({
+        scheduled: 1,
+        queued: 0,
+        running: 0,
+        retrying: 0,
+        paused: 0,
+        completed: 1,
+        failed: 1,
+        cancelled: 1,
+      });
+    });
+
+    test("a page of large jobs ends early, and none is missed", async () => {
+      const payload = new Uint8Array(5_000_000);
+      await at.store.jobs.enqueue(Array.from({ length: 6 }, () => newJob(at.env, { payload })));
+      const seqs: number[] = [];
+      const lengths: number[] = [];
+      for (let cursor: string | undefined | null; cursor !== null;) {
+        const page = await at.store.jobs.list({}, { cursor });
+        seqs.push(...page.items.map(({ seq }) => seq));
+        lengths.push(page.items.length);
+        cursor = page.cursor;
+      }
+      expect(lengths).toEqual([3, 3]);
+      expect(seqs).toEqual([6, 5, 4, 3, 2, 1]);
     });
   });
 }

@@ -73,8 +73,11 @@ CREATE TABLE job (
 CREATE INDEX job_lane ON job (lane, priority, seq) WHERE state = 'queued';
 CREATE INDEX job_due ON job (run_at) WHERE state IN ('scheduled', 'retrying');
 CREATE INDEX job_held ON job (boot_id) WHERE boot_id IS NOT NULL;
-CREATE INDEX job_trouble ON job (state, seq) WHERE state = 'failed' OR state = 'cancelled' OR state = 'paused';
+-- Lists and counts. Of a job that is queued, runs and completes, only its handler's index is written on the way.
+CREATE INDEX job_resting ON job (state, seq)
+  WHERE state = 'scheduled' OR state = 'retrying' OR state = 'failed' OR state = 'cancelled' OR state = 'paused';
 CREATE INDEX job_handler ON job (handler, seq);
+CREATE INDEX job_plugin ON job (owner, seq) WHERE owner >= 'plugin:' AND owner < 'plugin;';
 CREATE INDEX job_schedule ON job (schedule_id, seq) WHERE schedule_id IS NOT NULL;
 CREATE INDEX job_parent ON job (parent_id) WHERE parent_id IS NOT NULL;
 -- What an occurrence could overlap with.

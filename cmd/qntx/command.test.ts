@@ -98,6 +98,10 @@ const GOOD: readonly (readonly [string, object])[] = [
   ["x -dn3", { limit: 3, dryRun: true }],
   ['x --input {"a":1}', { input: { a: 1 } }],
   [
+    'x --input [1e20,-9007199254740993.5,10000000000000000000,"12345678901234567890\\"1"]',
+    { input: [1e20, -9007199254740994, 1e19, '12345678901234567890"1'] },
+  ],
+  [
     "x --label a=1 -l b=2=3",
     {
       label: [
@@ -146,6 +150,8 @@ const BAD: readonly (readonly [string, ExitCode, string])[] = [
   ["job all x --limit 1 -n 2", 2, "-n is given twice; it takes one value."],
   ["job all x --limit", 2, "--limit needs a value."],
   ["job all x --limit --dry-run", 2, "--limit needs a value."],
+  ["job all x --input [12345678901234567890]", 2, '--input: "12345678901234567890" would lose digits.'],
+  ["job all x --input 1e999", 2, '--input: "1e999" would lose digits.'],
   ["job all x --input {", 2, "--input: \"{\" is not JSON: JSON Parse error: Expected '}'."],
   ["job all x --input @-", 2, "--input: standard input is a terminal."],
   [

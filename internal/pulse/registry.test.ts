@@ -87,3 +87,21 @@ test("one plugin that announces a name twice has it once", () => {
   expect(registry.register([offer("a", "x", "x")])).toEqual([]);
   expect(registry.handlersOf("a")).toContain("x");
 });
+
+test("a handler that its plugin disowns is nobody's until it is announced again", () => {
+  const registry = new Registry();
+  const offered = offer("a", "report", "other");
+  registry.register([offered]);
+  const lane = registry.lane("a/report");
+  if (!lane) throw new Error("it was just registered");
+  registry.disown(lane);
+  expect(["report", "a/report", "other"].map((name) => keeper(registry, name))).toEqual([
+    undefined,
+    undefined,
+    "a",
+  ]);
+  const restarted = offer("a", "report", "other");
+  registry.register([restarted]);
+  registry.disown(lane); // Said by the process before this one.
+  expect(keeper(registry, "report")).toBe("a");
+});

@@ -48,6 +48,15 @@ export class Registry {
     if (this.#announced.delete(plugin)) this.#rebuild();
   }
 
+  /** A plugin that is up says that it does not know a handler it announced: it has given it up, until it announces again. */
+  disown({ executor, options }: Lane): void {
+    const announced = this.#announced.get(executor.plugin);
+    if (announced?.executor !== executor) return;
+    const handlers = announced.handlers.filter(({ name }) => name !== options.name);
+    this.#announced.set(executor.plugin, { executor, handlers });
+    this.#rebuild();
+  }
+
   /** Takes away what a plugin offered, for good: its names pass to the next plugin that announced them. */
   forget(plugin: string): Conflict[] {
     this.#announced.delete(plugin);

@@ -328,6 +328,18 @@ test("what was claimed runs although the settlement beside it failed, and that i
   expect(await job(first)).toMatchObject({ state: "completed" });
 });
 
+test("a job whose plugin disowns its handler waits for another announcement, and does not spin", async () => {
+  register("p.work");
+  plugin.always = { kind: "disowned" };
+  const id = await enqueue();
+  await env.advance(10 * SECOND);
+  expect(await job(id)).toMatchObject({ state: "queued", attempt: 0, fence: 1 });
+  plugin.always = DONE;
+  register("p.work");
+  await env.advance(1);
+  expect(await job(id)).toMatchObject({ state: "completed", attempt: 1 });
+});
+
 test("stop lets running jobs end; abort gives back what does not, and spends nothing", async () => {
   register("p.work");
   const [first, second] = [await enqueue(), await enqueue()];

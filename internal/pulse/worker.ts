@@ -35,6 +35,7 @@ export interface WorkerOptions {
 const POLL_MS = 1_000; // The safety net under the wake-ups.
 const PROGRESS_MS = 250; // Progress is for eyes: four times a second is enough, however often a job says it.
 const TROUBLE_PAUSE_MS = 1_000; // After a write that failed: a full disk is not helped by trying faster.
+const LAST_TRIES_MAX = 5; // At the end, to write how jobs ended; then the next start finds out that they were interrupted.
 
 const CANCELLED_UNSTARTED: Outcome = { kind: "cancelled", message: "cancelled before it started" };
 
@@ -48,6 +49,9 @@ export class Worker implements Service {
   #settlements: Settlement[] = [];
   #wake = new AbortController();
   #stopping = false;
+  #aborting = false;
+  #failuresInRow = 0;
+  #polledAt: Millis;
   #deadlineTimer: { at: Millis; cancel: Cancel } | null = null;
   /** Cancelled while a claim was on its way that may bring them. */
   readonly #cancelledEarly = new Set<string>();
@@ -56,6 +60,7 @@ export class Worker implements Service {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#slots = new Slots(options.jobsMax);
+    this.#polledAt = options.env.mono();
   }
 
   /** Says that these lanes may have work; without a list, that any may. */
@@ -109,6 +114,7 @@ export class Worker implements Service {
     const { jobs, bootId, log, env } = this.#options;
     const settlements = this.#settlements;
     this.#settlements = [];
+    this.#poll();
     const wishes = this.#stopping ? [] : this.#slots.wishes(this.#hotLanes());
     if (settlements.length === 0 && wishes.length === 0) return false;
     // A lane is cold while it is asked, so that a job that comes meanwhile makes it hot again.
@@ -128,10 +134,19 @@ export class Worker implements Service {
     this.#cancelledEarly.clear();
     // One may have been written without the other: only what failed is done again.
     const failed = [settled, claimed].find((write) => write.status === "rejected");
+    this.#failuresInRow = failed ? this.#failuresInRow + 1 : 0;
     if (!failed) return true;
     log.error("jobs could not be settled or claimed; trying again", { error: messageOf(failed.reason) });
-    await sleep(env, TROUBLE_PAUSE_MS);
+    if (this.#aborting && this.#failuresInRow >= LAST_TRIES_MAX) this.#giveUp();
+    else await sleep(env, TROUBLE_PAUSE_MS);
     return true;
+  }
+
+  /** A disk that stays full must not keep the host from ending. */
+  #giveUp(): void {
+    const jobs = this.#settlements.length;
+    this.#settlements = [];
+    this.#options.log.error("how jobs ended could not be written; they run again at the next start", { jobs });
   }
 
   #settled(settlements: readonly Settlement[], kept: readonly boolean[]): void {
@@ -145,6 +160,14 @@ export class Worker implements Service {
     this.#warm(wishes, work);
     for (const job of work) if (!job.suspect) this.#begin(job);
     for (const job of work) if (job.suspect) this.#begin(job);
+  }
+
+  /** The safety net under the wake-ups, also for a worker that is never idle. */
+  #poll(): void {
+    const mono = this.#options.env.mono();
+    if (mono - this.#polledAt < POLL_MS) return;
+    this.#polledAt = mono;
+    for (const lane of this.#options.registry.lanes()) this.#hot.add(lane.name);
   }
 
   #hotLanes(): Lane[] {
@@ -192,11 +215,20 @@ export class Worker implements Service {
   #end(attempt: RunningAttempt, outcome: Outcome): void {
     if (!attempt.end()) return;
     this.#running.delete(attempt.job.id);
+    if (outcome.kind === "disowned") this.#disown(attempt.lane);
     this.#record(attempt.job, guardResult(outcome), attempt.lane.executor.version);
     this.#slots.give(attempt.lane);
     this.#beginWaiting(attempt.lane.executor.plugin);
     this.#hot.add(attempt.lane.name);
     this.#wake.abort();
+  }
+
+  /** Asked again at once, the plugin would say the same again: its jobs would spin. */
+  #disown(lane: Lane): void {
+    const { log, registry } = this.#options;
+    const { plugin } = lane.executor;
+    log.warn("a plugin does not know a handler that it announced", { plugin, handler: lane.options.name });
+    registry.disown(lane);
   }
 
   /** One suspect begins when its plugin is idle; when the plugin is gone, all of them go back. */
@@ -226,7 +258,6 @@ export class Worker implements Service {
   async #rest(): Promise<void> {
     const { env } = this.#options;
     await sleep(env, POLL_MS, this.#wake.signal);
-    if (!this.#wake.signal.aborted && !this.#stopping) this.nudge();
     await new Promise<void>((resolve) => env.soon(resolve));
   }
 
@@ -237,6 +268,7 @@ export class Worker implements Service {
   }
 
   #cancelAll(): void {
+    this.#aborting = true;
     for (const attempt of this.#running.values()) attempt.cancel("shutdown", this.#options.env.mono());
     this.#armDeadline();
   }

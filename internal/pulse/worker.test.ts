@@ -64,6 +64,7 @@ let plugin: Stand;
 let stop: AbortController;
 let abort: AbortController;
 let run: Promise<unknown>;
+let ended: boolean;
 
 beforeEach(async () => {
   env = new FakeEnv();
@@ -84,6 +85,8 @@ beforeEach(async () => {
   abort = new AbortController();
   const signals = { stop: stop.signal, abort: abort.signal };
   run = Promise.all([...pulse.early, pulse.worker].map((service) => service.run(signals)));
+  ended = false;
+  void run.then(() => (ended = true));
 });
 
 afterEach(async () => {
@@ -338,6 +341,33 @@ test("a job whose plugin disowns its handler waits for another announcement, and
   register("p.work");
   await env.advance(1);
   expect(await job(id)).toMatchObject({ state: "completed", attempt: 1 });
+});
+
+test("a job that nobody was told of is found within the poll, also while the worker is never idle", async () => {
+  register("p.work", "p.busy");
+  await env.advance(1);
+  const added = store.jobs.enqueue([{ id: "JB_quiet", handler: "p.work", payload: new Uint8Array() }]);
+  await env.advance(0);
+  await added;
+  for (let i = 0; i < 25; i++) {
+    pulse.jobsAdded(["p.busy"]);
+    await env.advance(100);
+  }
+  expect(plugin.ids()).toEqual(["JB_quiet"]);
+});
+
+test("a disk that stays full does not keep the worker from ending", async () => {
+  register("p.work");
+  const id = await enqueue();
+  store.jobs.settle = () => Promise.reject(new Error("the disk is full"));
+  plugin.end(id);
+  stop.abort();
+  await env.advance(30 * SECOND);
+  expect(ended).toBe(false);
+  abort.abort();
+  await env.advance(30 * SECOND);
+  expect(ended).toBe(true);
+  expect(await job(id)).toMatchObject({ state: "running" });
 });
 
 test("stop lets running jobs end; abort gives back what does not, and spends nothing", async () => {

@@ -24,6 +24,14 @@ export interface Ended {
   stderr: string;
 }
 
+export interface StartOptions {
+  /** Added to `qntx serve`. */
+  words?: readonly string[];
+  vars?: Record<string, string>;
+  /** A program that runs it, as strace does. */
+  under?: readonly string[];
+}
+
 /** A data folder with what a test puts into it, and the hosts that ran on it. */
 export class Place implements AsyncDisposable {
   readonly home: string;
@@ -124,11 +132,8 @@ export class Place implements AsyncDisposable {
   }
 
   /** Starts a host and resolves when it says that it is ready. */
-  async start({
-    words = [],
-    vars = {},
-  }: { words?: readonly string[]; vars?: Record<string, string> } = {}): Promise<RunningHost> {
-    const child = Bun.spawn([...QNTX, "serve", "--port", "0", ...words], {
+  async start({ words = [], vars = {}, under = [] }: StartOptions = {}): Promise<RunningHost> {
+    const child = Bun.spawn([...under, ...QNTX, "serve", "--port", "0", ...words], {
       cwd: this.home,
       env: { PATH: process.env["PATH"] ?? "", HOME: this.home, QNTX_HOME: this.home, ...vars },
       stdin: "ignore",

@@ -39,6 +39,8 @@ export interface Books {
   integrity: string;
   jobs: Map<string, JobRow>;
   ledger: LedgerRow[];
+  /** States by name. */
+  schedules: Map<string, string>;
 }
 
 /** A schedule of the load: every so long since its anchor. */
@@ -59,10 +61,12 @@ export function readBooks(home: string): Books {
     using db = new Database(join(folder, "qntx.db"), { strict: true });
     const check = db.query<{ integrity_check: string }, []>("PRAGMA integrity_check").all();
     const jobs = db.query<JobRow, []>("SELECT * FROM job").all();
+    const schedules = db.query<{ name: string; state: string }, []>("SELECT name, state FROM schedule").all();
     return {
       integrity: check.map((row) => row.integrity_check).join("; "),
       jobs: new Map(jobs.map((job) => [job.id, job])),
       ledger: db.query<LedgerRow, []>("SELECT * FROM occurrence").all(),
+      schedules: new Map(schedules.map(({ name, state }) => [name, state])),
     };
   } finally {
     rmSync(folder, { recursive: true });
@@ -169,13 +173,15 @@ export function compareOccurrences(
 
 /** Occurrences of a schedule without overlap that ran at the same time. */
 export function overlappingRuns(rhythms: readonly Rhythm[], lines: readonly Line[]): string[] {
+  const scheduled = Map.groupBy(lines, ({ scheduleId }) => scheduleId);
   return rhythms.flatMap(({ id, overlaps }) => {
     if (overlaps) return [];
-    const spans = lines.flatMap((end) => {
-      if (end.what !== "end" || end.scheduleId !== id) return [];
+    const own = scheduled.get(id) ?? [];
+    const spans = own.flatMap((end) => {
+      if (end.what !== "end") return [];
       const isStart = ({ what, id: job, pid, attempt }: Line) =>
         what === "start" && job === end.id && pid === end.pid && attempt === end.attempt;
-      const start = lines.findLast((line) => isStart(line) && line.at <= end.at);
+      const start = own.findLast((line) => isStart(line) && line.at <= end.at);
       return start ? [{ occurrence: end.occurrence, from: start.at, until: end.at }] : [];
     });
     spans.sort((a, b) => a.from - b.from);

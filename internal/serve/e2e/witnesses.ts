@@ -23,6 +23,15 @@ export interface Line {
   how?: string;
 }
 
+export interface WitnessOptions {
+  /** Added to the file that enables the two. */
+  config?: string;
+  /** False: only the one in TypeScript. */
+  python?: boolean;
+  /** False: the plugins start nothing. */
+  children?: boolean;
+}
+
 /** Debian's Python, for hosts that run the scribe. */
 export const WITNESS_VARS = { PATH: PYTHON_PATH };
 
@@ -32,13 +41,14 @@ export class Witnesses implements AsyncDisposable {
   /** The seconds that the plugins' children sleep: nobody else's do so for exactly that long. */
   readonly tag: string;
 
-  /** `config` is added to the file that enables the two; without `python` there is only the one in TypeScript. */
-  constructor({ config = "", python = true }: { config?: string; python?: boolean } = {}) {
+  constructor({ config = "", python = true, children = true }: WitnessOptions = {}) {
     const names = python ? ["witness", "scribe"] : ["witness"];
     this.place = new Place();
     this.record = join(this.place.home, "record");
     this.tag = `${86_400 + Math.floor(Math.random() * 1e9)}`;
-    const sections = names.map((name) => `[${name}]\nrecord = "${this.record}"\nchild = "${this.tag}"\n`);
+    const sections = names.map(
+      (name) => `[${name}]\nrecord = "${this.record}"\nchild = "${children ? this.tag : ""}"\n`,
+    );
     const enabled = `[plugin]\nenabled = ${JSON.stringify(names)}\nbundled = false\n`;
     this.place.write("qntx.toml", [enabled, ...sections, config].join("\n"));
     writePlugin(this.place, "witness.ts");

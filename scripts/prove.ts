@@ -1,0 +1,31 @@
+/**
+ * `npm run prove`: the long proofs, whole. Each is a program of its own that can be
+ * run with another seed, and of which `npm test` runs a slice.
+ */
+import { join } from "node:path";
+import { BUN, ROOT, runSteps, type Step } from "./steps.ts";
+import { installSystem } from "./system.ts";
+
+const missing = installSystem();
+if (missing.length > 0) {
+  process.stdout.write(`These are not on this machine; proofs that need them fail: ${missing.join(", ")}\n`);
+}
+
+const vars = { QNTX_BIN: join(ROOT, "dist", "qntx") };
+const IDLE_MS = "30000"; // Much longer than the second in which an idle runtime collects.
+
+const steps: Step[] = [
+  { name: "build", argv: [BUN, "scripts/build.ts"] },
+  { name: "schedules against the oracle, and against croner", argv: [BUN, "scripts/prove/cron.ts"] },
+  { name: "simulation", argv: [BUN, "scripts/sim/main.ts", "--seeds", "200", "--mutants"] },
+  { name: "kill loop", argv: [BUN, "scripts/prove/kill.ts", "--kills", "50"], vars },
+  { name: "mid-commit kills", argv: [BUN, "scripts/prove/commit.ts", "--points", "60"], vars },
+  {
+    name: "the lock of an idle host",
+    argv: [BUN, "test", "internal/serve/e2e/kill-lock.test.ts"],
+    vars: { ...vars, QNTX_PROVE_IDLE_MS: IDLE_MS },
+    counts: true,
+  },
+];
+
+process.exit(await runSteps(steps));

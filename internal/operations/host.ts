@@ -15,7 +15,7 @@ export const hostStatus = operation({
       store.jobs.counts(),
       store.schedules.counts(),
       store.jobs.queuedLanes(),
-      store.schedules.list({ state: "active" }, { limit: 200 }),
+      store.schedules.upcoming(10),
       store.jobs.list({}, { limit: 10 }),
     ]);
     return {
@@ -29,11 +29,11 @@ export const hostStatus = operation({
       schedules,
       queued: lanes.map(({ lane, count }) => ({ handler: lane, count, waiting: laneWaits(host, lane) })),
       plugins: host?.plugins.statuses().map(({ name, state, reason }) => ({ name, state, reason })) ?? [],
-      next: upcoming.items
-        .filter(({ nextRunAt }) => nextRunAt !== null)
-        .toSorted((a, b) => (a.nextRunAt ?? 0) - (b.nextRunAt ?? 0))
-        .slice(0, 10)
-        .map(({ id, name, nextRunAt }) => ({ id, name, nextRunAt: formatInstant(nextRunAt ?? 0) })),
+      next: upcoming.map(({ id, name, nextRunAt }) => ({
+        id,
+        name,
+        nextRunAt: formatInstant(nextRunAt ?? 0),
+      })),
       recent: recent.items.map(({ id, handler, state, createdAt, finishedAt }) => ({
         id,
         handler,

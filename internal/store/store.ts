@@ -186,6 +186,8 @@ export interface ScheduleStore {
   find(part: string, limit: number): Promise<string[]>;
   /** Oldest first. */
   list(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>>;
+  /** Active schedules by their next run, the soonest first. */
+  upcoming(limit: number): Promise<Schedule[]>;
   update(id: string, change: ScheduleChange, revision?: number): Promise<Schedule | ScheduleRefusal>;
   pause(
     id: string,

@@ -2,6 +2,7 @@
  * Ledger: accounts for occurrences. Each step runs inside the caller's transaction
  * and moves a cursor together with the ledger rows and jobs that justify it.
  */
+import { type Database, SQLiteError } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import { newId } from "../../base/id.ts";
@@ -26,11 +27,13 @@ const BROKEN_PAUSE_MS = 60_000;
 
 export class Ledger {
   readonly #env: Env;
+  readonly #db: Database;
   readonly #sql: ScheduleSql;
   readonly #jobs: SqliteJobs;
 
-  constructor(env: Env, sql: ScheduleSql, jobs: SqliteJobs) {
+  constructor(env: Env, { db, sql, jobs }: { db: Database; sql: ScheduleSql; jobs: SqliteJobs }) {
     this.#env = env;
+    this.#db = db;
     this.#sql = sql;
     this.#jobs = jobs;
   }
@@ -94,18 +97,22 @@ export class Ledger {
     return this.#sql.cursors.all({ id }).find((cursor) => cursor.node === node);
   }
 
+  /** Accounts for one schedule in a savepoint of its own: one that cannot be must not hold up the others. */
   #settle(row: ScheduleCursorRow, now: Millis, fired: Fired): void {
-    const open = this.#sql.openJob.get({ id: row.id, node: row.node })?.id ?? null;
-    let decision: Decision;
+    const jobsBefore = fired.jobs.length;
+    this.#db.run("SAVEPOINT schedule");
     try {
-      decision = decideRow(row, now, open !== null);
+      const open = this.#sql.openJob.get({ id: row.id, node: row.node })?.id ?? null;
+      this.#apply(row, decideRow(row, now, open !== null), { now, open, fired });
+      fired.settled += 1;
     } catch (error) {
+      if (!isOurMistake(error)) throw error;
+      this.#db.run("ROLLBACK TO schedule");
+      fired.jobs.length = jobsBefore;
       this.#sql.postpone.run({ id: row.id, node: row.node, dueAt: now + BROKEN_PAUSE_MS });
       fired.broken.push({ scheduleId: row.id, message: messageOf(error) });
-      return;
     }
-    this.#apply(row, decision, { now, open, fired });
-    fired.settled += 1;
+    this.#db.run("RELEASE schedule");
   }
 
   #apply(
@@ -181,6 +188,11 @@ export class Ledger {
   #finish(id: string, now: Millis): void {
     this.#sql.setState.run({ id, state: "finished", pause: null, deletedBy: null, now });
   }
+}
+
+/** Not the disk's: a plan that cannot be evaluated, or a row that contradicts another. */
+function isOurMistake(error: unknown): boolean {
+  return !(error instanceof SQLiteError) || (error.code ?? "").startsWith("SQLITE_CONSTRAINT");
 }
 
 function recurrenceOf({

@@ -25,6 +25,7 @@ export class ScheduleSql {
   readonly ownName: Statement<ShownRow, [Values]>;
   readonly find: Statement<{ id: string }, [Values]>;
   readonly list: Statement<ShownRow, [Values]>;
+  readonly upcoming: Statement<ShownRow, [Values]>;
   readonly declared: Statement<ShownRow & { deleted_by: string | null }, [Values]>;
   readonly ledger: Statement<OccurrenceRow, [Values]>;
   readonly counts: Statement<{ state: ScheduleState; count: number }, []>;
@@ -50,6 +51,7 @@ export class ScheduleSql {
     this.ownName = db.prepare(OWN_NAME);
     this.find = db.prepare(FIND);
     this.list = db.prepare(LIST);
+    this.upcoming = db.prepare(UPCOMING);
     this.declared = db.prepare(DECLARED);
     this.ledger = db.prepare(LEDGER);
     this.counts = db.prepare("SELECT state, COUNT(*) AS count FROM schedule GROUP BY state");
@@ -196,6 +198,14 @@ const LIST = `${SHOWN}
      AND ($ownerName IS NULL OR s.owner_name = $ownerName)
      AND ($tenant    IS NULL OR s.tenant     = $tenant)
    ORDER BY s.id
+   LIMIT $limit`;
+
+const UPCOMING = `
+  SELECT s.*, c.next_occurrence
+    FROM schedule_cursor c INDEXED BY schedule_cursor_next
+    JOIN schedule s ON s.id = c.schedule_id
+   WHERE c.next_occurrence IS NOT NULL
+   ORDER BY c.next_occurrence
    LIMIT $limit`;
 
 const DECLARED = `${SHOWN}

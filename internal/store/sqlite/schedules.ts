@@ -53,7 +53,7 @@ export class SqliteSchedules implements ScheduleStore {
     this.#env = env;
     this.#group = group;
     this.#sql = new ScheduleSql(db);
-    this.#ledger = new Ledger(env, this.#sql, jobs);
+    this.#ledger = new Ledger(env, { db, sql: this.#sql, jobs });
     this.#options = options;
   }
 
@@ -103,6 +103,10 @@ export class SqliteSchedules implements ScheduleStore {
       tenant: filter.tenant ?? null,
     });
     return pageOf(rows, limit, readSchedule, (row) => row.id);
+  }
+
+  async upcoming(limit: number): Promise<Schedule[]> {
+    return this.#sql.upcoming.all({ limit }).map(readSchedule);
   }
 
   update(id: string, change: ScheduleChange, revision?: number): Promise<Schedule | ScheduleRefusal> {

@@ -195,6 +195,8 @@ CREATE TABLE schedule_cursor (
 
 CREATE INDEX schedule_cursor_due ON schedule_cursor (node, due_at) WHERE due_at IS NOT NULL;
 
+CREATE INDEX schedule_cursor_next ON schedule_cursor (next_occurrence) WHERE next_occurrence IS NOT NULL;
+
 CREATE TABLE schedule_revision (
   schedule_id    TEXT    NOT NULL REFERENCES schedule (id),
   revision       INTEGER NOT NULL,

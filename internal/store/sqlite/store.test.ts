@@ -1,24 +1,27 @@
 /** Runs the conformance suite on SQLite, on real files. */
+import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeEnv } from "../../base/fake-env.ts";
-import type { Opened } from "../storetest/fixture.ts";
+import { newSchedule, type Opened } from "../storetest/fixture.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
 import { jobSuite } from "../storetest/jobs.ts";
 import { scheduleSuite } from "../storetest/schedules.ts";
 import { openDatabase } from "./open.ts";
 import { SqliteStore } from "./store.ts";
 
-async function open(): Promise<Opened> {
+async function openSqlite() {
   const home = mkdtempSync(join(tmpdir(), "qntx-store-"));
   const env = new FakeEnv();
+  const db = openDatabase(join(home, "qntx.db"));
   const store = new SqliteStore(env, {
-    db: openDatabase(join(home, "qntx.db")),
+    db,
     logPath: join(home, "logs.db"),
     tzdata: "test",
   });
   return {
+    db,
     env,
     store,
     async close() {
@@ -27,6 +30,28 @@ async function open(): Promise<Opened> {
     },
   };
 }
+
+const open = (): Promise<Opened> => openSqlite();
+
+test("a schedule whose ledger contradicts it holds up nobody else", async () => {
+  const { db, env, store, close } = await openSqlite();
+  const [broken, well] = [newSchedule(env), newSchedule(env)];
+  for (const schedule of [broken, well]) await store.schedules.create(schedule);
+  const occurrence = env.now() + 60_000;
+  db.run(
+    "INSERT INTO occurrence VALUES (?, ?, '', 'paused', NULL, NULL, ?, 1, 0, 1, 'from a backup that was mixed in')",
+    [broken.id, occurrence, occurrence],
+  );
+  await env.advance(60_000);
+  const fired = await store.schedules.fire({ nodeId: store.nodes.id, limit: 100 });
+  expect(fired).toMatchObject({
+    settled: 1,
+    jobs: [{ scheduleId: well.id }],
+    broken: [{ scheduleId: broken.id }],
+  });
+  expect(await store.jobs.list({ scheduleId: broken.id }, {})).toMatchObject({ items: [] });
+  await close();
+});
 
 jobSuite("sqlite", open);
 scheduleSuite("sqlite", open);

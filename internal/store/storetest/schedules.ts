@@ -482,6 +482,15 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       ]);
     });
 
+    test("the soonest come first, and what will not run is left out", async () => {
+      const at30 = await create({ spec: { kind: "every", everyMs: 30 * SECOND } });
+      const at10 = await create({ spec: { kind: "every", everyMs: 10 * SECOND } });
+      const paused = await create({ spec: { kind: "every", everyMs: SECOND } });
+      await create();
+      await at.store.schedules.pause(paused.id, { note: "", by: "me", until: null });
+      expect((await at.store.schedules.upcoming(2)).map(({ id }) => id)).toEqual([at10.id, at30.id]);
+    });
+
     test("a node-local schedule keeps a row per node", async () => {
       const schedule = await create({ locking: "node-local" });
       await at.env.advance(MINUTE);

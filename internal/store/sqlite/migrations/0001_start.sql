@@ -148,6 +148,7 @@ CREATE TABLE schedule_cursor (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX schedule_cursor_due ON schedule_cursor (node, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX schedule_cursor_next ON schedule_cursor (next_occurrence) WHERE next_occurrence IS NOT NULL;
 
 -- The fire ledger.
 CREATE TABLE occurrence (

@@ -2,7 +2,7 @@
  * Ledger: accounts for occurrences. Each step runs inside the caller's transaction
  * and moves a cursor together with the ledger rows and jobs that justify it.
  */
-import { type Database, SQLiteError } from "bun:sqlite";
+import { type Database, SQLiteError, type Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import { newId } from "../../base/id.ts";
@@ -27,15 +27,19 @@ const BROKEN_PAUSE_MS = 60_000;
 
 export class Ledger {
   readonly #env: Env;
-  readonly #db: Database;
   readonly #sql: ScheduleSql;
   readonly #jobs: SqliteJobs;
+  readonly #savepoint: Statement;
+  readonly #rollbackTo: Statement;
+  readonly #release: Statement;
 
   constructor(env: Env, { db, sql, jobs }: { db: Database; sql: ScheduleSql; jobs: SqliteJobs }) {
     this.#env = env;
-    this.#db = db;
     this.#sql = sql;
     this.#jobs = jobs;
+    this.#savepoint = db.prepare("SAVEPOINT schedule");
+    this.#rollbackTo = db.prepare("ROLLBACK TO schedule");
+    this.#release = db.prepare("RELEASE schedule");
   }
 
   /** Accounts for up to `limit` schedules that are due on this node. */
@@ -100,19 +104,19 @@ export class Ledger {
   /** Accounts for one schedule in a savepoint of its own: one that cannot be must not hold up the others. */
   #settle(row: ScheduleCursorRow, now: Millis, fired: Fired): void {
     const jobsBefore = fired.jobs.length;
-    this.#db.run("SAVEPOINT schedule");
+    this.#savepoint.run();
     try {
       const open = this.#sql.openJob.get({ id: row.id, node: row.node })?.id ?? null;
       this.#apply(row, decideRow(row, now, open !== null), { now, open, fired });
       fired.settled += 1;
     } catch (error) {
       if (!isOurMistake(error)) throw error;
-      this.#db.run("ROLLBACK TO schedule");
+      this.#rollbackTo.run();
       fired.jobs.length = jobsBefore;
       this.#sql.postpone.run({ id: row.id, node: row.node, dueAt: now + BROKEN_PAUSE_MS });
       fired.broken.push({ scheduleId: row.id, message: messageOf(error) });
     }
-    this.#db.run("RELEASE schedule");
+    this.#release.run();
   }
 
   #apply(

@@ -73,8 +73,7 @@ export function decide(request: DecideRequest): Decision {
   const start =
     policy.startAt === null ? request.accountedUntil : Math.max(request.accountedUntil, policy.startAt - 1);
   const end = policy.endAt === null ? now : Math.min(now, policy.endAt);
-  // With jitter an occurrence may start this much after its instant: it is missed only a minute after that.
-  const missedUntil = Math.min(end, now - MISSED_AFTER_MS - policy.jitterMs);
+  const missedUntil = Math.min(end, lastMissed(request, start));
 
   const recent = due(request, Math.max(start, missedUntil), end);
   if (missedUntil > start) rows.push(...missed(request, start, missedUntil, recent.length > 0));
@@ -106,6 +105,18 @@ export function quietRange(
   const from = policy.startAt === null ? after : Math.max(after, policy.startAt - 1);
   const to = policy.endAt === null ? until : Math.min(until, policy.endAt);
   return range(recurrence, from, to, outcome);
+}
+
+/**
+ * The instant up to which occurrences are missed: they should have started more than a
+ * minute ago. Jitter keeps their order, so that of those whose own instant was then, only
+ * the last can have been waiting still.
+ */
+function lastMissed({ recurrence, policy, scheduleId, now }: DecideRequest, start: Millis): Millis {
+  const until = now - MISSED_AFTER_MS;
+  const last = recurrence.latest(start, until);
+  if (last === null || effectiveAt(scheduleId, last, policy, recurrence) <= until) return until;
+  return last - 1;
 }
 
 /** The occurrences in (after, until] whose effective time has come, in order. */

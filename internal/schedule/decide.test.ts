@@ -1,0 +1,53 @@
+/** What becomes of what is due, where the store's tests do not reach: jitter, and how much work an outage makes. */
+import { expect, test } from "bun:test";
+import { decide, effectiveAt } from "./decide.ts";
+import { recurrence } from "./recurrence.ts";
+import { type Policy, POLICY_DEFAULT } from "./schedule.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60_000;
+const DAY = 86_400_000;
+const START = Date.UTC(2026, 0, 1);
+
+/** Decides for a schedule of an interval that was accounted for at START, and looked at again `laterMs` after. */
+function decideEvery(everyMs: number, laterMs: number, change: Partial<Policy> = {}) {
+  const policy = { ...POLICY_DEFAULT, ...change };
+  const every = recurrence({
+    spec: { kind: "every", everyMs },
+    timezone: "UTC",
+    anchor: START,
+    dstGap: "run-after",
+    dstFold: "first",
+  });
+  const request = { scheduleId: "SC_x", recurrence: every, policy, open: false, runCount: 0 };
+  const decision = decide({ ...request, accountedUntil: START, now: START + laterMs });
+  return { every, policy, decision };
+}
+
+test.each([
+  // jitter     overlap
+  [0, "skip"],
+  [DAY, "skip"],
+  [DAY, "allow"],
+  [3_650 * DAY, "allow"],
+] as const)(
+  "ten days of seconds with %p ms of jitter (%s) are some rows, not a million",
+  (jitterMs, overlap) => {
+    const { decision } = decideEvery(SECOND, 10 * DAY, { jitterMs, overlap });
+    expect(decision.rows.length).toBeLessThan(70);
+    const accounted = decision.rows.reduce((sum, { count }) => sum + count, 0);
+    expect([(10 * DAY) / SECOND, (10 * DAY) / SECOND - 1]).toContain(accounted);
+  },
+);
+
+test("with jitter an occurrence is missed a minute after it should have started, not before", () => {
+  const { every, policy } = decideEvery(DAY, 0, { jitterMs: DAY });
+  const dueMs = effectiveAt("SC_x", START + DAY, policy, every) - START;
+  expect(dueMs).toBeGreaterThan(DAY + MINUTE);
+  const outcomeAt = (laterMs: number) =>
+    decideEvery(DAY, laterMs, { jitterMs: DAY }).decision.rows.map(({ outcome }) => outcome);
+  expect(outcomeAt(dueMs - 1)).toEqual([]);
+  expect(outcomeAt(dueMs)).toEqual(["fired"]);
+  expect(outcomeAt(dueMs + MINUTE - 1)).toEqual(["fired-late"]);
+  expect(outcomeAt(dueMs + MINUTE)).toEqual(["caught-up"]);
+});

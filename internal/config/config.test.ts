@@ -232,7 +232,7 @@ test("without a file every key has its default", () => {
     "serve.grace": 20_000,
     "log.level": "info",
     "log.format": "text",
-    "pulse.workers": 256,
+    "pulse.workers": 1_000,
     "pulse.nap": 1_000,
     "plugin.enabled": [],
     "plugin.paths": ["/nowhere/person/.qntx/plugins"],

@@ -66,7 +66,7 @@ export const KEYS = {
   }),
   "pulse.workers": key({
     kind: integer(1, WORKERS_MAX),
-    fallback: 256,
+    fallback: 1_000,
     summary: "Jobs that run at once, all plugins together.",
   }),
   "pulse.nap": key({

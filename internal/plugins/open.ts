@@ -61,7 +61,7 @@ export interface SessionEvents {
   handlersChanged(handlers: HandlerOptions[]): void;
 }
 
-const CONCURRENCY_STREAM = 100; // For plugins that speak the stream and said nothing: messages are shared, so many are cheap.
+const CONCURRENCY_STREAM = 256; // For plugins that speak the stream and said nothing: claims, commits and messages are shared, so many are cheap.
 const CONCURRENCY_UNARY = 4; // For QNTX's plugins, once they are found able: they were written for a host that runs one job.
 const VERSION_CHARS_MAX = 128;
 const DESCRIPTION_CHARS_MAX = 1_024;

@@ -20,6 +20,7 @@ export interface ScheduleRow {
   owner_kind: Owner["kind"];
   owner_name: string;
   declared_id: string;
+  declared_paused: number;
   target_kind: Target["kind"];
   target: string;
   spec: string;
@@ -79,7 +80,7 @@ export function readSchedule(row: ScheduleRow & { next_occurrence: number | null
     policy: readPolicy(row.policy),
     locking: row.locking,
     state: row.state,
-    pause: row.pause === null ? null : (JSON.parse(row.pause) as Pause),
+    pause: row.state === "paused" ? readPause(row) : null,
     description: row.description,
     metadata: JSON.parse(row.metadata) as Record<string, string>,
     revision: row.revision,
@@ -90,6 +91,11 @@ export function readSchedule(row: ScheduleRow & { next_occurrence: number | null
     lastRunAt: row.last_run_at,
     lastJobId: row.last_job_id,
   };
+}
+
+/** The pause of a schedule, or the one that a deleted schedule was in. */
+export function readPause({ pause }: Pick<ScheduleRow, "pause">): Pause | null {
+  return pause === null ? null : (JSON.parse(pause) as Pause);
 }
 
 /** Only what differs from the defaults is stored, so that a default can be read from an old row. */

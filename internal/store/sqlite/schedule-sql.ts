@@ -10,6 +10,7 @@ export class ScheduleSql {
   readonly insert: Statement<unknown, [Values]>;
   readonly update: Statement<unknown, [Values]>;
   readonly setState: Statement<unknown, [Values]>;
+  readonly setDeclaredPaused: Statement<unknown, [Values]>;
   readonly ran: Statement<unknown, [Values]>;
   readonly insertRevision: Statement<unknown, [Values]>;
   readonly insertCursor: Statement<unknown, [Values]>;
@@ -26,7 +27,7 @@ export class ScheduleSql {
   readonly find: Statement<{ id: string }, [Values]>;
   readonly list: Statement<ShownRow, [Values]>;
   readonly upcoming: Statement<ShownRow, [Values]>;
-  readonly declared: Statement<ShownRow & { deleted_by: string | null }, [Values]>;
+  readonly declared: Statement<ShownRow, [Values]>;
   readonly ledger: Statement<OccurrenceRow, [Values]>;
   readonly counts: Statement<{ state: ScheduleState; count: number }, []>;
 
@@ -34,6 +35,7 @@ export class ScheduleSql {
     this.insert = db.prepare(INSERT);
     this.update = db.prepare(UPDATE);
     this.setState = db.prepare(SET_STATE);
+    this.setDeclaredPaused = db.prepare("UPDATE schedule SET declared_paused = $paused WHERE id = $id");
     this.ran = db.prepare(RAN);
     this.insertRevision = db.prepare(INSERT_REVISION);
     this.insertCursor = db.prepare(INSERT_CURSOR);

@@ -10,6 +10,7 @@ import { newId } from "../../base/id.ts";
 import {
   type Occurrence,
   type Owner,
+  type Pause,
   type Schedule,
   SCHEDULE_STATES,
   type ScheduleState,
@@ -29,7 +30,14 @@ import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import { Ledger } from "./ledger.ts";
 import { pageLimit, pageOf } from "./page.ts";
-import { readOccurrence, readSchedule, targetText, writePolicy } from "./schedule-row.ts";
+import {
+  readOccurrence,
+  readPause,
+  readSchedule,
+  type ScheduleRow,
+  targetText,
+  writePolicy,
+} from "./schedule-row.ts";
 import { ScheduleSql } from "./schedule-sql.ts";
 
 export interface ScheduleOptions {
@@ -144,30 +152,36 @@ export class SqliteSchedules implements ScheduleStore {
     return this.#group.write(() => {
       const found = this.#settled(id);
       if ("refused" in found || found.state === "finished") return found;
-      const now = this.#env.now();
-      const at = found.pause?.at ?? now; // Pausing again changes the note, not the moment.
-      this.#sql.setState.run({
-        id,
-        state: "paused",
-        pause: JSON.stringify({ note, by, at, until }),
-        deletedBy: null,
-        now,
-      });
-      this.#ledger.stop(id, this.#nodeOf(found));
-      return this.#read(id);
+      return this.#pause(found, { note, by, until });
     });
+  }
+
+  #pause(found: Schedule, { note, by, until }: Omit<Pause, "at">): Schedule {
+    const { id } = found;
+    const now = this.#env.now();
+    const at = found.pause?.at ?? now; // Pausing again changes the note, not the moment.
+    const pause: Pause = { note, by, at, until };
+    this.#sql.setState.run({ id, state: "paused", pause: JSON.stringify(pause), deletedBy: null, now });
+    this.#ledger.stop(id, this.#nodeOf(found));
+    return this.#read(id);
   }
 
   resume(id: string): Promise<Schedule | ScheduleRefusal> {
     return this.#group.write(() => {
       const found = this.#settled(id);
       if ("refused" in found || found.state !== "paused") return found;
-      const now = this.#env.now();
-      this.#recordUnstarted(found, now);
-      this.#sql.setState.run({ id, state: "active", pause: null, deletedBy: null, now });
-      this.#ledger.restart(id, this.#nodeOf(found), now);
-      return this.#read(id);
+      return this.#activate(found);
     });
+  }
+
+  /** From now on it fires; what was not accounted for until now is recorded. */
+  #activate(found: Schedule): Schedule {
+    const { id } = found;
+    const now = this.#env.now();
+    this.#recordUnstarted(found, now);
+    this.#sql.setState.run({ id, state: "active", pause: null, deletedBy: null, now });
+    this.#ledger.restart(id, this.#nodeOf(found), now);
+    return this.#read(id);
   }
 
   delete(id: string, by: string): Promise<Schedule | ScheduleRefusal> {
@@ -180,7 +194,8 @@ export class SqliteSchedules implements ScheduleStore {
   #end(found: Schedule, by: string): Schedule {
     const now = this.#env.now();
     this.#recordUnstarted(found, now);
-    this.#sql.setState.run({ id: found.id, state: "deleted", pause: null, deletedBy: by, now });
+    const kept = by === UNDECLARED && isByPeople(found) ? JSON.stringify(found.pause) : null;
+    this.#sql.setState.run({ id: found.id, state: "deleted", pause: kept, deletedBy: by, now });
     this.#ledger.stop(found.id, this.#nodeOf(found));
     return this.#read(found.id);
   }
@@ -199,7 +214,7 @@ export class SqliteSchedules implements ScheduleStore {
       const changes = declared.map((wanted): DeclaredChange => {
         const row = before.get(wanted.declaredId);
         before.delete(wanted.declaredId);
-        return row ? this.#redeclare(readSchedule(row), wanted, row.deleted_by) : this.#declareNew(wanted);
+        return row ? this.#redeclare(row, wanted) : this.#declareNew(wanted);
       });
       for (const row of before.values()) {
         if (row.state === "deleted") continue;
@@ -214,29 +229,43 @@ export class SqliteSchedules implements ScheduleStore {
   #declareNew(wanted: NewSchedule): DeclaredChange {
     const id = newId(this.#env, "SC");
     this.#insert({ ...wanted, id, name: this.#nameTaken(wanted) ? "" : wanted.name });
+    this.#sql.setDeclaredPaused.run({ id, paused: wanted.paused ? 1 : 0 });
     return { id, declaredId: wanted.declaredId, change: "created" };
   }
 
-  /** What a person deleted or paused stays so; what merely was not declared for a while comes back. */
-  #redeclare(before: Schedule, declared: NewSchedule, deletedBy: string | null): DeclaredChange {
+  /** What a person deleted or paused stays so; what merely was not declared for a while comes back as it was. */
+  #redeclare(row: ScheduleRow & { next_occurrence: number | null }, declared: NewSchedule): DeclaredChange {
+    const before = readSchedule(row);
     const { id, declaredId } = before;
-    if (deletedBy !== null && deletedBy !== UNDECLARED) return { id, declaredId, change: "unchanged" };
+    const gone = before.state === "deleted";
+    if (gone && row.deleted_by !== UNDECLARED) return { id, declaredId, change: "unchanged" };
     // A name that it had to do without, or that somebody took while it was away, it does not fight for.
     const wanted = { ...declared, name: this.#nameTaken(before, id) ? "" : before.name };
     const anchor = wanted.anchor ?? before.anchor;
     const same = isDeepStrictEqual(columns({ ...wanted, anchor }), columns(before));
-    if (deletedBy === null) this.#ledger.account(id, this.#env.now());
+    if (!gone) this.#ledger.account(id, this.#env.now());
     if (!same)
       this.#change(this.#read(id), { ...wanted, anchor: sameSpec(wanted, before) ? anchor : undefined });
-    if (deletedBy === null) return { id, declaredId, change: same ? "unchanged" : "updated" };
-    this.#revive(id, wanted);
-    return { id, declaredId, change: "revived" };
+    const moved = gone ? this.#revive(row, wanted) : this.#followPause(row, wanted);
+    return { id, declaredId, change: gone ? "revived" : same && !moved ? "unchanged" : "updated" };
   }
 
-  #revive(id: string, wanted: NewSchedule): void {
-    const now = this.#env.now();
-    this.#sql.setState.run({ id, state: "active", pause: null, deletedBy: null, now });
-    this.#ledger.restart(id, this.#nodeOf(wanted), now);
+  #revive(row: ScheduleRow, { paused }: NewSchedule): boolean {
+    const pause = readPause(row) ?? (paused && { ...paused, until: null });
+    this.#sql.setDeclaredPaused.run({ id: row.id, paused: paused ? 1 : 0 });
+    const active = this.#activate(this.#read(row.id));
+    if (pause && active.state === "active") this.#pause(active, pause);
+    return true;
+  }
+
+  /** A declaration that says something new about its pause is followed; one that repeats itself leaves it to people. */
+  #followPause(row: ScheduleRow, { paused }: NewSchedule): boolean {
+    if ((row.declared_paused === 1) === (paused !== null)) return false;
+    this.#sql.setDeclaredPaused.run({ id: row.id, paused: paused ? 1 : 0 });
+    const found = this.#read(row.id);
+    if (paused && found.state === "active") this.#pause(found, { ...paused, until: null });
+    if (!paused && found.state === "paused" && !isByPeople(found)) this.#activate(found);
+    return true;
   }
 
   fire({ nodeId, limit }: { nodeId: string; limit: number }): Promise<Fired> {
@@ -298,6 +327,11 @@ export class SqliteSchedules implements ScheduleStore {
 /** Kept in `deleted_by` when a declaration stopped naming the schedule. */
 const UNDECLARED = "declaration";
 
+/** True when a schedule is paused, and not because its declaration says so. */
+function isByPeople({ pause, owner }: Schedule): boolean {
+  return pause !== null && pause.by !== `${owner.kind}:${owner.name}`;
+}
+
 function columns(definition: Definition) {
   return {
     tenant: definition.tenant,
@@ -314,7 +348,7 @@ function columns(definition: Definition) {
     locking: definition.locking,
     description: definition.description,
     metadata: JSON.stringify(definition.metadata),
-    payload: definition.payload,
+    payload: new Uint8Array(definition.payload), // A Buffer with the same bytes is no change.
   };
 }
 

@@ -431,6 +431,55 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       expect(await at.store.schedules.get(runtime.id)).toMatchObject({ state: "active" });
     });
 
+    test("a declaration that repeats itself changes nothing, whatever its bytes are kept in", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const declared = (payload: Uint8Array) =>
+        newSchedule(at.env, { owner, declaredId: "a", payload, metadata: { a: "b" } });
+      const changes = async (payload: Uint8Array) =>
+        (await at.store.schedules.declare(owner, [declared(payload)])).map(({ change }) => change);
+      expect(await changes(Buffer.from([1, 2]))).toEqual(["created"]);
+      expect(await changes(Buffer.from([1, 2]))).toEqual(["unchanged"]);
+      expect(await changes(new Uint8Array([1, 2]))).toEqual(["unchanged"]);
+      expect(await changes(Buffer.from([1, 3]))).toEqual(["updated"]);
+    });
+
+    test.each([
+      // declared first, then      a person meanwhile    declared again     it is
+      [false, null, true, "paused"],
+      [true, null, false, "active"],
+      [true, "resume", true, "active"],
+      [false, "pause", false, "paused"],
+      [true, "pause", false, "paused"],
+      [true, "resume", false, "active"],
+      [false, "undeclare", true, "paused"],
+      [true, "undeclare", false, "active"],
+      [false, "pause and undeclare", false, "paused"],
+    ] as const)(
+      "a declaration that says paused: %p, a person: %p, then paused: %p, is %s",
+      async (first, person, again, state) => {
+        const owner = { kind: "file", name: "qntx.toml" } as const;
+        const by = "file:qntx.toml";
+        const declare = (paused: boolean) =>
+          at.store.schedules.declare(owner, [
+            newSchedule(at.env, { owner, declaredId: "a", paused: paused ? { note: "declared", by } : null }),
+          ]);
+        const [made] = await declare(first);
+        const id = made?.id ?? "";
+        if (person?.startsWith("pause"))
+          await at.store.schedules.pause(id, { note: "", by: "person:me", until: null });
+        if (person === "resume") await at.store.schedules.resume(id);
+        if (person?.endsWith("undeclare")) await at.store.schedules.declare(owner, []);
+        for (let i = 0; i < 2; i++) {
+          await at.env.advance(10 * MINUTE);
+          await declare(again);
+          await fire();
+          expect(await at.store.schedules.get(id)).toMatchObject({ state });
+        }
+        const { nextRunAt } = (await at.store.schedules.get(id)) ?? {};
+        expect(nextRunAt !== null).toBe(state === "active");
+      },
+    );
+
     test("a declared schedule gives way to a name that is taken, and keeps giving way", async () => {
       const owner = { kind: "plugin", name: "p" } as const;
       const runtime = await create({ owner, name: "sync" });

@@ -92,6 +92,7 @@ CREATE TABLE schedule (
   owner_kind  TEXT    NOT NULL,
   owner_name  TEXT    NOT NULL,
   declared_id TEXT    NOT NULL,
+  declared_paused INTEGER NOT NULL DEFAULT 0, -- What its declaration said last, whatever people did since.
   target_kind TEXT    NOT NULL,
   target      TEXT    NOT NULL,
   spec        TEXT    NOT NULL,
@@ -100,7 +101,7 @@ CREATE TABLE schedule (
   policy      TEXT    NOT NULL,
   locking     TEXT    NOT NULL,
   state       TEXT    NOT NULL,
-  pause       TEXT,
+  pause       TEXT, -- Of a deleted one: what a person said, for the day it is declared again.
   deleted_by  TEXT,
   description TEXT    NOT NULL,
   metadata    TEXT    NOT NULL,
@@ -114,7 +115,8 @@ CREATE TABLE schedule (
   CONSTRAINT schedule_state_known CHECK (state IN ('active', 'paused', 'finished', 'deleted')),
   CONSTRAINT schedule_target_known CHECK (target_kind IN ('handler', 'endpoint', 'agent')),
   CONSTRAINT schedule_owner_known CHECK (owner_kind IN ('file', 'plugin', 'person')),
-  CONSTRAINT schedule_paused_says_why CHECK ((state = 'paused') = (pause IS NOT NULL)),
+  CONSTRAINT schedule_paused_says_why CHECK (
+    CASE state WHEN 'paused' THEN pause IS NOT NULL WHEN 'deleted' THEN TRUE ELSE pause IS NULL END),
   CONSTRAINT schedule_deleted_says_who CHECK ((state = 'deleted') = (deleted_by IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 

@@ -54,7 +54,7 @@ export async function declareSchedules(
     return named(declaration, () => readDeclaration(context, owner, declaration));
   });
   const changes = await context.store.schedules.declare(owner, schedules);
-  if (changes.some(({ change }) => change !== "unchanged")) context.host?.schedulesChanged();
+  if (changes.length > 0) context.host?.schedulesChanged();
   return changes;
 }
 

@@ -70,9 +70,10 @@ export class Pulse {
     this.#promoter.nudge();
   }
 
-  /** A schedule was made or changed. */
+  /** A schedule was made or changed. What was due before the change may have become jobs by it. */
   schedulesChanged(): void {
     this.#ticker.nudge();
+    this.#worker.nudge();
   }
 
   /** Cancels a job that runs on this node. */

@@ -8,6 +8,7 @@ import type { Job, NewJob } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
+import { newSchedule } from "../store/storetest/fixture.ts";
 import type { Attempt, Executor } from "./executor.ts";
 import { POLICY_DEFAULT } from "../schedule/schedule.ts";
 import { CANCEL_GRACE_MS } from "./attempt.ts";
@@ -432,5 +433,22 @@ test("a due schedule makes its job run without a poll", async () => {
   await env.advance(299);
   expect(plugin.running.size).toBe(0);
   await env.advance(2);
+  expect(plugin.running.size).toBe(1);
+});
+
+test("a job that a change of its schedule brings about runs without a poll", async () => {
+  register("p.work");
+  const id = newId(env, "SC");
+  const made = store.schedules.create(
+    newSchedule(env, { id, target: { kind: "handler", handler: "p.work" } }),
+  );
+  await env.advance(500);
+  await made;
+  env.jump(60 * SECOND); // It is due, and the ticker does not know yet.
+  const paused = store.schedules.pause(id, { note: "", by: "me", until: null });
+  await env.advance(0);
+  await paused;
+  pulse.schedulesChanged();
+  await env.advance(1);
   expect(plugin.running.size).toBe(1);
 });

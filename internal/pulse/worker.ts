@@ -146,7 +146,9 @@ export class Worker implements Service {
   #giveUp(): void {
     const jobs = this.#settlements.length;
     this.#settlements = [];
-    this.#options.log.error("how jobs ended could not be written; they run again at the next start", { jobs });
+    this.#options.log.error("how jobs ended could not be written; they run again at the next start", {
+      jobs,
+    });
   }
 
   #settled(settlements: readonly Settlement[], kept: readonly boolean[]): void {

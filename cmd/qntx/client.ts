@@ -30,7 +30,7 @@ export async function openClient(world: World, globals: Globals): Promise<Client
   const { env } = world;
   const path = socketPath(config.home);
   for (const until = env.mono() + SETTLE_MS; ; await sleep(env, LOOK_AGAIN_MS)) {
-    if (await hostAnswers(path)) return new HostClient("http://localhost", { unix: path });
+    if (await hostAnswers(env, path)) return new HostClient("http://localhost", { unix: path });
     const opened = await openOwnStore(env, config);
     if (opened) return new StoreClient(env, config, opened);
     if (env.mono() >= until) throw busy(config.home);
@@ -83,8 +83,8 @@ class HostClient implements Client {
       headers: { ...headers, "content-type": "application/json" },
       body: JSON.stringify(input),
     });
-    const body: unknown = await response.json().catch(() => null);
-    if (response.ok) return body as Output;
+    const body: unknown = await response.json().catch(() => undefined);
+    if (response.ok && body !== undefined) return body as Output; // An answer that was cut is none.
     throw faultOf(body, response.status, this.#base);
   }
 
@@ -107,9 +107,12 @@ class HostClient implements Client {
 /** Makes the Fault again that the host sent. */
 function faultOf(body: unknown, status: number, base: string): Fault {
   const error = (
-    body as {
-      error?: { code: FaultCode; message: string; hint: string | null; fields?: FieldFault[] };
-    } | null
+    body as
+      | {
+          error?: { code: FaultCode; message: string; hint: string | null; fields?: FieldFault[] };
+        }
+      | null
+      | undefined
   )?.error;
   if (error)
     return new Fault(error.code, error.message, { hint: error.hint ?? undefined, fields: error.fields });
@@ -146,7 +149,6 @@ class StoreClient implements Client {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#opened.store.close();
-    this.#opened.lock.release();
+    await this.#opened.store.close().finally(() => this.#opened.lock.release());
   }
 }

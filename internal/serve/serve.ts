@@ -70,7 +70,7 @@ async function openPatiently({ env, log, config, signals }: ServeOptions): Promi
   const until = env.mono() + LOCK_PATIENCE_MS;
   for (let opened = openStore(env, home, log); ; opened = openStore(env, home, log)) {
     if (opened || signals.quit.aborted || env.mono() >= until) return opened;
-    if (await hostAnswers(socketPath(home))) return null;
+    if (await hostAnswers(env, socketPath(home))) return null;
     log.debug("the data folder is in use; waiting for it", { home });
     await sleep(env, LOOK_AGAIN_MS, signals.quit);
   }

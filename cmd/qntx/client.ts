@@ -5,11 +5,12 @@
  * the lock is just being taken or left, the socket is tried again for a while.
  */
 import { type Env, sleep } from "../../internal/base/env.ts";
-import { Fault, type FaultCode, fieldFault, type FieldFault, shown } from "../../internal/base/fault.ts";
+import { Fault, fieldFault, type FieldFault, shown } from "../../internal/base/fault.ts";
 import type { Config } from "../../internal/config/config.ts";
 import { hostAnswers, socketPath } from "../../internal/http/socket.ts";
 import type { OpenedStore } from "../../internal/store/open.ts";
 import type { Globals } from "./command.ts";
+import { isFaultCode } from "./exit.ts";
 import { openConfig } from "./settings.ts";
 import type { World } from "./world.ts";
 
@@ -104,19 +105,18 @@ class HostClient implements Client {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
+/** What a host answers when it did not do what was asked. `code` may be a word that we do not know, like `internal`. */
+interface Refusal {
+  error?: { code: string; message: string; hint: string | null; fields?: FieldFault[] };
+}
+
 /** Makes the Fault again that the host sent. */
 function faultOf(body: unknown, status: number, base: string): Fault {
-  const error = (
-    body as
-      | {
-          error?: { code: FaultCode; message: string; hint: string | null; fields?: FieldFault[] };
-        }
-      | null
-      | undefined
-  )?.error;
-  if (error)
-    return new Fault(error.code, error.message, { hint: error.hint ?? undefined, fields: error.fields });
-  return new Fault("unreachable", `${base} answered with status ${status}, and not as a qntx host does.`);
+  const error = (body as Refusal | null | undefined)?.error;
+  if (!error)
+    return new Fault("unreachable", `${base} answered with status ${status}, and not as a qntx host does.`);
+  const { code, message, hint, fields } = error;
+  return new Fault(isFaultCode(code) ? code : "failed", message, { hint: hint ?? undefined, fields });
 }
 
 /** Runs operations in this process, on a store that nobody else has open. */

@@ -45,6 +45,11 @@ const OF_FAULT: Record<FaultCode, ExitCode> = {
   failed: EXIT.failed,
 };
 
+/** True for a word that a Fault can have: another program's answer may have any. */
+export function isFaultCode(text: string): text is FaultCode {
+  return Object.hasOwn(OF_FAULT, text);
+}
+
 /** Thrown when the person took it back (Ctrl-C at a question). Nothing is printed for it. */
 export class Interrupted extends Error {}
 

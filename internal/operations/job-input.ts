@@ -5,9 +5,10 @@ import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import { principalName } from "../access/principal.ts";
 import { JOB_ATTEMPTS_MAX, JOB_PAYLOAD_BYTES_MAX, JOB_PRIORITY_MAX, type NewJob } from "../job/job.ts";
+import { laneOf } from "../pulse/registry.ts";
 import type { Context } from "./operation.ts";
 import { payloadBytes } from "./payload.ts";
-import { ownerOf } from "./reference.ts";
+import { ownerOf, runsLane } from "./reference.ts";
 import { readHandler, readTimeout } from "./schedule-input.ts";
 
 /** Ids of others are welcome: whatever a program names its work by. */
@@ -39,7 +40,7 @@ export type EnqueueInput = z.infer<typeof enqueueInput>;
 /** Reads one new job. Throws a Fault that names the field. */
 export function readNewJob(context: Context, input: EnqueueInput): NewJob {
   const { handler, plugin } = readHandler(input.handler);
-  refuseForeignHandler(context, handler);
+  refuseForeignHandler(context, { handler, plugin });
   return newJobOf(context, {
     id: input.id === undefined || input.id === "" ? newId(context.env, "JB") : readJobId(input.id),
     handler,
@@ -78,15 +79,19 @@ function readJobId(id: string): string {
   );
 }
 
-/** Without `cap:queue.enqueue-any` a plugin enqueues for its own handlers alone. */
-function refuseForeignHandler({ principal, host }: Context, handler: string): void {
+/** Without `cap:queue.enqueue-any` a plugin enqueues for its own handlers alone: those it runs, or will by their name. */
+function refuseForeignHandler(
+  context: Context,
+  { handler, plugin }: { handler: string; plugin: string },
+): void {
+  const { principal } = context;
   if (principal.kind !== "plugin" || principal.capabilities.has("cap:queue.enqueue-any")) return;
-  const own =
-    handler.startsWith(`${principal.plugin}.`) || host?.plugins.offers(handler)?.plugin === principal.plugin;
-  if (own) return;
+  const lane = laneOf(handler, plugin);
+  const named = plugin === "" ? handler.startsWith(`${principal.plugin}.`) : plugin === principal.plugin;
+  if (named || runsLane(context, lane)) return;
   throw new Fault(
     "denied",
-    `Plugin ${principal.plugin} lacks cap:queue.enqueue-any, and ${shown(handler)} is not its handler.`,
+    `Plugin ${principal.plugin} lacks cap:queue.enqueue-any, and ${shown(lane)} is not its handler.`,
     { hint: "Plugins that are named under [plugin] enabled in qntx.toml have it." },
   );
 }

@@ -6,6 +6,7 @@
 import { Fault, shown } from "../base/fault.ts";
 import { ID_PATTERN } from "../base/id.ts";
 import type { Job } from "../job/job.ts";
+import { laneOf } from "../pulse/registry.ts";
 import type { Schedule } from "../schedule/schedule.ts";
 import type { Context } from "./operation.ts";
 
@@ -58,10 +59,16 @@ function mayTouchSchedule({ principal }: Context, { owner, tenant }: Schedule): 
 }
 
 /** A plugin's jobs: those it enqueued, those of its schedules, and those of its handlers. */
-export function mayTouchJob({ principal, host }: Context, { owner, tenant, handler }: Job): boolean {
+export function mayTouchJob(context: Context, { owner, tenant, handler, plugin }: Job): boolean {
+  const { principal } = context;
   if (principal.kind !== "plugin") return true;
   if (tenant !== principal.tenant) return false;
-  return owner === `plugin:${principal.plugin}` || host?.plugins.offers(handler)?.plugin === principal.plugin;
+  return owner === `plugin:${principal.plugin}` || runsLane(context, laneOf(handler, plugin));
+}
+
+/** True when the plugin that asks runs the jobs of a lane, or did last. */
+export function runsLane({ principal, host }: Pick<Context, "principal" | "host">, lane: string): boolean {
+  return principal.kind === "plugin" && host?.plugins.offers(lane)?.plugin === principal.plugin;
 }
 
 function describeSchedule({ id, name, owner }: Schedule): string {

@@ -7,7 +7,7 @@ import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
-import type { Context, MeteredCall } from "./operation.ts";
+import type { Context, Host, MeteredCall } from "./operation.ts";
 import { callOperation } from "./run.ts";
 import { OPERATIONS } from "./table.ts";
 
@@ -160,9 +160,22 @@ test("another plugin's schedules and jobs do not exist, by list and by id", asyn
   });
 });
 
+test("a job that names its plugin is that plugin's alone, whoever else has such a handler", async () => {
+  const { id } = (await callOperation(context(), "job.enqueue", { handler: "b/report" })) as { id: string };
+  const offers = (lane: string) => ({ plugin: lane === "b/report" ? "b" : "a", live: true });
+  const host = { ready: true, plugins: { offers } } as unknown as Host;
+  const show = (name: string) => callOperation({ ...context(plugin(name)), host }, "job.show", { id });
+  expect(await show("b")).toMatchObject({ id });
+  expect(await show("a").catch((error: Fault) => error.code)).toBe("not-found");
+});
+
 test("without enqueue-any a plugin enqueues for itself alone", async () => {
   const guest = plugin("a", ["cap:queue.enqueue"]);
-  expect((await refusal("job.enqueue", { handler: "b.x" }, guest)).code).toBe("denied");
+  for (const handler of ["b.x", "b/x", "b/a.x"])
+    expect((await refusal("job.enqueue", { handler }, guest)).code).toBe("denied");
+  expect(await callOperation(context(guest), "job.enqueue", { handler: "a/x" })).toMatchObject({
+    handler: "a/x",
+  });
   expect(await callOperation(context(guest), "job.enqueue", { handler: "a.x" })).toMatchObject({
     state: "queued",
   });

@@ -51,3 +51,20 @@ test("when everything is killed because the host ends, nothing is lost and nothi
   await host.state("echo", "stopped");
   expect(host.plugins.status("echo").restarts).toBe(0);
 });
+
+test("a plugin that ends by itself while its host ends costs its jobs nothing, and is not started again", async () => {
+  await using host = new Harness({
+    enabled: ["echo"],
+    paths: [FIXTURES],
+    limits: { backoffFirstMs: 1, backoffMaxMs: 1 },
+  });
+  await host.plugins.settled;
+  const attempts = [host.attempt("echo.stay"), host.attempt("echo.stay")];
+  await host.until(() => host.plugins.status("echo").running === 2, "two jobs to run");
+  const { pid } = host.plugins.status("echo");
+  const ending = host.drain();
+  process.kill(pid ?? 0, "SIGKILL");
+  for (const { outcome } of attempts) expect(await outcome).toEqual({ kind: "returned" });
+  await ending;
+  expect(host.plugins.status("echo")).toMatchObject({ state: "stopped", restarts: 0 });
+});

@@ -85,6 +85,7 @@ export class Plugins implements Service {
     this.#settled.resolve();
 
     await aborted(stop);
+    for (const supervisor of all) supervisor.retire();
     const idle = Promise.all(all.map((supervisor) => supervisor.session?.proxy.idle()));
     await Promise.race([idle, aborted(abort)]);
     await Promise.all(all.map((supervisor) => supervisor.stop()));

@@ -51,6 +51,8 @@ export class Supervisor {
   #process: PluginProcess | null = null;
   /** Why we ended the present process; empty while we have not. */
   #replacing = "";
+  /** True once the host is ending. */
+  #retired = false;
   #broke = "";
   #state: PluginState = "stopped";
   #reason = "";
@@ -149,6 +151,14 @@ export class Supervisor {
     if (this.#life === life) this.#life = null;
   }
 
+  /**
+   * Says that the host is ending. A process that goes now was most likely told to by
+   * whoever told the host: its jobs pay nothing, and nothing takes its place.
+   */
+  retire(): void {
+    this.#retired = true;
+  }
+
   /** Ends it and starts it again at once; lifts a quarantine. */
   async restart(): Promise<void> {
     await this.stop();
@@ -164,9 +174,9 @@ export class Supervisor {
   }
 
   async #live(stop: AbortSignal): Promise<void> {
-    while (!stop.aborted) {
+    while (!stop.aborted && !this.#retired) {
       const end = await this.#liveOnce(stop);
-      if (stop.aborted) break;
+      if (stop.aborted || this.#retired) break;
       this.#life?.settled.resolve();
       await this.#pause(end, stop);
     }
@@ -220,9 +230,10 @@ export class Supervisor {
     const reason = replaced
       ? `It was replaced: ${this.#replacing}.`
       : `Plugin ${this.name}: ${this.#broke || how}.`;
+    const kind = replaced ? "replaced" : this.#retired ? "stopped" : "crashed";
     this.#leave();
-    await session.close(replaced ? "replaced" : "crashed", reason);
-    return { kind: replaced ? "replaced" : "crashed", reason };
+    await session.close(kind, reason);
+    return { kind, reason };
   }
 
   async #shutdown(session: Session): Promise<End> {

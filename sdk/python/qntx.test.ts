@@ -154,8 +154,29 @@ describe("end", () => {
       stream.start("probe.wait");
       await stream.said("waiting");
       plugin.child.kill("SIGTERM");
-      expect((await stream.finish()).error).toMatchObject({ kind: "cancelled" });
+      expect((await stream.finish()).error).toMatchObject({ kind: "shutdown", snooze: true });
       expect(stream.lines()).toEqual(["info waiting", "info told to end: shutdown"]);
+    },
+    BOUND_MS,
+  );
+});
+
+describe("a job whose plugin ends goes back unspent, unless it is done", () => {
+  // handler, what the host is told
+  const rows: [string, object][] = [
+    ["probe.wait_plain", { success: false, error: { kind: "shutdown", snooze: true } }],
+    ["probe.slow", { success: true, result: '"all of it"' }],
+  ];
+  test.each(rows)(
+    "%s",
+    async (handler, told) => {
+      await using plugin = new PluginProcess(PROBE);
+      const stream = await plugin.stream();
+      stream.start(handler);
+      await stream.said("waiting");
+      plugin.child.kill("SIGTERM");
+      const { success, result, error } = await stream.finish();
+      expect({ success, result: result.toString(), error }).toMatchObject(told);
     },
     BOUND_MS,
   );
@@ -348,7 +369,7 @@ describe("cancel", () => {
   const reasons: [string, string][] = [
     ["cancelled", "cancelled"],
     ["timeout", "timeout"],
-    ["shutdown", "cancelled"],
+    ["shutdown", "shutdown"],
   ];
   test.each(reasons)(
     "an async handler is told to end: %s",

@@ -25,6 +25,7 @@ export class RemoteEnding extends Error {
 
 /** The answer for a handler that returned. A result that cannot travel is a failure that says so. */
 export function finishOfResult(job: RunningJob, result: unknown): JobFinish {
+  if (isCutShort(job) && job.listens) return givenBack(job);
   let bytes: Buffer;
   try {
     bytes = toBytes(result);
@@ -42,6 +43,7 @@ export function finishOfResult(job: RunningJob, result: unknown): JobFinish {
 
 /** The answer for a handler that threw. */
 export function finishOfError(job: RunningJob, error: unknown): JobFinish {
+  if (isCutShort(job)) return givenBack(job);
   return { ...frame(job), success: false, result: NOTHING, error: errorOf(job, error) };
 }
 
@@ -52,6 +54,20 @@ export function finishOfUnknown(jobId: string, fence: number, handler: string, p
 }
 
 const NOTHING = Buffer.alloc(0);
+
+/** True when the plugin is ending, for whatever reason: its host may be going on, and is the one to run it again. */
+function isCutShort({ aborted }: RunningJob): boolean {
+  return aborted?.reason === "shutdown";
+}
+
+/**
+ * The answer for a job that did not come to its end. One that never asked for its
+ * signal cannot have returned early, and counts.
+ */
+function givenBack(job: RunningJob): JobFinish {
+  const error = { ...jobError("The job was told to end.", "shutdown"), snooze: true };
+  return { ...frame(job), success: false, result: NOTHING, error };
+}
 
 function frame(job: RunningJob): Pick<JobFinish, "jobId" | "fence" | "cost"> {
   return { jobId: job.start.jobId, fence: job.start.fence, cost: job.costSum };

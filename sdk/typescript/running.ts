@@ -132,6 +132,11 @@ export class RunningJob implements Job, LineOwner {
     return this.#cost;
   }
 
+  /** True when the handler has asked for its signal, and may have returned because of it. */
+  get listens(): boolean {
+    return this.#controller !== undefined;
+  }
+
   /** Set when somebody asked the job to end early. */
   get aborted(): JobAborted | undefined {
     return this.#aborted;

@@ -188,7 +188,7 @@ describe("cancellation", () => {
   const rows: [string, string, string][] = [
     ["cancelled", "cancelled", "cancelled"],
     ["timeout", "timeout", "timeout"],
-    ["shutdown", "shutdown", "cancelled"],
+    ["shutdown", "shutdown", "shutdown"],
     ["a word of a newer host", "whatever", "cancelled"],
   ];
   test.each(rows)("%s reaches the handler, and its ending is still told", async (_, sent, kind) => {

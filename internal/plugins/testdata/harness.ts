@@ -7,8 +7,9 @@ import { type Log, silentLog } from "../../base/log.ts";
 import type { Job } from "../../job/job.ts";
 import type { Outcome } from "../../job/outcome.ts";
 import type { PluginState, PluginStatus } from "../../plugin/plugin.ts";
-import type { CancelReason, JobLogLine } from "../../pulse/executor.ts";
+import type { Attempt, CancelReason, JobLogLine } from "../../pulse/executor.ts";
 import { Registry } from "../../pulse/registry.ts";
+import { cancelReason } from "../endings.ts";
 import type { PluginSection } from "../find.ts";
 import type { DeclaredSchedule } from "../guard.ts";
 import type { PluginLimits } from "../limits.ts";
@@ -129,16 +130,29 @@ export class Harness implements AsyncDisposable {
     const lane = this.registry.lane(handler);
     if (!lane) throw new Error(`Nobody offers ${handler}.`);
     const told = new AbortController();
+    const ends = signal ?? told.signal;
     const progress: unknown[] = [];
     const lines: JobLogLine[] = [];
-    const outcome = lane.executor.execute({
+    const attempt: Attempt = {
       job: testJob({ handler, payload: Buffer.from(payload), ...more }),
       timeoutMs: 5_000,
-      signal: signal ?? told.signal,
+      signal: ends,
+      get cancelled() {
+        return ends.aborted ? cancelReason(ends) : null;
+      },
+      onCancel: null,
       progress: (value) => void progress.push(value),
       log: (added) => void lines.push(...added),
-    });
+    };
+    ends.addEventListener("abort", () => attempt.onCancel?.(cancelReason(ends)));
+    const outcome = lane.executor.execute(attempt);
     return { outcome, progress, lines, cancel: (reason) => told.abort(reason) };
+  }
+
+  /** Asks everything to end, and lets run what runs. */
+  drain(): Promise<void> {
+    this.#stop.abort();
+    return this.#run;
   }
 
   async stop(): Promise<void> {

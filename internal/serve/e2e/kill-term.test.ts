@@ -114,3 +114,36 @@ test.each(HURRIES)(
   },
   STORY_LIMIT_MS,
 );
+
+test(
+  "a service manager that signals every process of the service at once costs no job anything",
+  async () => {
+    await using witnesses = new Witnesses();
+    const { place } = witnesses;
+    const host = await place.start({ vars: WITNESS_VARS });
+    for (const id of LONG) await place.call("job.enqueue", { id, handler: handlerOf(id) });
+    const starts = await Promise.all(LONG.map((id) => witnesses.started(id)));
+    const pids = witnesses.processes();
+
+    for (const pid of [host.process.pid, host.pid, ...pids]) process.kill(pid, "SIGTERM");
+    expect(await host.process.exited).toBe(0);
+    expect(await witnesses.orphans(pids, 0)).toEqual([]);
+    const books = readBooks(place.home);
+    expect(chargedJobs(books)).toEqual([]);
+    for (const id of LONG)
+      expect(books.jobs.get(id)).toMatchObject({ finished_at: null, attempt: 0, lost: 0 });
+
+    await place.start({ vars: WITNESS_VARS });
+    for (const { id = "", pid } of starts) {
+      expect((await witnesses.started(id, pid)).attempt).toBe(1);
+      witnesses.release(id);
+      expect(await place.ended(id)).toMatchObject({
+        state: "completed",
+        attempt: 1,
+        lost: 0,
+        interrupted: 0,
+      });
+    }
+  },
+  STORY_LIMIT_MS,
+);

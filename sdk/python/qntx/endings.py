@@ -57,6 +57,8 @@ class HostError(Exception):
 
 def finish_of_result(job: Job, result: object):
     """The JobFinish of a handler that returned. A result that cannot travel is a failure that says so."""
+    if job._told_why == "shutdown" and job._listens:
+        return _given_back()
     try:
         data = write_json(result)
     except (TypeError, ValueError) as error:
@@ -68,6 +70,8 @@ def finish_of_result(job: Job, result: object):
 
 def finish_of_error(job: Job, error: BaseException):
     """The JobFinish of a handler that raised."""
+    if job._told_why == "shutdown":
+        return _given_back()
     return v1.JobFinish(error=v1.JobError(
         message=utf8(sentence_of(error))[:TEXT_CHARS_MAX], kind=_kind(job, error), stack=utf8(_stack(error)),
         permanent=isinstance(error, PermanentError), snooze=isinstance(error, Snooze),
@@ -90,6 +94,11 @@ def sentence_of(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(type(error), error)).strip()
 
 
+def _given_back():
+    """The plugin is ending, and the job did not come to its end: no try is spent."""
+    return v1.JobFinish(error=v1.JobError(message="The job was told to end.", kind="shutdown", snooze=True))
+
+
 def _refused(message: str):
     """Running it again would return the same, so it is for good."""
     return v1.JobFinish(error=v1.JobError(message=message, kind="result", permanent=True))
@@ -98,8 +107,8 @@ def _refused(message: str):
 def _kind(job: Job, error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return "exit"
-    if job.cancelled and isinstance(error, asyncio.CancelledError):
-        return "timeout" if job.cancel_reason == "timeout" else "cancelled"
+    if job._told.is_set() and isinstance(error, asyncio.CancelledError):
+        return "timeout" if job._told_why == "timeout" else "cancelled"
     return type(error).__name__
 
 

@@ -72,11 +72,12 @@ class Job:
         self.schedule_id: str | None = start.schedule_id or None
         self.occurrence: str | None = start.occurrence or None
         self.catchup: bool = start.catchup
-        self.cancel_event = threading.Event()
-        self.cancel_reason = ""
         self.log = Log(self._line)
         self.qntx = host
         self._fence = start.fence
+        self._told = threading.Event()
+        self._told_why = ""
+        self._listens = False  # True when the handler may have returned because it was told to end.
         self._outbox = outbox
         self._task: asyncio.Task | None = None
         self._cost = 0.0
@@ -89,6 +90,18 @@ class Job:
     def cancelled(self) -> bool:
         """True when the job shall end. Look at it between the steps of a plain handler."""
         return self.cancel_event.is_set()
+
+    @property
+    def cancel_event(self) -> threading.Event:
+        """Set when the job shall end."""
+        self._listens = True
+        return self._told
+
+    @property
+    def cancel_reason(self) -> str:
+        """Why the job shall end; "" while it may run."""
+        self._listens = True
+        return self._told_why
 
     def progress(self, current: int, total: int = 0, message: str = "") -> None:
         """Says how far it is: `progress(3, 10, "third page")`."""
@@ -132,11 +145,12 @@ class Job:
     def _cancel(self, reason: str) -> None:
         """Asks the handler to end. The first reason stays."""
         with self._lock:
-            if self._ended or self.cancelled:
+            if self._ended or self._told.is_set():
                 return
-            self.cancel_reason = reason
-            self.cancel_event.set()
+            self._told_why = reason
+            self._told.set()
         if self._task is not None:
+            self._listens = True
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     def _end(self, finish) -> None:

@@ -200,7 +200,7 @@ async def _attempt_async(handler: Handler, job: Job, done: Done) -> None:
 
 
 def _refuse_if_cancelled(job: Job) -> None:
-    if job.cancelled:
+    if job._told.is_set():
         raise asyncio.CancelledError
 
 

@@ -87,6 +87,14 @@ def wait_plain(job):
     return {"cancelled": job.cancelled, "reason": job.cancel_reason}
 
 
+@plugin.job("slow")
+def slow(job):
+    """Does not ask whether it shall end."""
+    job.log("waiting")
+    time.sleep(0.1)
+    return "all of it"
+
+
 @plugin.job("deaf")
 def deaf(job):
     job.log("waiting")

@@ -8,7 +8,8 @@ import { silentLog } from "../base/log.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
 import type { Context, Host, MeteredCall } from "./operation.ts";
-import { callOperation } from "./run.ts";
+import { attestationCreate } from "./attestation.ts";
+import { admit, callOperation } from "./run.ts";
 import { OPERATIONS } from "./table.ts";
 
 const OPERATOR: Principal = { kind: "operator", name: "operator" };
@@ -133,8 +134,10 @@ test("a plugin may do what its capabilities say, and a refusal is written down",
   expect((await refusal("schedule.run", { id: "x" }, plugin("p"))).message).toBe(
     "Plugins may not call schedule.run.",
   );
+  await expect(admit(context(plugin("p", [])), attestationCreate, {})).rejects.toThrow("lacks cap:ats.write");
   const { items } = await store.audit.list({});
   expect(items.map(({ operation, principal, allowed }) => [operation, principal, allowed])).toEqual([
+    ["ats.create", "plugin:p", false],
     ["schedule.run", "plugin:p", false],
     ["schedule.create", "plugin:p", false],
   ]);

@@ -57,8 +57,17 @@ async function audited(context: Context, operation: AnyOperation, input: unknown
   }
 }
 
-/** Throws a Fault unless this principal may call the operation. For services that answer from the store itself. */
-export function authorized({ principal }: Context, operation: AnyOperation): void {
+/** Throws a Fault unless this principal may call the operation, and writes the refusal down. For services that answer from the store itself. */
+export async function admit(context: Context, operation: AnyOperation, input: unknown): Promise<void> {
+  try {
+    authorized(context, operation);
+  } catch (error) {
+    await audit(context, operation, { input, allowed: false, detail: messageOf(error) });
+    throw error;
+  }
+}
+
+function authorized({ principal }: Context, operation: AnyOperation): void {
   if (principal.kind !== "plugin") return;
   const { plugin: capability } = operation;
   if (capability && principal.capabilities.has(capability)) return;

@@ -9,7 +9,7 @@ import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@g
 import { Fault, type FaultCode, messageOf } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import type { AnyOperation, Context } from "../operations/operation.ts";
-import { authorized } from "../operations/run.ts";
+import { admit } from "../operations/run.ts";
 import { FieldFaults } from "../wire/host.ts";
 import { byMetadata, byToken, type ServiceOptions } from "./door.ts";
 
@@ -36,7 +36,7 @@ export function legacy<Request extends { authToken: string }, Response>(
   const { log } = options;
   const attempt = async (request: Request) => {
     const context = byToken(options, request.authToken);
-    authorized(context, operation);
+    await admit(context, operation, request);
     return run(context, request);
   };
   return (call, callback) => {
@@ -55,7 +55,7 @@ export function unary<Request, Response>(
 ): handleUnaryCall<Request, Response> {
   const attempt = async (call: ServerUnaryCall<Request, Response>) => {
     const context = byMetadata(options, call);
-    authorized(context, operation);
+    await admit(context, operation, call.request);
     return run(context, call.request);
   };
   return (call, callback) => {

@@ -11,7 +11,7 @@ import {
 } from "../operations/attestation.ts";
 import type { Context } from "../operations/operation.ts";
 import { parseInput } from "../operations/parse-input.ts";
-import { authorized } from "../operations/run.ts";
+import { admit } from "../operations/run.ts";
 import type {
   AttestationCommandMessage,
   AttestationFilterMessage,
@@ -95,7 +95,7 @@ async function sendAll(
   call: ServerWritableStream<GetAttestationsMessage, AttestationMessage>,
 ): Promise<void> {
   const context = byToken(options, call.request.authToken);
-  authorized(context, attestationQuery);
+  await admit(context, attestationQuery, {});
   for (const found of await context.store.attestations.query(readFilter(call.request.filter))) {
     call.write(attestationMessage(found));
   }

@@ -4,7 +4,7 @@ import { attestationQuery } from "../operations/attestation.ts";
 import { jobEnqueueMany } from "../operations/job.ts";
 import type { Context } from "../operations/operation.ts";
 import { resolveSchedule } from "../operations/reference.ts";
-import { authorized, call } from "../operations/run.ts";
+import { admit, call } from "../operations/run.ts";
 import {
   scheduleCreate,
   scheduleDelete,
@@ -38,15 +38,19 @@ export function hostService(options: ServiceOptions, watches: Watches): HostServ
     enqueue: unary(options, jobEnqueueMany, (context, { jobs }) =>
       call(context, jobEnqueueMany, { jobs: jobs.map(readJob) }),
     ),
-    watchAttestations(stream: ServerWritableStream<WatchAttestationsMessage, AttestationMessage>) {
-      try {
-        authorized(byMetadata(options, stream), attestationQuery);
-        watches.add(readFilter(stream.request.filter), stream);
-      } catch (error) {
-        endWith(stream, error, options.log);
-      }
+    watchAttestations(stream) {
+      watch(options, watches, stream).catch((error: unknown) => endWith(stream, error, options.log));
     },
   };
+}
+
+async function watch(
+  options: ServiceOptions,
+  watches: Watches,
+  stream: ServerWritableStream<WatchAttestationsMessage, AttestationMessage>,
+): Promise<void> {
+  await admit(byMetadata(options, stream), attestationQuery, {});
+  watches.add(readFilter(stream.request.filter), stream);
 }
 
 type Scheduling =

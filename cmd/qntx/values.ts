@@ -4,6 +4,7 @@
  */
 import type { Millis } from "../../internal/base/env.ts";
 import { parseDuration } from "../../internal/base/duration.ts";
+import { lostDigits } from "../../internal/base/digits.ts";
 import { Fault, fieldFault, messageOf, shown } from "../../internal/base/fault.ts";
 import { parseInstant } from "../../internal/base/instant.ts";
 import { resolve } from "node:path";
@@ -30,7 +31,9 @@ export const json: Parse<unknown> = async (text, name, world) => {
   const { body, from } = await textOrFile(text, name, world, "@");
   try {
     const value: unknown = JSON.parse(body);
-    refuseLostDigits(body, name);
+    const lost = lostDigits(body);
+    if (lost !== undefined)
+      throw fieldFault(name, `${shown(lost)} would lose digits.`, "Write the number as a text, in quotes.");
     return value;
   } catch (error) {
     if (error instanceof Fault) throw error;
@@ -53,23 +56,6 @@ export const pair: Parse<readonly [key: string, value: string]> = (text, name) =
   if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
   throw fieldFault(name, `${shown(text)} is not KEY=VALUE.`);
 };
-
-/** What stands in quotes, or a number outside of them. */
-const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
-
-/** A number that would become another one on its way is refused: nobody would notice that an id has changed. */
-function refuseLostDigits(body: string, name: string): void {
-  for (const [word] of body.matchAll(TEXT_OR_NUMBER)) {
-    if (word.startsWith('"') || isKept(word)) continue;
-    throw fieldFault(name, `${shown(word)} would lose digits.`, "Write the number as a text, in quotes.");
-  }
-}
-
-/** Fractions are rounded by everybody; whole numbers stand for something. */
-function isKept(number: string): boolean {
-  if (!/^-?\d+$/.test(number)) return Number.isFinite(Number(number));
-  return BigInt(number) === BigInt(Number(number));
-}
 
 async function textOrFile(
   text: string,

@@ -5,6 +5,7 @@
  */
 import type { Context } from "../operations/operation.ts";
 import { callOperation } from "../operations/run.ts";
+import { lostDigits } from "../base/digits.ts";
 import type { Millis } from "../base/env.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
@@ -66,6 +67,11 @@ async function callNamed({ context }: ApiOptions, name: string, request: Request
 async function readBody(request: Request): Promise<unknown> {
   const text = await request.text();
   if (text === "") return {};
+  const lost = lostDigits(text);
+  if (lost !== undefined)
+    throw new Fault("usage", `The number ${shown(lost)} would lose digits.`, {
+      hint: "Write it as a text, in quotes.",
+    });
   try {
     const body: unknown = JSON.parse(text);
     return body;

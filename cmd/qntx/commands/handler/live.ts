@@ -31,6 +31,16 @@ export async function whenLive(client: Client, { env }: World, handler: string):
   return { live: false, missing: await whatIsMissing(client, handler) };
 }
 
+/** Waits a few seconds until no running plugin announces the handler any more. False when one still does. */
+export async function whenGone(client: Client, { env }: World, handler: string): Promise<boolean> {
+  if (!client.live) return true;
+  for (const until = env.mono() + LIVE_WITHIN_MS; ; await sleep(env, LOOK_AGAIN_MS)) {
+    const { plugins } = await client.call<{ plugins: PluginView[] }>("plugin.list");
+    if (!plugins.some(({ pid, handlers }) => pid !== null && handlers.includes(handler))) return true;
+    if (env.mono() >= until) return false;
+  }
+}
+
 /** False when waiting is in vain: the plugin of its language is not there or has given up. */
 async function mayCome(client: Client, handler: string): Promise<boolean> {
   const plugin = await languagePlugin(client, handler);

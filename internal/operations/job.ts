@@ -4,7 +4,7 @@ import { sleep } from "../base/env.ts";
 import { Fault, fieldFault } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import { parseDuration } from "../base/duration.ts";
-import { type Job, isFinished, JOB_STATES, type NewJob } from "../job/job.ts";
+import { type Job, isFinished, JOB_ATTEMPTS_DEFAULT, JOB_STATES, type NewJob } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { Enqueued, LogLine } from "../store/store.ts";
 import { principalName } from "../access/principal.ts";
@@ -167,7 +167,8 @@ export const jobRetry = operation({
       payload: old.payload,
       tenant: old.tenant,
       priority: old.priority,
-      maxAttempts: old.maxAttempts,
+      // Before the first claim the default stands for nothing said: then it is the handler's to say.
+      maxAttempts: old.fence === 0 && old.maxAttempts === JOB_ATTEMPTS_DEFAULT ? undefined : old.maxAttempts,
       retry: old.retry ?? undefined,
       timeoutMs: old.timeoutMs ?? undefined,
       trigger: "retry",

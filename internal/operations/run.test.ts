@@ -234,6 +234,38 @@ test("upsert finds its own schedule by name and keeps the grid when the interval
   expect([fault.code, fault.fields[0]?.field]).toEqual(["conflict", "name"]);
 });
 
+test("upsert with paused pauses the schedule that is there; without it, a paused one stays so", async () => {
+  const upsert = (input: object) =>
+    callOperation(context(), "schedule.create", {
+      handler: "a.x",
+      every: "1m",
+      name: "n",
+      upsert: true,
+      ...input,
+    });
+  expect(await upsert({})).toMatchObject({ state: "active", created: true });
+  expect(await upsert({ paused: true, note: "why" })).toMatchObject({
+    state: "paused",
+    pause: { note: "why" },
+    created: false,
+  });
+  expect(await upsert({})).toMatchObject({ state: "paused", pause: { note: "why" } });
+});
+
+test("a retry leaves the number of tries to the handler where nobody had said one", async () => {
+  const enqueue = async (input: object) =>
+    (await callOperation(context(), "job.enqueue", { handler: "a.x", ...input })) as { id: string };
+  const retried = async ({ id }: { id: string }) => {
+    await callOperation(context(), "job.cancel", { id });
+    const job = (await callOperation(context(), "job.retry", { id })) as { id: string };
+    const lane = { lane: "a.x", limit: 10, maxAttempts: 7 };
+    const claimed = await store.jobs.claim({ bootId: "BT_x", lanes: [lane] });
+    return claimed.find((candidate) => candidate.id === job.id)?.maxAttempts;
+  };
+  expect(await retried(await enqueue({}))).toBe(7);
+  expect(await retried(await enqueue({ maxAttempts: 2 }))).toBe(2);
+});
+
 test("a saved handler has versions, can be rolled back, deleted and made again", async () => {
   const run = (name: string, input: object) => callOperation(context(), name, input);
   for (const code of ["one", "two"]) await run("handler.create", { name: "v", code, lang: "py" });

@@ -63,7 +63,11 @@ export const scheduleCreate = operation({
       : await context.store.schedules.create(schedule);
     const another = "refused" in answer && answer.refused === "name-taken"; // Made while we looked.
     if (another && input.ifNotExists) return { ...viewSchedule(answer.schedule), created: false };
-    return { ...changed(context, answer), created: existing === undefined };
+    const view = changed(context, answer);
+    if (existing === undefined || !schedule.paused || view.state !== "active")
+      return { ...view, created: existing === undefined };
+    const paused = await context.store.schedules.pause(existing.id, { ...schedule.paused, until: null });
+    return { ...changed(context, paused), created: false };
   },
 });
 

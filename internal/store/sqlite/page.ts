@@ -1,5 +1,5 @@
 /** Keyset pages: the cursor is the key of the last row, never an offset, so that pages hold still while rows come. */
-import { fieldFault, shown } from "../../base/fault.ts";
+import { type Fault, fieldFault, shown } from "../../base/fault.ts";
 import { type Page, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, type PageRequest } from "../store.ts";
 
 /** The size of a page, in bounds. */
@@ -7,17 +7,20 @@ export function pageLimit(page: PageRequest): number {
   return Math.min(PAGE_ROWS_MAX, Math.max(1, page.limit ?? PAGE_ROWS_DEFAULT));
 }
 
-/** Reads a request whose cursor is a row number that pages go down from. */
+/** Reads a request whose cursor is a row number that pages go down from. Throws a Fault that names the cursor. */
 export function readPage(page: PageRequest): { limit: number; before: number } {
-  const before = page.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(page.cursor);
-  if (!Number.isSafeInteger(before) || before < 0) {
-    throw fieldFault(
-      "cursor",
-      `${shown(page.cursor)} is not a cursor.`,
-      "Use the one that the page before came with.",
-    );
-  }
-  return { limit: pageLimit(page), before };
+  const { cursor } = page;
+  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw noCursor(cursor);
+  return { limit: pageLimit(page), before: cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor) };
+}
+
+/** Refuses a cursor that is none of ours: a page of nothing would look like the end. */
+export function noCursor(cursor: string): Fault {
+  return fieldFault(
+    "cursor",
+    `${shown(cursor)} is not a cursor.`,
+    "Use the one that the page before came with.",
+  );
 }
 
 /** Makes a page of up to `limit + 1` rows: the extra one only says that there is more. */

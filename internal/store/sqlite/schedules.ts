@@ -29,7 +29,7 @@ import type {
 import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import { Ledger } from "./ledger.ts";
-import { pageLimit, pageOf } from "./page.ts";
+import { noCursor, pageLimit, pageOf } from "./page.ts";
 import {
   readOccurrence,
   readPause,
@@ -278,12 +278,13 @@ export class SqliteSchedules implements ScheduleStore {
     page: PageRequest,
   ): Promise<Page<Occurrence>> {
     const limit = pageLimit(page);
-    const [afterOccurrence = "", afterNode = ""] = (page.cursor ?? "").split("@");
+    const [, afterOccurrence, afterNode] = /^(-?\d{1,16})@(.*)$/.exec(page.cursor ?? FIRST_CURSOR) ?? [];
+    if (afterOccurrence === undefined || afterNode === undefined) throw noCursor(page.cursor ?? "");
     const rows = this.#sql.ledger.all({
       id,
       from: from ?? Number.MIN_SAFE_INTEGER,
       to: to ?? Number.MAX_SAFE_INTEGER,
-      afterOccurrence: afterOccurrence === "" ? Number.MIN_SAFE_INTEGER : Number(afterOccurrence),
+      afterOccurrence: Number(afterOccurrence),
       afterNode,
       limit: limit + 1,
     });
@@ -323,6 +324,9 @@ export class SqliteSchedules implements ScheduleStore {
     return readSchedule(row);
   }
 }
+
+/** Before every row of a ledger. */
+const FIRST_CURSOR = `${Number.MIN_SAFE_INTEGER}@`;
 
 /** Kept in `deleted_by` when a declaration stopped naming the schedule. */
 const UNDECLARED = "declaration";

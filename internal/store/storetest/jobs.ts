@@ -299,6 +299,11 @@ export function jobSuite(engine: string, open: OpenStore): void {
       });
     });
 
+    test.each(["", " ", "x", "-1", "1e3", "0x10", "1.5"])("lists have no cursor %p", async (cursor) => {
+      await expect(at.store.jobs.list({}, { cursor })).rejects.toThrow("is not a cursor");
+      await expect(at.store.audit.list({ cursor })).rejects.toThrow("is not a cursor");
+    });
+
     test("a page of large jobs ends early, and none is missed", async () => {
       const payload = new Uint8Array(5_000_000);
       await at.store.jobs.enqueue(Array.from({ length: 6 }, () => newJob(at.env, { payload })));

@@ -540,6 +540,11 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       expect((await at.store.schedules.upcoming(2)).map(({ id }) => id)).toEqual([at10.id, at30.id]);
     });
 
+    test.each(["", "x", "12", "@", "1e3@", "0x10@"])("a ledger has no cursor %p", async (cursor) => {
+      const { id } = await create();
+      await expect(at.store.schedules.ledger(id, {}, { cursor })).rejects.toThrow("is not a cursor");
+    });
+
     test("a node-local schedule keeps a row per node", async () => {
       const schedule = await create({ locking: "node-local" });
       await at.env.advance(MINUTE);

@@ -1,0 +1,35 @@
+/** Faults from outside: hosts killed, stopped and frozen, clocks set, plugins crashing and forgetting. How often, the swarm says. */
+import type { SimHost } from "./host.ts";
+import type { SimProcess } from "./plugins.ts";
+import type { Scene } from "./scene.ts";
+
+const HOUR = 3_600_000;
+
+/** Lets things go wrong until times are calm. `host` is the present one, also while it stops. */
+export function startFaults(scene: Scene, host: () => SimHost | null): void {
+  const { faults } = scene.dice;
+  const { killMs, stopMs, freezeMs, clockStepMs, crashMs, disownMs } = scene.swarm;
+  const process = () => faults.any(host()?.plugins.processes ?? []);
+  const hurryMs = () => (faults.chance(0.3) ? faults.between(1, 5_000) : null);
+  scene.every(killMs, faults, "kill", () => host()?.kill("from outside"));
+  scene.every(stopMs, faults, "stop", () => scene.host?.stop(hurryMs()));
+  scene.every(freezeMs, faults, "freeze", () => host()?.freeze(faults.between(15_000, 45_000)));
+  scene.every(clockStepMs, faults, "clock", () => setClock(scene));
+  scene.every(crashMs, faults, "crash", () => process()?.die("crashed"));
+  scene.every(disownMs, faults, "disown", () => disown(scene, process()));
+}
+
+/** Somebody, or a time server, sets the wall clock. */
+function setClock({ world, dice }: Scene): void {
+  const { faults } = dice;
+  const step = faults.pick([20_000, 20_000, 300_000, 2 * HOUR]) * (faults.chance(0.5) ? 1 : -1);
+  world.note(`the clock is set by ${step} ms`);
+  world.wallOffset += step;
+}
+
+/** A plugin forgets a handler; only a restart reminds it. */
+function disown({ world, dice }: Scene, process: SimProcess | undefined): void {
+  if (!process) return;
+  process.disown();
+  world.later(dice.faults.between(2_000, 20_000), "plugin restarts", () => process.die("crashed"));
+}

@@ -1,0 +1,293 @@
+/**
+ * Job oracle: knows from the journal how every job stands, from the plugins what
+ * they did, from the client what it was promised, and compares. It shares no code
+ * with the queue but the table of allowed moves.
+ */
+import type { Millis } from "../../internal/base/env.ts";
+import { isFinished, JOB_INTERRUPTED_MAX, JOB_LOST_MAX, JOB_MOVES } from "../../internal/job/job.ts";
+import type { Outcome } from "../../internal/job/outcome.ts";
+import type { Enqueued } from "../../internal/store/store.ts";
+import { type Attempts, endingsOf } from "./attempts.ts";
+import { errorOf, type JobRecord } from "./journal.ts";
+import type { World } from "./world.ts";
+
+/** Kept by results and progress that come after their fence is gone; it must never be seen in a row. */
+export const GHOST = "ghost";
+
+const CANCEL_REACHES_MS = 100; // The cancellation of a running job is one call away.
+const CANCEL_HELD_MS = 5_000; // One that waits to start is ended by the next write, and writes can fail.
+
+const SPIN_WINDOW_MS = 10_000;
+const SPIN_CLAIMS_MAX = 40; // A job that is claimed four times a second gets nowhere, and keeps everybody busy.
+
+/** What never changes about a job. */
+const FIXED = ["seq", "token", "lane", "trigger", "uniqueKey", "scheduleId", "occurrence", "node"] as const;
+
+export class JobOracle {
+  /** All jobs, as they were last committed. */
+  readonly jobs = new Map<string, JobRecord>();
+  readonly byToken = new Map<string, JobRecord>();
+  /** When each job last changed. */
+  readonly changedAt = new Map<string, Millis>();
+  readonly queuedIn = new Map<string, Set<string>>();
+  readonly #world: World;
+  readonly #attempts: Attempts;
+  readonly #isAlive: (bootId: string) => boolean;
+  readonly #openKeys = new Map<string, string>();
+  readonly #openOf = new Map<string, Set<string>>();
+  readonly #promised = new Set<string>();
+  readonly #cancelAsked = new Set<string>();
+  readonly #cancelRunning = new Map<string, Millis>();
+  /** Jobs that others were claimed before, although it was their turn. */
+  readonly #overtaken = new Map<string, string>();
+  readonly #claims = new Map<string, { since: Millis; count: number }>();
+
+  constructor(world: World, attempts: Attempts, isAlive: (bootId: string) => boolean) {
+    this.#world = world;
+    this.#attempts = attempts;
+    this.#isAlive = isAlive;
+  }
+
+  /** Jobs that occurrences of a schedule on a node became, and that have not ended. */
+  openOf(scheduleId: string, node: string): ReadonlySet<string> {
+    return this.#openOf.get(`${scheduleId}@${node}`) ?? new Set();
+  }
+
+  made(job: JobRecord): void {
+    const { id, token } = job;
+    const later = job.runAt > job.createdAt;
+    this.#expect(!this.jobs.has(id), "I1", `${id} was made twice`);
+    this.#expect(job.state === (later ? "scheduled" : "queued"), "promise", `${id} was made as ${job.state}`);
+    this.#expect(job.fence === 0 && job.attempt === 0, "I6", `${id} was made with a fence`);
+    const key = keyOf(job);
+    if (key) {
+      const open = this.#openKeys.get(key);
+      this.#expect(open === undefined, "promise 2", `${id} has the unique key of ${open}, which is open`);
+      this.#openKeys.set(key, id);
+    }
+    if (job.trigger !== "schedule") {
+      this.#expect(!this.byToken.has(token), "I1", `token ${token} was enqueued twice`);
+      this.byToken.set(token, job);
+    }
+    this.#keep(job);
+  }
+
+  changed(after: JobRecord): void {
+    const before = this.jobs.get(after.id);
+    if (!before) return this.#world.violate("I9", `${after.id} changed and was never made`);
+    this.#checkRow(before, after);
+    if (before.state !== after.state) this.#checkMove(before, after);
+    this.#keep(after);
+  }
+
+  removed(id: string): void {
+    this.#world.violate("I1", `job ${id} was removed`);
+  }
+
+  /** After everything of a commit is told. */
+  endBatch(): void {
+    for (const [id, by] of this.#overtaken) this.#world.violate("promise", `${by} was claimed before ${id}`);
+    this.#overtaken.clear();
+  }
+
+  /** The client was told that its job is on disk. */
+  acknowledged(
+    { token, uniqueKey }: { token: string; uniqueKey: string | undefined },
+    answer: Enqueued,
+  ): void {
+    const job = this.jobs.get(answer.id);
+    if (!job)
+      return this.#world.violate("I9", `${token} was acknowledged as ${answer.id}, which is not committed`);
+    const own = job.token === token;
+    const shared = !answer.created && uniqueKey !== undefined && job.uniqueKey === uniqueKey;
+    this.#expect(own || shared, "promise 2", `${token} was acknowledged as the job of ${job.token}`);
+    this.#promised.add(job.token);
+  }
+
+  /** Somebody asks for a cancellation, and may never hear an answer. */
+  cancelAsked(id: string): void {
+    this.#cancelAsked.add(id);
+  }
+
+  /** Somebody was told that a job is cancelled, or that it was asked to end. */
+  cancelAnswered(id: string, before: string): void {
+    const job = this.jobs.get(id);
+    if (!job) return this.#world.violate("I9", `${id} was cancelled and is not there`);
+    if (before === "running") {
+      this.#expect(
+        job.cancelRequested === 1 || isFinished(job.state),
+        "promise 6",
+        `${id} forgot its cancel`,
+      );
+      this.#cancelRunning.set(id, this.#world.time);
+    } else this.#expect(isFinished(job.state), "promise 6", `${id} was cancelled and is ${job.state}`);
+  }
+
+  /** After every event: a cancellation that was answered reaches the attempt. */
+  checkCancels(awakeSince: Millis): void {
+    const { time } = this.#world;
+    for (const [id, answeredAt] of this.#cancelRunning) {
+      const job = this.jobs.get(id);
+      const attempt = job && this.#attempts.find(id, job.fence);
+      const held = job?.state === "running" && job.bootId !== null && this.#isAlive(job.bootId);
+      if (!held || (attempt && attempt.abortedAt !== null)) {
+        this.#cancelRunning.delete(id);
+      } else if (
+        time - Math.max(answeredAt, awakeSince) > (attempt ? CANCEL_REACHES_MS : CANCEL_HELD_MS) &&
+        !attempt?.outcome
+      ) {
+        this.#world.violate("promise 6", `the cancel of ${id} (${job.token}) did not reach what runs`);
+      }
+    }
+  }
+
+  /** What the client holds an answer for and the database does not: must be nothing, at every start and at the end. */
+  checkPromised(tokens: ReadonlySet<string>): void {
+    for (const token of this.#promised) {
+      this.#expect(tokens.has(token), "I9", `${token} was acknowledged and is gone`);
+    }
+  }
+
+  get promised(): ReadonlySet<string> {
+    return this.#promised;
+  }
+
+  #checkRow(before: JobRecord, after: JobRecord): void {
+    const { id } = after;
+    this.#expect(!isFinished(before.state), "I3", `${id} is ${before.state} and was changed`);
+    for (const field of FIXED)
+      this.#expect(before[field] === after[field], "promise", `${id} has another ${field} than before`);
+    const claimed = before.state !== "running" && after.state === "running";
+    const fenceOk = claimed ? after.fence > before.fence : after.fence === before.fence;
+    this.#expect(fenceOk, "I6", `the fence of ${id} went from ${before.fence} to ${after.fence}`);
+    this.#expect(after.attempt >= 0, "I6", `${id} has ${after.attempt} tries`);
+    this.#expect(after.attempt <= (after.maxAttempts ?? 0), "I6", `${id} has had ${after.attempt} tries`);
+    this.#expect(after.lost <= JOB_LOST_MAX + 1, "I6", `${id} was lost ${after.lost} times`);
+    this.#expect(after.interrupted <= JOB_INTERRUPTED_MAX, "I6", `${id} was interrupted too often`);
+    const haunted = after.pluginVersion === GHOST || (after.progress?.includes(GHOST) ?? false);
+    this.#expect(!haunted, "I6", `${id} was changed by the holder of an old fence`);
+  }
+
+  #checkMove(before: JobRecord, after: JobRecord): void {
+    const { id } = after;
+    const move = `${id} (${after.token}) went from ${before.state} to ${after.state}`;
+    this.#expect(JOB_MOVES[before.state].includes(after.state), "I3", move);
+    if (before.state === "running") return this.#checkEnd(before, after, move);
+    if (after.state === "running") {
+      this.#expect(after.attempt === before.attempt + 1, "I6", `${move} as try ${after.attempt}`);
+      this.#checkSpin(id);
+      this.#checkOrder(before);
+    }
+    if (after.state === "queued")
+      this.#expect(after.runAt <= this.#world.wall(), "promise", `${move} before its time`);
+    if (after.state === "cancelled")
+      this.#expect(this.#cancelAsked.has(id), "promise 6", `${move}, and nobody asked for it`);
+  }
+
+  /** A job stopped running: because its attempt ended, because it never began, or because its host died. */
+  #checkEnd(before: JobRecord, after: JobRecord, move: string): void {
+    const recovered =
+      after.interrupted > before.interrupted || /went down/.test(errorOf(after)?.message ?? "");
+    if (recovered) {
+      const alive = before.bootId !== null && this.#isAlive(before.bootId);
+      this.#expect(!alive, "promise 4", `${move}: it was taken from a host that lives`);
+      if (after.state === "queued")
+        this.#expect(after.attempt === before.attempt - 1, "promise 7", `${move} and lost a try`);
+      return;
+    }
+    const attempt = this.#attempts.find(before.id, before.fence);
+    const endings: Outcome[] = attempt ? endingsOf(attempt, this.#world.time) : [{ kind: "returned" }];
+    const complaints = endings.map((ending) => complaint(before, after, ending));
+    if (complaints.includes(null)) return;
+    const why = complaints.length === 0 ? "while its attempt was running" : complaints.join("; ");
+    this.#world.violate("promise 3", `${move}: ${why}`);
+  }
+
+  /** Whoever comes first in its lane is claimed first; claims of one statement have no order. */
+  #checkOrder(job: JobRecord): void {
+    this.#overtaken.delete(job.id);
+    for (const id of this.queuedIn.get(job.lane) ?? []) {
+      const other = this.jobs.get(id);
+      if (other && (other.priority - job.priority || other.seq - job.seq) < 0)
+        this.#overtaken.set(id, job.id);
+    }
+  }
+
+  #checkSpin(id: string): void {
+    const { time } = this.#world;
+    const known = this.#claims.get(id);
+    const claims = known && time - known.since < SPIN_WINDOW_MS ? known : { since: time, count: 0 };
+    claims.count += 1;
+    this.#claims.set(id, claims);
+    this.#expect(claims.count <= SPIN_CLAIMS_MAX, "I8", `${id} is claimed over and over`);
+  }
+
+  #keep(job: JobRecord): void {
+    const before = this.jobs.get(job.id);
+    this.jobs.set(job.id, job);
+    if (job.trigger !== "schedule") this.byToken.set(job.token, job);
+    this.changedAt.set(job.id, this.#world.time);
+    if (before?.state === "queued") this.queuedIn.get(job.lane)?.delete(job.id);
+    if (job.state === "queued") setOf(this.queuedIn, job.lane).add(job.id);
+    if (job.scheduleId !== null && job.trigger === "schedule") {
+      const open = setOf(this.#openOf, `${job.scheduleId}@${job.node}`);
+      if (isFinished(job.state)) open.delete(job.id);
+      else open.add(job.id);
+    }
+    const key = keyOf(job);
+    if (key && isFinished(job.state)) this.#openKeys.delete(key);
+  }
+
+  #expect(holds: boolean, invariant: string, message: string): void {
+    if (!holds) this.#world.violate(invariant, message);
+  }
+}
+
+/** Why an ending does not explain how a job changed; null when it does. */
+function complaint(before: JobRecord, after: JobRecord, ending: Outcome): string | null {
+  if (before.cancelRequested && !isFinished(after.state)) return "its cancellation was forgotten";
+  if (before.cancelRequested && after.state === "cancelled") return null;
+  const spent = after.attempt - before.attempt;
+  const goes = (state: string, tries: number) =>
+    after.state === state && (isFinished(after.state) || spent === tries)
+      ? null
+      : `"${ending.kind}" should make it ${state} with ${before.attempt + tries} tries, not ${after.state} with ${after.attempt}`;
+  switch (ending.kind) {
+    case "completed":
+      return after.result === resultOf(before.token, before.fence)
+        ? goes("completed", 0)
+        : "it has a foreign result";
+    case "failed":
+      return goes(ending.permanent || before.attempt >= (before.maxAttempts ?? 0) ? "failed" : "retrying", 0);
+    case "snoozed":
+      return goes("scheduled", -1);
+    case "disowned":
+    case "returned":
+      return goes("queued", -1);
+    case "cancelled":
+      return goes("cancelled", 0);
+    case "lost": {
+      const lost = before.lost + (ending.alone ? 1 : 0);
+      if (after.lost !== lost) return `it was lost ${lost} times, not ${after.lost}`;
+      if (lost > JOB_LOST_MAX) return goes("failed", 0);
+      return goes(lost <= 1 ? "queued" : "retrying", -1) ?? (after.suspect === 1 ? null : "it is no suspect");
+    }
+  }
+}
+
+/** What an attempt gives as its result: nobody else can give the same. */
+export function resultOf(token: string, fence: number): string {
+  return `${token}#${fence}`;
+}
+
+function keyOf({ handler, uniqueKey }: JobRecord): string | null {
+  return uniqueKey === null ? null : `${handler} ${uniqueKey}`;
+}
+
+function setOf<Key, Value>(sets: Map<Key, Set<Value>>, key: Key): Set<Value> {
+  const known = sets.get(key);
+  if (known) return known;
+  const made = new Set<Value>();
+  sets.set(key, made);
+  return made;
+}

@@ -1,0 +1,207 @@
+/**
+ * Journal: every change of a row that was committed, in order. Triggers write it
+ * into a temporary table, so that it is part of the transaction it tells of: what
+ * was rolled back was never there. Only the simulation's own database has it.
+ */
+import type { Database, Statement } from "bun:sqlite";
+import type { JobError, JobState } from "../../internal/job/job.ts";
+import type { OccurrenceOutcome, ScheduleState } from "../../internal/schedule/schedule.ts";
+
+/** A job as it stands after a change. `token` is what its client called it. */
+export interface JobRecord {
+  id: string;
+  seq: number;
+  token: string;
+  handler: string;
+  lane: string;
+  trigger: string;
+  priority: number;
+  state: JobState;
+  runAt: number;
+  attempt: number;
+  /** Null until the first claim, which asks the handler. */
+  maxAttempts: number | null;
+  fence: number;
+  lost: number;
+  suspect: number;
+  interrupted: number;
+  cancelRequested: number;
+  bootId: string | null;
+  uniqueKey: string | null;
+  scheduleId: string | null;
+  occurrence: number | null;
+  node: string;
+  pluginVersion: string | null;
+  progress: string | null;
+  createdAt: number;
+  error: string | null;
+  result: string | null;
+}
+
+export interface ScheduleRecord {
+  id: string;
+  declaredId: string;
+  token: string;
+  spec: string;
+  timezone: string;
+  anchor: number;
+  policy: string;
+  locking: string;
+  state: ScheduleState;
+  revision: number;
+  runCount: number;
+}
+
+export interface CursorRecord {
+  scheduleId: string;
+  node: string;
+  accountedUntil: number;
+  next: number | null;
+  dueAt: number | null;
+}
+
+export interface OccurrenceRecord {
+  scheduleId: string;
+  occurrence: number;
+  lastOccurrence: number;
+  node: string;
+  outcome: OccurrenceOutcome;
+  jobId: string | null;
+  count: number;
+  decidedAt: number;
+  revision: number;
+}
+
+/** What happened to a row. */
+export type Change =
+  | { kind: "job made" | "job changed"; row: JobRecord }
+  | { kind: "job removed"; row: { id: string } }
+  | { kind: "schedule made" | "schedule changed"; row: ScheduleRecord }
+  | { kind: "cursor made" | "cursor changed"; row: CursorRecord }
+  | { kind: "occurrence made"; row: OccurrenceRecord }
+  | { kind: "occurrence changed" | "occurrence removed"; row: { scheduleId: string; occurrence: number } };
+
+/** The error of a job, read from its row. */
+export function errorOf(job: JobRecord): JobError | null {
+  return job.error === null ? null : (JSON.parse(job.error) as JobError);
+}
+
+export class Journal {
+  readonly #db: Database;
+  readonly #read: Statement<{ n: number; kind: string; row: string }, [number]>;
+  readonly #clear: Statement;
+  #last = 0;
+
+  constructor(db: Database) {
+    db.run("PRAGMA temp_store = MEMORY");
+    db.run(
+      "CREATE TEMP TABLE journal (n INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, row TEXT NOT NULL)",
+    );
+    for (const trigger of TRIGGERS) db.run(trigger);
+    this.#db = db;
+    this.#read = db.prepare("SELECT n, kind, row FROM temp.journal WHERE n > ? ORDER BY n");
+    this.#clear = db.prepare("DELETE FROM temp.journal");
+  }
+
+  /** What was committed since the last time, and the text of it. */
+  take(): { change: Change; text: string }[] {
+    if (this.#db.inTransaction) return []; // Nothing of it is certain yet.
+    const rows = this.#read.all(this.#last);
+    const last = rows.at(-1);
+    if (!last) return [];
+    this.#last = last.n;
+    this.#clear.run();
+    return rows.map(({ kind, row }) => ({
+      change: { kind, row: JSON.parse(row) } as Change, // Our own triggers wrote it.
+      text: `${kind} ${row}`,
+    }));
+  }
+}
+
+const TOKEN = "json_extract(CAST(new.payload AS TEXT), '$.token')";
+
+const JOB = {
+  id: "id",
+  seq: "seq",
+  token: TOKEN,
+  handler: "handler",
+  lane: "lane",
+  trigger: "trigger",
+  priority: "priority",
+  state: "state",
+  runAt: "run_at",
+  attempt: "attempt",
+  maxAttempts: "max_attempts",
+  fence: "fence",
+  lost: "lost",
+  suspect: "suspect",
+  interrupted: "interrupted",
+  cancelRequested: "cancel_requested",
+  bootId: "boot_id",
+  uniqueKey: "unique_key",
+  scheduleId: "schedule_id",
+  occurrence: "occurrence",
+  node: "node",
+  pluginVersion: "plugin_version",
+  progress: "progress",
+  createdAt: "created_at",
+  error: "error",
+  result: "CAST(new.result AS TEXT)",
+};
+
+const SCHEDULE = {
+  id: "id",
+  declaredId: "declared_id",
+  token: TOKEN,
+  spec: "spec",
+  timezone: "timezone",
+  anchor: "anchor",
+  policy: "policy",
+  locking: "locking",
+  state: "state",
+  revision: "revision",
+  runCount: "run_count",
+};
+
+const CURSOR = {
+  scheduleId: "schedule_id",
+  node: "node",
+  accountedUntil: "accounted_until",
+  next: "next_occurrence",
+  dueAt: "due_at",
+};
+
+const OCCURRENCE = {
+  scheduleId: "schedule_id",
+  occurrence: "occurrence",
+  lastOccurrence: "last_occurrence",
+  node: "node",
+  outcome: "outcome",
+  jobId: "job_id",
+  count: "count",
+  decidedAt: "decided_at",
+  revision: "revision",
+};
+
+const TRIGGERS = [
+  ...triggersOf("job", "job", JOB),
+  ...triggersOf("schedule", "schedule", SCHEDULE),
+  ...triggersOf("schedule_cursor", "cursor", CURSOR),
+  ...triggersOf("occurrence", "occurrence", OCCURRENCE),
+];
+
+function triggersOf(table: string, noun: string, columns: Record<string, string>): string[] {
+  const valueOf = (column: string, row: string) =>
+    column.includes("new.") ? column.replaceAll("new.", `${row}.`) : `${row}.${column}`;
+  const json = (row: string) =>
+    `json_object(${Object.entries(columns).map(([name, column]) => `'${name}', ${valueOf(column, row)}`)})`;
+  const trigger = (event: string, verb: string, row: string) => `
+    CREATE TEMP TRIGGER ${noun}_${verb} AFTER ${event} ON main.${table} BEGIN
+      INSERT INTO journal (kind, row) VALUES ('${noun} ${verb}', ${json(row)});
+    END`;
+  return [
+    trigger("INSERT", "made", "new"),
+    trigger("UPDATE", "changed", "new"),
+    trigger("DELETE", "removed", "old"),
+  ];
+}

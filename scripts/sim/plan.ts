@@ -1,0 +1,66 @@
+/**
+ * Plan: what a definition of a schedule promises, worked out apart from the store:
+ * how many occurrences a span has, and which one is next. Intervals and lists of
+ * instants are counted here anew; for cron the engine is asked, which has an oracle
+ * of its own (internal/schedule/oracle.ts).
+ */
+import type { Millis } from "../../internal/base/env.ts";
+import { type Recurrence, recurrence } from "../../internal/schedule/recurrence.ts";
+import { type Policy, POLICY_DEFAULT, type Spec } from "../../internal/schedule/schedule.ts";
+import type { ScheduleRecord } from "./journal.ts";
+
+export class Plan {
+  readonly policy: Policy;
+  /** Everything that decides when occurrences are; two plans with the same have the same occurrences. */
+  readonly timing: string;
+  readonly #spec: Spec;
+  readonly #anchor: Millis;
+  readonly #recurrence: Recurrence;
+
+  constructor({ spec, timezone, anchor, policy, locking }: ScheduleRecord) {
+    this.policy = { ...POLICY_DEFAULT, ...(JSON.parse(policy) as Partial<Policy>) };
+    this.#spec = JSON.parse(spec) as Spec;
+    this.#anchor = anchor;
+    const { dstGap, dstFold, startAt, endAt, jitterMs, runsMax } = this.policy;
+    this.timing = JSON.stringify([
+      spec,
+      timezone,
+      anchor,
+      locking,
+      dstGap,
+      dstFold,
+      startAt,
+      endAt,
+      jitterMs,
+      runsMax,
+    ]);
+    this.#recurrence = recurrence({ spec: this.#spec, timezone, anchor, dstGap, dstFold });
+  }
+
+  /** How many occurrences lie in (after, until] and in the bounds of the policy. */
+  count(after: Millis, until: Millis): number {
+    const { startAt, endAt } = this.policy;
+    const from = Math.max(after, (startAt ?? Number.NEGATIVE_INFINITY) - 1);
+    const to = Math.min(until, endAt ?? Number.POSITIVE_INFINITY);
+    if (to <= from) return 0;
+    const spec = this.#spec;
+    if (spec.kind === "every") return this.#steps(to, spec.everyMs) - this.#steps(from, spec.everyMs);
+    if (spec.kind === "at") return new Set(spec.instants.filter((at) => at > from && at <= to)).size;
+    return this.#recurrence.count(from, to);
+  }
+
+  /** The first occurrence after an instant; null when there is none. */
+  next(after: Millis): Millis | null {
+    const { startAt, endAt } = this.policy;
+    const next = this.#recurrence.next(Math.max(after, (startAt ?? Number.NEGATIVE_INFINITY) - 1));
+    return next === null || next > (endAt ?? Number.POSITIVE_INFINITY) ? null : next;
+  }
+
+  isOccurrence(instant: Millis): boolean {
+    return this.next(instant - 1) === instant;
+  }
+
+  #steps(instant: Millis, everyMs: Millis): number {
+    return Math.max(0, Math.floor((instant - this.#anchor) / everyMs));
+  }
+}

@@ -1,0 +1,38 @@
+/** Scene: what the parts of the simulation see of each other. */
+import type { Millis } from "../../internal/base/env.ts";
+import type { Attempt } from "../../internal/pulse/executor.ts";
+import type { AttemptRecord, Attempts } from "./attempts.ts";
+import type { Dice } from "./dice.ts";
+import type { SimHost } from "./host.ts";
+import type { JobOracle } from "./job-oracle.ts";
+import type { Course, SimProcess } from "./plugins.ts";
+import type { ScheduleOracle } from "./schedule-oracle.ts";
+import type { Swarm } from "./swarm.ts";
+import type { World } from "./world.ts";
+
+export interface Scene {
+  readonly world: World;
+  readonly swarm: Swarm;
+  readonly dice: Record<"faults" | "plugins" | "client" | "people", Dice>;
+  readonly attempts: Attempts;
+  readonly jobs: JobOracle;
+  readonly schedules: ScheduleOracle;
+  /** True in the last minutes: nothing goes wrong any more. */
+  readonly calm: boolean;
+  /** The host that can be called now; null while it is down or on its way out. */
+  readonly host: SimHost | null;
+  /** Does something again and again until times are calm, `meanMs` apart on average, while there is a host; null: never. */
+  every(meanMs: Millis | null, dice: Dice, label: string, work: () => void): void;
+  /** Does something as soon as there is a host: now, mostly. */
+  whenUp(work: () => void): void;
+  /** Reads what was committed, so that the oracles know it. */
+  look(): void;
+  /** A plugin begins an attempt. */
+  attemptStarts(process: SimProcess, attempt: Attempt, dying: boolean): AttemptRecord;
+  courseOf(attempt: Attempt): Course;
+  isDeaf(attempt: Attempt): boolean;
+  /** Everything of a host is gone, its plugins too. */
+  hostDied(): void;
+  /** A host has ended in order: it holds nothing any more. */
+  hostStopped(host: SimHost, failure: string | null): void;
+}

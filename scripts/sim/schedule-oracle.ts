@@ -1,0 +1,266 @@
+/**
+ * Schedule oracle: follows every cursor and every row of the ledger through the
+ * journal. Whenever a cursor has moved, the rows must account for exactly the
+ * occurrences that the plan in force had in the span it moved over; nothing twice,
+ * nothing left out, and a job for each that fired.
+ */
+import type { Millis } from "../../internal/base/env.ts";
+import { FIRED_OUTCOMES, LATE_AFTER_MS, MISSED_AFTER_MS } from "../../internal/schedule/schedule.ts";
+import type { JobOracle } from "./job-oracle.ts";
+import type { CursorRecord, JobRecord, OccurrenceRecord, ScheduleRecord } from "./journal.ts";
+import { Plan } from "./plan.ts";
+import type { World } from "./world.ts";
+
+/** A schedule that is due and not accounted for this long after is forgotten. Promoters nap a second. */
+const OVERDUE_MS = 5_000;
+
+interface Cursor {
+  key: string;
+  row: CursorRecord;
+  /** What was promised over the span that the next move will account for; null: nothing is. */
+  inForce: Plan | null;
+  /** The last move, and what it had to account for. */
+  move: { from: Millis; to: Millis; plan: Plan | null };
+  expected: number;
+  recorded: number;
+  /** The end of the newest ledger row. */
+  lastRow: Millis;
+}
+
+export class ScheduleOracle {
+  readonly schedules = new Map<string, ScheduleRecord>();
+  readonly #plans = new Map<string, Plan>();
+  readonly #cursors = new Map<string, Cursor>();
+  /** Jobs and ledger rows of this turn that wait for each other. */
+  readonly #loose = new Map<string, string>();
+  readonly #touched = new Set<Cursor>();
+  readonly #world: World;
+  readonly #jobs: JobOracle;
+  readonly #runs = new Map<string, number>();
+  readonly #deletedByPeople = new Set<string>();
+  readonly #resumes = new Set<string>();
+  occurrences = 0;
+
+  constructor(world: World, jobs: JobOracle) {
+    this.#world = world;
+    this.#jobs = jobs;
+  }
+
+  /** Somebody asks for a resume, and may never hear an answer. */
+  resumeAsked(id: string): void {
+    this.#resumes.add(id);
+  }
+
+  /** Somebody was told that a schedule is deleted: for ever, whoever declares it. */
+  deleteAnswered(id: string): void {
+    this.#deletedByPeople.add(id);
+  }
+
+  schedule(after: ScheduleRecord): void {
+    const before = this.schedules.get(after.id);
+    this.schedules.set(after.id, after);
+    const key = `${after.id}#${after.revision}`;
+    if (!this.#plans.has(key)) this.#plans.set(key, new Plan(after));
+    if (!before) return;
+    const ended = before.state === "deleted" && after.state !== "deleted";
+    const final = after.declaredId === "" || this.#deletedByPeople.has(after.id);
+    this.#expect(!ended || !final, "promise", `schedule ${after.id} was deleted by people and came back`);
+    const resumed = before.state === "paused" && after.state === "active";
+    this.#expect(!resumed || this.#resumes.has(after.id), "promise", `${after.id} was resumed by nobody`);
+    this.#expect(after.revision >= before.revision, "I6", `the revision of ${after.id} went back`);
+    this.#expect(after.runCount >= before.runCount, "I6", `the runs of ${after.id} went back`);
+    if (after.state === before.state || after.state === "active") return;
+    for (const cursor of this.#cursorsOf(after.id)) this.#leaveActive(cursor, after);
+  }
+
+  cursor(row: CursorRecord): void {
+    const key = keyOf(row.scheduleId, row.node);
+    const schedule = this.schedules.get(row.scheduleId);
+    if (!schedule) return this.#world.violate("I5", `a cursor of ${row.scheduleId}, which was never made`);
+    const plan = this.#planOf(schedule);
+    const counts = (schedule.state === "active" || schedule.state === "paused") && isCurrent(schedule, row);
+    const known = this.#cursors.get(key);
+    const cursor = known ?? startOf(key, row);
+    if (known) this.#moved(cursor, row, plan);
+    cursor.row = row;
+    cursor.inForce = counts ? plan : null;
+    this.#cursors.set(key, cursor);
+    this.#touched.add(cursor);
+    const next = plan.next(row.accountedUntil);
+    this.#expect(row.next === null || row.next === next, "I5", `${key} says next ${row.next}; it is ${next}`);
+  }
+
+  /** A job with trigger `schedule` was made. */
+  job(job: JobRecord): void {
+    const { scheduleId, occurrence, node, id } = job;
+    const schedule = this.schedules.get(scheduleId ?? "");
+    if (!schedule || occurrence === null)
+      return this.#world.violate("I2", `job ${id} names no schedule and occurrence`);
+    const key = `${schedule.id}@${occurrence}@${node}`;
+    this.#expect(
+      schedule.state === "active",
+      "promise",
+      `${key} fired while the schedule is ${schedule.state}`,
+    );
+    this.#expect(schedule.token === job.token, "promise", `${key} runs with another payload`);
+    const { overlap } = this.#planOf(schedule).policy;
+    const others = [...this.#jobs.openOf(schedule.id, node)].filter((other) => other !== id);
+    if (overlap === "skip")
+      this.#expect(others.length === 0, "I4", `${key} fired while ${others[0]} is open`);
+    this.#pair(key, id);
+  }
+
+  occurrence(row: OccurrenceRecord): void {
+    const cursor = this.#cursors.get(keyOf(row.scheduleId, row.node));
+    const plan = this.#plans.get(`${row.scheduleId}#${row.revision}`);
+    if (!cursor || !plan)
+      return this.#world.violate("I5", `a ledger row of ${row.scheduleId} without a plan`);
+    this.occurrences += row.count;
+    const name = `${cursor.key}@${row.occurrence} (${row.outcome})`;
+    this.#expect(row.occurrence > cursor.lastRow, "I2", `${name} is accounted for a second time`);
+    this.#expect(plan.isOccurrence(row.occurrence), "I5", `${name} is no occurrence`);
+    this.#expect(plan.isOccurrence(row.lastOccurrence), "I5", `${name} ends at none`);
+    const count = plan.count(row.occurrence - 1, row.lastOccurrence);
+    this.#expect(count === row.count, "I5", `${name} counts ${row.count} of ${count}`);
+    this.#checkOutcome(row, plan, name);
+    const fired = FIRED_OUTCOMES.includes(row.outcome);
+    this.#expect(fired === (row.jobId !== null), "I2", `${name} has job ${row.jobId}`);
+    if (row.jobId !== null) this.#pair(`${row.scheduleId}@${row.occurrence}@${row.node}`, row.jobId);
+    cursor.lastRow = row.lastOccurrence;
+    cursor.recorded += row.count;
+    this.#touched.add(cursor);
+  }
+
+  /** After every event: what was committed together must fit together. */
+  checkTurn(): void {
+    for (const [key, jobId] of this.#loose)
+      this.#world.violate("I2", `occurrence ${key} and job ${jobId} were not written together`);
+    for (const cursor of this.#touched) this.#checkCursor(cursor);
+    this.#touched.clear();
+  }
+
+  /** At the end: nothing that is due waits. */
+  checkDue(): void {
+    for (const { row, key } of this.#cursors.values()) {
+      const overdue = row.dueAt !== null && row.dueAt < this.#world.wall() - OVERDUE_MS;
+      this.#expect(!overdue, "I5", `${key} was due at ${row.dueAt} and nobody came`);
+    }
+  }
+
+  #moved(cursor: Cursor, row: CursorRecord, plan: Plan): void {
+    const { accountedUntil: from, next } = cursor.row;
+    const to = row.accountedUntil;
+    this.#expect(to >= from, "I6", `${cursor.key} went back from ${from} to ${to}`);
+    const same = cursor.inForce?.timing === plan.timing;
+    if (same && next !== null && row.next !== null)
+      this.#expect(
+        row.next >= next,
+        "I6",
+        `the next run of ${cursor.key} went back from ${next} to ${row.next}`,
+      );
+    cursor.move = { from, to, plan: cursor.inForce };
+    cursor.expected += cursor.inForce?.count(from, to) ?? 0;
+  }
+
+  /** A schedule ended or is paused: from here on its plan counts differently. */
+  #leaveActive(cursor: Cursor, { state, runCount }: ScheduleRecord): void {
+    const { move } = cursor;
+    const runsMax = move.plan?.policy.runsMax ?? Number.POSITIVE_INFINITY;
+    if (state === "finished" && move.plan && runCount >= runsMax) {
+      // What comes after the last allowed run is no occurrence of it.
+      const end = Math.max(move.from, Math.min(move.to, cursor.lastRow));
+      cursor.expected -= move.plan.count(end, move.to);
+    }
+    if (state !== "paused") cursor.inForce = null;
+  }
+
+  #checkCursor({ key, row, expected, recorded, lastRow }: Cursor): void {
+    const schedule = this.schedules.get(row.scheduleId);
+    this.#expect(
+      expected === recorded,
+      "I5",
+      `the ledger of ${key} has ${recorded} occurrences up to ${row.accountedUntil}; there were ${expected}`,
+    );
+    this.#expect(lastRow <= row.accountedUntil, "I6", `${key} wrote beyond its cursor`);
+    if (!schedule) return;
+    if (schedule.state === "active" && isCurrent(schedule, row))
+      this.#expect(row.next !== null, "I5", `${key} is active and has no next run`);
+    else
+      this.#expect(
+        row.dueAt === null,
+        "I2",
+        `${key} is ${schedule.state}, ${schedule.locking} and still due`,
+      );
+  }
+
+  #checkOutcome(
+    { outcome, occurrence, decidedAt, scheduleId, count }: OccurrenceRecord,
+    plan: Plan,
+    name: string,
+  ): void {
+    const { policy } = plan;
+    const lateMs = decidedAt - occurrence;
+    const fired = FIRED_OUTCOMES.includes(outcome);
+    const paused = this.schedules.get(scheduleId)?.state === "paused";
+    this.#expect((outcome === "paused") === paused, "promise", `${name} while paused is ${paused}`);
+    if (!fired) return;
+    const runs = (this.#runs.get(scheduleId) ?? 0) + 1;
+    this.#runs.set(scheduleId, runs);
+    this.#expect(count === 1, "I2", `${name} counts ${count}`);
+    this.#expect(lateMs >= 0, "promise", `${name} fired ${-lateMs} ms early`);
+    const lateMaxMs = policy.latenessMaxMs + policy.jitterMs;
+    this.#expect(lateMs <= lateMaxMs, "promise", `${name} fired ${lateMs} ms late, ${lateMaxMs} are allowed`);
+    this.#expect(
+      policy.runsMax === null || runs <= policy.runsMax,
+      "promise",
+      `${name} is run ${runs}, one too many`,
+    );
+    if (outcome === "fired")
+      this.#expect(lateMs <= LATE_AFTER_MS + policy.jitterMs, "promise", `${name} is ${lateMs} ms late`);
+    if (outcome === "caught-up") {
+      this.#expect(policy.missed !== "skip", "promise", `${name} though what is missed is skipped`);
+      this.#expect(lateMs >= MISSED_AFTER_MS, "promise", `${name} though it is only ${lateMs} ms late`);
+    }
+  }
+
+  #pair(key: string, jobId: string): void {
+    if (this.#loose.get(key) === jobId) this.#loose.delete(key);
+    else this.#loose.set(key, jobId);
+  }
+
+  #planOf({ id, revision }: ScheduleRecord): Plan {
+    const plan = this.#plans.get(`${id}#${revision}`);
+    if (!plan) throw new Error(`the oracle has no plan of ${id}`);
+    return plan;
+  }
+
+  #cursorsOf(id: string): Cursor[] {
+    return [...this.#cursors.values()].filter(({ row }) => row.scheduleId === id);
+  }
+
+  #expect(holds: boolean, invariant: string, message: string): void {
+    if (!holds) this.#world.violate(invariant, message);
+  }
+}
+
+/** A schedule that is not node-local has left the cursors of its nodes, and the other way round. */
+function isCurrent({ locking }: ScheduleRecord, { node }: CursorRecord): boolean {
+  return (locking === "node-local") === (node !== "");
+}
+
+function keyOf(scheduleId: string, node: string): string {
+  return node === "" ? scheduleId : `${scheduleId}@${node}`;
+}
+
+function startOf(key: string, row: CursorRecord): Cursor {
+  const at = row.accountedUntil;
+  return {
+    key,
+    row,
+    inForce: null,
+    move: { from: at, to: at, plan: null },
+    expected: 0,
+    recorded: 0,
+    lastRow: at,
+  };
+}

@@ -1,0 +1,39 @@
+/** A fixed slice of the simulation for every change; the nightly run takes more seeds (main.ts). */
+import { describe, expect, test } from "bun:test";
+import { hunt } from "./main.ts";
+import { MUTANTS } from "./mutants.ts";
+import { simulate } from "./simulation.ts";
+
+const SEEDS = 20;
+const SLOW_MS = 120_000; // Far beyond what it takes: the machine may be busy.
+
+test(
+  "no promise is broken in the first seeds, and they do enough to break some",
+  () => {
+    const results = Array.from({ length: SEEDS }, (_, index) => simulate(index + 1));
+    expect(results.flatMap(({ seed, violations }) => violations.map((each) => ({ seed, ...each })))).toEqual(
+      [],
+    );
+    const total = (of: "jobs" | "attempts" | "occurrences" | "hosts") =>
+      results.reduce((sum, result) => sum + result[of], 0);
+    expect(total("attempts")).toBeGreaterThan(SEEDS * 50);
+    expect(total("occurrences")).toBeGreaterThan(SEEDS * 50);
+    expect(total("hosts")).toBeGreaterThan(SEEDS * 2);
+  },
+  SLOW_MS,
+);
+
+test("the same seed is the same world", () => {
+  const [first, again, other] = [simulate(5), simulate(5), simulate(6)];
+  expect(again.hash).toBe(first.hash);
+  expect(again.trace).toEqual(first.trace);
+  expect(other.hash).not.toBe(first.hash);
+});
+
+describe("a mutant is caught:", () => {
+  test.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))(
+    "%s",
+    (_, mutant) => expect(hunt(mutant)?.violations[0]).toBeDefined(),
+    SLOW_MS,
+  );
+});

@@ -1,0 +1,318 @@
+/**
+ * Simulation: one seed from its first event to the last check. The real core runs
+ * in a world of its own; faults come for some minutes, then times are calm, and
+ * everything that was promised must come true.
+ */
+import type { Database } from "bun:sqlite";
+import { isFinished } from "../../internal/job/job.ts";
+import type { Attempt } from "../../internal/pulse/executor.ts";
+import { type AttemptRecord, Attempts } from "./attempts.ts";
+import { Client } from "./client.ts";
+import { openWorldDatabase } from "./database.ts";
+import { Dice } from "./dice.ts";
+import { startFaults } from "./faults.ts";
+import { SimHost } from "./host.ts";
+import { JobOracle } from "./job-oracle.ts";
+import { type Change, type JobRecord, Journal } from "./journal.ts";
+import type { Mutant } from "./mutants.ts";
+import { People } from "./people.ts";
+import { type Course, drawCourse, type SimProcess, tokenOf } from "./plugins.ts";
+import type { Scene } from "./scene.ts";
+import { ScheduleOracle } from "./schedule-oracle.ts";
+import { checkStart } from "./start-oracle.ts";
+import { drawSwarm, type Swarm } from "./swarm.ts";
+import { WakeOracle } from "./wake-oracle.ts";
+import { type Violation, World } from "./world.ts";
+
+/** How a seed went. */
+export interface Result {
+  seed: number;
+  violations: readonly Violation[];
+  hash: string;
+  trace: readonly string[];
+  jobs: number;
+  attempts: number;
+  occurrences: number;
+  hosts: number;
+  /** Virtual time. */
+  ms: number;
+}
+
+const HOUR = 3_600_000;
+const JUST_NOW_MS = 10_000;
+const CALM_MS = 60_000;
+const PATIENCE_MS = 1_800_000; // After this, what is not done will never be.
+const END_MS = 45_000; // For the last host to end in order.
+
+/** Runs one seed. With a mutant something in the core is broken, and the result should say so. */
+export function simulate(
+  seed: number,
+  {
+    mutant = null,
+    onTrace = null,
+  }: { mutant?: Mutant | null; onTrace?: ((line: string) => void) | null } = {},
+): Result {
+  return new Simulation(seed, mutant, onTrace).run();
+}
+
+class Simulation implements Scene {
+  readonly world: World;
+  readonly swarm: Swarm;
+  readonly dice: Scene["dice"];
+  readonly attempts = new Attempts();
+  readonly jobs: JobOracle;
+  readonly schedules: ScheduleOracle;
+  readonly #seed: number;
+  readonly #mutant: Mutant | null;
+  readonly #db: Database;
+  readonly #journal: Journal;
+  readonly #wakes: WakeOracle;
+  #host: SimHost | null = null;
+  #hosts = 0;
+  #calm = false;
+  #ending = false;
+  #chaosEnds: number;
+  /** What goes on when a host is up again: nobody acts for days while there is none. */
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(seed: number, mutant: Mutant | null, onTrace: ((line: string) => void) | null) {
+    const dice = (stream: string) => new Dice(seed, stream);
+    this.#seed = seed;
+    this.#mutant = mutant;
+    this.dice = {
+      faults: dice("faults"),
+      plugins: dice("plugins"),
+      client: dice("client"),
+      people: dice("people"),
+    };
+    this.swarm = drawSwarm(dice("swarm"));
+    this.#chaosEnds = this.swarm.chaosMs;
+    this.world = new World(this.swarm.startAt);
+    this.world.driftBy(this.swarm.drift);
+    this.world.onTrace = onTrace;
+    this.#db = openWorldDatabase();
+    mutant?.database?.(this.#db);
+    this.#journal = new Journal(this.#db);
+    this.jobs = new JobOracle(this.world, this.attempts, (bootId) => this.#isAlive(bootId));
+    this.schedules = new ScheduleOracle(this.world, this.jobs);
+    this.#wakes = new WakeOracle(this);
+    this.world.onTurn = () => this.#turn();
+    this.world.note(JSON.stringify(this.swarm));
+  }
+
+  get calm(): boolean {
+    return this.#calm;
+  }
+
+  get host(): SimHost | null {
+    return this.#host && this.#host.alive && !this.#host.isStopping ? this.#host : null;
+  }
+
+  run(): Result {
+    this.#boot();
+    new Client(this).start();
+    new People(this).start();
+    startFaults(this, () => this.#host);
+    while (this.world.time < this.#chaosEnds && this.world.violations.length === 0)
+      this.world.runUntil(this.#chaosEnds); // A long outage moves the end.
+    this.#calmDown();
+    this.world.runUntil(this.world.time + CALM_MS);
+    const patience = this.world.time + PATIENCE_MS; // After much trouble there is much to do.
+    while (this.#stuck().length > 0 && this.world.time < patience && this.world.violations.length === 0)
+      this.world.runUntil(this.world.time + CALM_MS);
+    if (this.world.violations.length === 0) this.#checkEnd();
+    this.#ending = true;
+    this.host?.stop(null);
+    this.world.runUntil(this.world.time + END_MS);
+    if (this.#host && this.world.violations.length === 0)
+      this.world.violate("I8", "the last host did not end");
+    const { violations, hash, trace, time } = this.world;
+    this.#db.close();
+    return {
+      seed: this.#seed,
+      violations,
+      hash,
+      trace,
+      jobs: this.jobs.jobs.size,
+      attempts: this.attempts.count,
+      occurrences: this.schedules.occurrences,
+      hosts: this.#hosts,
+      ms: time,
+    };
+  }
+
+  look(): void {
+    const changes = this.#journal.take();
+    for (const { change, text } of changes) {
+      this.world.note(text);
+      this.#tell(change);
+    }
+    if (changes.length > 0) this.jobs.endBatch();
+  }
+
+  attemptStarts(process: SimProcess, attempt: Attempt, dying: boolean): AttemptRecord {
+    this.look();
+    const { job } = attempt;
+    const record: AttemptRecord = {
+      jobId: job.id,
+      fence: job.fence,
+      token: tokenOf(attempt),
+      plugin: process.plugin,
+      handler: job.handler,
+      suspect: job.suspect,
+      abortedAt: null,
+      reason: null,
+      outcome: null,
+      running: true,
+    };
+    this.world.note(`${process.plugin} starts ${job.id} (${record.token}) with fence ${job.fence}`);
+    if (this.#host) checkStart(this, this.#host, { record, process, dying });
+    this.attempts.start(record);
+    return record;
+  }
+
+  courseOf(attempt: Attempt): Course {
+    const { slowShare: slow, failShare: fail } = this.swarm;
+    const rates = this.#calm ? { slow: 0, fail: 0 } : { slow, fail };
+    const { poison } = JSON.parse(new TextDecoder().decode(attempt.job.payload)) as { poison?: boolean };
+    return drawCourse(this.dice.plugins, attempt, rates, poison === true);
+  }
+
+  isDeaf(): boolean {
+    return !this.#calm && this.dice.plugins.chance(this.swarm.deafShare);
+  }
+
+  hostDied(): void {
+    for (const record of this.attempts.running) this.attempts.end(record, null);
+  }
+
+  hostStopped({ pulse, number }: SimHost, failure: string | null): void {
+    this.look();
+    if (failure !== null) return;
+    const held = [...this.jobs.jobs.values()].filter(({ bootId }) => bootId === pulse.bootId);
+    for (const { id, token } of held)
+      this.world.violate("promise 7", `host ${number} has ended in order and still holds ${id} (${token})`);
+  }
+
+  #turn(): void {
+    this.look();
+    this.schedules.checkTurn();
+    this.jobs.checkCancels(this.#host?.frozenUntil ?? 0);
+    if (this.#calm && !this.#ending) this.#wakes.check();
+  }
+
+  #tell(change: Change): void {
+    switch (change.kind) {
+      case "job made":
+        this.jobs.made(change.row);
+        if (change.row.trigger === "schedule") this.schedules.job(change.row);
+        return;
+      case "job changed":
+        return this.jobs.changed(change.row);
+      case "job removed":
+        return this.jobs.removed(change.row.id);
+      case "schedule made":
+      case "schedule changed":
+        return this.schedules.schedule(change.row);
+      case "cursor made":
+      case "cursor changed":
+        return this.schedules.cursor(change.row);
+      case "occurrence made":
+        return this.schedules.occurrence(change.row);
+      default:
+        this.world.violate("I3", `${change.kind}: ${JSON.stringify(change.row)}`);
+    }
+  }
+
+  #boot(): void {
+    this.#hosts += 1;
+    this.world.note(`host ${this.#hosts} starts`);
+    this.#checkTokens();
+    this.#host = new SimHost({
+      scene: this,
+      db: this.#db,
+      jobsMax: this.swarm.jobsMax,
+      mutant: this.#mutant,
+      number: this.#hosts,
+      seed: this.#seed,
+      onEnd: (host) => this.#ended(host),
+    });
+    for (const work of this.#waiting.splice(0)) work();
+  }
+
+  #ended(host: SimHost): void {
+    this.look();
+    if (this.#host !== host) return;
+    this.#host = null;
+    if (this.#ending) return;
+    this.world.later(this.#outage(), "boot", () => this.#boot());
+  }
+
+  #outage(): number {
+    const { faults } = this.dice;
+    if (this.#calm || !faults.chance(this.swarm.longOutages)) return faults.between(50, 5_000);
+    const ms = faults.pick([2 * 60_000, HOUR, 26 * HOUR, 72 * HOUR]) + faults.between(0, 60_000);
+    this.#chaosEnds += ms;
+    return ms;
+  }
+
+  /** What was acknowledged must be in the database itself, whatever the journal says. */
+  #checkTokens(): void {
+    const sql =
+      "SELECT json_extract(CAST(payload AS TEXT), '$.token') AS token FROM job WHERE trigger = 'enqueue'";
+    const rows = this.#db.query<{ token: string }, []>(sql).all();
+    this.jobs.checkPromised(new Set(rows.map(({ token }) => token)));
+  }
+
+  every(meanMs: number | null, dice: Dice, label: string, work: () => void): void {
+    if (meanMs === null) return;
+    const next = () => void this.world.later(dice.wait(meanMs), label, again);
+    const again = () => {
+      if (this.#calm) return;
+      if (!this.#host) return this.whenUp(next);
+      work();
+      next();
+    };
+    next();
+  }
+
+  whenUp(work: () => void): void {
+    if (this.#host) work();
+    else this.#waiting.push(work);
+  }
+
+  /** From here on nothing goes wrong, and the clock is right. */
+  #calmDown(): void {
+    if (this.world.violations.length > 0) return;
+    this.world.note("times are calm");
+    this.#calm = true;
+    this.world.driftBy(0);
+    this.world.wallOffset = this.swarm.startAt;
+    for (const process of this.#host?.plugins.processes ?? []) if (process.disowns) process.die("crashed");
+  }
+
+  #checkEnd(): void {
+    this.look();
+    this.#checkTokens();
+    this.schedules.checkDue();
+    for (const { id, token, lane, state } of this.#stuck()) {
+      const since = (this.world.time - (this.jobs.changedAt.get(id) ?? 0)) / 1_000;
+      this.world.violate("I1", `${id} (${token}, ${lane}) has been ${state} for ${since} s`);
+    }
+  }
+
+  /** Jobs that are open without a reason: their handler is there, their time has come, and not just now. */
+  #stuck(): JobRecord[] {
+    const { time } = this.world;
+    return [...this.jobs.jobs.values()].filter((job) => {
+      if (isFinished(job.state) || time - (this.jobs.changedAt.get(job.id) ?? 0) < JUST_NOW_MS) return false;
+      if (job.state === "scheduled" || job.state === "retrying")
+        return job.runAt < this.world.wall() - JUST_NOW_MS;
+      return job.state !== "queued" || this.#host?.pulse.registry.lane(job.lane) !== undefined;
+    });
+  }
+
+  #isAlive(bootId: string): boolean {
+    return this.#host !== null && this.#host.alive && this.#host.pulse.bootId === bootId;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Swarm: what goes wrong in one seed, and how often. Each seed draws its own rates
+ * and leaves some faults out altogether, because faults that always come together
+ * hide each other.
+ */
+import type { Millis } from "../../internal/base/env.ts";
+import type { Dice } from "./dice.ts";
+
+/** Null where something never happens in a seed; `Ms` is the mean time between two. */
+export interface Swarm {
+  /** The wall clock at the start. */
+  startAt: Millis;
+  chaosMs: Millis;
+  killMs: Millis | null;
+  stopMs: Millis | null;
+  freezeMs: Millis | null;
+  clockStepMs: Millis | null;
+  drift: number;
+  /** Share of statements before which the host is killed. */
+  killInside: number;
+  /** Share of commits after which the host is killed, before anybody is answered. */
+  killAfterCommit: number;
+  /** Share of statements that fail. */
+  throwInside: number;
+  enqueueMs: Millis;
+  cancelMs: Millis | null;
+  peopleMs: Millis;
+  declareMs: Millis | null;
+  ghostMs: Millis | null;
+  /** Plugins: how they behave. */
+  crashMs: Millis | null;
+  disownMs: Millis | null;
+  slowShare: number;
+  failShare: number;
+  poisonShare: number;
+  deafShare: number;
+  uniqueShare: number;
+  schedules: number;
+  /** Share of reboots that come after hours or days. */
+  longOutages: number;
+  jobsMax: number;
+}
+
+/** Starts shortly before something odd on the calendar, and one ordinary day. */
+const STARTS: readonly [string, ...string[]] = [
+  "2026-06-10T12:00:00Z",
+  "2026-03-08T06:56:00Z", // New York loses the hour from 2.
+  "2026-11-01T05:26:00Z", // New York has the hour from 1 twice.
+  "2026-03-29T00:57:00Z", // Europe loses the hour from 2.
+  "2026-10-25T00:27:00Z",
+  "2026-10-03T15:26:00Z", // Lord Howe loses half an hour.
+  "2026-04-04T14:56:00Z",
+  "2028-02-28T23:56:00Z", // Into the 29th of February.
+  "2026-12-31T23:56:00Z",
+];
+
+const SECOND = 1_000;
+
+/** Draws what goes wrong. */
+export function drawSwarm(dice: Dice): Swarm {
+  const maybe = (share: number, low: Millis, high: Millis) =>
+    dice.chance(share) ? dice.between(low, high) : null;
+  const rarely = (share: number, ...odds: [number, ...number[]]) =>
+    dice.chance(share) ? 1 / dice.pick(odds) : 0;
+  return {
+    startAt: Date.parse(dice.pick(STARTS)) + dice.between(0, 60_000),
+    chaosMs: dice.between(60, 200) * SECOND,
+    killMs: maybe(0.7, 10_000, 90_000),
+    stopMs: maybe(0.5, 30_000, 180_000),
+    freezeMs: maybe(0.4, 40_000, 240_000),
+    clockStepMs: maybe(0.4, 30_000, 240_000),
+    drift: dice.chance(0.3) ? dice.between(-20, 20) / 10_000 : 0,
+    killInside: rarely(0.5, 300, 1_000, 3_000),
+    killAfterCommit: rarely(0.5, 50, 200, 800),
+    throwInside: rarely(0.5, 30, 150, 1_000),
+    enqueueMs: dice.pick([300, 700, 2_000]),
+    cancelMs: maybe(0.7, 500, 10_000),
+    peopleMs: dice.pick([2_000, 8_000, 30_000]),
+    declareMs: maybe(0.5, 5_000, 40_000),
+    ghostMs: maybe(0.7, 500, 5_000),
+    crashMs: maybe(0.7, 2_000, 60_000),
+    disownMs: maybe(0.3, 20_000, 90_000),
+    slowShare: dice.pick([0, 0.1, 0.5]),
+    failShare: dice.pick([0, 0.1, 0.4]),
+    poisonShare: dice.pick([0, 0, 0.02]),
+    deafShare: dice.pick([0, 0.05, 0.2]),
+    uniqueShare: dice.pick([0, 0.2]),
+    schedules: dice.between(2, 8),
+    longOutages: dice.pick([0, 0, 0.1, 0.3]),
+    jobsMax: dice.pick([3, 16, 256]),
+  };
+}

@@ -3,10 +3,10 @@
  * A boot whose lease was taken from it must not go on: it says so by throwing.
  */
 import { type Env, sleep } from "../base/env.ts";
-import { messageOf } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { JobStore, NodeStore } from "../store/store.ts";
+import { Trouble } from "./trouble.ts";
 
 export interface CaretakerOptions {
   env: Env;
@@ -25,9 +25,11 @@ const RENEW_MS = 3_000; // Three chances within a lease.
 export class Caretaker implements Service {
   readonly name = "caretaker";
   readonly #options: CaretakerOptions;
+  readonly #trouble: Trouble;
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
+    this.#trouble = new Trouble(options.log);
   }
 
   async run({ stop }: StopSignals): Promise<void> {
@@ -45,12 +47,13 @@ export class Caretaker implements Service {
     try {
       alive = await nodes.renew({ bootId, nodeId, version, leaseMs: LEASE_MS });
       const recovered = await jobs.recover(bootId);
+      this.#trouble.over("the lease is renewed again");
       if (recovered.ids.length > 0) {
         log.warn("jobs of a host that died are queued again", { count: recovered.ids.length });
         onJobs(recovered.lanes);
       }
     } catch (error) {
-      log.error("the lease could not be renewed", { error: messageOf(error) });
+      this.#trouble.failed("the lease could not be renewed; trying again", error);
     }
     if (!alive) throw new Error("This node's lease was taken by another one: it stopped for too long.");
   }

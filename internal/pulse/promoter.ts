@@ -1,9 +1,9 @@
 /** Promoter: moves jobs whose time has come (scheduled for later, waiting for a retry) into the queue. */
 import { type Env, type Millis, sleep } from "../base/env.ts";
-import { messageOf } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { JobStore } from "../store/store.ts";
+import { Trouble } from "./trouble.ts";
 
 export interface PromoterOptions {
   env: Env;
@@ -18,10 +18,12 @@ const JOBS_PER_STEP = 1_000; // One transaction of a few milliseconds.
 export class Promoter implements Service {
   readonly name = "promoter";
   readonly #options: PromoterOptions;
+  readonly #trouble: Trouble;
   #wake = new AbortController();
 
   constructor(options: PromoterOptions) {
     this.#options = options;
+    this.#trouble = new Trouble(options.log);
   }
 
   /** Says that a job may be due earlier than was known. */
@@ -40,13 +42,14 @@ export class Promoter implements Service {
   }
 
   async #step(): Promise<Millis | null> {
-    const { log, jobs, onJobs } = this.#options;
+    const { jobs, onJobs } = this.#options;
     try {
       const promoted = await jobs.promote(JOBS_PER_STEP);
+      this.#trouble.over("due jobs are queued again");
       if (promoted.count > 0) onJobs(promoted.lanes);
       return promoted.nextDueAt;
     } catch (error) {
-      log.error("due jobs could not be queued; trying again", { error: messageOf(error) });
+      this.#trouble.failed("due jobs could not be queued; trying again", error);
       return null;
     }
   }

@@ -4,10 +4,10 @@
  * can sleep. What is due becomes ledger rows and jobs in one transaction each.
  */
 import { type Env, type Millis, sleep } from "../base/env.ts";
-import { messageOf } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { ScheduleStore } from "../store/store.ts";
+import { Trouble } from "./trouble.ts";
 
 export interface TickerOptions {
   env: Env;
@@ -26,10 +26,12 @@ const TROUBLE_PAUSE_MS = 1_000;
 export class Ticker implements Service {
   readonly name = "ticker";
   readonly #options: TickerOptions;
+  readonly #trouble: Trouble;
   #wake = new AbortController();
 
   constructor(options: TickerOptions) {
     this.#options = options;
+    this.#trouble = new Trouble(options.log);
   }
 
   /** Says that a schedule was made or changed: something may be due earlier. */
@@ -53,6 +55,7 @@ export class Ticker implements Service {
     const { env, log, schedules, nodeId, onJobs } = this.#options;
     try {
       const fired = await schedules.fire({ nodeId, limit: SCHEDULES_PER_STEP });
+      this.#trouble.over("due schedules are recorded again");
       if (fired.jobs.length > 0) onJobs(new Set(fired.jobs.map(({ lane }) => lane)));
       for (const { scheduleId, message } of fired.broken) {
         log.error("a schedule could not be evaluated; trying again in a minute", {
@@ -62,7 +65,7 @@ export class Ticker implements Service {
       }
       return fired.nextDueAt;
     } catch (error) {
-      log.error("due schedules could not be recorded; trying again", { error: messageOf(error) });
+      this.#trouble.failed("due schedules could not be recorded; trying again", error);
       return env.now() + TROUBLE_PAUSE_MS;
     }
   }

@@ -18,6 +18,7 @@ import { guardResult, RunningAttempt } from "./attempt.ts";
 import type { JobLogLine } from "./executor.ts";
 import { type Lane, laneOf, type Registry } from "./registry.ts";
 import { Slots } from "./slots.ts";
+import { Trouble } from "./trouble.ts";
 
 export interface WorkerOptions {
   env: Env;
@@ -50,7 +51,7 @@ export class Worker implements Service {
   #wake = new AbortController();
   #stopping = false;
   #aborting = false;
-  #failuresInRow = 0;
+  readonly #writing: Trouble;
   #polledAt: Millis;
   #deadlineTimer: { at: Millis; cancel: Cancel } | null = null;
   /** Cancelled while a claim was on its way that may bring them. */
@@ -60,6 +61,7 @@ export class Worker implements Service {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#slots = new Slots(options.jobsMax);
+    this.#writing = new Trouble(options.log);
     this.#polledAt = options.env.mono();
   }
 
@@ -111,7 +113,7 @@ export class Worker implements Service {
 
   /** Settles and claims once. True when there was anything to do. */
   async #round(): Promise<boolean> {
-    const { jobs, bootId, log, env } = this.#options;
+    const { jobs, bootId } = this.#options;
     const settlements = this.#settlements;
     this.#settlements = [];
     this.#poll();
@@ -134,12 +136,15 @@ export class Worker implements Service {
     this.#cancelledEarly.clear();
     // One may have been written without the other: only what failed is done again.
     const failed = [settled, claimed].find((write) => write.status === "rejected");
-    this.#failuresInRow = failed ? this.#failuresInRow + 1 : 0;
-    if (!failed) return true;
-    log.error("jobs could not be settled or claimed; trying again", { error: messageOf(failed.reason) });
-    if (this.#aborting && this.#failuresInRow >= LAST_TRIES_MAX) this.#giveUp();
-    else await sleep(env, TROUBLE_PAUSE_MS);
+    if (failed) await this.#trouble(failed.reason);
+    else this.#writing.over("jobs are settled and claimed again");
     return true;
+  }
+
+  async #trouble(error: unknown): Promise<void> {
+    const times = this.#writing.failed("jobs could not be settled or claimed; trying again", error);
+    if (this.#aborting && times >= LAST_TRIES_MAX) this.#giveUp();
+    else await sleep(this.#options.env, TROUBLE_PAUSE_MS);
   }
 
   /** A disk that stays full must not keep the host from ending. */

@@ -125,6 +125,12 @@ function storeFault(error: unknown): unknown {
       cause: error,
     });
   }
+  if (code.startsWith("SQLITE_BUSY")) {
+    return new Fault("unreachable", "The database is locked by another program: nothing was written.", {
+      hint: "A SQLite shell or a backup tool may have it open; qntx goes on by itself.",
+      cause: error,
+    });
+  }
   if (code.startsWith("SQLITE_READONLY") || code.startsWith("SQLITE_IOERR")) {
     return new Fault("failed", `The database could not be written: ${messageOf(error)}.`, { cause: error });
   }

@@ -55,8 +55,11 @@ function remoteClient(server: string, { vars }: World): Client {
 }
 
 async function openOwnStore(env: Env, { home }: Config): Promise<OpenedStore | null> {
-  const { openStore } = await import("../../internal/store/open.ts");
-  return openStore(env, home);
+  const [{ openStore }, { silentLog }] = await Promise.all([
+    import("../../internal/store/open.ts"),
+    import("../../internal/base/log.ts"),
+  ]);
+  return openStore(env, home, { check: "after-a-crash", log: silentLog });
 }
 
 function busy(home: string): Fault {

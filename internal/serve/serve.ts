@@ -68,7 +68,8 @@ export async function serve(options: ServeOptions): Promise<void> {
 async function openPatiently({ env, log, config, signals }: ServeOptions): Promise<OpenedStore | null> {
   const { home } = config;
   const until = env.mono() + LOCK_PATIENCE_MS;
-  for (let opened = openStore(env, home, log); ; opened = openStore(env, home, log)) {
+  const open = () => openStore(env, home, { check: "always", log });
+  for (let opened = open(); ; opened = open()) {
     if (opened || signals.quit.aborted || env.mono() >= until) return opened;
     if (await hostAnswers(env, socketPath(home))) return null;
     log.debug("the data folder is in use; waiting for it", { home });

@@ -5,7 +5,7 @@ import type { Env } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import { type HostLock, takeHostLock } from "./lock.ts";
-import { openDatabase } from "./sqlite/open.ts";
+import { type CheckWhen, openDatabase } from "./sqlite/open.ts";
 import { SqliteStore } from "./sqlite/store.ts";
 import type { Store } from "./store.ts";
 
@@ -15,14 +15,18 @@ export interface OpenedStore {
 }
 
 /** Opens the store and takes the host's lock. Null when another process has the lock; throws a Fault when it cannot be opened. `log` hears of what cannot be answered to anybody. */
-export function openStore(env: Env, home: string, log?: Log): OpenedStore | null {
+export function openStore(
+  env: Env,
+  home: string,
+  { check, log }: { check: CheckWhen; log: Log },
+): OpenedStore | null {
   makeHome(home);
   const lock = takeHostLock(home);
   if (!lock) return null;
   try {
-    const db = openDatabase(join(home, "qntx.db"));
+    const db = openDatabase(join(home, "qntx.db"), check);
     const tzdata = process.versions["tz"] ?? process.versions["icu"] ?? "unknown";
-    const store = new SqliteStore(env, { db, logPath: join(home, "logs.db"), tzdata, ...(log && { log }) });
+    const store = new SqliteStore(env, { db, logPath: join(home, "logs.db"), tzdata, log });
     return { lock, store };
   } catch (error) {
     lock.release();

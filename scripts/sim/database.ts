@@ -45,7 +45,7 @@ export interface Sabotage {
 
 /** Opens an empty database, through the same door as production. */
 export function openWorldDatabase(): Database {
-  return openDatabase(":memory:");
+  return openDatabase(":memory:", "after-a-crash");
 }
 
 /** The database for one host. Its `close` closes nothing. */

@@ -14,7 +14,7 @@ import { SqliteStore } from "./store.ts";
 async function openSqlite() {
   const home = mkdtempSync(join(tmpdir(), "qntx-store-"));
   const env = new FakeEnv();
-  const db = openDatabase(join(home, "qntx.db"));
+  const db = openDatabase(join(home, "qntx.db"), "always");
   const store = new SqliteStore(env, {
     db,
     logPath: join(home, "logs.db"),

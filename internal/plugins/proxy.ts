@@ -10,7 +10,7 @@ import type { Outcome } from "../job/outcome.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Attempt, Executor, JobLogLine } from "../pulse/executor.ts";
 import type { Connection } from "./connection.ts";
-import { cancelReason, endingOfCancel } from "./endings.ts";
+import { endingOfCancel } from "./endings.ts";
 import { StreamWire } from "./stream-wire.ts";
 import { UnaryWire } from "./unary-wire.ts";
 import type { Width } from "./width.ts";
@@ -34,7 +34,6 @@ export interface ProxyOptions {
 interface Held {
   attempt: Attempt;
   resolve(outcome: Outcome): void;
-  onAbort(): void;
 }
 
 export class PluginProxy implements Executor {
@@ -95,14 +94,13 @@ export class PluginProxy implements Executor {
 
   execute(attempt: Attempt): Promise<Outcome> {
     const wire = this.#wire;
-    const { signal, timeoutMs } = attempt;
-    if (signal.aborted) return Promise.resolve(endingOfCancel(cancelReason(signal), timeoutMs));
+    if (attempt.cancelled !== null)
+      return Promise.resolve(endingOfCancel(attempt.cancelled, attempt.timeoutMs));
     if (!wire) return Promise.resolve({ kind: "returned" }); // Claimed in the moment in which the process went.
     this.#settle(attempt.job.id, { kind: "lost", alone: false, message: "A newer attempt took its place." });
     return new Promise((resolve) => {
-      const onAbort = () => wire.cancel(attempt, cancelReason(signal));
-      this.#held.set(attempt.job.id, { attempt, resolve, onAbort });
-      signal.addEventListener("abort", onAbort, { once: true });
+      this.#held.set(attempt.job.id, { attempt, resolve });
+      attempt.onCancel = (reason) => wire.cancel(attempt, reason);
       wire.start(attempt);
     });
   }
@@ -131,8 +129,8 @@ export class PluginProxy implements Executor {
     this.#wire = null;
     const alone = cause === "crashed" && this.#held.size === 1;
     for (const [id, { attempt }] of this.#held) {
-      if (attempt.signal.aborted) {
-        this.#settle(id, endingOfCancel(cancelReason(attempt.signal), attempt.timeoutMs));
+      if (attempt.cancelled !== null) {
+        this.#settle(id, endingOfCancel(attempt.cancelled, attempt.timeoutMs));
       } else {
         this.#settle(id, cause === "stopped" ? { kind: "returned" } : { kind: "lost", alone, message });
       }
@@ -151,9 +149,9 @@ export class PluginProxy implements Executor {
   #ended(key: AttemptKey, outcome: Outcome): void {
     const held = this.#find(key);
     if (!held) return;
-    const { signal, timeoutMs } = held.attempt;
+    const { cancelled, timeoutMs } = held.attempt;
     // A handler that obeys its signal by returning early has not completed its job.
-    if (signal.aborted) this.#settle(key.jobId, endingOfCancel(cancelReason(signal), timeoutMs));
+    if (cancelled !== null) this.#settle(key.jobId, endingOfCancel(cancelled, timeoutMs));
     else this.#settle(key.jobId, this.#interrupted ? { kind: "returned" } : outcome);
   }
 
@@ -177,7 +175,7 @@ export class PluginProxy implements Executor {
     const held = this.#held.get(jobId);
     if (!held) return;
     this.#held.delete(jobId);
-    held.attempt.signal.removeEventListener("abort", held.onAbort);
+    held.attempt.onCancel = null;
     held.resolve(outcome);
     if (this.#held.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }

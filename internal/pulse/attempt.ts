@@ -26,7 +26,8 @@ export class RunningAttempt implements Attempt {
   readonly job: Job;
   readonly lane: Lane;
   readonly timeoutMs: Millis;
-  readonly #controller = new AbortController();
+  onCancel: ((reason: CancelReason) => void) | null = null;
+  #controller: AbortController | null = null;
   readonly #options: AttemptOptions;
   #reason: CancelReason | null = null;
   #deadline: Millis;
@@ -40,7 +41,15 @@ export class RunningAttempt implements Attempt {
     this.#deadline = options.startedAt + options.timeoutMs;
   }
 
+  get cancelled(): CancelReason | null {
+    return this.#reason;
+  }
+
   get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#reason !== null) this.#controller.abort(this.#reason);
+    }
     return this.#controller.signal;
   }
 
@@ -62,7 +71,8 @@ export class RunningAttempt implements Attempt {
     if (this.#reason !== null || this.#ended) return;
     this.#reason = reason;
     this.#deadline = mono + CANCEL_GRACE_MS;
-    this.#controller.abort(reason);
+    this.#controller?.abort(reason);
+    this.onCancel?.(reason);
   }
 
   /** Looks at the deadline: a timeout first cancels; a grace that ran out gives the outcome that Pulse decides. */

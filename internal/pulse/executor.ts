@@ -25,7 +25,11 @@ export interface Attempt {
   readonly job: Job;
   /** How long it may take. Pulse enforces it; the plugin is told. */
   readonly timeoutMs: Millis;
-  /** Aborted when the attempt should end; the reason is a CancelReason. */
+  /** Why the attempt should end; null while it may go on. */
+  readonly cancelled: CancelReason | null;
+  /** Called when the attempt should end. Set by its executor. */
+  onCancel: ((reason: CancelReason) => void) | null;
+  /** The same as a signal, made when it is asked for: most attempts end by themselves, and there are many. */
   readonly signal: AbortSignal;
   progress(progress: JobProgress): void;
   log(lines: readonly JobLogLine[]): void;

@@ -216,10 +216,19 @@ const DECLARED = `${SHOWN}
      AND s.owner_name = $ownerName
      AND s.declared_id <> ''`;
 
+// Rows do not overlap: of each node, only the last one before `from` may reach into the span.
 const LEDGER = `
   SELECT *
     FROM occurrence
    WHERE schedule_id = $id
+     AND occurrence >= MAX($afterOccurrence, COALESCE((
+           SELECT MIN((SELECT MAX(o.occurrence)
+                         FROM occurrence o
+                        WHERE o.schedule_id = $id
+                          AND o.occurrence <= $from
+                          AND o.node = c.node))
+             FROM schedule_cursor c
+            WHERE c.schedule_id = $id), $from))
      AND last_occurrence >= $from
      AND occurrence < $to
      AND (occurrence, node) > ($afterOccurrence, $afterNode)

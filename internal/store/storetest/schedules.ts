@@ -540,6 +540,26 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       expect((await at.store.schedules.upcoming(2)).map(({ id }) => id)).toEqual([at10.id, at30.id]);
     });
 
+    test("a span of the ledger begins with the range that reaches into it, and pages miss nothing", async () => {
+      const start = at.env.now();
+      const { id } = await create({ policy: policy({ overlap: "allow" }) });
+      await at.env.advance(HOUR);
+      await fire();
+      await at.env.advance(MINUTE);
+      await fire();
+      const offsets = async (range: { from?: number; to?: number }, cursor?: string) => {
+        const page = await at.store.schedules.ledger(id, range, { limit: 1, cursor });
+        const rest: number[] = page.cursor === null ? [] : await offsets(range, page.cursor);
+        return [...page.items.map(({ occurrence }) => (occurrence - start) / MINUTE), ...rest];
+      };
+      expect(await offsets({})).toEqual([1, 60, 61]);
+      expect(await offsets({ from: start + 30 * MINUTE })).toEqual([1, 60, 61]);
+      expect(await offsets({ from: start + 60 * MINUTE })).toEqual([60, 61]);
+      expect(await offsets({ from: start + 30 * MINUTE, to: start + 60 * MINUTE })).toEqual([1]);
+      expect(await offsets({ from: start + 62 * MINUTE })).toEqual([]);
+      expect(await offsets({ to: start })).toEqual([]);
+    });
+
     test.each(["", "x", "12", "@", "1e3@", "0x10@"])("a ledger has no cursor %p", async (cursor) => {
       const { id } = await create();
       await expect(at.store.schedules.ledger(id, {}, { cursor })).rejects.toThrow("is not a cursor");

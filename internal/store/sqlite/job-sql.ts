@@ -9,7 +9,7 @@ export class JobSql {
   readonly insert: Statement<unknown, [Values]>;
   readonly existing: Statement<{ id: string; state: JobState }, [Values]>;
   readonly get: Statement<JobRow, [Values]>;
-  readonly find: Statement<{ id: string }, [Values]>;
+  readonly find: Statement<{ last: string | null; found: string }, [Values]>;
   readonly claim: Statement<JobRow, [Values]>;
   readonly finish: Statement<unknown, [Values]>;
   readonly giveBack: Statement<unknown, [Values]>;
@@ -64,13 +64,16 @@ const EXISTING = `
           AND unique_key IS NOT NULL AND finished_at IS NULL)
    LIMIT 1`;
 
-// A scan of the id index: for people who type the end of an id, not for programs.
+// A stretch of the id index, and where it ended: for people who type the end of an id, not for programs.
 const FIND = `
-  SELECT id
-    FROM job
-   WHERE substr(id, -length($part)) = $part
-      OR substr(id, 1, length($part)) = $part
-   LIMIT $limit`;
+  SELECT MAX(id) AS last,
+         json_group_array(id) FILTER (WHERE substr(id, -length($part)) = $part
+                                         OR substr(id, 1, length($part)) = $part) AS found
+    FROM (SELECT id
+            FROM job
+           WHERE id > $after
+           ORDER BY id
+           LIMIT $rows)`;
 
 const CLAIM = `
   UPDATE job

@@ -30,6 +30,7 @@ import { JOB_LIST_SQL, JobSql } from "./job-sql.ts";
 import { pageOf, readPage } from "./page.ts";
 
 const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
+const FIND_ROWS = 50_000; // Some milliseconds; then others have their turn.
 const PAGE_BYTES_MAX = 16_777_216; // Payloads and results: a page of a thousand large ones would be a gigabyte.
 
 export class SqliteJobs implements JobStore {
@@ -103,7 +104,14 @@ export class SqliteJobs implements JobStore {
   }
 
   async find(part: string, limit: number): Promise<string[]> {
-    return this.#sql.find.all({ part, limit }).map(({ id }) => id);
+    const ids: string[] = [];
+    for (let after: string | null = ""; after !== null && ids.length < limit;) {
+      const row = this.#sql.find.get({ part, after, rows: FIND_ROWS });
+      ids.push(...(JSON.parse(row?.found ?? "[]") as string[]));
+      after = row?.last ?? null;
+      await new Promise<void>((resolve) => this.#env.soon(resolve));
+    }
+    return ids.slice(0, limit);
   }
 
   async list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {

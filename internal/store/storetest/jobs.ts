@@ -304,6 +304,16 @@ export function jobSuite(engine: string, open: OpenStore): void {
       await expect(at.store.audit.list({ cursor })).rejects.toThrow("is not a cursor");
     });
 
+    test("ids are found by their end or their beginning, and no more than asked for", async () => {
+      const ids = ["abc-1", "abc-2", "x-abc", "xyz"];
+      await at.store.jobs.enqueue(ids.map((id) => newJob(at.env, { id })));
+      expect((await at.store.jobs.find("abc", 10)).toSorted()).toEqual(["abc-1", "abc-2", "x-abc"]);
+      expect(await at.store.jobs.find("abc", 2)).toHaveLength(2);
+      expect(await at.store.jobs.find("xyz", 2)).toEqual(["xyz"]);
+      expect(await at.store.jobs.find("bc", 2)).toEqual(["x-abc"]);
+      expect(await at.store.jobs.find("longer than any of them", 2)).toEqual([]);
+    });
+
     test("a page of large jobs ends early, and none is missed", async () => {
       const payload = new Uint8Array(5_000_000);
       await at.store.jobs.enqueue(Array.from({ length: 6 }, () => newJob(at.env, { payload })));

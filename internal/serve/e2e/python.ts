@@ -32,5 +32,7 @@ export function writeStranger(place: Place, name: string, program = `${name}.py`
 /** Puts a file of testdata into the data folder as a plugin of that name. */
 export function writePlugin(place: Place, file: string, name = file): void {
   mkdirSync(join(place.home, "plugins"), { recursive: true });
-  cpSync(join(TESTDATA, file), join(place.home, "plugins", name));
+  const path = join(place.home, "plugins", name);
+  cpSync(join(TESTDATA, file), path);
+  chmodSync(path, 0o644); // A clone may be writable by the group, and is then refused.
 }

@@ -376,7 +376,11 @@ describe("ending a job early", () => {
 
   test("a script may finish its work instead", async () => {
     await using world = await World.start();
-    const code = `console.log("up"); export default (job) => new Promise((yes) => job.signal.addEventListener("abort", () => yes("tidied: " + job.signal.reason.reason)))`;
+    // It says that it is up when it listens, and not before: what comes earlier would find nobody.
+    const code = `export default (job) => new Promise((yes) => {
+      job.signal.addEventListener("abort", () => yes("tidied: " + job.signal.reason.reason));
+      console.log("up");
+    })`;
     const ended = await world.run("script.run", { code }, (_, job) => job.abort("shutdown"));
     expect([ended.success, ended.result]).toEqual([true, "tidied: shutdown"]);
   });

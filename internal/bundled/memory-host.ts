@@ -42,7 +42,7 @@ export class MemoryAttestations implements Attestations {
 
   async query(filter: AttestationFilter): Promise<Attestation[]> {
     this.queries += 1;
-    const found = this.rows.filter((row) => matches(row, filter)).reverse();
+    const found = this.rows.filter((row) => matches(row, filter)).toReversed();
     return found.slice(0, filter.limit ?? found.length);
   }
 

@@ -30,13 +30,12 @@ export class SqliteAudit implements AuditStore {
   async list(page: PageRequest): Promise<Page<AuditEntry>> {
     const { limit, before } = readPage(page);
     const rows = this.#list.all({ before, limit: limit + 1 });
-    return pageOf(
-      rows,
-      limit,
-      ({ seq: _, ...row }) => ({ ...row, allowed: row.allowed === 1 }),
-      (row) => String(row.seq),
-    );
+    return pageOf(rows, limit, readEntry, (row) => String(row.seq));
   }
+}
+
+function readEntry({ id, at, principal, operation, subject, allowed, detail }: AuditRow): AuditEntry {
+  return { id, at, principal, operation, subject, allowed: allowed === 1, detail };
 }
 
 const INSERT = `

@@ -1,5 +1,14 @@
 /** Harness for tests: plugins of a folder of their own, run as the host runs them, and ended at the end of the test. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { realEnv } from "../../base/env.ts";
@@ -81,7 +90,7 @@ export class Harness implements AsyncDisposable {
       registry: this.registry,
       enabled: options.enabled,
       find: {
-        paths: [this.folder, ...(options.paths ?? [])],
+        paths: [this.folder, ...(options.paths ?? []).map((path, index) => this.#copy(path, index))],
         bundled: [],
         sections: options.sections ?? {},
         self: SELF,
@@ -164,6 +173,16 @@ export class Harness implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
     this.#temp[Symbol.dispose]();
+  }
+
+  /** A clone may be writable by its group, and a plugin that others can change is refused. */
+  #copy(from: string, index: number): string {
+    const folder = join(this.#temp.path, `paths-${index}`);
+    cpSync(from, folder, { recursive: true });
+    for (const name of ["", ...readdirSync(folder, { recursive: true, encoding: "utf8" })]) {
+      chmodSync(join(folder, name), statSync(join(folder, name)).mode & ~0o022);
+    }
+    return folder;
   }
 
   #issue(plugin: string): string {

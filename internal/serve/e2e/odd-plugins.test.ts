@@ -4,10 +4,8 @@
  * serve one connection and one call at a time, and modules of QNTX's own runtime.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync } from "node:fs";
-import { join } from "node:path";
 import { type JobShown, Place } from "./host.ts";
-import { PYTHON_PATH, TESTDATA, writePlugin, writeStranger } from "./python.ts";
+import { PYTHON_PATH, writePlugin, writeStranger } from "./python.ts";
 
 setDefaultTimeout(60_000);
 
@@ -20,7 +18,7 @@ beforeAll(async () => {
     `[plugin]\nenabled = ${enabled}\nbundled = false\n[weather]\nplaces = ["Ulm"]\ndepth = 3\n`,
   );
   for (const name of ODD) writeStranger(place, name, "odd.py");
-  cpSync(join(TESTDATA, "weather"), join(place.home, "plugins", "weather"), { recursive: true });
+  writePlugin(place, "weather");
   writePlugin(place, "tides.ts");
   await place.start({ vars: { PATH: PYTHON_PATH } });
   await place.working();

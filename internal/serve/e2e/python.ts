@@ -2,8 +2,8 @@
  * Python as others use it: stubs made by stock protoc from the .proto files
  * alone, and programs that are started as a plugin's author would start them.
  */
-import { chmodSync, cpSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, cpSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Place } from "./host.ts";
 
 const PROTO = join(import.meta.dir, "../../../proto");
@@ -29,10 +29,16 @@ export function writeStranger(place: Place, name: string, program = `${name}.py`
   chmodSync(join(folder, name), 0o755);
 }
 
-/** Puts a file of testdata into the data folder as a plugin of that name. */
+/**
+ * Puts a file or a folder of testdata into the data folder as a plugin of that name.
+ * A clone may be writable by its group, and a plugin that others can change is refused.
+ */
 export function writePlugin(place: Place, file: string, name = file): void {
-  mkdirSync(join(place.home, "plugins"), { recursive: true });
   const path = join(place.home, "plugins", name);
-  cpSync(join(TESTDATA, file), path);
-  chmodSync(path, 0o644); // A clone may be writable by the group, and is then refused.
+  mkdirSync(dirname(path), { recursive: true });
+  cpSync(join(TESTDATA, file), path, { recursive: true });
+  const inside = statSync(path).isDirectory() ? readdirSync(path, { recursive: true, encoding: "utf8" }) : [];
+  for (const each of [path, ...inside.map((inner) => join(path, inner))]) {
+    chmodSync(each, statSync(each).mode & ~0o022);
+  }
 }

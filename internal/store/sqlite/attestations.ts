@@ -22,6 +22,7 @@ interface AttestationRow {
 }
 
 const QUERY_ROWS_MAX = 100_000; // "No limit" of QNTX, with an end: more is read in spans of time.
+const SIZE_MAX = 10_000; // Beyond it, one field finds as much too much as another.
 
 export class SqliteAttestations implements AttestationStore {
   readonly #env: Env;
@@ -30,6 +31,8 @@ export class SqliteAttestations implements AttestationStore {
   readonly #insertValue: Statement<unknown, [Values]>;
   readonly #get: Statement<AttestationRow, [Values]>;
   readonly #query: Statement<AttestationRow, [Values]>;
+  readonly #queryOne: Statement<AttestationRow, [Values]>;
+  readonly #size: Statement<{ count: number }, [Values]>;
   readonly #newest: Statement<AttestationRow, [Values]>;
   readonly #count: Statement<{ count: number }, []>;
 
@@ -41,7 +44,9 @@ export class SqliteAttestations implements AttestationStore {
       "INSERT OR IGNORE INTO attestation_value (field, value, seq) VALUES ($field, $value, $seq)",
     );
     this.#get = db.prepare("SELECT * FROM attestation WHERE id = $id");
-    this.#query = db.prepare(QUERY);
+    this.#query = db.prepare(ATTESTATION_SQL.values);
+    this.#queryOne = db.prepare(ATTESTATION_SQL.value);
+    this.#size = db.prepare(SIZE);
     this.#newest = db.prepare(NEWEST);
     this.#count = db.prepare("SELECT COUNT(*) AS count FROM attestation");
   }
@@ -81,17 +86,19 @@ export class SqliteAttestations implements AttestationStore {
     const limit = Math.min(QUERY_ROWS_MAX, filter.limit || QUERY_ROWS_MAX);
     const fields = fieldsOf(filter).filter(({ values }) => values.length > 0);
     const bounds = { timeStart: filter.timeStart ?? null, timeEnd: filter.timeEnd ?? null, limit };
-    const [driver, ...rest] = fields;
+    const [driver, ...rest] = this.#smallestFirst(fields);
     if (!driver) return this.#newest.all(bounds).map(readAttestation);
     const other = (index: number) => ({
       field: rest[index]?.field ?? null,
       values: rest[index] ? JSON.stringify(rest[index].values) : null,
     });
     const [second, third, fourth] = [other(0), other(1), other(2)];
-    const rows = this.#query.all({
+    const [value, another] = driver.values;
+    const statement = another === undefined ? this.#queryOne : this.#query;
+    const rows = statement.all({
       ...bounds,
       field1: driver.field,
-      values1: JSON.stringify(driver.values),
+      ...(another === undefined ? { value1: value ?? "" } : { values1: JSON.stringify(driver.values) }),
       field2: second.field,
       values2: second.values,
       field3: third.field,
@@ -102,6 +109,15 @@ export class SqliteAttestations implements AttestationStore {
     return rows.map(readAttestation);
   }
 
+  /** A query is driven by the field that finds the least: the others are looked up for each of its rows. */
+  #smallestFirst(fields: readonly Field[]): readonly Field[] {
+    if (fields.length < 2) return fields;
+    const size = ({ field, values }: Field) =>
+      this.#size.get({ field, values: JSON.stringify(values), max: SIZE_MAX })?.count ?? 0;
+    const sized = fields.map((field) => ({ field, size: size(field) }));
+    return sized.toSorted((a, b) => a.size - b.size).map(({ field }) => field);
+  }
+
   async count(): Promise<number> {
     const row = this.#count.get();
     assert(row, "a count has a row");
@@ -109,8 +125,15 @@ export class SqliteAttestations implements AttestationStore {
   }
 }
 
-/** The four fields, the most telling first: a query is driven by the first one that it names. */
-function fieldsOf(from: Pick<AttestationFilter, "subjects" | "predicates" | "contexts" | "actors">) {
+interface Field {
+  field: string;
+  values: readonly string[];
+}
+
+/** The four fields, the most telling first. */
+function fieldsOf(
+  from: Pick<AttestationFilter, "subjects" | "predicates" | "contexts" | "actors">,
+): readonly Field[] {
   return [
     { field: "subject", values: from.subjects ?? [] },
     { field: "actor", values: from.actors ?? [] },
@@ -146,24 +169,48 @@ const NEWEST = `
    ORDER BY seq DESC
    LIMIT $limit`;
 
-// The first field finds the rows; the others are looked up for each of them.
-const QUERY = `
-  SELECT a.*
+const SIZE = `
+  SELECT COUNT(*) AS count
+    FROM (SELECT 1
+            FROM attestation_value
+           WHERE field = $field
+             AND value IN (SELECT value FROM json_each($values))
+           LIMIT $max)`;
+
+// The index has the rows of one value in their order: the newest are read, and no more than asked for.
+const BY_VALUE = `
+    FROM attestation_value d
+   CROSS JOIN attestation a ON a.seq = d.seq
+   WHERE d.field = $field1
+     AND d.value = $value1`;
+
+// Several values are several stretches of the index: all of it is read and sorted.
+const BY_VALUES = `
     FROM attestation a
    WHERE a.seq IN (SELECT v.seq
                      FROM attestation_value v
                     WHERE v.field = $field1
-                      AND v.value IN (SELECT value FROM json_each($values1)))
+                      AND v.value IN (SELECT value FROM json_each($values1)))`;
+
+/** The first field finds the rows; the others are looked up for each of them: CROSS keeps the planner from the reverse. */
+function query(from: string, seq: "a.seq" | "d.seq"): string {
+  return `
+  SELECT a.*
+  ${from}
      AND ($field2 IS NULL OR EXISTS (
            SELECT 1 FROM json_each($values2) w
-             JOIN attestation_value v ON v.field = $field2 AND v.value = w.value AND v.seq = a.seq))
+            CROSS JOIN attestation_value v ON v.field = $field2 AND v.value = w.value AND v.seq = a.seq))
      AND ($field3 IS NULL OR EXISTS (
            SELECT 1 FROM json_each($values3) w
-             JOIN attestation_value v ON v.field = $field3 AND v.value = w.value AND v.seq = a.seq))
+            CROSS JOIN attestation_value v ON v.field = $field3 AND v.value = w.value AND v.seq = a.seq))
      AND ($field4 IS NULL OR EXISTS (
            SELECT 1 FROM json_each($values4) w
-             JOIN attestation_value v ON v.field = $field4 AND v.value = w.value AND v.seq = a.seq))
+            CROSS JOIN attestation_value v ON v.field = $field4 AND v.value = w.value AND v.seq = a.seq))
      AND ($timeStart IS NULL OR a.timestamp >= $timeStart)
      AND ($timeEnd   IS NULL OR a.timestamp <= $timeEnd)
-   ORDER BY a.seq DESC
+   ORDER BY ${seq} DESC
    LIMIT $limit`;
+}
+
+/** The query for each way to drive it: by one value of a field, or by several. */
+export const ATTESTATION_SQL = { value: query(BY_VALUE, "d.seq"), values: query(BY_VALUES, "a.seq") };

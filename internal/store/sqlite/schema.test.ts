@@ -7,6 +7,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../../base/fault.ts";
+import { ATTESTATION_SQL } from "./attestations.ts";
 import { JOB_LIST_SQL } from "./job-sql.ts";
 import { migrate } from "./migrate.ts";
 
@@ -85,3 +86,13 @@ test.each(Object.entries(JOB_LIST_SQL))("the list of jobs by %s reads an index",
   expect(details.includes("INTEGER PRIMARY KEY (rowid<?)")).toBe(walksAll);
   expect(details).toContain(walksAll ? "SEARCH job" : "USING INDEX job_");
 });
+
+test.each(Object.entries(ATTESTATION_SQL))(
+  "a query of attestations by %s looks the other fields up",
+  (_, sql) => {
+    const plan = migrated().query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
+    const lookUps = plan.filter(({ detail }) => detail.startsWith("SEARCH v USING PRIMARY KEY"));
+    expect(lookUps.filter(({ detail }) => detail.includes("value=? AND seq=?"))).toHaveLength(3);
+    expect(lookUps.filter(({ detail }) => detail.endsWith("(field=?)"))).toEqual([]);
+  },
+);

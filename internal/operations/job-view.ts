@@ -94,5 +94,9 @@ export function laneWaits(host: Host | null, lane: string): string | null {
   if (!host.ready) return "the host is starting"; // A plugin may be ready; its handlers are not registered yet.
   const offer = host.plugins.offers(lane);
   if (!offer) return `no plugin offers "${lane}"`;
-  return offer.live ? null : `plugin ${offer.plugin} is not running`;
+  if (offer.live) return null;
+  const { state } = host.plugins.statuses().find(({ name }) => name === offer.plugin) ?? {};
+  return state === "ready"
+    ? `plugin ${offer.plugin} runs, but says that it does not know "${lane}"`
+    : `plugin ${offer.plugin} is not running`;
 }

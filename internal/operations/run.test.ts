@@ -172,6 +172,19 @@ test("a job that names its plugin is that plugin's alone, whoever else has such 
   expect(await show("a").catch((error: Fault) => error.code)).toBe("not-found");
 });
 
+test.each([
+  // who would run it                                    plugin's state   why it waits
+  [null, "ready", 'no plugin offers "a.x"'],
+  [{ plugin: "p", live: false }, "failed", "plugin p is not running"],
+  [{ plugin: "p", live: false }, "ready", 'plugin p runs, but says that it does not know "a.x"'],
+  [{ plugin: "p", live: true }, "ready", "waits for a free slot"],
+])("a queued job of %p whose plugin is %s says why it waits", async (offer, state, why) => {
+  const { id } = (await callOperation(context(), "job.enqueue", { handler: "a.x" })) as { id: string };
+  const plugins = { offers: () => offer, statuses: () => [{ name: "p", state }] };
+  const host = { ready: true, plugins } as unknown as Host;
+  expect(await callOperation({ ...context(), host }, "job.show", { id })).toMatchObject({ waiting: why });
+});
+
 test("without enqueue-any a plugin enqueues for itself alone", async () => {
   const guest = plugin("a", ["cap:queue.enqueue"]);
   for (const handler of ["b.x", "b/x", "b/a.x"])

@@ -59,6 +59,7 @@ test("while its keeper is down a name waits for it; when the keeper is forgotten
   registry.register([offer("a", "report"), offer("b", "report")]);
   registry.unregister("a");
   expect(keeper(registry, "report")).toBeUndefined();
+  expect(registry.keeper("report")).toBe("a");
   expect(keeper(registry, "b/report")).toBe("b");
   registry.register([offer("a", "report")]);
   expect(keeper(registry, "report")).toBe("a");
@@ -100,6 +101,7 @@ test("a handler that its plugin disowns is nobody's until it is announced again"
     undefined,
     "a",
   ]);
+  expect(registry.keeper("report")).toBeUndefined();
   const restarted = offer("a", "report", "other");
   registry.register([restarted]);
   registry.disown(lane); // Said by the process before this one.

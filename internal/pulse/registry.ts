@@ -68,6 +68,11 @@ export class Registry {
     return this.#lanes.get(name);
   }
 
+  /** The plugin that a name waits for, or that has it. */
+  keeper(name: string): string | undefined {
+    return this.#keepers.get(name);
+  }
+
   lanes(): Iterable<Lane> {
     return this.#lanes.values();
   }

@@ -58,7 +58,7 @@ function pluginControl(plugins: Plugins, { registry }: Pulse): PluginControl {
     offers(lane) {
       const live = registry.lane(lane)?.executor.plugin;
       if (live !== undefined) return { plugin: live, live: true };
-      const plugin = plugins.offers(lane);
+      const plugin = registry.keeper(lane) ?? plugins.offers(lane);
       return plugin === null ? null : { plugin, live: false };
     },
     restart: (name) => orNullLater(() => plugins.restart(name)),

@@ -64,6 +64,7 @@ export class SimHost implements Owner, Door {
     sabotage?.checkApplied?.();
     mutant?.store?.(this.store);
     this.pulse = new Pulse({
+      lastSeenAt: null,
       env,
       log: this.#log(),
       store: this.store,
@@ -116,6 +117,13 @@ export class SimHost implements Owner, Door {
     if (db.inTransaction) db.run("ROLLBACK");
     scene.hostDied();
     this.#options.onEnd(this);
+  }
+
+  /** Lets go of it after the world has ended: a signal that somebody waits for is never collected, and all that waits with it. */
+  dispose(): void {
+    this.#alive = false;
+    this.#quit.abort();
+    this.#hurry.abort();
   }
 
   before(kind: StatementKind): void {

@@ -99,7 +99,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a settlement that could not be written is forgotten",
     store: ({ jobs }) => {
       const settle = jobs.settle.bind(jobs);
-      jobs.settle = (settlements) => settle(settlements).catch(() => settlements.map(() => true));
+      jobs.settle = (settlements) => settle(settlements).catch(() => settlements.map(() => false));
     },
   },
   { name: "unique keys are not unique", database: (db) => void db.run("DROP INDEX job_unique_key") },

@@ -3,6 +3,7 @@
  * in a world of its own; faults come for some minutes, then times are calm, and
  * everything that was promised must come true.
  */
+import { drainMicrotasks } from "bun:jsc";
 import type { Database } from "bun:sqlite";
 import { isFinished } from "../../internal/job/job.ts";
 import type { Attempt } from "../../internal/pulse/executor.ts";
@@ -41,7 +42,7 @@ export interface Result {
 const HOUR = 3_600_000;
 const JUST_NOW_MS = 10_000;
 const CALM_MS = 60_000;
-const PATIENCE_MS = 1_800_000; // After this, what is not done will never be.
+const PATIENCE_MS = 900_000; // After this, what is not done will never be.
 const END_MS = 45_000; // For the last host to end in order.
 
 /** Runs one seed. With a mutant something in the core is broken, and the result should say so. */
@@ -69,6 +70,7 @@ class Simulation implements Scene {
   readonly #wakes: WakeOracle;
   #host: SimHost | null = null;
   #hosts = 0;
+  readonly #allHosts: SimHost[] = [];
   #calm = false;
   #ending = false;
   #chaosEnds: number;
@@ -127,6 +129,8 @@ class Simulation implements Scene {
     if (this.#host && this.world.violations.length === 0)
       this.world.violate("I8", "the last host did not end");
     const { violations, hash, trace, time } = this.world;
+    for (const host of this.#allHosts) host.dispose();
+    drainMicrotasks();
     this.#db.close();
     return {
       seed: this.#seed,
@@ -228,15 +232,17 @@ class Simulation implements Scene {
     this.#hosts += 1;
     this.world.note(`host ${this.#hosts} starts`);
     this.#checkTokens();
-    this.#host = new SimHost({
+    const host = new SimHost({
       scene: this,
       db: this.#db,
       jobsMax: this.swarm.jobsMax,
       mutant: this.#mutant,
       number: this.#hosts,
       seed: this.#seed,
-      onEnd: (host) => this.#ended(host),
+      onEnd: (ended) => this.#ended(ended),
     });
+    this.#host = host;
+    this.#allHosts.push(host);
     for (const work of this.#waiting.splice(0)) work();
   }
 

@@ -3,12 +3,14 @@ import { type Env, type Millis, sleep } from "../base/env.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { JobStore } from "../store/store.ts";
+import type { ClockWatch } from "./clock-watch.ts";
 import { Trouble } from "./trouble.ts";
 
 export interface PromoterOptions {
   env: Env;
   log: Log;
   jobs: JobStore;
+  clock: ClockWatch;
   napMs: Millis;
   onJobs: (lanes: Iterable<string>) => void;
 }
@@ -42,7 +44,8 @@ export class Promoter implements Service {
   }
 
   async #step(): Promise<Millis | null> {
-    const { jobs, onJobs } = this.#options;
+    const { jobs, clock, onJobs } = this.#options;
+    if (clock.isSuspect()) return null;
     try {
       const promoted = await jobs.promote(JOBS_PER_STEP);
       this.#trouble.over("due jobs are queued again");

@@ -14,6 +14,7 @@ import type { Service } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
 import { Caretaker } from "./caretaker.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { Promoter } from "./promoter.ts";
 import { Registry } from "./registry.ts";
 import { Ticker } from "./ticker.ts";
@@ -45,8 +46,9 @@ export class Pulse {
     const onDelayed = () => this.#promoter.nudge();
     this.bootId = bootId;
     this.#worker = new Worker({ env, log, jobs, logs, registry, bootId, jobsMax, onDelayed });
-    this.#ticker = new Ticker({ env, log, schedules, nodeId, napMs, onJobs });
-    this.#promoter = new Promoter({ env, log, jobs, napMs, onJobs });
+    const clock = new ClockWatch(env, log);
+    this.#ticker = new Ticker({ env, log, schedules, clock, nodeId, napMs, onJobs });
+    this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
     this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, onJobs });
   }
 

@@ -1,18 +1,20 @@
 /**
  * Ticker: accounts for schedules when they are due. It sleeps until the next due
  * instant, but never longer than a nap, because a clock can be set and a laptop
- * can sleep. What is due becomes ledger rows and jobs in one transaction each.
+ * can sleep, and so that a clock that was set far off is noticed. What is due becomes ledger rows and jobs in one transaction each.
  */
 import { type Env, type Millis, sleep } from "../base/env.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { ScheduleStore } from "../store/store.ts";
+import type { ClockWatch } from "./clock-watch.ts";
 import { Trouble } from "./trouble.ts";
 
 export interface TickerOptions {
   env: Env;
   log: Log;
   schedules: ScheduleStore;
+  clock: ClockWatch;
   nodeId: string;
   /** The longest sleep. */
   napMs: Millis;
@@ -52,7 +54,8 @@ export class Ticker implements Service {
 
   /** Accounts for one batch. Returns when there is something to do again. */
   async #step(): Promise<Millis | null> {
-    const { env, log, schedules, nodeId, onJobs } = this.#options;
+    const { env, log, schedules, clock, nodeId, onJobs } = this.#options;
+    if (clock.isSuspect()) return null;
     try {
       const fired = await schedules.fire({ nodeId, limit: SCHEDULES_PER_STEP });
       this.#trouble.over("due schedules are recorded again");

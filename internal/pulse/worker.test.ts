@@ -452,3 +452,25 @@ test("a job that a change of its schedule brings about runs without a poll", asy
   await env.advance(1);
   expect(plugin.running.size).toBe(1);
 });
+
+test("a clock that jumps ten years and back silences no schedule, and starts nothing early", async () => {
+  register("p.work");
+  const id = newId(env, "SC");
+  const made = store.schedules.create(
+    newSchedule(env, { id, target: { kind: "handler", handler: "p.work" } }),
+  );
+  const later = store.jobs.enqueue([
+    { id: "JB_later", handler: "p.work", payload: new Uint8Array(), runAt: env.now() + 3_600 * SECOND },
+  ]);
+  await env.advance(0);
+  await Promise.all([made, later]);
+  env.jump(3_652 * 86_400 * SECOND);
+  await env.advance(20 * SECOND);
+  env.jump(-3_652 * 86_400 * SECOND);
+  await env.advance(30 * SECOND);
+  expect(plugin.running.size).toBe(0);
+  await env.advance(20 * SECOND);
+  expect(plugin.running.size).toBe(1);
+  expect(await store.schedules.get(id)).toMatchObject({ runCount: 1 });
+  expect((await job("JB_later")).state).toBe("scheduled");
+});

@@ -64,7 +64,6 @@ export class SimHost implements Owner, Door {
     sabotage?.checkApplied?.();
     mutant?.store?.(this.store);
     this.pulse = new Pulse({
-      lastSeenAt: null,
       env,
       log: this.#log(),
       store: this.store,

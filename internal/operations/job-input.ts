@@ -42,7 +42,7 @@ export function readNewJob(context: Context, input: EnqueueInput): NewJob {
   const { handler, plugin } = readHandler(input.handler);
   refuseForeignHandler(context, { handler, plugin });
   return newJobOf(context, {
-    id: input.id === undefined || input.id === "" ? newId(context.env, "JB") : readJobId(input.id),
+    ...(input.id && { id: readJobId(input.id) }),
     handler,
     plugin,
     payload: payloadBytes(input.payload, "payload", JOB_PAYLOAD_BYTES_MAX),
@@ -58,11 +58,11 @@ export function readNewJob(context: Context, input: EnqueueInput): NewJob {
 /** A job in the name of whoever asks. */
 export function newJobOf(
   context: Context,
-  job: Partial<NewJob> & Pick<NewJob, "handler" | "payload">,
+  { id = newId(context.env, "JB"), ...job }: Partial<NewJob> & Pick<NewJob, "handler" | "payload">,
 ): NewJob {
   const owner = ownerOf(context);
   return {
-    id: newId(context.env, "JB"),
+    id,
     tenant: context.principal.kind === "plugin" ? context.principal.tenant : "",
     source: principalName(context.principal),
     owner: `${owner.kind}:${owner.name}`,

@@ -1,0 +1,69 @@
+/** Measure: what a benchmark gives, and the few sums that make one number of many. */
+
+/** One line of the result: a value of ours beside what the machine could do at best. */
+export interface Row {
+  what: string;
+  value: number;
+  unit: "jobs/s" | "ms";
+  floor: number;
+  /** What the floor is, in a few words. */
+  floorIs: string;
+  /** What must hold; rates at least, times at most. */
+  target?: number;
+}
+
+/** A group of rows that are taken in one go, on the same data. */
+export interface Bench {
+  /** The word that selects it on the command line. */
+  name: string;
+  title: string;
+  /** How it is measured, for the reader of the page. */
+  how: string;
+  /** `binary` is the qntx that is measured. */
+  run(): Promise<Row[]>;
+}
+
+/** A rate should be high and a time low: both as "how much of the best". */
+export function shareOfFloor({ unit, value, floor }: Row): number {
+  return unit === "ms" ? floor / value : value / floor;
+}
+
+/** False when a row misses its target. */
+export function holds({ unit, value, target }: Row): boolean {
+  if (target === undefined) return true;
+  return unit === "ms" ? value <= target : value >= target;
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value that a share `q` of all values does not exceed. Throws for none. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const value = sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
+  if (value === undefined) throw new Error("There is no quantile of nothing.");
+  return value;
+}
+
+/** Calls `once` that often, one after the other, and gives the median of the numbers. */
+export async function medianOf(times: number, once: () => number | Promise<number>): Promise<number> {
+  const values: number[] = [];
+  for (let time = 0; time < times; time++) values.push(await once());
+  return median(values);
+}
+
+/** How many calls of `work` a second `callers` callers get through, each waiting for its answer. */
+export async function callsPerSecond(
+  { callers, ms }: { callers: number; ms: number },
+  work: () => Promise<unknown>,
+): Promise<number> {
+  const startedAt = performance.now();
+  const until = startedAt + ms;
+  let calls = 0;
+  const caller = async () => {
+    for (; performance.now() < until; calls++) await work();
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+  return calls / ((performance.now() - startedAt) / 1_000);
+}

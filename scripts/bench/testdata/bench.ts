@@ -1,0 +1,55 @@
+/** The plugin that is measured: it does nothing, enqueues, and looks at the clock. */
+import { definePlugin, type Job } from "qntx";
+
+let latencies: number[] = [];
+let lateness: number[] = [];
+
+const now = () => performance.timeOrigin + performance.now();
+
+export default definePlugin({
+  name: "bench",
+  version: "1.0.0",
+  jobs: {
+    noop: () => undefined,
+    enqueue,
+    pace,
+    hit(job) {
+      latencies.push(now() - job.payload.at);
+    },
+    due(job) {
+      lateness.push(now() - Date.parse(job.occurrence ?? ""));
+    },
+    /** Gives what was gathered, and forgets it. */
+    report() {
+      const report = { latencies, lateness };
+      latencies = [];
+      lateness = [];
+      return report;
+    },
+  },
+});
+
+/** Enqueues for a handler that nobody offers, `callers` at a time, `batch` jobs a call. Gives jobs per second. */
+async function enqueue({ payload: { callers, batch, ms }, qntx }: Job) {
+  const jobs = Array.from({ length: batch }, (_, n) => ({ handler: "bench.nobody", payload: { n } }));
+  const startedAt = performance.now();
+  let calls = 0;
+  const caller = async () => {
+    for (; performance.now() < startedAt + ms; calls++) {
+      if (batch === 1) await qntx.queue.enqueue("bench.nobody", { n: calls });
+      else await qntx.queue.enqueueMany(jobs);
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+  return (calls * batch) / ((performance.now() - startedAt) / 1_000);
+}
+
+/** Enqueues `count` jobs at an even pace, and waits until each has been entered. */
+async function pace({ payload: { count, everyMs }, qntx }: Job) {
+  latencies = [];
+  for (let n = 0, dueAt = now(); n < count; n++, dueAt += everyMs) {
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueAt - now())));
+    void qntx.queue.enqueue("bench.hit", { at: now() });
+  }
+  while (latencies.length < count) await new Promise((resolve) => setTimeout(resolve, everyMs));
+}

@@ -57,6 +57,17 @@ export const pair: Parse<readonly [key: string, value: string]> = (text, name) =
   throw fieldFault(name, `${shown(text)} is not KEY=VALUE.`);
 };
 
+/** `FROM/TO`: two instants, as ISO 8601 writes a span. */
+export const span: Parse<{ from: string; to: string }> = (text, name) => {
+  const [from, to, ...more] = text.split("/");
+  if (from && to && more.length === 0) return { from, to };
+  throw fieldFault(
+    name,
+    `${shown(text)} is not FROM/TO.`,
+    'Write it like "2030-12-24T00:00:00Z/2030-12-27T00:00:00Z".',
+  );
+};
+
 async function textOrFile(
   text: string,
   name: string,

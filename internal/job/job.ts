@@ -10,6 +10,9 @@
  *               resume   back
  *                paused            any of them ──► cancelled
  *
+ * A job of a schedule that nobody has started in time goes from scheduled or queued
+ * to failed: it has expired.
+ *
  * A finished job (completed, failed, cancelled) never leaves its state; running
  * it again makes a new job that names the old one. Pure: no I/O, no clock.
  */
@@ -32,8 +35,8 @@ export const FINISHED_STATES: readonly JobState[] = ["completed", "failed", "can
 
 /** The allowed moves. Each is one guarded UPDATE in the store, and the simulation asserts that no other happens. */
 export const JOB_MOVES: Record<JobState, readonly JobState[]> = {
-  scheduled: ["queued", "cancelled", "paused"],
-  queued: ["running", "cancelled", "paused"],
+  scheduled: ["queued", "cancelled", "paused", "failed"],
+  queued: ["running", "cancelled", "paused", "failed"],
   running: ["queued", "scheduled", "retrying", "completed", "failed", "cancelled"],
   retrying: ["queued", "cancelled", "paused"],
   paused: ["queued", "scheduled", "retrying", "cancelled"],
@@ -143,6 +146,8 @@ export interface NewJob {
   /** Of a node-local schedule: the node whose occurrence it is. */
   node?: string;
   catchup?: boolean;
+  /** One that has not started by then fails as expired. */
+  expiresAt?: Millis | undefined;
   costEstimate?: number;
   traceparent?: string | undefined;
 }

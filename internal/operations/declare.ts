@@ -12,13 +12,8 @@ import type { DeclaredChange, NewSchedule } from "../store/store.ts";
 import type { Context } from "./operation.ts";
 import { parseInput } from "./parse-input.ts";
 import { payloadBytes } from "./payload.ts";
-import {
-  createInput,
-  readPolicyInput,
-  readTarget,
-  readTimezone,
-  SCHEDULE_PAYLOAD_BYTES_MAX,
-} from "./schedule-input.ts";
+import { createInput, readTarget, readTimezone, SCHEDULE_PAYLOAD_BYTES_MAX } from "./schedule-input.ts";
+import { readPolicyInput } from "./schedule-policy.ts";
 import { recurrence } from "../schedule/recurrence.ts";
 import { nextWithin } from "../schedule/decide.ts";
 

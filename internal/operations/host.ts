@@ -1,8 +1,9 @@
 /** What can be asked of the host as a whole. */
 import { z } from "zod";
+import { formatDuration } from "../base/duration.ts";
 import { formatInstant } from "../base/instant.ts";
 import { laneWaits } from "./job-view.ts";
-import { type Context, operation } from "./operation.ts";
+import { type Context, type Host, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 
 export const hostStatus = operation({
@@ -57,6 +58,20 @@ export const hostDoctor = operation({
   },
 });
 
+export const clockConfirm = operation({
+  name: "host.confirmClock",
+  summary: "Say that the clock is right, although it jumped",
+  needsHost: true,
+  changes: true,
+  input: z.strictObject({}),
+  async run({ host }) {
+    const { reason } = host?.clock.suspicion ?? { reason: null };
+    host?.clock.confirm();
+    host?.schedulesChanged();
+    return { confirmed: reason !== null, reason };
+  },
+});
+
 export const auditList = operation({
   name: "audit.list",
   summary: "List who did what, newest first",
@@ -67,7 +82,7 @@ export const auditList = operation({
   },
 });
 
-export const hostOperations = [hostStatus, hostDoctor, auditList];
+export const hostOperations = [hostStatus, hostDoctor, clockConfirm, auditList];
 
 async function storeChecks(context: Context): Promise<Check[]> {
   const { store, env } = context;
@@ -110,6 +125,15 @@ function hostChecks({ host }: Context): Check[] {
   }));
   return [
     { check: "host", ok: host.ready, detail: host.ready ? `ready at ${host.address}` : "still starting" },
+    clockCheck(host),
     ...plugins,
   ];
+}
+
+function clockCheck({ clock }: Host): Check {
+  const { suspicion } = clock;
+  if (!suspicion) return { check: "clock", ok: true, detail: "believed" };
+  const left = formatDuration(suspicion.leftMs);
+  const wait = `Schedules wait until it has gone steadily for another ${left}; if it is right: qntx doctor --confirm-clock`;
+  return { check: "clock", ok: false, detail: `${suspicion.reason}. ${wait}` };
 }

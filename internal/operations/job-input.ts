@@ -9,7 +9,8 @@ import { laneOf } from "../pulse/registry.ts";
 import type { Context } from "./operation.ts";
 import { payloadBytes } from "./payload.ts";
 import { ownerOf, runsLane } from "./reference.ts";
-import { readHandler, readTimeout } from "./schedule-input.ts";
+import { readHandler } from "./schedule-input.ts";
+import { readTimeout } from "./schedule-policy.ts";
 
 /** Ids of others are welcome: whatever a program names its work by. */
 const JOB_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;

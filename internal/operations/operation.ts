@@ -27,6 +27,15 @@ export interface Host {
   /** Statements were made: whoever watches is told. */
   attested(attestations: readonly Attestation[]): void;
   readonly plugins: PluginControl;
+  /** Whether the wall clock is believed. */
+  readonly clock: ClockControl;
+}
+
+export interface ClockControl {
+  /** Why it is not believed, and how long it must still go steadily; null when it is. */
+  readonly suspicion: { reason: string; leftMs: number } | null;
+  /** Somebody says that it is right. */
+  confirm(): void;
 }
 
 export interface PluginControl {

@@ -82,7 +82,7 @@ test.each([
   ["schedule.create", { handler: "a.b", at: "tomorrow" }, "at", "is not an instant"],
   ["schedule.create", { handler: "a b", every: "5s" }, "handler", "is not the name of a handler"],
   ["schedule.create", { handler: "a.b", every: "5s", name: "../x" }, "name", "cannot be a name"],
-  ["schedule.create", { handler: "a.b", every: "5s", overlap: "buffer-all" }, "overlap", "must be"],
+  ["schedule.create", { handler: "a.b", every: "5s", overlap: "sometimes" }, "overlap", "must be"],
   [
     "schedule.create",
     { handler: "a.b", every: "5s", payload: "x".repeat(100_001) },

@@ -4,21 +4,13 @@
  */
 import { z } from "zod";
 import type { Env } from "../base/env.ts";
-import { parseDuration } from "../base/duration.ts";
 import { fieldFault, shown } from "../base/fault.ts";
 import { parseInstant } from "../base/instant.ts";
-import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX, JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
 import { HANDLER_NAME_PATTERN } from "../plugin/plugin.ts";
 import { cronSpec, parseEvery } from "../schedule/recurrence.ts";
-import {
-  AT_INSTANTS_MAX,
-  type Policy,
-  POLICY_DEFAULT,
-  SCHEDULE_NAME_PATTERN,
-  type Spec,
-  type Target,
-} from "../schedule/schedule.ts";
+import { AT_INSTANTS_MAX, SCHEDULE_NAME_PATTERN, type Spec, type Target } from "../schedule/schedule.ts";
 import { parseTimezone } from "../schedule/zone.ts";
+import { policyShape } from "./schedule-policy.ts";
 
 const DESCRIPTION_CHARS_MAX = 1_000;
 const METADATA_KEYS_MAX = 64;
@@ -33,22 +25,6 @@ const whenShape = {
   cron: texts.optional(),
   at: texts.optional(),
   timezone: z.string().optional(),
-};
-
-const policyShape = {
-  overlap: z.enum(["skip", "allow"], 'must be "skip" or "allow".').optional(),
-  missed: z.enum(["latest", "skip", "earliest"], 'must be "latest", "skip" or "earliest".').optional(),
-  jitter: z.string().optional(),
-  startAt: z.string().optional(),
-  endAt: z.string().optional(),
-  runsMax: z.int("must be a whole number.").min(1, "must be at least 1.").optional(),
-  timeout: z.string().optional(),
-  maxAttempts: z
-    .int("must be a whole number.")
-    .min(1, "must be at least 1.")
-    .max(JOB_ATTEMPTS_MAX)
-    .optional(),
-  priority: z.int("must be a whole number.").min(-JOB_PRIORITY_MAX).max(JOB_PRIORITY_MAX).optional(),
 };
 
 const describeShape = {
@@ -88,7 +64,6 @@ export const updateInput = z.strictObject({
 });
 
 export type WhenInput = Pick<z.infer<typeof createInput>, "every" | "cron" | "at" | "timezone">;
-type PolicyInput = Pick<z.infer<typeof createInput>, keyof typeof policyShape>;
 
 /** Reads which of every, cron and at was given; undefined when none was. */
 export function readSpec({ every, cron, at }: WhenInput, env: Env | null): Spec | undefined {
@@ -143,31 +118,6 @@ export function readTimezone(timezone: string | undefined, spec: Spec): string {
     );
   }
   return zone;
-}
-
-/** Reads the policies that were given on top of what was in force. */
-export function readPolicyInput(input: PolicyInput, before: Policy = POLICY_DEFAULT): Policy {
-  const policy = { ...before };
-  if (input.overlap !== undefined) policy.overlap = input.overlap;
-  if (input.missed !== undefined) policy.missed = input.missed;
-  if (input.jitter !== undefined) policy.jitterMs = parseDuration(input.jitter, "jitter");
-  if (input.startAt !== undefined) policy.startAt = parseInstant(input.startAt, "startAt");
-  if (input.endAt !== undefined) policy.endAt = parseInstant(input.endAt, "endAt");
-  if (input.runsMax !== undefined) policy.runsMax = input.runsMax;
-  if (input.timeout !== undefined) policy.timeoutMs = readTimeout(input.timeout);
-  if (input.maxAttempts !== undefined) policy.maxAttempts = input.maxAttempts;
-  if (input.priority !== undefined) policy.priority = input.priority;
-  if (policy.startAt !== null && policy.endAt !== null && policy.endAt <= policy.startAt) {
-    throw fieldFault("endAt", "is not after the start.", "A schedule ends after it starts.");
-  }
-  return policy;
-}
-
-/** A timeout of at least a millisecond and at most a week. */
-export function readTimeout(text: string): number {
-  const ms = parseDuration(text, "timeout");
-  if (ms > 0 && ms <= JOB_TIMEOUT_MAX_MS) return ms;
-  throw fieldFault("timeout", `${shown(text)} is out of range.`, 'Give a duration above zero, up to "7d".');
 }
 
 /** Reads a handler's name, `python.report` or `<plugin>/python.report`. */

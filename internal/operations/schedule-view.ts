@@ -21,10 +21,21 @@ export interface ScheduleView {
   lastRunAt: string | null;
   lastJobId: string | null;
   runCount: number;
+  failures: number;
   pause: { note: string; by: string; at: string; until: string | null } | null;
   payload: Json;
   overlap: string;
   missed: string;
+  missedMax: number;
+  missedWindowMs: number;
+  maxLatenessMs: number;
+  dstGap: string;
+  dstFold: string;
+  startAt: string | null;
+  endAt: string | null;
+  runsMax: number | null;
+  blackouts: { from: string; to: string; note: string }[];
+  pauseAfterFailures: number | null;
   jitterMs: number;
   timeoutMs: number | null;
   maxAttempts: number | null;
@@ -59,6 +70,7 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     lastRunAt: instant(schedule.lastRunAt),
     lastJobId: schedule.lastJobId,
     runCount: schedule.runCount,
+    failures: schedule.failures,
     pause: pause && {
       note: pause.note,
       by: pause.by,
@@ -68,6 +80,20 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     payload: shownBytes(schedule.payload),
     overlap: policy.overlap,
     missed: policy.missed,
+    missedMax: policy.missedMax,
+    missedWindowMs: policy.missedWindowMs,
+    maxLatenessMs: policy.latenessMaxMs,
+    dstGap: policy.dstGap,
+    dstFold: policy.dstFold,
+    startAt: instant(policy.startAt),
+    endAt: instant(policy.endAt),
+    runsMax: policy.runsMax,
+    blackouts: policy.blackouts.map(({ from, to, note }) => ({
+      from: formatInstant(from),
+      to: formatInstant(to),
+      note,
+    })),
+    pauseAfterFailures: policy.pauseAfterFailures,
     jitterMs: policy.jitterMs,
     timeoutMs: policy.timeoutMs,
     maxAttempts: policy.maxAttempts,

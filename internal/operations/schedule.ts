@@ -15,7 +15,6 @@ import {
   createInput,
   readHandler,
   readName,
-  readPolicyInput,
   readSpec,
   readTarget,
   readTimezone,
@@ -23,6 +22,7 @@ import {
   SCHEDULE_PAYLOAD_BYTES_MAX,
   updateInput,
 } from "./schedule-input.ts";
+import { readPolicyInput } from "./schedule-policy.ts";
 import { nextInput, nextOf, refuseDefinition, refuseNever, unstored } from "./schedule-next.ts";
 import { type ScheduleView, viewOccurrence, viewSchedule } from "./schedule-view.ts";
 
@@ -132,16 +132,25 @@ export const schedulePause = operation({
   summary: "Stop a schedule from firing until it is resumed",
   plugin: "cap:scheduler.manage",
   changes: true,
-  input: z.strictObject({ id: z.string(), note: z.string().max(1_000).optional() }),
-  async run(context, { id, note }) {
+  input: z.strictObject({
+    id: z.string(),
+    note: z.string().max(1_000).optional(),
+    /** When it goes on by itself. */
+    until: z.string().optional(),
+  }),
+  async run(context, { id, note, until: untilText }) {
     const schedule = await resolveSchedule(context, id);
+    const until = untilText === undefined ? null : parseInstant(untilText, "until");
+    if (until !== null && until <= context.env.now()) {
+      throw fieldFault("until", `${shown(untilText)} is in the past.`, "A pause ends after it has begun.");
+    }
     if (schedule.state === "finished") {
       throw new Fault("conflict", `Schedule ${label(schedule)} is finished; there is nothing to pause.`);
     }
     const by = ownerName(ownerOf(context));
     return changed(
       context,
-      await context.store.schedules.pause(schedule.id, { note: note ?? "", by, until: null }),
+      await context.store.schedules.pause(schedule.id, { note: note ?? "", by, until }),
     );
   },
 });

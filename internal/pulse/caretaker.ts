@@ -6,6 +6,7 @@ import { type Env, sleep } from "../base/env.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { JobStore, NodeStore } from "../store/store.ts";
+import type { ClockGuard } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 
 export interface CaretakerOptions {
@@ -16,6 +17,7 @@ export interface CaretakerOptions {
   bootId: string;
   nodeId: string;
   version: string;
+  clock: ClockGuard;
   onJobs: (lanes: Iterable<string>) => void;
 }
 
@@ -42,10 +44,10 @@ export class Caretaker implements Service {
   }
 
   async #round(): Promise<void> {
-    const { log, jobs, nodes, bootId, nodeId, version, onJobs } = this.#options;
+    const { log, jobs, nodes, bootId, nodeId, version, clock, onJobs } = this.#options;
     let alive = true;
     try {
-      alive = await nodes.renew({ bootId, nodeId, version, leaseMs: LEASE_MS });
+      alive = await nodes.renew({ bootId, nodeId, version, leaseMs: LEASE_MS, seen: clock.look() });
       const recovered = await jobs.recover(bootId);
       this.#trouble.over("the lease is renewed again");
       if (recovered.ids.length > 0) {

@@ -3,14 +3,14 @@ import { type Env, type Millis, sleep } from "../base/env.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { JobStore } from "../store/store.ts";
-import type { ClockWatch } from "./clock-watch.ts";
+import type { ClockGuard } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 
 export interface PromoterOptions {
   env: Env;
   log: Log;
   jobs: JobStore;
-  clock: ClockWatch;
+  clock: ClockGuard;
   napMs: Millis;
   onJobs: (lanes: Iterable<string>) => void;
 }
@@ -45,7 +45,7 @@ export class Promoter implements Service {
 
   async #step(): Promise<Millis | null> {
     const { jobs, clock, onJobs } = this.#options;
-    if (clock.isSuspect()) return null;
+    if (!clock.look()) return null;
     try {
       const promoted = await jobs.promote(JOBS_PER_STEP);
       this.#trouble.over("due jobs are queued again");

@@ -5,6 +5,7 @@
  *   job enqueued for later ──► promoter ──┼──► worker ──► executors (plugins)
  *   job enqueued for now ─────────────────┘
  *
+ * A run that ends wakes the ticker, because the next occurrence may wait for it.
  * The ticker and the promoter run from the start; the worker only once the
  * registry has seen its first step, so that no job meets a half-built one.
  */
@@ -14,7 +15,7 @@ import type { Service } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
 import { Caretaker } from "./caretaker.ts";
-import { ClockWatch } from "./clock-watch.ts";
+import { ClockGuard } from "./clock-guard.ts";
 import { Promoter } from "./promoter.ts";
 import { Registry } from "./registry.ts";
 import { Ticker } from "./ticker.ts";
@@ -25,6 +26,8 @@ export interface PulseOptions {
   log: Log;
   store: Store;
   nodeId: string;
+  /** The newest time that an earlier boot recorded; absent when there is none. */
+  lastSeenAt?: Millis | null;
   version: string;
   napMs: Millis;
   jobsMax: number;
@@ -33,23 +36,30 @@ export interface PulseOptions {
 export class Pulse {
   readonly bootId: string;
   readonly registry = new Registry();
+  readonly clock: ClockGuard;
   readonly #ticker: Ticker;
   readonly #promoter: Promoter;
   readonly #worker: Worker;
   readonly #caretaker: Caretaker;
 
-  constructor({ env, log, store, nodeId, version, napMs, jobsMax }: PulseOptions) {
+  constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax }: PulseOptions) {
     const { jobs, logs, nodes, schedules } = store;
     const { registry } = this;
     const bootId = newId(env, "BT");
     const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
     const onDelayed = () => this.#promoter.nudge();
+    const onRunEnd = () => this.#ticker.nudge();
+    const onStopped = (jobIds: readonly string[]) => {
+      for (const id of jobIds) this.#worker.cancel(id);
+      this.#promoter.nudge();
+    };
     this.bootId = bootId;
-    this.#worker = new Worker({ env, log, jobs, logs, registry, bootId, jobsMax, onDelayed });
-    const clock = new ClockWatch(env, log);
-    this.#ticker = new Ticker({ env, log, schedules, clock, nodeId, napMs, onJobs });
+    this.clock = new ClockGuard(env, lastSeenAt ?? null);
+    const { clock } = this;
+    this.#worker = new Worker({ env, log, jobs, logs, registry, bootId, jobsMax, onDelayed, onRunEnd });
+    this.#ticker = new Ticker({ env, log, schedules, nodeId, clock, napMs, onJobs, onStopped });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
-    this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, onJobs });
+    this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, clock, onJobs });
   }
 
   /** What runs from the start: occurrences are recorded on time, whatever plugins do. */

@@ -1,25 +1,27 @@
 /**
  * Ticker: accounts for schedules when they are due. It sleeps until the next due
  * instant, but never longer than a nap, because a clock can be set and a laptop
- * can sleep, and so that a clock that was set far off is noticed. What is due becomes ledger rows and jobs in one transaction each.
+ * can sleep. What is due becomes ledger rows and jobs in one transaction each.
  */
 import { type Env, type Millis, sleep } from "../base/env.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { ScheduleStore } from "../store/store.ts";
-import type { ClockWatch } from "./clock-watch.ts";
+import type { ClockGuard } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 
 export interface TickerOptions {
   env: Env;
   log: Log;
   schedules: ScheduleStore;
-  clock: ClockWatch;
   nodeId: string;
+  clock: ClockGuard;
   /** The longest sleep. */
   napMs: Millis;
-  /** Told which lanes have new jobs. */
+  /** Told which lanes have new jobs, and that some of them may start later. */
   onJobs: (lanes: Set<string>) => void;
+  /** Told which running jobs must end, because a later occurrence takes their place. */
+  onStopped: (jobIds: readonly string[]) => void;
 }
 
 const SCHEDULES_PER_STEP = 500; // One transaction: some ten milliseconds, then others have their turn.
@@ -30,6 +32,8 @@ export class Ticker implements Service {
   readonly #options: TickerOptions;
   readonly #trouble: Trouble;
   #wake = new AbortController();
+  /** Why the clock was not believed when we looked last. */
+  #doubt: string | null = null;
 
   constructor(options: TickerOptions) {
     this.#options = options;
@@ -46,20 +50,39 @@ export class Ticker implements Service {
     const { env, napMs } = this.#options;
     while (!stop.aborted) {
       this.#wake = new AbortController();
-      const nextDueAt = await this.#step();
+      const nextDueAt = this.#believesClock() ? await this.#step() : null;
       const waitMs = nextDueAt === null ? napMs : Math.min(napMs, nextDueAt - env.now());
       if (waitMs > 0) await sleep(env, waitMs, AbortSignal.any([stop, this.#wake.signal]));
     }
   }
 
+  /** While the clock is not believed nothing is accounted for: no cursor moves. */
+  #believesClock(): boolean {
+    const { clock, log } = this.#options;
+    const believed = clock.look();
+    const doubt = clock.suspicion?.reason ?? null;
+    if (doubt !== null && doubt !== this.#doubt) {
+      log.error(
+        "the clock is not believed: schedules wait until it is steady, or until somebody confirms it",
+        {
+          reason: doubt,
+          confirm: "qntx doctor --confirm-clock",
+        },
+      );
+    }
+    if (doubt === null && this.#doubt !== null) log.warn("the clock is believed again: schedules go on");
+    this.#doubt = doubt;
+    return believed;
+  }
+
   /** Accounts for one batch. Returns when there is something to do again. */
   async #step(): Promise<Millis | null> {
-    const { env, log, schedules, clock, nodeId, onJobs } = this.#options;
-    if (clock.isSuspect()) return null;
+    const { env, log, schedules, nodeId, onJobs, onStopped } = this.#options;
     try {
       const fired = await schedules.fire({ nodeId, limit: SCHEDULES_PER_STEP });
       this.#trouble.over("due schedules are recorded again");
       if (fired.jobs.length > 0) onJobs(new Set(fired.jobs.map(({ lane }) => lane)));
+      if (fired.stopped.length > 0) onStopped(fired.stopped);
       for (const { scheduleId, message } of fired.broken) {
         log.error("a schedule could not be evaluated; trying again in a minute", {
           schedule: scheduleId,

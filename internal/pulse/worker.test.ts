@@ -6,9 +6,9 @@ import { silentLog } from "../base/log.ts";
 import { newId } from "../base/id.ts";
 import type { Job, NewJob } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
+import { newSchedule } from "../store/storetest/fixture.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
-import { newSchedule } from "../store/storetest/fixture.ts";
 import type { Attempt, Executor } from "./executor.ts";
 import { POLICY_DEFAULT } from "../schedule/schedule.ts";
 import { CANCEL_GRACE_MS } from "./attempt.ts";
@@ -77,6 +77,7 @@ beforeEach(async () => {
     log: silentLog,
     store,
     nodeId: store.nodes.id,
+    lastSeenAt: null,
     version: "0",
     napMs: SECOND,
     jobsMax: 100,
@@ -473,4 +474,24 @@ test("a clock that jumps ten years and back silences no schedule, and starts not
   expect(plugin.running.size).toBe(1);
   expect(await store.schedules.get(id)).toMatchObject({ runCount: 1 });
   expect((await job("JB_later")).state).toBe("scheduled");
+});
+
+test("while the clock is not believed no occurrence is accounted for, and afterwards by the policy", async () => {
+  register("p.work");
+  const created = store.schedules.create({
+    ...newSchedule(env),
+    target: { kind: "handler", handler: "p.work" },
+  });
+  await env.advance(0);
+  const schedule = await created;
+  const rows = async () =>
+    "refused" in schedule ? 0 : (await store.schedules.ledger(schedule.id, {}, {})).items.length;
+  env.jump(400 * 86_400_000);
+  await env.advance(5 * 60_000);
+  expect([await rows(), plugin.running.size]).toEqual([0, 0]);
+  expect(pulse.clock.suspicion?.reason).toContain("forward by 400d");
+  pulse.clock.confirm();
+  await env.advance(SECOND);
+  expect(await rows()).toBeGreaterThan(0);
+  expect(plugin.running.size).toBe(1);
 });

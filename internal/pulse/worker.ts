@@ -31,6 +31,8 @@ export interface WorkerOptions {
   jobsMax: number;
   /** Told when a job went back with a time to wait for. */
   onDelayed: () => void;
+  /** Told when runs of schedules have ended: the next ones may wait for it. */
+  onRunEnd: () => void;
 }
 
 const POLL_MS = 1_000; // The safety net under the wake-ups.
@@ -50,6 +52,8 @@ export class Worker implements Service {
   #settlements: Settlement[] = [];
   #wake = new AbortController();
   #stopping = false;
+  /** True when runs of schedules are among what is settled next. */
+  #runsEnded = false;
   #aborting = false;
   readonly #writing: Trouble;
   #polledAt: Millis;
@@ -160,6 +164,8 @@ export class Worker implements Service {
     this.#warnLate(settlements, kept);
     if (settlements.some(({ state }) => state === "retrying" || state === "scheduled"))
       this.#options.onDelayed();
+    if (this.#runsEnded) this.#options.onRunEnd();
+    this.#runsEnded = false;
   }
 
   /** Begins what was claimed, suspects last: beside them nothing may start. */
@@ -251,6 +257,7 @@ export class Worker implements Service {
       random: env.random(),
     });
     this.#settlements.push(settlement);
+    this.#runsEnded ||= job.scheduleId !== null;
     this.#wake.abort();
   }
 

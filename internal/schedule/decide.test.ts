@@ -1,6 +1,7 @@
 /** What becomes of what is due, where the store's tests do not reach: jitter, and how much work an outage makes. */
 import { expect, test } from "bun:test";
-import { decide, effectiveAt } from "./decide.ts";
+import { decide } from "./decide.ts";
+import { effectiveAt } from "./jitter.ts";
 import { recurrence } from "./recurrence.ts";
 import { type Policy, POLICY_DEFAULT } from "./schedule.ts";
 
@@ -19,7 +20,7 @@ function decideEvery(everyMs: number, laterMs: number, change: Partial<Policy> =
     dstGap: "run-after",
     dstFold: "first",
   });
-  const request = { scheduleId: "SC_x", recurrence: every, policy, open: false, runCount: 0 };
+  const request = { scheduleId: "SC_x", recurrence: every, policy, open: false, waiting: [], runCount: 0 };
   const decision = decide({ ...request, accountedUntil: START, now: START + laterMs });
   return { every, policy, decision };
 }

@@ -8,28 +8,13 @@
  */
 import type { Millis } from "../base/env.ts";
 import { assert } from "../base/fault.ts";
+import { merged, outside } from "./blackout.ts";
+import { effectiveAt } from "./jitter.ts";
+import { missedRows } from "./missed.ts";
+import { type Closing, type Stop, Turns, type Waiting } from "./overlap.ts";
 import type { Recurrence } from "./recurrence.ts";
-import { LATE_AFTER_MS, MISSED_AFTER_MS, type OccurrenceOutcome, type Policy } from "./schedule.ts";
-
-/** A ledger row to be written. `fires` rows become a job; a row with `count > 1` is a quiet range. */
-export interface DecidedRow {
-  occurrence: Millis;
-  lastOccurrence: Millis;
-  count: number;
-  outcome: OccurrenceOutcome;
-  fires: boolean;
-  catchup: boolean;
-  /** Coalesced: the occurrence it became part of. Skipped for overlap: null, the open job is the reason. */
-  into: Millis | null;
-}
-
-export interface Decision {
-  rows: DecidedRow[];
-  accountedUntil: Millis;
-  /** The next occurrence and when the ticker must look at it; null when there is none left. */
-  next: Millis | null;
-  dueAt: Millis | null;
-}
+import { type DecidedRow, range } from "./rows.ts";
+import { MISSED_AFTER_MS, type OccurrenceOutcome, type Policy } from "./schedule.ts";
 
 export interface DecideRequest {
   scheduleId: string;
@@ -39,60 +24,74 @@ export interface DecideRequest {
   now: Millis;
   /** True while a job of an earlier occurrence is not finished. */
   open: boolean;
+  /** Occurrences that wait for it to end, in order. */
+  waiting: readonly Waiting[];
   runCount: number;
+  /** True before a change of the plan: what part of a blackout has passed is written now. */
+  closing?: boolean;
 }
 
-/** The occurrence after `after` that the bounds of the policy allow. */
+export interface Decision {
+  /** In the order of their occurrences. */
+  rows: DecidedRow[];
+  /** Waiting occurrences that come to their end. */
+  closings: Closing[];
+  /** What becomes of the run that is open. */
+  stop: Stop;
+  accountedUntil: Millis;
+  /** The next occurrence that will run; null when there is none left. */
+  next: Millis | null;
+  /** When somebody must look again; null when nothing is left to look at. */
+  dueAt: Millis | null;
+  /** True when nothing will ever be left to do. */
+  finished: boolean;
+}
+
+/** The occurrence after `after` that the bounds and blackouts of the policy allow. */
 export function nextWithin(recurrence: Recurrence, policy: Policy, after: Millis): Millis | null {
   const from = policy.startAt === null ? after : Math.max(after, policy.startAt - 1);
-  const next = recurrence.next(from);
+  const next = outside(recurrence, policy.blackouts).next(from);
   return next === null || (policy.endAt !== null && next > policy.endAt) ? null : next;
 }
 
-/**
- * When an occurrence really starts: its nominal instant plus a share of the jitter
- * that depends on nothing but the schedule and the instant, and never reaches the
- * occurrence after it.
- */
-export function effectiveAt(
-  scheduleId: string,
-  occurrence: Millis,
-  policy: Policy,
-  recurrence: Recurrence,
-): Millis {
-  if (policy.jitterMs === 0) return occurrence;
-  const following = recurrence.next(occurrence);
-  const room = following === null ? policy.jitterMs : Math.min(policy.jitterMs, following - occurrence - 1);
-  return occurrence + Math.floor(share(scheduleId, occurrence) * room);
-}
-
-/** Decides everything that is due. Rows come in the order of their occurrences. */
+/** Decides everything that is due. */
 export function decide(request: DecideRequest): Decision {
-  const { recurrence, policy, now, scheduleId } = request;
-  const rows: DecidedRow[] = [];
+  const { policy, now, scheduleId, recurrence } = request;
+  const plan = outside(recurrence, policy.blackouts);
+  const turns = new Turns({
+    ...request,
+    lateMs: (occurrence) => now - effectiveAt(scheduleId, occurrence, policy, plan),
+  });
+  turns.release();
+
   const start =
     policy.startAt === null ? request.accountedUntil : Math.max(request.accountedUntil, policy.startAt - 1);
   const end = policy.endAt === null ? now : Math.min(now, policy.endAt);
-  const missedUntil = Math.min(end, lastMissed(request, start));
-
-  const recent = due(request, Math.max(start, missedUntil), end);
-  if (missedUntil > start) rows.push(...missed(request, start, missedUntil, recent.length > 0));
-
-  const ledger = new Slots(request, rows);
-  for (const occurrence of recent) rows.push(ledger.take(occurrence));
-  linkCoalesced(rows);
-
-  const last = rows.at(-1);
-  const accountedUntil = Math.max(start, last?.lastOccurrence ?? start, missedUntil);
-  const fired = rows.filter((row) => row.fires).length;
-  const spent = policy.runsMax !== null && request.runCount + fired >= policy.runsMax;
-  const next = spent ? null : nextWithin(recurrence, policy, accountedUntil);
-  assert(next === null || next > accountedUntil, "the next occurrence is not accounted for yet");
+  const until = Math.max(start, Math.min(end, lastMissed(request, plan, start)));
+  const recent = due(request, plan, until, end);
+  const missed = missedRows({
+    recurrence: plan,
+    policy,
+    now,
+    turns,
+    after: start,
+    until,
+    superseded: recent.length > 0,
+  });
+  const rows = linked([...missed, ...recent.map((occurrence) => turns.meet(occurrence))]);
+  const kept = turns.runsLeft > 0 ? rows : cutAfterLastRun(rows);
+  const passed = passBlackouts(request, plan, {
+    start,
+    end,
+    until: Math.max(until, rows.at(-1)?.lastOccurrence ?? start),
+  });
+  const { closings, stop } = turns;
+  const outlook = look(request, { turns, accountedUntil: passed.until });
   return {
-    rows: spent ? cutAfterLastRun(rows) : rows,
-    accountedUntil,
-    next,
-    dueAt: next === null ? null : effectiveAt(scheduleId, next, policy, recurrence),
+    rows: [...kept, ...passed.rows].toSorted((a, b) => a.occurrence - b.occurrence),
+    closings,
+    stop,
+    ...outlook,
   };
 }
 
@@ -107,145 +106,102 @@ export function quietRange(
   return range(recurrence, from, to, outcome);
 }
 
+/** When somebody must look again. */
+export function look(
+  { scheduleId, recurrence, policy }: Pick<DecideRequest, "scheduleId" | "recurrence" | "policy">,
+  { turns, accountedUntil }: { turns: Pick<Turns, "waiting" | "runsLeft">; accountedUntil: Millis },
+): Pick<Decision, "accountedUntil" | "next" | "dueAt" | "finished"> {
+  const spent = turns.runsLeft - turns.waiting.length <= 0;
+  const next = spent ? null : nextWithin(recurrence, policy, accountedUntil);
+  assert(next === null || next > accountedUntil, "the next occurrence is not accounted for yet");
+  const plan = outside(recurrence, policy.blackouts);
+  const times = [
+    next === null ? null : effectiveAt(scheduleId, next, policy, plan),
+    spent ? null : blackoutEnd(recurrence, policy, accountedUntil),
+    ...turns.waiting.map(
+      ({ occurrence }) => effectiveAt(scheduleId, occurrence, policy, plan) + policy.latenessMaxMs + 1,
+    ),
+  ].flatMap((at) => at ?? []);
+  return {
+    accountedUntil,
+    next,
+    dueAt: times.length === 0 ? null : Math.min(...times),
+    finished: times.length === 0,
+  };
+}
+
 /**
  * The instant up to which occurrences are missed: they should have started more than a
  * minute ago. Jitter keeps their order, so that of those whose own instant was then, only
  * the last can have been waiting still.
  */
-function lastMissed({ recurrence, policy, scheduleId, now }: DecideRequest, start: Millis): Millis {
+function lastMissed({ policy, scheduleId, now }: DecideRequest, plan: Recurrence, start: Millis): Millis {
   const until = now - MISSED_AFTER_MS;
-  const last = recurrence.latest(start, until);
-  if (last === null || effectiveAt(scheduleId, last, policy, recurrence) <= until) return until;
+  const last = plan.latest(start, until);
+  if (last === null || effectiveAt(scheduleId, last, policy, plan) <= until) return until;
   return last - 1;
 }
 
 /** The occurrences in (after, until] whose effective time has come, in order. */
-function due({ recurrence, policy, scheduleId, now }: DecideRequest, after: Millis, until: Millis): Millis[] {
+function due(
+  { policy, scheduleId, now }: DecideRequest,
+  plan: Recurrence,
+  after: Millis,
+  until: Millis,
+): Millis[] {
   const found: Millis[] = [];
-  for (let at = recurrence.next(after); at !== null && at <= until; at = recurrence.next(at)) {
-    if (effectiveAt(scheduleId, at, policy, recurrence) > now) break;
+  for (let at = plan.next(after); at !== null && at <= until; at = plan.next(at)) {
+    if (effectiveAt(scheduleId, at, policy, plan) > now) break;
     found.push(at);
   }
   return found;
 }
 
-/** Takes the on-time occurrences one by one: the first that may run runs, and the next ones meet it. */
-class Slots {
-  readonly #request: DecideRequest;
-  #open: boolean;
-  #runsLeft: number;
-
-  constructor(request: DecideRequest, before: readonly DecidedRow[]) {
-    const fired = before.filter((row) => row.fires).length;
-    this.#request = request;
-    this.#open = request.open || fired > 0;
-    this.#runsLeft = (request.policy.runsMax ?? Number.POSITIVE_INFINITY) - request.runCount - fired;
-  }
-
-  take(occurrence: Millis): DecidedRow {
-    const { policy, recurrence, scheduleId, now } = this.#request;
-    const lateMs = now - effectiveAt(scheduleId, occurrence, policy, recurrence);
-    if (lateMs > policy.latenessMaxMs) return single(occurrence, "expired");
-    if ((this.#open && policy.overlap === "skip") || this.#runsLeft <= 0)
-      return single(occurrence, "skipped-overlap");
-    this.#open = true;
-    this.#runsLeft -= 1;
-    return single(occurrence, lateMs > LATE_AFTER_MS ? "fired-late" : "fired", { fires: true });
-  }
-}
-
-/** Applies the missed-run policy to (after, until]. `superseded`: an on-time occurrence runs anyway. */
-function missed(
-  { recurrence, policy, now, open }: DecideRequest,
-  after: Millis,
-  until: Millis,
-  superseded: boolean,
-): DecidedRow[] {
+/**
+ * Accounts for blackouts: those that lie before `until`, and those behind it that have
+ * ended without an occurrence of the plan before their end that still waits for its time.
+ */
+function passBlackouts(
+  { recurrence, policy, closing }: DecideRequest,
+  plan: Recurrence,
+  { start, end, until }: { start: Millis; end: Millis; until: Millis },
+): { rows: DecidedRow[]; until: Millis } {
   const rows: DecidedRow[] = [];
-  const add = (row: DecidedRow | null) => void (row && rows.push(row));
-
-  const expiredUntil = clamp(now - policy.latenessMaxMs, after, until);
-  const windowFrom = clamp(now - policy.missedWindowMs, expiredUntil, until);
-  add(range(recurrence, after, expiredUntil, "expired"));
-  if (policy.missed === "skip") {
-    add(range(recurrence, expiredUntil, until, "skipped-missed"));
-    return rows;
+  let passed = until;
+  for (const { from, to } of merged(policy.blackouts)) {
+    if (from > end || to <= start) continue;
+    const last = Math.min(to - 1, end);
+    const over = to - 1 <= end || closing === true;
+    if (last > passed && over && (plan.next(passed) ?? Number.POSITIVE_INFINITY) > last) passed = last;
+    const row = range(recurrence, Math.max(start, from - 1), Math.min(last, passed), "blackout");
+    if (row) rows.push(row);
   }
-  add(range(recurrence, expiredUntil, windowFrom, "skipped-missed"));
-
-  if (superseded) {
-    add(range(recurrence, windowFrom, until, "coalesced"));
-    return rows;
-  }
-  const chosen =
-    policy.missed === "earliest" ? recurrence.next(windowFrom) : recurrence.latest(windowFrom, until);
-  if (chosen === null || chosen > until) return rows;
-  const rest = policy.missed === "earliest" ? "skipped-missed" : "coalesced";
-  const blocked = open && policy.overlap === "skip";
-
-  add(range(recurrence, windowFrom, chosen - 1, rest));
-  rows.push(
-    blocked ? single(chosen, "skipped-overlap") : single(chosen, "caught-up", { fires: true, catchup: true }),
-  );
-  add(range(recurrence, chosen, until, rest));
-  return rows;
+  return { rows, until: passed };
 }
 
-/** Says which run a coalesced occurrence became part of: the next one that fires. Without one it was simply missed. */
-function linkCoalesced(rows: DecidedRow[]): void {
+/** The end of the next blackout that has occurrences to account for. */
+function blackoutEnd(recurrence: Recurrence, policy: Policy, after: Millis): Millis | null {
+  for (const { from, to } of merged(policy.blackouts)) {
+    if (to - 1 <= after || (policy.endAt !== null && from > policy.endAt)) continue;
+    const first = recurrence.next(Math.max(after, from - 1));
+    if (first !== null && first < to && (policy.endAt === null || first <= policy.endAt)) return to;
+  }
+  return null;
+}
+
+/** Says which run a coalesced occurrence became part of: the next one that fires or waits. Without one it was simply missed. */
+function linked(rows: DecidedRow[]): DecidedRow[] {
   let into: Millis | null = null;
   for (const row of rows.toReversed()) {
-    if (row.fires) into = row.occurrence;
+    if (row.fires || row.outcome === "pending") into = row.occurrence;
     if (row.outcome !== "coalesced") continue;
     row.into = into;
     if (into === null) row.outcome = "skipped-missed";
   }
+  return rows;
 }
 
 /** After the last allowed run the schedule is finished: what would follow is no occurrence of it. */
 function cutAfterLastRun(rows: DecidedRow[]): DecidedRow[] {
   return rows.slice(0, rows.findLastIndex((row) => row.fires) + 1);
-}
-
-function single(
-  occurrence: Millis,
-  outcome: OccurrenceOutcome,
-  { fires = false, catchup = false } = {},
-): DecidedRow {
-  return { occurrence, lastOccurrence: occurrence, count: 1, outcome, fires, catchup, into: null };
-}
-
-function range(
-  recurrence: Recurrence,
-  after: Millis,
-  until: Millis,
-  outcome: OccurrenceOutcome,
-): DecidedRow | null {
-  const first = until > after ? recurrence.next(after) : null;
-  if (first === null || first > until) return null;
-  const last = recurrence.latest(after, until);
-  assert(last !== null && last >= first, "a range has a last occurrence");
-  const count = recurrence.count(after, until);
-  return {
-    occurrence: first,
-    lastOccurrence: last,
-    count,
-    outcome,
-    fires: false,
-    catchup: false,
-    into: null,
-  };
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value));
-}
-
-/** A number in [0, 1) from the schedule and the instant: FNV-1a, enough to spread starts. */
-function share(scheduleId: string, occurrence: Millis): number {
-  let hash = 0x811c9dc5;
-  for (const character of `${scheduleId}@${occurrence}`) {
-    hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
-  }
-  return (hash >>> 0) / 2 ** 32;
 }

@@ -34,9 +34,18 @@ export interface Owner {
 /** Across several nodes: one node fires an occurrence, or each fires its own copy. */
 export type Locking = "require-global" | "prefer-global" | "node-local";
 
-export type MissedPolicy = "latest" | "skip" | "earliest" | "all";
-export type OverlapPolicy =
-  "skip" | "buffer-one" | "buffer-all" | "cancel-other" | "terminate-other" | "allow";
+export const MISSED_POLICIES = ["latest", "skip", "earliest", "all"] as const;
+export type MissedPolicy = (typeof MISSED_POLICIES)[number];
+
+export const OVERLAP_POLICIES = [
+  "skip",
+  "buffer-one",
+  "buffer-all",
+  "cancel-other",
+  "terminate-other",
+  "allow",
+] as const;
+export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 
 /** How a schedule behaves when things are not as planned. Stored as one JSON value; a missing part is its default. */
 export interface Policy {
@@ -56,6 +65,17 @@ export interface Policy {
   timeoutMs: Millis | null;
   maxAttempts: number | null;
   priority: number;
+  /** Spans in which it does not fire. */
+  blackouts: readonly Blackout[];
+  /** Failed runs in a row after which it is paused; null means never. */
+  pauseAfterFailures: number | null;
+}
+
+/** A span in which nothing fires: from `from` to before `to`. */
+export interface Blackout {
+  from: Millis;
+  to: Millis;
+  note: string;
 }
 
 export const POLICY_DEFAULT: Policy = {
@@ -74,6 +94,8 @@ export const POLICY_DEFAULT: Policy = {
   timeoutMs: null,
   maxAttempts: null,
   priority: 0,
+  blackouts: [],
+  pauseAfterFailures: null,
 };
 
 export interface Pause {
@@ -107,6 +129,8 @@ export interface Schedule {
   revision: number;
   /** Occurrences that became a job. */
   runCount: number;
+  /** Runs that failed since one completed. */
+  failures: number;
   createdAt: Millis;
   updatedAt: Millis;
   /** The next occurrence that is not accounted for; null when paused, finished or deleted. */
@@ -161,4 +185,6 @@ export const LATE_AFTER_MS = 1_000; // Later than this, it fired, but says so.
 export const SCHEDULE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 export const CRON_TEXT_MAX = 256;
 export const CRON_EXPRESSIONS_MAX = 16;
+export const MISSED_MAX_MAX = 100; // Runs that `all` makes up for: more is a backfill, which somebody asks for.
+export const BLACKOUTS_MAX = 100;
 export const AT_INSTANTS_MAX = 1_000;

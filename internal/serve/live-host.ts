@@ -2,7 +2,7 @@
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
-import type { Host, PluginControl } from "../operations/operation.ts";
+import type { ClockControl, Host, PluginControl } from "../operations/operation.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Plugins } from "../plugins/plugins.ts";
 import type { Pulse } from "../pulse/pulse.ts";
@@ -19,6 +19,7 @@ export class LiveHost implements Host {
   readonly startedAt: number;
   readonly version: string;
   readonly plugins: PluginControl;
+  readonly clock: ClockControl;
   address = "";
   ready = false;
   readonly #options: LiveHostOptions;
@@ -28,6 +29,7 @@ export class LiveHost implements Host {
     this.startedAt = options.env.now();
     this.version = options.version;
     this.plugins = pluginControl(options.plugins, options.pulse);
+    this.clock = options.pulse.clock;
   }
 
   jobsAdded(lanes: Iterable<string>): void {

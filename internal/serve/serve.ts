@@ -81,7 +81,8 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const { env, log, config, version, signals } = options;
   const nodeId = await store.nodes.nodeId();
   const { napMs, workers: jobsMax } = config.pulse;
-  const pulse = new Pulse({ env, log, store, nodeId, version, napMs, jobsMax });
+  const lastSeenAt = await store.nodes.lastSeenAt();
+  const pulse = new Pulse({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax });
   const tokens = new Tokens(env);
   let host: Host | null = null;
   const contextOf = (principal: Principal): Context => ({

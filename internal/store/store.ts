@@ -165,6 +165,8 @@ export interface Fired {
   /** Schedules that were due and are accounted for now. */
   settled: number;
   jobs: { id: string; lane: string; scheduleId: string; occurrence: Millis }[];
+  /** Runs that must end because of a later occurrence: whoever holds one is to be told. */
+  stopped: string[];
   /** Schedules whose definition could not be evaluated; they are tried again after a pause. */
   broken: { scheduleId: string; message: string }[];
   /** When the next schedule of this node is due; null when none is. */
@@ -251,11 +253,22 @@ export interface LogStore {
   flush(): Promise<void>;
 }
 
+export interface BootLease {
+  bootId: string;
+  nodeId: string;
+  version: string;
+  leaseMs: Millis;
+  /** True when the clock is believed: then the time is recorded, for the next boot to compare. */
+  seen: boolean;
+}
+
 export interface NodeStore {
   /** The stable id of this node, made on first use. */
   nodeId(): Promise<string>;
   /** Says that a boot is alive for `leaseMs` from now. False when its lease was already taken from it. */
-  renew(boot: { bootId: string; nodeId: string; version: string; leaseMs: Millis }): Promise<boolean>;
+  renew(boot: BootLease): Promise<boolean>;
+  /** The newest time that any boot recorded; null in a new store. */
+  lastSeenAt(): Promise<Millis | null>;
   /** Ends a boot: its jobs may be taken at once. */
   release(bootId: string): Promise<void>;
 }

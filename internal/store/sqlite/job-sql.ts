@@ -5,21 +5,30 @@ import type { JobRow } from "./job-row.ts";
 
 type Values = Record<string, string | number | null | Uint8Array>;
 
+/** What an end concerns beside the job: the schedule of an occurrence; null for any other job. */
+export interface EndedRow {
+  schedule_id: string | null;
+  node: string;
+  state: JobState;
+}
+
 export class JobSql {
   readonly insert: Statement<unknown, [Values]>;
   readonly existing: Statement<{ id: string; state: JobState }, [Values]>;
   readonly get: Statement<JobRow, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
   readonly claim: Statement<JobRow, [Values]>;
-  readonly finish: Statement<unknown, [Values]>;
+  readonly finish: Statement<EndedRow, [Values]>;
+  readonly terminate: Statement<EndedRow, [Values]>;
+  readonly expire: Statement<EndedRow, [Values]>;
   readonly giveBack: Statement<unknown, [Values]>;
   readonly progress: Statement<unknown, [Values]>;
   readonly promote: Statement<{ lane: string }, [Values]>;
   readonly nextDue: Statement<{ run_at: number }, []>;
-  readonly cancelWaiting: Statement<unknown, [Values]>;
+  readonly cancelWaiting: Statement<EndedRow, [Values]>;
   readonly cancelRunning: Statement<unknown, [Values]>;
-  readonly recoverCancelled: Statement<unknown, [Values]>;
-  readonly recoverHopeless: Statement<unknown, [Values]>;
+  readonly recoverCancelled: Statement<EndedRow, [Values]>;
+  readonly recoverHopeless: Statement<EndedRow, [Values]>;
   readonly recover: Statement<{ id: string; lane: string }, [Values]>;
   readonly annotate: Statement<unknown, [Values]>;
   readonly counts: Statement<{ state: JobState | "all"; count: number }, []>;
@@ -32,6 +41,8 @@ export class JobSql {
     this.find = db.prepare(FIND);
     this.claim = db.prepare(CLAIM);
     this.finish = db.prepare(FINISH);
+    this.terminate = db.prepare(TERMINATE);
+    this.expire = db.prepare(EXPIRE);
     this.giveBack = db.prepare(GIVE_BACK);
     this.progress = db.prepare(PROGRESS);
     this.promote = db.prepare(PROMOTE);
@@ -47,12 +58,15 @@ export class JobSql {
   }
 }
 
+/** Of a job that ended: the schedule whose occurrence it was. */
+const ENDED = "RETURNING CASE WHEN trigger = 'schedule' THEN schedule_id END AS schedule_id, node, state";
+
 const INSERT = `
   INSERT INTO job (id, tenant, handler, plugin, lane, trigger, source, owner, priority, state, run_at,
-                   max_attempts, unique_key, parent_id, retry_of, schedule_id, occurrence, node, catchup,
+                   max_attempts, unique_key, parent_id, retry_of, schedule_id, occurrence, node, catchup, expires_at,
                    timeout_ms, retry, cost_estimate, traceparent, created_at, payload)
   VALUES ($id, $tenant, $handler, $plugin, $lane, $trigger, $source, $owner, $priority, $state, $runAt,
-          $maxAttempts, $uniqueKey, $parentId, $retryOf, $scheduleId, $occurrence, $node, $catchup,
+          $maxAttempts, $uniqueKey, $parentId, $retryOf, $scheduleId, $occurrence, $node, $catchup, $expiresAt,
           $timeoutMs, $retry, $costEstimate, $traceparent, $now, $payload)
   ON CONFLICT DO NOTHING`;
 
@@ -106,7 +120,35 @@ const FINISH = `
          plugin_version = $pluginVersion
    WHERE id    = $id
      AND state = 'running'
-     AND fence = $fence`;
+     AND fence = $fence
+  ${ENDED}`;
+
+// Fenced off: whatever its plugin still says of it, nobody listens.
+const TERMINATE = `
+  UPDATE job
+     SET state       = 'cancelled',
+         finished_at = $now,
+         boot_id     = NULL,
+         error       = $error
+   WHERE id = $id
+     AND finished_at IS NULL
+  ${ENDED}`;
+
+const EXPIRE = `
+  UPDATE job
+     SET state       = 'failed',
+         finished_at = $now,
+         boot_id     = NULL,
+         error       = $error
+   WHERE seq IN (
+           SELECT seq
+             FROM job INDEXED BY job_expiring
+            WHERE expires_at <= $now
+              AND expires_at IS NOT NULL
+              AND started_at IS NULL
+              AND finished_at IS NULL
+            LIMIT $limit)
+  ${ENDED}`;
 
 const GIVE_BACK = `
   UPDATE job
@@ -156,7 +198,8 @@ const CANCEL_WAITING = `
          finished_at = $now,
          error       = $error
    WHERE id = $id
-     AND state IN ('scheduled', 'queued', 'retrying', 'paused')`;
+     AND state IN ('scheduled', 'queued', 'retrying', 'paused')
+  ${ENDED}`;
 
 const CANCEL_RUNNING = `
   UPDATE job
@@ -172,7 +215,8 @@ const RECOVER_CANCELLED = `
          error       = $error
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
-     AND cancel_requested = 1`;
+     AND cancel_requested = 1
+  ${ENDED}`;
 
 const RECOVER_HOPELESS = `
   UPDATE job
@@ -182,7 +226,8 @@ const RECOVER_HOPELESS = `
          error       = $error
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
-     AND interrupted >= $interruptedMax`;
+     AND interrupted >= $interruptedMax
+  ${ENDED}`;
 
 // The tries are given back: a host that dies is no fault of its jobs. What keeps happening is counted.
 const RECOVER = `

@@ -1,6 +1,6 @@
 /** Jobs in SQLite. Every state change is one guarded UPDATE. */
 import type { Database } from "bun:sqlite";
-import type { Env } from "../../base/env.ts";
+import type { Env, Millis } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
 import {
   type Job,
@@ -26,18 +26,26 @@ import type {
 } from "../store.ts";
 import type { GroupCommit } from "./group.ts";
 import { type JobRow, readJob } from "./job-row.ts";
-import { JOB_LIST_SQL, JobSql } from "./job-sql.ts";
+import { type EndedRow, JOB_LIST_SQL, JobSql } from "./job-sql.ts";
 import { pageOf, readPage } from "./page.ts";
 
 const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
 const FIND_ROWS = 50_000; // Some milliseconds; then others have their turn.
 const PAGE_BYTES_MAX = 16_777_216; // Payloads and results: a page of a thousand large ones would be a gigabyte.
 
+/** The end of a run of a schedule. */
+export interface RunEnd {
+  scheduleId: string;
+  node: string;
+  state: JobState;
+}
+
 export class SqliteJobs implements JobStore {
   readonly #env: Env;
   readonly #db: Database;
   readonly #group: GroupCommit;
   readonly #sql: JobSql;
+  #onRunEnd: (end: RunEnd) => void = () => {};
 
   constructor(env: Env, db: Database, group: GroupCommit) {
     this.#env = env;
@@ -76,6 +84,7 @@ export class SqliteJobs implements JobStore {
       occurrence: job.occurrence ?? null,
       node: job.node ?? "",
       catchup: job.catchup ? 1 : 0,
+      expiresAt: job.expiresAt ?? null,
       timeoutMs: job.timeoutMs ?? null,
       retry: job.retry ? JSON.stringify(job.retry) : null,
       costEstimate: job.costEstimate ?? 0,
@@ -154,13 +163,26 @@ export class SqliteJobs implements JobStore {
     const error = settlement.error ? JSON.stringify(settlement.error) : null;
     const same = { id, fence, state, attempt, lost, error, costActual, pluginVersion };
     if (state === "completed" || state === "failed" || state === "cancelled") {
-      return this.#sql.finish.run({ ...same, now, result: settlement.result }).changes > 0;
+      return this.#finished(this.#sql.finish.all({ ...same, now, result: settlement.result }));
     }
     assert(settlement.runAt !== null, `job ${id} goes back with a time`);
     const back = { ...same, suspect: settlement.suspect ? 1 : 0, runAt: settlement.runAt };
     if (this.#sql.giveBack.run(back).changes > 0) return true;
     // Somebody asked to cancel it while it ran: it does not go back in line.
-    return this.#sql.finish.run({ ...same, state: "cancelled", now, result: null }).changes > 0;
+    return this.#finished(this.#sql.finish.all({ ...same, state: "cancelled", now, result: null }));
+  }
+
+  /** Tells whoever follows the runs of a schedule. True when a job has ended. */
+  #finished(ended: readonly EndedRow[]): boolean {
+    for (const { schedule_id: scheduleId, node, state } of ended) {
+      if (scheduleId !== null) this.#onRunEnd({ scheduleId, node, state });
+    }
+    return ended.length > 0;
+  }
+
+  /** Calls back, inside the transaction, for every job of an occurrence that has ended. */
+  onRunEnd(onRunEnd: (end: RunEnd) => void): void {
+    this.#onRunEnd = onRunEnd;
   }
 
   progress(updates: readonly ProgressUpdate[]): Promise<void> {
@@ -173,23 +195,48 @@ export class SqliteJobs implements JobStore {
 
   promote(limit: number): Promise<Promoted> {
     return this.#group.write(() => {
-      const moved = this.#sql.promote.all({ now: this.#env.now(), limit });
+      const now = this.#env.now();
+      this.#expire(now, limit);
+      const moved = this.#sql.promote.all({ now, limit });
       const lanes = [...new Set(moved.map(({ lane }) => lane))];
       return { count: moved.length, lanes, nextDueAt: this.#sql.nextDue.get()?.run_at ?? null };
     });
   }
 
+  /** Occurrences whose jobs did not start in time never will. */
+  #expire(now: Millis, limit: number): void {
+    const error: JobError = { message: "it was not started in time", kind: "expired", attempt: 0 };
+    this.#finished(this.#sql.expire.all({ now, limit, error: JSON.stringify(error) }));
+  }
+
   cancel(id: string, by: string): Promise<Cancelled | null> {
     return this.#group.write(() => {
-      const found = this.#sql.get.get({ id });
-      if (!found) return null;
-      const error: JobError = { message: `cancelled by ${by}`, kind: "cancelled", attempt: found.attempt };
-      this.#sql.cancelWaiting.run({ id, now: this.#env.now(), error: JSON.stringify(error) });
-      this.#sql.cancelRunning.run({ id });
+      const before = this.cancelNow(id, by);
       const row = this.#sql.get.get({ id });
-      assert(row, "a job does not vanish inside a transaction");
-      return { job: readJob(row), before: found.state };
+      return before === null || !row ? null : { job: readJob(row), before };
     });
+  }
+
+  /** Cancels inside the running group. Returns the state it found; null when there is no such job. */
+  cancelNow(id: string, by: string): JobState | null {
+    const found = this.#sql.get.get({ id });
+    if (!found) return null;
+    const error: JobError = { message: `cancelled by ${by}`, kind: "cancelled", attempt: found.attempt };
+    this.#finished(this.#sql.cancelWaiting.all({ id, now: this.#env.now(), error: JSON.stringify(error) }));
+    this.#sql.cancelRunning.run({ id });
+    return found.state;
+  }
+
+  /** Ends a job inside the running group, whatever it is doing: its holder is fenced off. True when it was running. */
+  terminateNow(id: string, by: string): boolean {
+    const found = this.#sql.get.get({ id });
+    const error: JobError = {
+      message: `terminated by ${by}`,
+      kind: "cancelled",
+      attempt: found?.attempt ?? 0,
+    };
+    this.#finished(this.#sql.terminate.all({ id, now: this.#env.now(), error: JSON.stringify(error) }));
+    return found?.state === "running";
   }
 
   /** Differs from Postgres: no leases are looked at. The host's lock says that every other boot is dead. */
@@ -198,13 +245,18 @@ export class SqliteJobs implements JobStore {
       const now = this.#env.now();
       const error = (message: string) =>
         JSON.stringify({ message, kind: "lost", attempt: 0 } satisfies JobError);
-      this.#sql.recoverCancelled.run({ bootId, now, error: error("cancelled while its host went down") });
-      this.#sql.recoverHopeless.run({
+      const ended = this.#sql.recoverCancelled.all({
+        bootId,
+        now,
+        error: error("cancelled while its host went down"),
+      });
+      const hopeless = this.#sql.recoverHopeless.all({
         bootId,
         now,
         interruptedMax: JOB_INTERRUPTED_MAX,
         error: error(`its host went down ${JOB_INTERRUPTED_MAX} times while it ran`),
       });
+      this.#finished([...ended, ...hopeless]);
       const rows = this.#sql.recover.all({ bootId, now });
       return { ids: rows.map(({ id }) => id), lanes: [...new Set(rows.map(({ lane }) => lane))] };
     });

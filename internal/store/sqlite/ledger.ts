@@ -7,23 +7,31 @@ import type { Env, Millis } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import { newId } from "../../base/id.ts";
 import type { NewJob } from "../../job/job.ts";
-import {
-  decide,
-  type DecidedRow,
-  type Decision,
-  effectiveAt,
-  nextWithin,
-  quietRange,
-} from "../../schedule/decide.ts";
+import { decide, type Decision, nextWithin, quietRange } from "../../schedule/decide.ts";
+import { effectiveAt } from "../../schedule/jitter.ts";
+import { type Closing, type Stop, TERMINATE_GRACE_MS, type Waiting } from "../../schedule/overlap.ts";
 import { type Recurrence, recurrence } from "../../schedule/recurrence.ts";
+import type { DecidedRow } from "../../schedule/rows.ts";
 import type { Pause, Policy, Spec } from "../../schedule/schedule.ts";
 import type { Fired } from "../store.ts";
-import type { SqliteJobs } from "./jobs.ts";
+import type { RunEnd, SqliteJobs } from "./jobs.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
 import type { ScheduleSql } from "./schedule-sql.ts";
 
 /** A schedule that cannot be evaluated is looked at again after this long: it is our bug, and must not spin. */
 const BROKEN_PAUSE_MS = 60_000;
+
+/** Between the starts of runs that are made up for: a thousand schedules that wake up together must not stampede. */
+const CATCHUP_SPACING_MS = 10;
+
+/** One schedule on one node while it is being accounted for. */
+interface Account {
+  row: ScheduleCursorRow;
+  now: Millis;
+  /** The job of an earlier occurrence that is not finished. */
+  open: string | null;
+  fired: Fired;
+}
 
 export class Ledger {
   readonly #env: Env;
@@ -32,6 +40,8 @@ export class Ledger {
   readonly #savepoint: Statement;
   readonly #rollbackTo: Statement;
   readonly #release: Statement;
+  /** When the next run that is made up for may start. */
+  #catchupAt: Millis = 0;
 
   constructor(env: Env, { db, sql, jobs }: { db: Database; sql: ScheduleSql; jobs: SqliteJobs }) {
     this.#env = env;
@@ -40,12 +50,13 @@ export class Ledger {
     this.#savepoint = db.prepare("SAVEPOINT schedule");
     this.#rollbackTo = db.prepare("ROLLBACK TO schedule");
     this.#release = db.prepare("RELEASE schedule");
+    jobs.onRunEnd((end) => this.#runEnded(end));
   }
 
   /** Accounts for up to `limit` schedules that are due on this node. */
   fire(nodeId: string, limit: number): Fired {
     const now = this.#env.now();
-    const fired: Fired = { settled: 0, jobs: [], broken: [], nextDueAt: null };
+    const fired = nothingFired();
     for (const node of ["", nodeId]) {
       const rows = this.#sql.due.all({ node, now, limit: limit - fired.settled });
       for (const row of rows) this.#settle(row, now, fired);
@@ -57,29 +68,37 @@ export class Ledger {
 
   /** Accounts for what is due of one schedule, before something about it changes. */
   account(id: string, now: Millis): void {
-    const fired: Fired = { settled: 0, jobs: [], broken: [], nextDueAt: null };
+    const fired = nothingFired();
     for (const row of this.#sql.cursors.all({ id })) {
-      if (row.due_at !== null && row.due_at <= now) this.#settle(row, now, fired);
+      const isDue = row.due_at !== null && row.due_at <= now;
+      const inBlackout = row.due_at !== null && readPolicy(row.policy).blackouts.length > 0;
+      if (isDue || inBlackout) this.#settle(row, now, fired, true);
     }
   }
 
   /**
    * Records the occurrences since the cursor that did not start, because the schedule
-   * is paused, or because it was changed or deleted before their jitter was over.
+   * is paused, or because it was changed or deleted before their jitter was over or
+   * their turn came.
    */
-  recordQuiet(id: string, node: string, outcome: "paused" | "deleted", now: Millis): void {
+  recordQuiet(id: string, node: string, outcome: "paused" | "deleted", until: Millis): void {
     const row = this.#cursor(id, node);
     if (!row) return;
-    const span = { after: row.accounted_until, until: now, outcome };
+    const span = { after: row.accounted_until, until, outcome };
     const range = quietRange(recurrenceOf(row), readPolicy(row.policy), span);
-    if (range) this.#write(row, range, { now, jobId: null, relatedJobId: null });
-    this.#move(row, { accountedUntil: Math.max(now, row.accounted_until), next: null, dueAt: null });
+    if (range) this.#write(row, range, { now: this.#env.now(), jobId: null, relatedJobId: null });
+    this.#move(row, { accountedUntil: Math.max(until, row.accounted_until), next: null, dueAt: null });
   }
 
-  /** Nothing of this schedule is due on a node until it is restarted there. */
-  stop(id: string, node: string): void {
+  /** Nothing of this schedule is due on a node until it is restarted there; a pause with an end is due at that end. */
+  stop(id: string, node: string, outcome: "paused" | "deleted"): void {
     const row = this.#cursor(id, node);
-    if (row) this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt: null });
+    if (!row) return;
+    const now = this.#env.now();
+    const note = row.pause ? pauseNote(row.pause) : "";
+    this.#sql.closeAll.run({ id, node, outcome, now, note });
+    const until = row.state === "paused" && row.pause ? (JSON.parse(row.pause) as Pause).until : null;
+    this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt: until });
   }
 
   /** Puts the cursor at `now`: the next occurrence is the first one after it. A schedule without one is finished. */
@@ -102,54 +121,137 @@ export class Ledger {
   }
 
   /** Accounts for one schedule in a savepoint of its own: one that cannot be must not hold up the others. */
-  #settle(row: ScheduleCursorRow, now: Millis, fired: Fired): void {
-    const jobsBefore = fired.jobs.length;
+  #settle(row: ScheduleCursorRow, now: Millis, fired: Fired, closing = false): void {
+    const before = { jobs: fired.jobs.length, stopped: fired.stopped.length };
     this.#savepoint.run();
     try {
+      const awake = row.state === "paused" ? this.#wake(row) : row;
       const open = this.#sql.openJob.get({ id: row.id, node: row.node })?.id ?? null;
-      this.#apply(row, decideRow(row, now, open !== null), { now, open, fired });
+      this.#apply({ row: awake, now, open, fired }, this.#decide(awake, now, open !== null, closing));
       fired.settled += 1;
     } catch (error) {
       if (!isOurMistake(error)) throw error;
       this.#rollbackTo.run();
-      fired.jobs.length = jobsBefore;
+      fired.jobs.length = before.jobs;
+      fired.stopped.length = before.stopped;
       this.#sql.postpone.run({ id: row.id, node: row.node, dueAt: now + BROKEN_PAUSE_MS });
       fired.broken.push({ scheduleId: row.id, message: messageOf(error) });
     }
     this.#release.run();
   }
 
-  #apply(
-    row: ScheduleCursorRow,
-    decision: Decision,
-    { now, open, fired }: { now: Millis; open: string | null; fired: Fired },
-  ): void {
-    this.#move(row, decision);
-    const jobs = new Map<Millis, string>();
-    for (const decided of decision.rows) {
-      if (decided.fires) jobs.set(decided.occurrence, this.#insertJob(row, decided, fired));
-    }
-    let previous = open;
-    for (const decided of decision.rows) {
-      const jobId = jobs.get(decided.occurrence) ?? null;
-      const related = decided.into === null ? previous : (jobs.get(decided.into) ?? null);
-      const relatedJobId =
-        decided.outcome === "skipped-overlap" || decided.outcome === "coalesced" ? related : null;
-      this.#write(row, decided, { now, jobId: decided.fires ? jobId : null, relatedJobId });
-      previous = jobId ?? previous;
-    }
-    const lastJobId = [...jobs.values()].at(-1);
-    if (lastJobId) this.#sql.ran.run({ id: row.id, count: jobs.size, at: now, jobId: lastJobId });
-    if (decision.next === null) this.#finish(row.id, now);
+  /** A pause has reached its end: from that moment on the schedule is active, whenever we come to it. */
+  #wake(row: ScheduleCursorRow): ScheduleCursorRow {
+    const until = row.pause === null ? null : (JSON.parse(row.pause) as Pause).until;
+    assert(until !== null, `paused schedule ${row.id} is due because its pause has an end`);
+    this.recordQuiet(row.id, row.node, "paused", until);
+    this.#sql.setState.run({ id: row.id, state: "active", pause: null, deletedBy: null, now: until });
+    this.restart(row.id, row.node, until);
+    const awake = this.#cursor(row.id, row.node);
+    assert(awake, `schedule ${row.id} has its cursor`);
+    return awake;
   }
 
-  #insertJob(row: ScheduleCursorRow, decided: DecidedRow, fired: Fired): string {
-    const job = jobOf(row, decided, newId(this.#env, "JB"));
+  #decide(row: ScheduleCursorRow, now: Millis, open: boolean, closing: boolean): Decision {
+    const waiting: Waiting[] = this.#sql.waiting
+      .all({ id: row.id, node: row.node })
+      .map(({ occurrence, catchup }) => ({ occurrence, catchup: catchup === 1 }));
+    return decide({
+      scheduleId: row.id,
+      recurrence: recurrenceOf(row),
+      policy: readPolicy(row.policy),
+      accountedUntil: row.accounted_until,
+      now,
+      open,
+      waiting,
+      runCount: row.run_count,
+      closing,
+    });
+  }
+
+  #apply(account: Account, decision: Decision): void {
+    const { row, now, open } = account;
+    this.#move(row, decision);
+    const wasRunning = open !== null && this.#stopOther(account, open, decision.stop);
+    const startAt = decision.stop === "terminate" && wasRunning ? now + TERMINATE_GRACE_MS : undefined;
+    const starting = [...decision.closings, ...decision.rows].filter(({ fires }) => fires);
+    const jobs = new Map(starting.map((run) => [run.occurrence, this.#insertJob(account, run, startAt)]));
+    for (const closing of decision.closings)
+      this.#close(row, closing, jobs.get(closing.occurrence) ?? null, now);
+    this.#writeRows(account, decision.rows, jobs);
+    const lastJobId = [...jobs.values()].at(-1);
+    if (lastJobId) this.#sql.ran.run({ id: row.id, count: jobs.size, at: now, jobId: lastJobId });
+    // What was asked to end and had not begun has ended already: nobody else will look.
+    if (decision.stop === "cancel" && !wasRunning) this.#sql.poke.run({ id: row.id, node: row.node, now });
+    if (decision.finished) this.#finish(row.id, now);
+  }
+
+  #writeRows(
+    { row, now, open }: Account,
+    rows: readonly DecidedRow[],
+    jobs: ReadonlyMap<Millis, string>,
+  ): void {
+    let previous = open;
+    for (const decided of rows) {
+      const jobId = jobs.get(decided.occurrence) ?? null;
+      const related = decided.into === null ? previous : (jobs.get(decided.into) ?? null);
+      const isRelated = ["skipped-overlap", "coalesced", "pending"].includes(decided.outcome);
+      this.#write(row, decided, {
+        now,
+        jobId: decided.fires ? jobId : null,
+        relatedJobId: isRelated ? related : null,
+      });
+      previous = jobId ?? previous;
+    }
+  }
+
+  /** Ends the run that is in the way. True when it was running, so that its plugin needs a moment. */
+  #stopOther({ row, fired }: Account, open: string, stop: Stop): boolean {
+    if (stop === null) return false;
+    const by = `the next occurrence of schedule ${row.name || row.id}`;
+    const running =
+      stop === "terminate" ? this.#jobs.terminateNow(open, by) : this.#jobs.cancelNow(open, by) === "running";
+    if (running) fired.stopped.push(open);
+    return running;
+  }
+
+  #insertJob(
+    { row, now, fired }: Account,
+    run: { occurrence: Millis; catchup: boolean },
+    startAt?: Millis,
+  ): string {
+    const runAt = startAt ?? (run.catchup ? this.#paced(now) : undefined);
+    const job = { ...jobOf(row, run, newId(this.#env, "JB")), runAt };
     const { created } = this.#jobs.insert(job);
-    assert(created, `occurrence ${decided.occurrence} of ${row.id} has no job yet`);
+    assert(created, `occurrence ${run.occurrence} of ${row.id} has no job yet`);
     const lane = job.plugin ? `${job.plugin}/${job.handler}` : job.handler;
-    fired.jobs.push({ id: job.id, lane, scheduleId: row.id, occurrence: decided.occurrence });
+    fired.jobs.push({ id: job.id, lane, scheduleId: row.id, occurrence: run.occurrence });
     return job.id;
+  }
+
+  /** When the next run that is made up for may start: one after the other, some milliseconds apart. */
+  #paced(now: Millis): Millis {
+    const at = Math.max(now, this.#catchupAt);
+    this.#catchupAt = at + CATCHUP_SPACING_MS;
+    return at;
+  }
+
+  #close(
+    row: ScheduleCursorRow,
+    { occurrence, outcome, fires }: Closing,
+    jobId: string | null,
+    now: Millis,
+  ): void {
+    const { changes } = this.#sql.close.run({
+      id: row.id,
+      node: row.node,
+      occurrence,
+      outcome,
+      jobId: fires ? jobId : null,
+      relatedJobId: null,
+      now,
+    });
+    assert(changes === 1, `occurrence ${occurrence} of ${row.id} was waiting`);
   }
 
   #write(
@@ -157,8 +259,7 @@ export class Ledger {
     decided: DecidedRow,
     { now, jobId, relatedJobId }: { now: Millis; jobId: string | null; relatedJobId: string | null },
   ): void {
-    const { occurrence, lastOccurrence, count, outcome } = decided;
-    const note = outcome === "paused" && row.pause ? pauseNote(row.pause) : "";
+    const { occurrence, lastOccurrence, count, outcome, catchup } = decided;
     this.#sql.insertOccurrence.run({
       id: row.id,
       node: row.node,
@@ -168,9 +269,10 @@ export class Ledger {
       outcome,
       jobId,
       relatedJobId,
+      catchup: catchup ? 1 : 0,
       now,
       revision: row.revision,
-      note,
+      note: noteOf(row, decided),
     });
   }
 
@@ -192,6 +294,25 @@ export class Ledger {
   #finish(id: string, now: Millis): void {
     this.#sql.setState.run({ id, state: "finished", pause: null, deletedBy: null, now });
   }
+
+  /** A run has ended: who waits for it is looked at, and failures in a row are counted. */
+  #runEnded({ scheduleId: id, node, state }: RunEnd): void {
+    const now = this.#env.now();
+    this.#sql.poke.run({ id, node, now });
+    if (state === "completed") this.#sql.forgetFailures.run({ id });
+    if (state !== "failed") return;
+    const failures = this.#sql.countFailure.get({ id })?.failures ?? 0;
+    const row = this.#sql.get.get({ id });
+    const limit = row && readPolicy(row.policy).pauseAfterFailures;
+    if (!row || row.state !== "active" || !limit || failures < limit) return;
+    const pause: Pause = { note: `${failures} runs in a row failed`, by: "host", at: now, until: null };
+    this.#sql.setState.run({ id, state: "paused", pause: JSON.stringify(pause), deletedBy: null, now });
+    this.stop(id, node, "paused");
+  }
+}
+
+function nothingFired(): Fired {
+  return { settled: 0, jobs: [], stopped: [], broken: [], nextDueAt: null };
 }
 
 /** Not the disk's: a plan that cannot be evaluated, or a row that contradicts another. */
@@ -209,16 +330,12 @@ function recurrenceOf({
   return recurrence({ spec: JSON.parse(spec) as Spec, timezone, anchor, dstGap, dstFold });
 }
 
-function decideRow(row: ScheduleCursorRow, now: Millis, open: boolean): Decision {
-  return decide({
-    scheduleId: row.id,
-    recurrence: recurrenceOf(row),
-    policy: readPolicy(row.policy),
-    accountedUntil: row.accounted_until,
-    now,
-    open,
-    runCount: row.run_count,
-  });
+/** What the ledger says beside the outcome: the note of a pause or a blackout. */
+function noteOf(row: ScheduleCursorRow, { outcome, occurrence }: DecidedRow): string {
+  if (outcome === "paused" && row.pause) return pauseNote(row.pause);
+  if (outcome !== "blackout") return "";
+  const { blackouts } = readPolicy(row.policy);
+  return blackouts.find(({ from, to }) => from <= occurrence && occurrence < to)?.note ?? "";
 }
 
 /** Why, and who says so. The pause itself is gone once its occurrences are recorded. */
@@ -230,7 +347,7 @@ function pauseNote(pause: string): string {
 /** The job of an occurrence: the schedule's target with the schedule's payload and policies. */
 function jobOf(
   row: ScheduleCursorRow,
-  { occurrence, catchup }: DecidedRow,
+  { occurrence, catchup }: { occurrence: Millis; catchup: boolean },
   id: string,
 ): NewJob & { plugin: string } {
   assert(row.target_kind === "handler", `schedule ${row.id} has a handler`);
@@ -253,5 +370,6 @@ function jobOf(
     occurrence,
     node: row.node,
     catchup,
+    expiresAt: occurrence + policy.jitterMs + policy.latenessMaxMs,
   };
 }

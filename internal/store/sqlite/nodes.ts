@@ -2,7 +2,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { newId } from "../../base/id.ts";
-import type { NodeStore } from "../store.ts";
+import type { BootLease, NodeStore } from "../store.ts";
 import type { GroupCommit } from "./group.ts";
 
 type Values = Record<string, string | number>;
@@ -13,12 +13,16 @@ export class SqliteNodes implements NodeStore {
   readonly #nodeId: string;
   readonly #renew: Statement<unknown, [Values]>;
   readonly #release: Statement<unknown, [Values]>;
+  readonly #see: Statement<unknown, [Values]>;
+  readonly #lastSeen: Statement<{ value: string }, []>;
 
   constructor(env: Env, db: Database, group: GroupCommit) {
     this.#env = env;
     this.#group = group;
     this.#nodeId = readNodeId(env, db);
     this.#renew = db.prepare(RENEW);
+    this.#see = db.prepare(SEE);
+    this.#lastSeen = db.prepare("SELECT value FROM meta WHERE key = 'last_seen_at'");
     this.#release = db.prepare("DELETE FROM boot WHERE id = $bootId");
   }
 
@@ -32,22 +36,18 @@ export class SqliteNodes implements NodeStore {
   }
 
   /** Differs from Postgres: always true. Nobody else can take a lease while the host's lock is held. */
-  renew({
-    bootId,
-    nodeId,
-    version,
-    leaseMs,
-  }: {
-    bootId: string;
-    nodeId: string;
-    version: string;
-    leaseMs: Millis;
-  }): Promise<boolean> {
+  renew({ bootId, nodeId, version, leaseMs, seen }: BootLease): Promise<boolean> {
     return this.#group.write(() => {
       const now = this.#env.now();
       this.#renew.run({ bootId, nodeId, version, now, leaseUntil: now + leaseMs });
+      if (seen) this.#see.run({ now });
       return true;
     });
+  }
+
+  async lastSeenAt(): Promise<Millis | null> {
+    const row = this.#lastSeen.get();
+    return row ? Number(row.value) : null;
   }
 
   release(bootId: string): Promise<void> {
@@ -68,3 +68,10 @@ const RENEW = `
   VALUES ($bootId, $nodeId, $version, $now, $leaseUntil)
   ON CONFLICT (id) DO UPDATE
      SET lease_until = excluded.lease_until`;
+
+// The last one counts, not the greatest: a clock that was believed and wrong must be able to be corrected.
+const SEE = `
+  INSERT INTO meta (key, value)
+  VALUES ('last_seen_at', CAST($now AS TEXT))
+  ON CONFLICT (key) DO UPDATE
+     SET value = excluded.value`;

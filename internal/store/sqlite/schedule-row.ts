@@ -35,6 +35,7 @@ export interface ScheduleRow {
   metadata: string;
   revision: number;
   run_count: number;
+  failures: number;
   last_run_at: number | null;
   last_job_id: string | null;
   created_at: number;
@@ -85,6 +86,7 @@ export function readSchedule(row: ScheduleRow & { next_occurrence: number | null
     metadata: JSON.parse(row.metadata) as Record<string, string>,
     revision: row.revision,
     runCount: row.run_count,
+    failures: row.failures,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     nextRunAt: row.state === "active" ? row.next_occurrence : null,

@@ -21,6 +21,12 @@ export class ScheduleSql {
   readonly postpone: Statement<unknown, [Values]>;
   readonly openJob: Statement<{ id: string }, [Values]>;
   readonly insertOccurrence: Statement<unknown, [Values]>;
+  readonly waiting: Statement<{ occurrence: number; catchup: number }, [Values]>;
+  readonly close: Statement<unknown, [Values]>;
+  readonly closeAll: Statement<unknown, [Values]>;
+  readonly poke: Statement<unknown, [Values]>;
+  readonly countFailure: Statement<{ failures: number }, [Values]>;
+  readonly forgetFailures: Statement<unknown, [Values]>;
   readonly get: Statement<ShownRow, [Values]>;
   readonly named: Statement<ShownRow, [Values]>;
   readonly ownName: Statement<ShownRow, [Values]>;
@@ -46,6 +52,12 @@ export class ScheduleSql {
     this.postpone = db.prepare(POSTPONE);
     this.openJob = db.prepare(OPEN_JOB);
     this.insertOccurrence = db.prepare(INSERT_OCCURRENCE);
+    this.waiting = db.prepare(WAITING);
+    this.close = db.prepare(CLOSE);
+    this.closeAll = db.prepare(CLOSE_ALL);
+    this.poke = db.prepare(POKE);
+    this.countFailure = db.prepare(COUNT_FAILURE);
+    this.forgetFailures = db.prepare(FORGET_FAILURES);
     this.get = db.prepare(`${SHOWN} WHERE s.id = $id`);
     this.named = db.prepare(
       `${SHOWN} WHERE s.name = $name AND s.name <> '' AND s.state <> 'deleted' ORDER BY s.id`,
@@ -166,9 +178,62 @@ const OPEN_JOB = `
 
 const INSERT_OCCURRENCE = `
   INSERT INTO occurrence (schedule_id, occurrence, node, outcome, job_id, related_job_id, last_occurrence, count,
-                          decided_at, revision, note)
+                          catchup, decided_at, revision, note)
   VALUES ($id, $occurrence, $node, $outcome, $jobId, $relatedJobId, $lastOccurrence, $count,
-          $now, $revision, $note)`;
+          $catchup, $now, $revision, $note)`;
+
+const WAITING = `
+  SELECT occurrence, catchup
+    FROM occurrence INDEXED BY occurrence_pending
+   WHERE schedule_id = $id
+     AND node        = $node
+     AND outcome     = 'pending'
+   ORDER BY occurrence`;
+
+const CLOSE = `
+  UPDATE occurrence
+     SET outcome        = $outcome,
+         job_id         = $jobId,
+         related_job_id = $relatedJobId,
+         decided_at     = $now
+   WHERE schedule_id = $id
+     AND node        = $node
+     AND occurrence  = $occurrence
+     AND outcome     = 'pending'`;
+
+const CLOSE_ALL = `
+  UPDATE occurrence INDEXED BY occurrence_pending
+     SET outcome    = $outcome,
+         decided_at = $now,
+         note       = $note
+   WHERE schedule_id = $id
+     AND node        = $node
+     AND outcome     = 'pending'`;
+
+// A run has ended: whoever waits for its end is looked at now.
+const POKE = `
+  UPDATE schedule_cursor
+     SET due_at = MIN(COALESCE(due_at, $now), $now)
+   WHERE schedule_id = $id
+     AND node        = $node
+     AND EXISTS (
+           SELECT 1
+             FROM occurrence INDEXED BY occurrence_pending
+            WHERE schedule_id = $id
+              AND node        = $node
+              AND outcome     = 'pending')`;
+
+const COUNT_FAILURE = `
+  UPDATE schedule
+     SET failures = failures + 1
+   WHERE id = $id
+  RETURNING failures`;
+
+const FORGET_FAILURES = `
+  UPDATE schedule
+     SET failures = 0
+   WHERE id = $id
+     AND failures > 0`;
 
 /** A schedule with its next occurrence; a node-local one shows the earliest of its nodes. */
 const SHOWN = `

@@ -140,7 +140,8 @@ export class SqliteSchedules implements ScheduleStore {
     this.#sql.update.run({ id: before.id, ...columns(after), state, revision: before.revision, now });
     this.#sql.insertRevision.run({ id: before.id, now, tzdata: this.#options.tzdata });
     if (!retimed) return this.#read(before.id);
-    if (this.#nodeOf(after) !== this.#nodeOf(before)) this.#ledger.stop(before.id, this.#nodeOf(before));
+    if (this.#nodeOf(after) !== this.#nodeOf(before))
+      this.#ledger.stop(before.id, this.#nodeOf(before), "deleted");
     this.#ledger.restart(before.id, this.#nodeOf(after), now);
     return this.#read(before.id);
   }
@@ -162,7 +163,7 @@ export class SqliteSchedules implements ScheduleStore {
     const at = found.pause?.at ?? now; // Pausing again changes the note, not the moment.
     const pause: Pause = { note, by, at, until };
     this.#sql.setState.run({ id, state: "paused", pause: JSON.stringify(pause), deletedBy: null, now });
-    this.#ledger.stop(id, this.#nodeOf(found));
+    this.#ledger.stop(id, this.#nodeOf(found), "paused");
     return this.#read(id);
   }
 
@@ -196,7 +197,7 @@ export class SqliteSchedules implements ScheduleStore {
     this.#recordUnstarted(found, now);
     const kept = by === UNDECLARED && isByPeople(found) ? JSON.stringify(found.pause) : null;
     this.#sql.setState.run({ id: found.id, state: "deleted", pause: kept, deletedBy: by, now });
-    this.#ledger.stop(found.id, this.#nodeOf(found));
+    this.#ledger.stop(found.id, this.#nodeOf(found), "deleted");
     return this.#read(found.id);
   }
 
@@ -364,7 +365,7 @@ function timing({
   policy,
   locking,
 }: Pick<Schedule, "spec" | "timezone" | "anchor" | "policy" | "locking">): string {
-  const { jitterMs, dstGap, dstFold, startAt, endAt, runsMax } = policy;
+  const { jitterMs, dstGap, dstFold, startAt, endAt, runsMax, blackouts } = policy;
   return JSON.stringify([
     spec,
     timezone,
@@ -376,6 +377,7 @@ function timing({
     startAt,
     endAt,
     runsMax,
+    blackouts,
   ]);
 }
 

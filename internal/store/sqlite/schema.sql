@@ -67,6 +67,7 @@ CREATE TABLE job (
   occurrence       INTEGER,
   node             TEXT    NOT NULL DEFAULT '',
   catchup          INTEGER NOT NULL DEFAULT 0,
+  expires_at       INTEGER,
   timeout_ms       INTEGER,
   retry            TEXT,
   progress         TEXT,
@@ -95,6 +96,8 @@ CREATE TABLE job (
 ) STRICT;
 
 CREATE INDEX job_due ON job (run_at) WHERE state IN ('scheduled', 'retrying');
+
+CREATE INDEX job_expiring ON job (expires_at) WHERE expires_at IS NOT NULL AND started_at IS NULL AND finished_at IS NULL;
 
 CREATE INDEX job_handler ON job (handler, seq);
 
@@ -131,6 +134,7 @@ CREATE TABLE occurrence (
   related_job_id  TEXT,
   last_occurrence INTEGER NOT NULL,
   count           INTEGER NOT NULL,
+  catchup         INTEGER NOT NULL DEFAULT 0,
   decided_at      INTEGER NOT NULL,
   revision        INTEGER NOT NULL,
   note            TEXT    NOT NULL,
@@ -141,6 +145,8 @@ CREATE TABLE occurrence (
   CONSTRAINT occurrence_fired_has_job CHECK ((outcome IN ('fired', 'fired-late', 'caught-up')) = (job_id IS NOT NULL)),
   CONSTRAINT occurrence_range_in_order CHECK (last_occurrence >= occurrence AND count >= 1)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX occurrence_pending ON occurrence (schedule_id, node, occurrence) WHERE outcome = 'pending';
 
 CREATE TABLE schedule (
   id          TEXT    NOT NULL PRIMARY KEY,
@@ -164,6 +170,7 @@ CREATE TABLE schedule (
   metadata    TEXT    NOT NULL,
   revision    INTEGER NOT NULL,
   run_count   INTEGER NOT NULL DEFAULT 0,
+  failures    INTEGER NOT NULL DEFAULT 0,
   last_run_at INTEGER,
   last_job_id TEXT,
   created_at  INTEGER NOT NULL,

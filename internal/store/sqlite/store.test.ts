@@ -7,6 +7,7 @@ import { FakeEnv } from "../../base/fake-env.ts";
 import { newSchedule, type Opened } from "../storetest/fixture.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
 import { jobSuite } from "../storetest/jobs.ts";
+import { policySuite } from "../storetest/policies.ts";
 import { scheduleSuite } from "../storetest/schedules.ts";
 import { openDatabase } from "./open.ts";
 import { SqliteStore } from "./store.ts";
@@ -39,7 +40,7 @@ test("a schedule whose ledger contradicts it holds up nobody else", async () => 
   for (const schedule of [broken, well]) await store.schedules.create(schedule);
   const occurrence = env.now() + 60_000;
   db.run(
-    "INSERT INTO occurrence VALUES (?, ?, '', 'paused', NULL, NULL, ?, 1, 0, 1, 'from a backup that was mixed in')",
+    "INSERT INTO occurrence VALUES (?, ?, '', 'paused', NULL, NULL, ?, 1, 0, 0, 1, 'from a backup that was mixed in')",
     [broken.id, occurrence, occurrence],
   );
   await env.advance(60_000);
@@ -54,5 +55,6 @@ test("a schedule whose ledger contradicts it holds up nobody else", async () => 
 });
 
 jobSuite("sqlite", open);
+policySuite("sqlite", open);
 scheduleSuite("sqlite", open);
 attestationSuite("sqlite", open);

@@ -94,10 +94,22 @@ export function attestationSuite(engine: string, open: OpenStore): void {
     test("a node has one id, and its leases can be renewed and released", async () => {
       const nodeId = await at.store.nodes.nodeId();
       expect(await at.store.nodes.nodeId()).toBe(nodeId);
-      const boot = { bootId: "BT_a", nodeId, version: "1", leaseMs: 10_000 };
+      const boot = { bootId: "BT_a", nodeId, version: "1", leaseMs: 10_000, seen: true };
       expect(await at.store.nodes.renew(boot)).toBe(true);
       expect(await at.store.nodes.renew(boot)).toBe(true);
       await at.store.nodes.release("BT_a");
+    });
+
+    test("the time that was believed last is kept for the next boot; one that was not is not", async () => {
+      const nodeId = await at.store.nodes.nodeId();
+      const renew = (seen: boolean) =>
+        at.store.nodes.renew({ bootId: "BT_a", nodeId, version: "1", leaseMs: 1, seen });
+      expect(await at.store.nodes.lastSeenAt()).toBeNull();
+      await renew(true);
+      const seenAt = at.env.now();
+      at.env.jump(1_000_000);
+      await renew(false);
+      expect(await at.store.nodes.lastSeenAt()).toBe(seenAt);
     });
   });
 }

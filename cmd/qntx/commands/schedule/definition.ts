@@ -2,8 +2,10 @@
 import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX } from "../../../../internal/job/job.ts";
 import type { ArgDefs, ArgsOf } from "../../command.ts";
 import { handlerNames, zoneNames } from "../../names.ts";
-import { integer, json, pair } from "../../values.ts";
+import { MISSED_MAX_MAX, MISSED_POLICIES, OVERLAP_POLICIES } from "../../../../internal/schedule/schedule.ts";
+import { integer, json, pair, span } from "../../values.ts";
 
+const FAILURES_MAX = 1_000;
 const RUNS_MAX = 1_000_000_000; // Once a second for thirty years.
 
 /** When it fires; for `next` as well. */
@@ -41,13 +43,45 @@ export const definitionArgs = {
   },
   overlap: {
     type: "enum",
-    options: ["skip", "allow"],
-    description: "When the last job still runs: skip this one, or allow both",
+    options: [...OVERLAP_POLICIES],
+    description: "When the last job still runs (default skip)",
   },
   missed: {
     type: "enum",
-    options: ["latest", "skip", "earliest"],
-    description: "When nobody was there: run the latest missed one, none, or the earliest",
+    options: [...MISSED_POLICIES],
+    description: "When nobody was there: which of the missed ones run (default latest)",
+  },
+  missedMax: {
+    type: "string",
+    valueHint: "N",
+    parse: integer(1, MISSED_MAX_MAX),
+    description: "With --missed all: at most so many (default 10)",
+  },
+  missedWindow: { type: "string", valueHint: "D", description: "Make up for nothing older (default 1d)" },
+  maxLateness: { type: "string", valueHint: "D", description: "Start nothing later than this (default 1d)" },
+  dstGap: {
+    type: "enum",
+    options: ["run-after", "skip"],
+    description: "A time that a change of clocks skips: run after it, or not",
+  },
+  dstFold: {
+    type: "enum",
+    options: ["first", "second", "both"],
+    description: "A time that a change of clocks repeats: which pass runs",
+  },
+  blackout: {
+    type: "string",
+    field: "blackouts",
+    repeat: true,
+    valueHint: "FROM/TO",
+    parse: span,
+    description: "Do not fire from this instant to before that one",
+  },
+  pauseAfterFailures: {
+    type: "string",
+    valueHint: "N",
+    parse: integer(1, FAILURES_MAX),
+    description: "Pause after so many failed runs in a row",
   },
   jitter: { type: "string", valueHint: "D", description: "Start each job up to this much later, evenly" },
   startAt: { type: "string", valueHint: "T", description: "Do not fire before this instant" },
@@ -97,12 +131,14 @@ export function definitionOf({
   at,
   maxRuns,
   metadata,
+  blackout,
   ...same
 }: ArgsOf<typeof definitionArgs>): Record<string, unknown> {
   return {
     ...same,
     cron: given(cron),
     at: given(at),
+    blackouts: given(blackout),
     timezone: tz,
     runsMax: maxRuns,
     metadata: metadata.length === 0 ? undefined : Object.fromEntries(metadata),

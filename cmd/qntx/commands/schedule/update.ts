@@ -7,6 +7,21 @@ import { definitionArgs, definitionOf, handlerArg } from "./definition.ts";
 import { stateSentence } from "./describe.ts";
 import { scheduleArg } from "./which.ts";
 
+/** What can be taken away again, and the field that becomes null. */
+const CLEARABLE = [
+  { word: "blackouts", field: "blackouts" },
+  { word: "end-at", field: "endAt" },
+  { word: "jitter", field: "jitter" },
+  { word: "max-attempts", field: "maxAttempts" },
+  { word: "max-lateness", field: "maxLateness" },
+  { word: "max-runs", field: "runsMax" },
+  { word: "missed-window", field: "missedWindow" },
+  { word: "pause-after-failures", field: "pauseAfterFailures" },
+  { word: "priority", field: "priority" },
+  { word: "start-at", field: "startAt" },
+  { word: "timeout", field: "timeout" },
+] as const;
+
 export const scheduleUpdate = command({
   details: "A new --every counts from now; --cron, --every and --at replace each other.",
   args: {
@@ -14,13 +29,21 @@ export const scheduleUpdate = command({
     name: { type: "string", valueHint: "NAME", description: "A new name" },
     handler: handlerArg,
     ...definitionArgs,
+    clear: {
+      type: "enum",
+      options: CLEARABLE.map(({ word }) => word),
+      repeat: true,
+      description: "Take it away; back to the default",
+    },
   },
   examples: [
     { line: "qntx schedule update poll --every 10m", why: "half as often" },
+    { line: "qntx schedule update poll --clear end-at", why: "without an end" },
     { line: "qntx schedule update poll --name poll-feeds", why: "under another name" },
   ],
-  async run({ args: { id, name, handler, ...definition }, world, globals, out }) {
-    const change = { name, handler, ...definitionOf(definition) };
+  async run({ args: { id, name, handler, clear, ...definition }, world, globals, out }) {
+    const cleared = CLEARABLE.flatMap(({ word, field }) => (clear.includes(word) ? [[field, null]] : []));
+    const change = { name, handler, ...definitionOf(definition), ...Object.fromEntries(cleared) };
     if (Object.values(change).every((value) => value === undefined))
       throw new Fault("usage", "There is nothing to change.", { hint: "Add --help to see the options." });
     await using client = await openClient(world, globals);

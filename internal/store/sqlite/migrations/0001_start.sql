@@ -42,6 +42,7 @@ CREATE TABLE job (
   occurrence       INTEGER,
   node             TEXT    NOT NULL DEFAULT '',
   catchup          INTEGER NOT NULL DEFAULT 0,
+  expires_at       INTEGER,
   timeout_ms       INTEGER,
   retry            TEXT,
   progress         TEXT,
@@ -85,6 +86,9 @@ CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' A
 CREATE UNIQUE INDEX job_occurrence ON job (schedule_id, occurrence, node) WHERE trigger = 'schedule';
 CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 
+-- Occurrences that were not started in time: found by the clock, and few.
+CREATE INDEX job_expiring ON job (expires_at) WHERE expires_at IS NOT NULL AND started_at IS NULL AND finished_at IS NULL;
+
 CREATE TABLE schedule (
   id          TEXT    NOT NULL PRIMARY KEY,
   tenant      TEXT    NOT NULL,
@@ -107,6 +111,7 @@ CREATE TABLE schedule (
   metadata    TEXT    NOT NULL,
   revision    INTEGER NOT NULL,
   run_count   INTEGER NOT NULL DEFAULT 0,
+  failures    INTEGER NOT NULL DEFAULT 0,
   last_run_at INTEGER,
   last_job_id TEXT,
   created_at  INTEGER NOT NULL,
@@ -162,6 +167,7 @@ CREATE TABLE occurrence (
   related_job_id  TEXT,
   last_occurrence INTEGER NOT NULL,
   count           INTEGER NOT NULL,
+  catchup         INTEGER NOT NULL DEFAULT 0,
   decided_at      INTEGER NOT NULL,
   revision        INTEGER NOT NULL,
   note            TEXT    NOT NULL,
@@ -172,6 +178,9 @@ CREATE TABLE occurrence (
   CONSTRAINT occurrence_fired_has_job CHECK ((outcome IN ('fired', 'fired-late', 'caught-up')) = (job_id IS NOT NULL)),
   CONSTRAINT occurrence_range_in_order CHECK (last_occurrence >= occurrence AND count >= 1)
 ) STRICT, WITHOUT ROWID;
+
+-- Occurrences that wait for their turn: the only rows of the ledger that are still open.
+CREATE INDEX occurrence_pending ON occurrence (schedule_id, node, occurrence) WHERE outcome = 'pending';
 
 CREATE TABLE attestation (
   seq        INTEGER NOT NULL PRIMARY KEY,

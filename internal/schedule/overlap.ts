@@ -1,0 +1,154 @@
+/**
+ * Overlap: what an occurrence does when the run before it has not ended. A run
+ * lasts until its job is finished, retries and waiting included.
+ *
+ * | mode            | the occurrence                      | the run that is open          |
+ * | --------------- | ----------------------------------- | ----------------------------- |
+ * | skip            | does not run                        | goes on                       |
+ * | allow           | runs beside it                      | goes on                       |
+ * | buffer-one      | waits, one at a time                | goes on                       |
+ * | buffer-all      | waits in line, up to a limit        | goes on                       |
+ * | cancel-other    | waits until the other has ended     | is asked to end               |
+ * | terminate-other | starts after the other's grace      | is fenced off and ended       |
+ */
+import type { Millis } from "../base/env.ts";
+import { type DecidedRow, single } from "./rows.ts";
+import { LATE_AFTER_MS, type OccurrenceOutcome, type Policy } from "./schedule.ts";
+
+/** An occurrence that waits for the run before it to end. */
+export interface Waiting {
+  occurrence: Millis;
+  catchup: boolean;
+}
+
+/** A waiting occurrence that comes to its end: it runs, or it never will. */
+export interface Closing extends Waiting {
+  outcome: OccurrenceOutcome;
+  fires: boolean;
+}
+
+/** What becomes of the run that is open. */
+export type Stop = "cancel" | "terminate" | null;
+
+export interface TurnsOptions {
+  policy: Pick<Policy, "overlap" | "runsMax" | "latenessMaxMs">;
+  /** True while a job of an earlier occurrence is not finished. */
+  open: boolean;
+  waiting: readonly Waiting[];
+  runCount: number;
+  /** How late an occurrence is by now. */
+  lateMs: (occurrence: Millis) => Millis;
+}
+
+export const TERMINATE_GRACE_MS: Millis = 5_000; // For what was fenced off to let go of what it holds; as long as any cancellation has.
+export const BUFFER_MAX = 1_000; // Waiting occurrences of one schedule: more is a handler that cannot keep up.
+
+/** Lets occurrences meet the open run, one after the other. */
+export class Turns {
+  readonly closings: Closing[] = [];
+  stop: Stop = null;
+  readonly #options: TurnsOptions;
+  readonly #line: { waiting: Waiting; row: DecidedRow | null }[];
+  #open: boolean;
+  /** True when a run was started by this very decision: it is not stopped before it began. */
+  #started = false;
+  #runsLeft: number;
+
+  constructor(options: TurnsOptions) {
+    const { policy, open, waiting, runCount } = options;
+    this.#options = options;
+    this.#open = open;
+    this.#line = waiting.map((entry) => ({ waiting: entry, row: null }));
+    this.#runsLeft = (policy.runsMax ?? Number.POSITIVE_INFINITY) - runCount;
+  }
+
+  /** Occurrences that still wait. */
+  get waiting(): readonly Waiting[] {
+    return this.#line.map((entry) => entry.waiting);
+  }
+
+  get runsLeft(): number {
+    return this.#runsLeft;
+  }
+
+  /** Before anything new: who waited too long never runs, and the first in line does when nothing is open. */
+  release(): void {
+    const { policy, lateMs } = this.#options;
+    for (const { waiting } of this.#line.filter(
+      (entry) => lateMs(entry.waiting.occurrence) > policy.latenessMaxMs,
+    )) {
+      this.#close(waiting, "expired");
+    }
+    const first = this.#line[0];
+    if (!first || this.#open) return;
+    this.#close(first.waiting, this.#firedOutcome(first.waiting), true);
+    this.#start();
+  }
+
+  /** `inSequence`: it waits for its turn whatever the mode says, as all missed runs of policy `all` do. */
+  meet(occurrence: Millis, { catchup = false, inSequence = false } = {}): DecidedRow {
+    const { policy, lateMs } = this.#options;
+    const entry = { occurrence, catchup };
+    if (lateMs(occurrence) > policy.latenessMaxMs) return single(occurrence, "expired");
+    if (this.#runsLeft - this.#line.length <= 0) return single(occurrence, "skipped-overlap");
+    const free = !this.#open && this.#line.length === 0;
+    if (free || (policy.overlap === "allow" && !inSequence)) return this.#fire(entry);
+    if (inSequence) return this.#queue(entry, BUFFER_MAX);
+    switch (policy.overlap) {
+      case "buffer-one":
+        return this.#queue(entry, 1);
+      case "buffer-all":
+        return this.#queue(entry, BUFFER_MAX);
+      case "cancel-other":
+        return this.#started ? single(occurrence, "skipped-overlap") : this.#cancelOther(entry);
+      case "terminate-other":
+        return this.#started ? single(occurrence, "skipped-overlap") : this.#terminateOther(entry);
+      default:
+        return single(occurrence, "skipped-overlap");
+    }
+  }
+
+  #fire(entry: Waiting): DecidedRow {
+    this.#start();
+    return single(entry.occurrence, this.#firedOutcome(entry), { fires: true, catchup: entry.catchup });
+  }
+
+  #queue(waiting: Waiting, max: number): DecidedRow {
+    if (this.#line.length >= max) return single(waiting.occurrence, "skipped-overlap");
+    const row = single(waiting.occurrence, "pending", { catchup: waiting.catchup });
+    this.#line.push({ waiting, row });
+    return row;
+  }
+
+  /** The newest takes the place of whoever waited. */
+  #cancelOther(entry: Waiting): DecidedRow {
+    this.stop = "cancel";
+    for (const { waiting } of this.#line.slice()) this.#close(waiting, "skipped-overlap");
+    return this.#queue(entry, 1);
+  }
+
+  #terminateOther(entry: Waiting): DecidedRow {
+    this.stop = "terminate";
+    for (const { waiting } of this.#line.slice()) this.#close(waiting, "skipped-overlap");
+    return this.#fire(entry);
+  }
+
+  #start(): void {
+    this.#open = true;
+    this.#started = true;
+    this.#runsLeft -= 1;
+  }
+
+  /** Takes an occurrence out of the line. One that this decision put there has its row changed instead. */
+  #close(waiting: Waiting, outcome: OccurrenceOutcome, fires = false): void {
+    const index = this.#line.findIndex((entry) => entry.waiting === waiting);
+    const [entry] = this.#line.splice(index, 1);
+    if (entry?.row) entry.row.outcome = outcome;
+    else this.closings.push({ ...waiting, outcome, fires });
+  }
+
+  #firedOutcome({ occurrence, catchup }: Waiting): OccurrenceOutcome {
+    if (catchup) return "caught-up";
+    return this.#options.lateMs(occurrence) > LATE_AFTER_MS ? "fired-late" : "fired";
+  }
+}

@@ -1,0 +1,264 @@
+/** What every engine promises about runs that meet, runs that were missed, and spans in which nothing fires. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Job } from "../../job/job.ts";
+import {
+  type OccurrenceOutcome,
+  type OverlapPolicy,
+  type Policy,
+  POLICY_DEFAULT,
+  type Schedule,
+} from "../../schedule/schedule.ts";
+import { COMPLETED, end, failed, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60_000;
+const HOUR = 3_600_000;
+const DAY = 86_400_000;
+const BOOT = "BT_x";
+
+export function policySuite(engine: string, open: OpenStore): void {
+  describe(`${engine}: policies`, () => {
+    let at: Opened;
+    let nodeId: string;
+    let start: number;
+    beforeEach(async () => {
+      at = await open();
+      nodeId = await at.store.nodes.nodeId();
+      start = at.env.now();
+    });
+    afterEach(() => at.close());
+
+    const create = async (change: Partial<Policy>, everyMs = MINUTE): Promise<Schedule> => {
+      const policy = { ...POLICY_DEFAULT, ...change };
+      const made = await at.store.schedules.create(
+        newSchedule(at.env, { policy, spec: { kind: "every", everyMs } }),
+      );
+      if ("refused" in made) throw new Error(made.refused);
+      return made;
+    };
+    const fire = () => at.store.schedules.fire({ nodeId, limit: 100 });
+    const tick = async (ms: number) => {
+      await at.env.advance(ms);
+      await at.store.jobs.promote(100);
+      return fire();
+    };
+    const claim = () => at.store.jobs.claim({ bootId: BOOT, lanes: [{ lane: "test.work", limit: 100 }] });
+    const claimOne = async (): Promise<Job> => {
+      const [job] = await claim();
+      if (!job) throw new Error("no job was claimed");
+      return job;
+    };
+    const offset = (occurrence: number | null) => ((occurrence ?? 0) - start) / SECOND;
+    const ledger = async (id: string): Promise<[number, OccurrenceOutcome, number][]> => {
+      const { items } = await at.store.schedules.ledger(id, {}, { limit: 1_000 });
+      return items.map((row) => [offset(row.occurrence), row.outcome, row.count]);
+    };
+    const outcomes = async (id: string) => (await ledger(id)).map(([, outcome]) => outcome);
+
+    test.each([
+      // mode              after three occurrences of a run that takes long      after it has ended
+      [
+        "skip",
+        ["fired", "skipped-overlap", "skipped-overlap"],
+        ["fired", "skipped-overlap", "skipped-overlap"],
+      ],
+      ["allow", ["fired", "fired", "fired"], ["fired", "fired", "fired"]],
+      ["buffer-one", ["fired", "pending", "skipped-overlap"], ["fired", "fired-late", "skipped-overlap"]],
+      ["buffer-all", ["fired", "pending", "pending"], ["fired", "fired-late", "pending"]],
+      ["cancel-other", ["fired", "pending", "pending"], ["fired", "skipped-overlap", "fired-late"]],
+      ["terminate-other", ["fired", "fired", "fired"], ["fired", "fired", "fired"]],
+    ] as [OverlapPolicy, OccurrenceOutcome[], OccurrenceOutcome[]][])(
+      "overlap %s",
+      async (overlap, during, after) => {
+        const schedule = await create({ overlap });
+        await tick(MINUTE);
+        const first = await claimOne();
+        await tick(MINUTE);
+        await tick(MINUTE);
+        if (overlap === "cancel-other") during[1] = "skipped-overlap";
+        expect(await outcomes(schedule.id)).toEqual(during);
+        await at.env.advance(10 * SECOND);
+        await end(at.store, at.env, first, COMPLETED);
+        await fire();
+        expect(await outcomes(schedule.id)).toEqual(after);
+      },
+    );
+
+    test("buffered occurrences run one after the other, each when the one before it has ended", async () => {
+      const schedule = await create({ overlap: "buffer-all" }, 10 * SECOND);
+      await tick(10 * SECOND);
+      let job = await claimOne();
+      for (let i = 0; i < 3; i++) await tick(10 * SECOND);
+      const order = [offset(job.occurrence)];
+      for (let i = 0; i < 3; i++) {
+        await end(at.store, at.env, job, i === 1 ? failed({ permanent: true }) : COMPLETED);
+        await fire();
+        const claimed = await claim();
+        expect(claimed).toHaveLength(1);
+        job = claimed[0] ?? job;
+        order.push(offset(job.occurrence));
+      }
+      expect(order).toEqual([10, 20, 30, 40]);
+      expect(await outcomes(schedule.id)).toEqual(["fired", "fired-late", "fired-late", "fired"]);
+    });
+
+    test("cancel-other asks the running one to end, and starts when it has", async () => {
+      const schedule = await create({ overlap: "cancel-other" });
+      await tick(MINUTE);
+      const first = await claimOne();
+      expect((await tick(MINUTE)).stopped).toEqual([first.id]);
+      expect(await at.store.jobs.get(first.id)).toMatchObject({ state: "running", cancelRequested: true });
+      expect(await claim()).toEqual([]);
+      await end(at.store, at.env, first, { kind: "cancelled", message: "stopped" });
+      await fire();
+      expect((await claimOne()).occurrence).toBe(start + 2 * MINUTE);
+      expect(await outcomes(schedule.id)).toEqual(["fired", "fired"]);
+    });
+
+    test("cancel-other takes the place of a run that has not begun at once", async () => {
+      const schedule = await create({ overlap: "cancel-other" });
+      const { jobs } = await tick(MINUTE);
+      expect((await tick(MINUTE)).stopped).toEqual([]);
+      await fire();
+      expect(await at.store.jobs.get(jobs[0]?.id ?? "")).toMatchObject({ state: "cancelled" });
+      expect((await claimOne()).occurrence).toBe(start + 2 * MINUTE);
+      expect(await outcomes(schedule.id)).toEqual(["fired", "fired"]);
+    });
+
+    test("terminate-other fences the running one at once, and starts after its grace", async () => {
+      await create({ overlap: "terminate-other" });
+      await tick(MINUTE);
+      const first = await claimOne();
+      expect((await tick(MINUTE)).stopped).toEqual([first.id]);
+      expect(await at.store.jobs.get(first.id)).toMatchObject({ state: "cancelled" });
+      expect(await end(at.store, at.env, first, COMPLETED)).toBe(false);
+      expect(await claim()).toEqual([]);
+      await at.env.advance(5 * SECOND);
+      await at.store.jobs.promote(10);
+      expect((await claimOne()).occurrence).toBe(start + 2 * MINUTE);
+    });
+
+    test("all missed runs are made up for in sequence, the latest of them, and the others are accounted for", async () => {
+      const schedule = await create({ missed: "all", missedMax: 3 });
+      await tick(HOUR + 30 * SECOND);
+      expect(await ledger(schedule.id)).toEqual([
+        [60, "skipped-missed", 56],
+        [3_420, "caught-up", 1],
+        [3_480, "pending", 1],
+        [3_540, "pending", 1],
+        [3_600, "skipped-overlap", 1],
+      ]);
+      for (const occurrence of [3_420, 3_480, 3_540]) {
+        await at.env.advance(SECOND);
+        await at.store.jobs.promote(10);
+        const job = await claimOne();
+        expect([offset(job.occurrence), job.catchup]).toEqual([occurrence, true]);
+        await end(at.store, at.env, job, COMPLETED);
+        await fire();
+      }
+      expect(await claim()).toEqual([]);
+      expect((await outcomes(schedule.id)).filter((outcome) => outcome === "caught-up")).toHaveLength(3);
+    });
+
+    test("a thousand schedules that wake up together start one after the other", async () => {
+      for (let i = 0; i < 20; i++) await create({}, DAY);
+      await tick(DAY + HOUR);
+      const jobs = (await at.store.jobs.list({}, { limit: 100 })).items;
+      const starts = jobs.map(({ runAt }) => runAt).toSorted((a, b) => a - b);
+      expect(jobs).toHaveLength(20);
+      expect(new Set(starts).size).toBe(20);
+      expect((starts.at(-1) ?? 0) - (starts[0] ?? 0)).toBeLessThan(SECOND);
+    });
+
+    test("an occurrence that waited too long expires, and so does a job that nobody started", async () => {
+      const schedule = await create({ overlap: "buffer-one", latenessMaxMs: 5 * MINUTE }, 2 * MINUTE);
+      await tick(2 * MINUTE);
+      const first = await claimOne();
+      for (let i = 0; i < 8; i++) await tick(MINUTE);
+      expect((await outcomes(schedule.id)).slice(0, 2)).toEqual(["fired", "expired"]);
+      await end(at.store, at.env, first, COMPLETED);
+      const { jobs } = await fire();
+      await at.env.advance(10 * MINUTE);
+      await at.store.jobs.promote(10);
+      expect(await at.store.jobs.get(jobs[0]?.id ?? "")).toMatchObject({
+        state: "failed",
+        error: { kind: "expired" },
+      });
+    });
+
+    test("nothing fires in a blackout, and every occurrence in it is accounted for when it ends", async () => {
+      const blackouts = [{ from: start + 2 * MINUTE, to: start + 5 * MINUTE, note: "the hotel is closed" }];
+      const schedule = await create({ blackouts, overlap: "allow" });
+      for (let i = 0; i < 5; i++) await tick(MINUTE);
+      expect(await ledger(schedule.id)).toEqual([
+        [60, "fired", 1],
+        [120, "blackout", 3],
+        [300, "fired", 1],
+      ]);
+      const { items } = await at.store.schedules.ledger(schedule.id, {}, {});
+      expect(items[1]?.note).toBe("the hotel is closed");
+    });
+
+    test("an outage over a blackout, and a change in the middle of one, lose nothing", async () => {
+      const blackouts = [{ from: start + 10 * MINUTE, to: start + 20 * MINUTE, note: "" }];
+      const slept = await create({ blackouts, overlap: "allow" });
+      const changed = await create({ blackouts, overlap: "allow" });
+      await at.env.advance(15 * MINUTE);
+      await at.store.schedules.update(changed.id, { spec: { kind: "every", everyMs: HOUR } });
+      await tick(15 * MINUTE);
+      const count = async (id: string) => (await ledger(id)).reduce((sum, [, , rows]) => sum + rows, 0);
+      expect(await count(slept.id)).toBe(30);
+      expect(await count(changed.id)).toBe(15);
+      expect((await ledger(slept.id)).find(([, outcome]) => outcome === "blackout")?.[2]).toBe(10);
+    });
+
+    test("a pause with an end ends by itself, at that moment, however late somebody looks", async () => {
+      const schedule = await create({ overlap: "allow" });
+      await at.store.schedules.pause(schedule.id, { note: "lunch", by: "me", until: start + 150 * SECOND });
+      await tick(2 * MINUTE);
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({ state: "paused" });
+      await tick(2 * MINUTE);
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({ state: "active", pause: null });
+      expect(await ledger(schedule.id)).toEqual([
+        [60, "paused", 2],
+        [180, "coalesced", 1],
+        [240, "fired", 1],
+      ]);
+    });
+
+    test("failures in a row pause the schedule, and a success in between forgets them", async () => {
+      const schedule = await create({ pauseAfterFailures: 2 });
+      for (const outcome of [failed({ permanent: true }), COMPLETED, failed({ permanent: true })]) {
+        await tick(MINUTE);
+        await end(at.store, at.env, await claimOne(), outcome);
+      }
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({ state: "active", failures: 1 });
+      await tick(MINUTE);
+      await end(at.store, at.env, await claimOne(), failed({ permanent: true }));
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({
+        state: "paused",
+        pause: { by: "host", note: "2 runs in a row failed" },
+      });
+    });
+
+    test("who waits when the schedule is paused or deleted does not run", async () => {
+      for (const [verb, outcome] of [
+        ["pause", "paused"],
+        ["delete", "deleted"],
+      ] as const) {
+        const schedule = await create({ overlap: "buffer-one" });
+        await tick(MINUTE);
+        const running = await claimOne();
+        await tick(MINUTE);
+        if (verb === "pause")
+          await at.store.schedules.pause(schedule.id, { note: "", by: "me", until: null });
+        else await at.store.schedules.delete(schedule.id, "me");
+        await end(at.store, at.env, running, COMPLETED);
+        await fire();
+        expect(await outcomes(schedule.id)).toEqual(["fired", outcome]);
+        expect(await claim()).toEqual([]);
+        await at.store.schedules.delete(schedule.id, "me");
+      }
+    });
+  });
+}

@@ -4,6 +4,7 @@ import type { SimProcess } from "./plugins.ts";
 import type { Scene } from "./scene.ts";
 
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
 /** Lets things go wrong until times are calm. `host` is the present one, also while it stops. */
 export function startFaults(scene: Scene, host: () => SimHost | null): void {
@@ -19,12 +20,19 @@ export function startFaults(scene: Scene, host: () => SimHost | null): void {
   scene.every(disownMs, faults, "disown", () => disown(scene, process()));
 }
 
-/** Somebody, or a time server, sets the wall clock. */
-function setClock({ world, dice }: Scene): void {
+/** Somebody, or a time server, sets the wall clock: by a little for good, or far off until somebody sees it. */
+function setClock(scene: Scene): void {
+  const { world, dice } = scene;
   const { faults } = dice;
-  const step = faults.pick([20_000, 20_000, 300_000, 2 * HOUR]) * (faults.chance(0.5) ? 1 : -1);
+  const far = faults.chance(0.1);
+  const distance = far ? 3 * DAY : faults.pick([20_000, 20_000, 300_000, 2 * HOUR]);
+  const step = faults.chance(0.5) ? distance : -distance;
   world.note(`the clock is set by ${step} ms`);
   world.wallOffset += step;
+  const back = () => {
+    if (!scene.calm) world.wallOffset -= step; // In calm times it is right already.
+  };
+  if (far) world.later(faults.between(1_000, 60_000), "clock back", back);
 }
 
 /** A plugin forgets a handler; only a restart reminds it. */

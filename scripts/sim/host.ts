@@ -25,8 +25,8 @@ const NAP_MS = 1_000; // As the default configuration has it.
 const GRACE_MS = 10_000; // Jobs may take this long to end by themselves.
 const END_WITHIN_MS = GRACE_MS + 20_000; // Grace, cancellation, its grace, draining, and some.
 
-/** Error texts that the world itself put there. */
-const INJECTED = /injected|disk is full/;
+/** Errors that are the world's doing. */
+const INJECTED = /injected|disk is full|the clock was set by more than a day/;
 
 export interface HostOptions {
   scene: Scene;
@@ -205,7 +205,7 @@ export class SimHost implements Owner, Door {
       (message: string, fields: LogFields = {}) => {
         if (!this.#alive) return;
         world.note(`${level}: ${message} ${JSON.stringify(fields)}`);
-        if (level === "error" && !INJECTED.test(JSON.stringify(fields)))
+        if (level === "error" && !INJECTED.test(message + JSON.stringify(fields)))
           world.violate("I8", `${message} ${JSON.stringify(fields)}`);
       };
     return { debug() {}, info: say("info"), warn: say("warn"), error: say("error") };

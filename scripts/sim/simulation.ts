@@ -120,7 +120,7 @@ class Simulation implements Scene {
     this.#calmDown();
     this.world.runUntil(this.world.time + CALM_MS);
     const patience = this.world.time + PATIENCE_MS; // After much trouble there is much to do.
-    while (this.#stuck().length > 0 && this.world.time < patience && this.world.violations.length === 0)
+    while (this.#isBehind() && this.world.time < patience && this.world.violations.length === 0)
       this.world.runUntil(this.world.time + CALM_MS);
     if (this.world.violations.length === 0) this.#checkEnd();
     this.#ending = true;
@@ -300,11 +300,15 @@ class Simulation implements Scene {
   #checkEnd(): void {
     this.look();
     this.#checkTokens();
-    this.schedules.checkDue();
+    for (const overdue of this.schedules.overdue()) this.world.violate("I5", `${overdue}, and nobody came`);
     for (const { id, token, lane, state } of this.#stuck()) {
       const since = (this.world.time - (this.jobs.changedAt.get(id) ?? 0)) / 1_000;
       this.world.violate("I1", `${id} (${token}, ${lane}) has been ${state} for ${since} s`);
     }
+  }
+
+  #isBehind(): boolean {
+    return this.#stuck().length > 0 || this.schedules.overdue().length > 0;
   }
 
   /** Jobs that are open without a reason: their handler is there, their time has come, and not just now. */

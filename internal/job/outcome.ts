@@ -40,6 +40,8 @@ export type Outcome =
 export interface Settlement {
   id: string;
   fence: number;
+  /** Whose occurrence the job may be: a schedule wants to know how its runs end. */
+  scheduleId: string | null;
   state: JobState;
   /** When it runs next, for `queued`, `scheduled` and `retrying`. */
   runAt: Millis | null;
@@ -61,7 +63,16 @@ export function retryDelay(policy: RetryPolicy, attempt: number, random: number)
 
 type Held = Pick<
   Job,
-  "id" | "fence" | "attempt" | "maxAttempts" | "lost" | "suspect" | "retry" | "costActual" | "pluginVersion"
+  | "id"
+  | "fence"
+  | "scheduleId"
+  | "attempt"
+  | "maxAttempts"
+  | "lost"
+  | "suspect"
+  | "retry"
+  | "costActual"
+  | "pluginVersion"
 >;
 
 /** Decides what becomes of a running job. Pure; the store applies it if the fence still holds. */
@@ -73,6 +84,7 @@ export function settle(
   const same = {
     id: job.id,
     fence: job.fence,
+    scheduleId: job.scheduleId,
     runAt: null,
     attempt: job.attempt,
     lost: job.lost,

@@ -177,6 +177,7 @@ function lateSettlement(id: string, fence: number, isDone: boolean) {
   return {
     id,
     fence,
+    scheduleId: null,
     state: isDone ? ("completed" as const) : ("queued" as const),
     runAt: isDone ? null : 0,
     attempt: 1,

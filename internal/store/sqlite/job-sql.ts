@@ -3,7 +3,8 @@ import type { Database, Statement } from "bun:sqlite";
 import type { JobState } from "../../job/job.ts";
 import type { JobRow } from "./job-row.ts";
 
-type Values = Record<string, string | number | null | Uint8Array>;
+/** The parameters of a statement, by name. */
+export type Values = Record<string, string | number | null | Uint8Array>;
 
 /** What an end concerns beside the job: the schedule of an occurrence; null for any other job. */
 export interface EndedRow {
@@ -18,7 +19,8 @@ export class JobSql {
   readonly get: Statement<JobRow, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
   readonly claim: Statement<JobRow, [Values]>;
-  readonly finish: Statement<EndedRow, [Values]>;
+  readonly finish: Statement<unknown, [Values]>;
+  readonly ended: Statement<EndedRow, [Values]>;
   readonly terminate: Statement<EndedRow, [Values]>;
   readonly expire: Statement<EndedRow, [Values]>;
   readonly giveBack: Statement<unknown, [Values]>;
@@ -41,6 +43,7 @@ export class JobSql {
     this.find = db.prepare(FIND);
     this.claim = db.prepare(CLAIM);
     this.finish = db.prepare(FINISH);
+    this.ended = db.prepare(FINISHED);
     this.terminate = db.prepare(TERMINATE);
     this.expire = db.prepare(EXPIRE);
     this.giveBack = db.prepare(GIVE_BACK);
@@ -59,7 +62,8 @@ export class JobSql {
 }
 
 /** Of a job that ended: the schedule whose occurrence it was. */
-const ENDED = "RETURNING CASE WHEN trigger = 'schedule' THEN schedule_id END AS schedule_id, node, state";
+const END = "CASE WHEN trigger = 'schedule' THEN schedule_id END AS schedule_id, node, state";
+const ENDED = `RETURNING ${END}`;
 
 const INSERT = `
   INSERT INTO job (id, tenant, handler, plugin, lane, trigger, source, owner, priority, state, run_at,
@@ -120,8 +124,10 @@ const FINISH = `
          plugin_version = $pluginVersion
    WHERE id    = $id
      AND state = 'running'
-     AND fence = $fence
-  ${ENDED}`;
+     AND fence = $fence`;
+
+// Beside FINISH, and not in its RETURNING, which makes a table of its own for each job.
+const FINISHED = `SELECT ${END} FROM job WHERE id = $id`;
 
 // Fenced off: whatever its plugin still says of it, nobody listens.
 const TERMINATE = `

@@ -26,7 +26,7 @@ import type {
 } from "../store.ts";
 import type { GroupCommit } from "./group.ts";
 import { type JobRow, readJob } from "./job-row.ts";
-import { type EndedRow, JOB_LIST_SQL, JobSql } from "./job-sql.ts";
+import { type EndedRow, JOB_LIST_SQL, JobSql, type Values } from "./job-sql.ts";
 import { pageOf, readPage } from "./page.ts";
 
 const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
@@ -163,13 +163,18 @@ export class SqliteJobs implements JobStore {
     const error = settlement.error ? JSON.stringify(settlement.error) : null;
     const same = { id, fence, state, attempt, lost, error, costActual, pluginVersion };
     if (state === "completed" || state === "failed" || state === "cancelled") {
-      return this.#finished(this.#sql.finish.all({ ...same, now, result: settlement.result }));
+      return this.#finish(settlement.scheduleId, { ...same, now, result: settlement.result });
     }
     assert(settlement.runAt !== null, `job ${id} goes back with a time`);
     const back = { ...same, suspect: settlement.suspect ? 1 : 0, runAt: settlement.runAt };
     if (this.#sql.giveBack.run(back).changes > 0) return true;
     // Somebody asked to cancel it while it ran: it does not go back in line.
-    return this.#finished(this.#sql.finish.all({ ...same, state: "cancelled", now, result: null }));
+    return this.#finish(settlement.scheduleId, { ...same, state: "cancelled", now, result: null });
+  }
+
+  #finish(scheduleId: string | null, end: Values & { id: string }): boolean {
+    if (this.#sql.finish.run(end).changes === 0) return false;
+    return scheduleId === null || this.#finished(this.#sql.ended.all({ id: end.id }));
   }
 
   /** Tells whoever follows the runs of a schedule. True when a job has ended. */

@@ -28,6 +28,9 @@ import { type ScheduleView, viewOccurrence, viewSchedule } from "./schedule-view
 
 const reference = z.strictObject({ id: z.string() });
 
+/** What decides when a schedule fires. One that has finished can be described all the same. */
+const TIMING = ["every", "cron", "at", "timezone", "startAt", "endAt", "blackouts"] as const;
+
 export const scheduleCreate = operation({
   name: "schedule.create",
   summary: "Make a schedule",
@@ -122,7 +125,8 @@ export const scheduleUpdate = operation({
       description: input.description,
       metadata: input.metadata,
     };
-    refuseNever({ ...before, ...definedOnly(change) }, context.env.now());
+    if (TIMING.some((field) => input[field] !== undefined))
+      refuseNever({ ...before, ...definedOnly(change) }, context.env.now());
     return changed(context, await context.store.schedules.update(before.id, change, input.revision));
   },
 });

@@ -48,6 +48,10 @@ export class Pulse {
     const bootId = newId(env, "BT");
     const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
     const onDelayed = () => this.#promoter.nudge();
+    const onFired = (lanes: Iterable<string>) => {
+      onJobs(lanes);
+      onDelayed(); // Runs that are made up for start some milliseconds apart.
+    };
     const onRunEnd = () => this.#ticker.nudge();
     const onStopped = (jobIds: readonly string[]) => {
       for (const id of jobIds) this.#worker.cancel(id);
@@ -57,7 +61,7 @@ export class Pulse {
     this.clock = new ClockGuard(env, lastSeenAt ?? null);
     const { clock } = this;
     this.#worker = new Worker({ env, log, jobs, logs, registry, bootId, jobsMax, onDelayed, onRunEnd });
-    this.#ticker = new Ticker({ env, log, schedules, nodeId, clock, napMs, onJobs, onStopped });
+    this.#ticker = new Ticker({ env, log, schedules, nodeId, clock, napMs, onJobs: onFired, onStopped });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
     this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, clock, onJobs });
   }

@@ -119,7 +119,9 @@ export class Worker implements Service {
   async #round(): Promise<boolean> {
     const { jobs, bootId } = this.#options;
     const settlements = this.#settlements;
+    const runsEnded = this.#runsEnded;
     this.#settlements = [];
+    this.#runsEnded = false;
     this.#poll();
     const wishes = this.#stopping ? [] : this.#slots.wishes(this.#hotLanes());
     if (settlements.length === 0 && wishes.length === 0) return false;
@@ -132,8 +134,13 @@ export class Worker implements Service {
       settlements.length > 0 ? jobs.settle(settlements) : Promise.resolve([]),
       wishes.length > 0 ? jobs.claim({ bootId, lanes: wishes }) : Promise.resolve([]),
     ]);
-    if (settled.status === "fulfilled") this.#settled(settlements, settled.value);
-    else this.#settlements.push(...settlements); // Tried again.
+    if (settled.status === "fulfilled") {
+      this.#settled(settlements, settled.value);
+      if (runsEnded) this.#options.onRunEnd();
+    } else {
+      this.#settlements.push(...settlements); // Tried again.
+      this.#runsEnded ||= runsEnded;
+    }
     if (claimed.status === "fulfilled") this.#claimed(wishes, claimed.value);
     else for (const { lane } of wishes) this.#hot.add(lane);
     this.#claiming = false;
@@ -164,8 +171,6 @@ export class Worker implements Service {
     this.#warnLate(settlements, kept);
     if (settlements.some(({ state }) => state === "retrying" || state === "scheduled"))
       this.#options.onDelayed();
-    if (this.#runsEnded) this.#options.onRunEnd();
-    this.#runsEnded = false;
   }
 
   /** Begins what was claimed, suspects last: beside them nothing may start. */

@@ -12,7 +12,7 @@ import { effectiveAt } from "../../schedule/jitter.ts";
 import { type Closing, type Stop, TERMINATE_GRACE_MS, type Waiting } from "../../schedule/overlap.ts";
 import { type Recurrence, recurrence } from "../../schedule/recurrence.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
-import type { Pause, Policy, Spec } from "../../schedule/schedule.ts";
+import type { OccurrenceOutcome, Pause, Policy, Spec } from "../../schedule/schedule.ts";
 import type { Fired } from "../store.ts";
 import type { RunEnd, SqliteJobs } from "./jobs.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
@@ -42,6 +42,8 @@ export class Ledger {
   readonly #release: Statement;
   /** When the next run that is made up for may start. */
   #catchupAt: Millis = 0;
+  /** The clock when it was asked last: one that went back must not hold up anybody. */
+  #pacedAt: Millis = 0;
 
   constructor(env: Env, { db, sql, jobs }: { db: Database; sql: ScheduleSql; jobs: SqliteJobs }) {
     this.#env = env;
@@ -71,7 +73,7 @@ export class Ledger {
     const fired = nothingFired();
     for (const row of this.#sql.cursors.all({ id })) {
       const isDue = row.due_at !== null && row.due_at <= now;
-      const inBlackout = row.due_at !== null && readPolicy(row.policy).blackouts.length > 0;
+      const inBlackout = row.state === "active" && readPolicy(row.policy).blackouts.length > 0;
       if (isDue || inBlackout) this.#settle(row, now, fired, true);
     }
   }
@@ -84,8 +86,7 @@ export class Ledger {
   recordQuiet(id: string, node: string, outcome: "paused" | "deleted", until: Millis): void {
     const row = this.#cursor(id, node);
     if (!row) return;
-    const span = { after: row.accounted_until, until, outcome };
-    const range = quietRange(recurrenceOf(row), readPolicy(row.policy), span);
+    const range = quietOf(row, until, outcome);
     if (range) this.#write(row, range, { now: this.#env.now(), jobId: null, relatedJobId: null });
     this.#move(row, { accountedUntil: Math.max(until, row.accounted_until), next: null, dueAt: null });
   }
@@ -97,8 +98,7 @@ export class Ledger {
     const now = this.#env.now();
     const note = row.pause ? pauseNote(row.pause) : "";
     this.#sql.closeAll.run({ id, node, outcome, now, note });
-    const until = row.state === "paused" && row.pause ? (JSON.parse(row.pause) as Pause).until : null;
-    this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt: until });
+    this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt: pausedUntil(row) });
   }
 
   /** Puts the cursor at `now`: the next occurrence is the first one after it. A schedule without one is finished. */
@@ -111,7 +111,7 @@ export class Ledger {
     const accountedUntil = Math.max(now, this.#cursor(id, node)?.accounted_until ?? now);
     const spent = policy.runsMax !== null && row.run_count >= policy.runsMax;
     const next = row.state === "active" && !spent ? nextWithin(every, policy, accountedUntil) : null;
-    const dueAt = next === null ? null : effectiveAt(id, next, policy, every);
+    const dueAt = next === null ? pausedUntil(row) : effectiveAt(id, next, policy, every);
     this.#sql.insertCursor.run({ id, node, accountedUntil, next, dueAt });
     if (row.state === "active" && next === null) this.#finish(id, now);
   }
@@ -142,7 +142,7 @@ export class Ledger {
 
   /** A pause has reached its end: from that moment on the schedule is active, whenever we come to it. */
   #wake(row: ScheduleCursorRow): ScheduleCursorRow {
-    const until = row.pause === null ? null : (JSON.parse(row.pause) as Pause).until;
+    const until = pausedUntil(row);
     assert(until !== null, `paused schedule ${row.id} is due because its pause has an end`);
     this.recordQuiet(row.id, row.node, "paused", until);
     this.#sql.setState.run({ id: row.id, state: "active", pause: null, deletedBy: null, now: until });
@@ -231,6 +231,8 @@ export class Ledger {
 
   /** When the next run that is made up for may start: one after the other, some milliseconds apart. */
   #paced(now: Millis): Millis {
+    if (now < this.#pacedAt) this.#catchupAt = now;
+    this.#pacedAt = now;
     const at = Math.max(now, this.#catchupAt);
     this.#catchupAt = at + CATCHUP_SPACING_MS;
     return at;
@@ -328,6 +330,21 @@ function recurrenceOf({
 }: Pick<ScheduleCursorRow, "spec" | "timezone" | "anchor" | "policy">): Recurrence {
   const { dstGap, dstFold }: Policy = readPolicy(policy);
   return recurrence({ spec: JSON.parse(spec) as Spec, timezone, anchor, dstGap, dstFold });
+}
+
+/** When the pause of a schedule ends by itself; null when it does not, or there is none. */
+function pausedUntil({ state, pause }: Pick<ScheduleCursorRow, "state" | "pause">): Millis | null {
+  return state === "paused" && pause !== null ? (JSON.parse(pause) as Pause).until : null;
+}
+
+/** Nobody can say what the occurrences of a plan were that cannot be evaluated; it must be possible to change it all the same. */
+function quietOf(row: ScheduleCursorRow, until: Millis, outcome: OccurrenceOutcome): DecidedRow | null {
+  try {
+    const span = { after: row.accounted_until, until, outcome };
+    return quietRange(recurrenceOf(row), readPolicy(row.policy), span);
+  } catch {
+    return null;
+  }
 }
 
 /** What the ledger says beside the outcome: the note of a pause or a blackout. */

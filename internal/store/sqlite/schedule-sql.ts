@@ -281,7 +281,8 @@ const DECLARED = `${SHOWN}
      AND s.owner_name = $ownerName
      AND s.declared_id <> ''`;
 
-// Rows do not overlap: of each node, only the last one before `from` may reach into the span.
+// Rows do not overlap, but for a blackout inside a range: of each node, only the last other row before `from` may
+// reach into the span.
 const LEDGER = `
   SELECT *
     FROM occurrence
@@ -291,7 +292,8 @@ const LEDGER = `
                          FROM occurrence o
                         WHERE o.schedule_id = $id
                           AND o.occurrence <= $from
-                          AND o.node = c.node))
+                          AND o.node = c.node
+                          AND o.outcome <> 'blackout'))
              FROM schedule_cursor c
             WHERE c.schedule_id = $id), $from))
      AND last_occurrence >= $from

@@ -34,6 +34,23 @@ async function openSqlite() {
 
 const open = (): Promise<Opened> => openSqlite();
 
+test("a schedule whose zone is no more can be deleted, or given another one", async () => {
+  const { db, env, store, close } = await openSqlite();
+  const spec = { kind: "cron", cron: ["0 * * * *"] } as const;
+  const [one, other] = [newSchedule(env, { spec }), newSchedule(env, { spec })];
+  for (const schedule of [one, other]) await store.schedules.create(schedule);
+  db.run("UPDATE schedule SET timezone = 'Mars/Base'");
+  await env.advance(7_200_000);
+  const fired = await store.schedules.fire({ nodeId: store.nodes.id, limit: 100 });
+  expect(fired.broken).toHaveLength(2);
+  expect(await store.schedules.delete(one.id, "me")).toMatchObject({ state: "deleted" });
+  expect(await store.schedules.update(other.id, { timezone: "Europe/Berlin" })).toMatchObject({
+    state: "active",
+    nextRunAt: env.now() + 3_600_000,
+  });
+  await close();
+});
+
 test("a schedule whose ledger contradicts it holds up nobody else", async () => {
   const { db, env, store, close } = await openSqlite();
   const [broken, well] = [newSchedule(env), newSchedule(env)];

@@ -6,7 +6,7 @@ import {
   POLICY_DEFAULT,
   type Schedule,
 } from "../../schedule/schedule.ts";
-import type { NewSchedule, ScheduleRefusal } from "../store.ts";
+import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store.ts";
 import { COMPLETED, end, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
 const SECOND = 1_000;
@@ -538,6 +538,54 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       await create();
       await at.store.schedules.pause(paused.id, { note: "", by: "me", until: null });
       expect((await at.store.schedules.upcoming(2)).map(({ id }) => id)).toEqual([at10.id, at30.id]);
+    });
+
+    test.each([
+      // what is changed while it is paused
+      ["its words", { description: "d" }],
+      ["its time", { spec: { kind: "every", everyMs: 30 * SECOND } }],
+      ["its blackouts", { policy: { ...POLICY_DEFAULT, blackouts: [{ from: 0, to: 1, note: "" }] } }],
+    ] as [string, ScheduleChange][])(
+      "a pause with an end keeps it while %s is changed: it ends then, and not before",
+      async (_, change) => {
+        const blackouts = [{ from: at.env.now() + HOUR, to: at.env.now() + 2 * HOUR, note: "" }];
+        const { id } = await create({ policy: policy({ blackouts }) });
+        const until = at.env.now() + 10 * MINUTE;
+        await at.store.schedules.pause(id, { note: "", by: "me", until });
+        await at.env.advance(5 * MINUTE);
+        expect(made(await at.store.schedules.update(id, change))).toMatchObject({ state: "paused" });
+        await fire();
+        expect(await at.store.schedules.get(id)).toMatchObject({ state: "paused", pause: { until } });
+        await at.env.advance(5 * MINUTE);
+        expect(await fire()).toMatchObject({ jobs: [] });
+        const { state, nextRunAt } = (await at.store.schedules.get(id)) ?? {};
+        expect(state).toBe("active");
+        expect(nextRunAt).toBeGreaterThan(until);
+        expect(nextRunAt).toBeLessThanOrEqual(until + MINUTE);
+      },
+    );
+
+    test("a range is found from inside of it, also behind a blackout", async () => {
+      const start = at.env.now();
+      const blackouts = [{ from: start + 10 * MINUTE, to: start + 20 * MINUTE, note: "" }];
+      const { id } = await create({ policy: policy({ blackouts }) });
+      await at.env.advance(HOUR);
+      await fire();
+      const { items } = await at.store.schedules.ledger(id, { from: start + 30 * MINUTE }, {});
+      expect(items.map(({ outcome }) => outcome)).toEqual(["coalesced", "fired"]);
+    });
+
+    test("runs that are made up for do not wait for a clock that was set back", async () => {
+      const spec = { kind: "every", everyMs: HOUR } as const;
+      await create({ spec });
+      await at.env.advance(HOUR + 2 * MINUTE);
+      await fire();
+      at.env.jump(-2 * HOUR);
+      await create({ spec });
+      await at.env.advance(HOUR + 2 * MINUTE);
+      const { jobs } = await fire();
+      expect(jobs).toHaveLength(1);
+      expect(await at.store.jobs.get(jobs[0]?.id ?? "")).toMatchObject({ catchup: true, state: "queued" });
     });
 
     test("a span of the ledger begins with the range that reaches into it, and pages miss nothing", async () => {

@@ -172,10 +172,12 @@ CREATE TABLE occurrence (
   revision        INTEGER NOT NULL,
   note            TEXT    NOT NULL,
   PRIMARY KEY (schedule_id, occurrence, node),
-  CONSTRAINT occurrence_outcome_known CHECK (outcome IN
-    ('pending', 'fired', 'fired-late', 'caught-up', 'coalesced', 'skipped-overlap', 'skipped-missed', 'paused',
-     'blackout', 'quota', 'expired', 'other-node', 'deleted')),
-  CONSTRAINT occurrence_fired_has_job CHECK ((outcome IN ('fired', 'fired-late', 'caught-up')) = (job_id IS NOT NULL)),
+  CONSTRAINT occurrence_outcome_known CHECK (
+    outcome = 'fired' OR outcome = 'fired-late' OR outcome = 'pending' OR outcome = 'caught-up' OR
+    outcome = 'coalesced' OR outcome = 'skipped-overlap' OR outcome = 'skipped-missed' OR outcome = 'paused' OR
+    outcome = 'blackout' OR outcome = 'quota' OR outcome = 'expired' OR outcome = 'other-node' OR outcome = 'deleted'),
+  CONSTRAINT occurrence_fired_has_job CHECK (
+    (outcome = 'fired' OR outcome = 'fired-late' OR outcome = 'caught-up') = (job_id IS NOT NULL)),
   CONSTRAINT occurrence_range_in_order CHECK (last_occurrence >= occurrence AND count >= 1)
 ) STRICT, WITHOUT ROWID;
 

@@ -71,8 +71,10 @@ export class Worker implements Service {
 
   /** Says that these lanes may have work; without a list, that any may. */
   nudge(lanes?: Iterable<string>): void {
-    if (lanes) for (const lane of lanes) this.#hot.add(lane);
-    else for (const lane of this.#options.registry.lanes()) this.#hot.add(lane.name);
+    const { registry } = this.#options;
+    for (const lane of lanes ?? [...registry.lanes()].map(({ name }) => name)) {
+      if (registry.lane(lane)) this.#hot.add(lane); // Others are looked at when a plugin brings them.
+    }
     this.#wake.abort();
   }
 

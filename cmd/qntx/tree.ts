@@ -45,6 +45,9 @@ export const tree: Group = group(
       ledger: lazy("Show what became of every occurrence", () =>
         import("./commands/schedule/ledger.ts").then((file) => file.scheduleLedger),
       ),
+      explain: lazy("Say why it ran at an instant, or did not", () =>
+        import("./commands/schedule/explain.ts").then((file) => file.scheduleExplain),
+      ),
       delete: lazy("Delete a schedule; its ledger stays", () =>
         import("./commands/schedule/delete.ts").then((file) => file.scheduleDelete),
       ),

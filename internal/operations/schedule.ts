@@ -5,6 +5,7 @@ import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import { type Schedule, SCHEDULE_STATES } from "../schedule/schedule.ts";
 import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/store.ts";
+import { scheduleExplain } from "./explain.ts";
 import { newJobOf } from "./job-input.ts";
 import { viewJob } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
@@ -272,6 +273,7 @@ export const scheduleOperations = [
   scheduleRun,
   scheduleNext,
   scheduleLedger,
+  scheduleExplain,
 ];
 
 type CreateInput = z.infer<typeof createInput>;

@@ -1,0 +1,154 @@
+/**
+ * Explain: why an occurrence ran as it did, or did not, in one sentence that names
+ * the run, the note, the policy or the limit that decided. The ledger says what
+ * became of the occurrence; the job, if there is one, says what came after.
+ */
+import { z } from "zod";
+import { formatDuration } from "../base/duration.ts";
+import type { Millis } from "../base/env.ts";
+import { formatInstant, parseInstant } from "../base/instant.ts";
+import { isFinished, type Job } from "../job/job.ts";
+import { laneOf } from "../pulse/registry.ts";
+import { nextWithin } from "../schedule/decide.ts";
+import { recurrence } from "../schedule/recurrence.ts";
+import type { Occurrence, OccurrenceOutcome, Schedule } from "../schedule/schedule.ts";
+import { laneWaits } from "./job-view.ts";
+import { type Context, operation } from "./operation.ts";
+import { resolveSchedule } from "./reference.ts";
+import { viewOccurrence } from "./schedule-view.ts";
+
+export const scheduleExplain = operation({
+  name: "schedule.explain",
+  summary: "Say why a schedule ran at an instant, or did not",
+  plugin: "cap:scheduler.manage",
+  input: z.strictObject({ id: z.string(), at: z.string().optional() }),
+  async run(context, { id, at: text }) {
+    const schedule = await resolveSchedule(context, id);
+    const at = text === undefined ? await lastDecided(context, schedule) : parseInstant(text, "at");
+    const row = await rowOf(context, schedule, at);
+    const job = row?.jobId ? await context.store.jobs.get(row.jobId) : null;
+    const sentence = row ? await ofRow(context, schedule, row, job) : withoutRow(context, schedule, at);
+    return {
+      id: schedule.id,
+      at: formatInstant(at),
+      sentence,
+      occurrence: row && viewOccurrence(row),
+      jobId: row?.jobId ?? null,
+      jobState: job?.state ?? null,
+    };
+  },
+});
+
+/** The occurrence that was decided last: what somebody who gives no instant wonders about. */
+async function lastDecided({ store, env }: Context, { id, createdAt }: Schedule): Promise<Millis> {
+  let last = createdAt;
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const page = await store.schedules.ledger(
+      id,
+      { from: env.now() - LOOK_BACK_MS },
+      { limit: 1_000, cursor },
+    );
+    last = page.items.at(-1)?.lastOccurrence ?? last;
+    cursor = page.cursor;
+  }
+  return last;
+}
+
+const LOOK_BACK_MS: Millis = 86_400_000; // Who asks about an older one says which.
+
+/** The row that covers an instant: where ranges lie over one another, the narrowest. */
+async function rowOf({ store }: Context, { id }: Schedule, at: Millis): Promise<Occurrence | null> {
+  const { items } = await store.schedules.ledger(id, { from: at, to: at + 1 }, { limit: 100 });
+  const width = ({ occurrence, lastOccurrence }: Occurrence) => lastOccurrence - occurrence;
+  return items.toSorted((a, b) => width(a) - width(b))[0] ?? null;
+}
+
+async function ofRow(
+  context: Context,
+  schedule: Schedule,
+  row: Occurrence,
+  job: Job | null,
+): Promise<string> {
+  const related = row.relatedJobId ? await context.store.jobs.get(row.relatedJobId) : null;
+  const many =
+    row.count > 1
+      ? ` So it was with all ${row.count} occurrences from ${formatInstant(row.occurrence)} to ${formatInstant(row.lastOccurrence)}.`
+      : "";
+  return `${SENTENCES[row.outcome]({ context, schedule, row, job, related })}${many}`;
+}
+
+interface Facts {
+  context: Context;
+  schedule: Schedule;
+  row: Occurrence;
+  job: Job | null;
+  related: Job | null;
+}
+
+const SENTENCES: Record<OccurrenceOutcome, (facts: Facts) => string> = {
+  fired: (facts) => `It fired on time; ${jobSentence(facts)}`,
+  "fired-late": (facts) =>
+    `It fired ${lateness(facts)} late, because nobody was there to start it sooner; ${jobSentence(facts)}`,
+  "caught-up": (facts) =>
+    `It was missed and made up for ${lateness(facts)} later (missed: ${facts.schedule.policy.missed}); ${jobSentence(facts)}`,
+  coalesced: ({ row, schedule }) =>
+    `It was missed; one run stands for all that were missed (missed: ${schedule.policy.missed}): job ${row.relatedJobId}.`,
+  "skipped-missed": ({ schedule: { policy } }) =>
+    `It was missed, because no host was there, and not made up for (missed: ${policy.missed}, looking back ${formatDuration(policy.missedWindowMs)}).`,
+  "skipped-overlap": ({ row, schedule, related }) =>
+    `It did not run, because the run before it had not ended (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}${related ? `, which is ${related.state} now` : ""}.`,
+  paused: ({ row }) => `The schedule was paused: ${row.note}.`,
+  blackout: ({ row }) => `It lay in a blackout${row.note === "" ? "" : `: ${row.note}`}.`,
+  quota: ({ row }) => `A quota was used up${row.note === "" ? "" : `: ${row.note}`}.`,
+  expired: ({ schedule: { policy } }) =>
+    `It could not start within ${formatDuration(policy.latenessMaxMs)} of its time, and nothing starts later than that.`,
+  "other-node": ({ row }) => `Another node ran it${row.note === "" ? "" : `: ${row.note}`}.`,
+  deleted: () => "The schedule was changed or deleted before it could start.",
+  pending: ({ row, schedule }) =>
+    `It waits for the run before it to end (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}.`,
+};
+
+function lateness({ row }: Facts): string {
+  return formatDuration(row.decidedAt - row.occurrence);
+}
+
+/** What became of the job. */
+function jobSentence({ context, job, row }: Facts): string {
+  if (!job) return `its job ${row.jobId} is gone.`;
+  const took =
+    job.startedAt !== null && job.finishedAt !== null
+      ? ` after ${formatDuration(job.finishedAt - job.startedAt)}`
+      : "";
+  if (job.state === "completed") return `job ${job.id} completed${took}.`;
+  if (isFinished(job.state))
+    return `job ${job.id} ${job.state}${took}: ${job.error?.message ?? "it gave no reason"}.`;
+  if (job.state === "running") return `job ${job.id} is running.`;
+  if (job.state === "retrying")
+    return `job ${job.id} failed (${job.error?.message}) and is tried again at ${formatInstant(job.runAt)}.`;
+  const waits = laneWaits(context.host, laneOf(job.handler, job.plugin)) ?? "it waits for a free slot";
+  return `job ${job.id} is ${job.state}: ${waits}.`;
+}
+
+/** Nothing is recorded for that instant: it is still to come, was never planned, or lies outside of the schedule's life. */
+function withoutRow({ env, host }: Context, schedule: Schedule, at: Millis): string {
+  const { state, createdAt, pause, policy } = schedule;
+  if (at <= createdAt)
+    return `The schedule was made at ${formatInstant(createdAt)}; before that it planned nothing.`;
+  if (state === "paused")
+    return `The schedule is paused: ${pause?.note || `by ${pause?.by}`}. What lies in the pause is recorded when it ends.`;
+  if (state === "deleted" || state === "finished")
+    return `The schedule is ${state}; there is no occurrence at that instant.`;
+  const plan = recurrence({ ...schedule, dstGap: policy.dstGap, dstFold: policy.dstFold });
+  const next = nextWithin(plan, policy, at - 1);
+  if (next !== at) {
+    const after = next === null ? "nothing follows" : `the next one after it is at ${formatInstant(next)}`;
+    return `That instant is no occurrence of the schedule; ${after}.`;
+  }
+  if (at > env.now()) return "It is still to come.";
+  if (!host)
+    return "It is due, and no host is running; when one starts, it is accounted for by the missed-run policy.";
+  const { suspicion } = host.clock;
+  return suspicion
+    ? `It is due, but the clock is not believed: ${suspicion.reason}.`
+    : "It is due now, and about to be accounted for.";
+}

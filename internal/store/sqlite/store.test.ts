@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { FakeEnv } from "../../base/fake-env.ts";
 import { newSchedule, type Opened } from "../storetest/fixture.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
+import { declarationSuite } from "../storetest/declarations.ts";
 import { jobSuite } from "../storetest/jobs.ts";
 import { policySuite } from "../storetest/policies.ts";
 import { scheduleSuite } from "../storetest/schedules.ts";
@@ -74,4 +75,5 @@ test("a schedule whose ledger contradicts it holds up nobody else", async () => 
 jobSuite("sqlite", open);
 policySuite("sqlite", open);
 scheduleSuite("sqlite", open);
+declarationSuite("sqlite", open);
 attestationSuite("sqlite", open);

@@ -1,0 +1,134 @@
+/** What every engine promises about schedules that are declared: by a plugin, or in a file. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { Schedule } from "../../schedule/schedule.ts";
+import type { NewSchedule, ScheduleRefusal } from "../store.ts";
+import { newSchedule, type Opened, type OpenStore } from "./fixture.ts";
+
+const MINUTE = 60_000;
+
+export function declarationSuite(engine: string, open: OpenStore): void {
+  describe(`${engine}: declared schedules`, () => {
+    let at: Opened;
+    beforeEach(async () => {
+      at = await open();
+    });
+    afterEach(() => at.close());
+
+    const made = (answer: Schedule | ScheduleRefusal): Schedule => {
+      if ("refused" in answer) throw new Error(`refused: ${answer.refused}`);
+      return answer;
+    };
+    const create = async (change: Partial<NewSchedule> = {}) =>
+      made(await at.store.schedules.create(newSchedule(at.env, change)));
+    const fire = async () => at.store.schedules.fire({ nodeId: await at.store.nodes.nodeId(), limit: 100 });
+
+    test("declaring again changes only what changed, and respects people", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const declared = (declaredId: string, change: Partial<NewSchedule> = {}) =>
+        newSchedule(at.env, { owner, declaredId, ...change });
+      const changes = async (...list: NewSchedule[]) =>
+        (await at.store.schedules.declare(owner, list)).map(
+          ({ declaredId, change }) => `${declaredId} ${change}`,
+        );
+
+      expect(await changes(declared("a"), declared("b"), declared("c"))).toEqual([
+        "a created",
+        "b created",
+        "c created",
+      ]);
+      const runtime = await create({ owner, name: "made at run time" });
+      const before = (await at.store.schedules.list({ owner }, {})).items;
+      await at.env.advance(20_000);
+      expect(await changes(declared("a"), declared("b"), declared("c"))).toEqual([
+        "a unchanged",
+        "b unchanged",
+        "c unchanged",
+      ]);
+      expect((await at.store.schedules.list({ owner }, {})).items).toEqual(before);
+
+      const idOf = (declaredId: string) =>
+        before.find((schedule) => schedule.declaredId === declaredId)?.id ?? "";
+      await at.store.schedules.pause(idOf("a"), { note: "", by: "me", until: null });
+      await at.store.schedules.delete(idOf("b"), "me");
+      const every = { kind: "every", everyMs: 5_000 } as const;
+      expect(await changes(declared("a"), declared("b"), declared("c", { spec: every }))).toEqual([
+        "a unchanged",
+        "b unchanged",
+        "c updated",
+      ]);
+      expect(await changes(declared("a"))).toEqual(["a unchanged", "c deleted"]);
+      expect(await changes(declared("a"), declared("c"))).toEqual(["a unchanged", "c revived"]);
+      const states = (await at.store.schedules.list({ owner, deleted: true }, {})).items.map(
+        ({ declaredId, state }) => [declaredId, state],
+      );
+      expect(Object.fromEntries(states)).toEqual({ a: "paused", b: "deleted", c: "active", "": "active" });
+      expect(await at.store.schedules.get(runtime.id)).toMatchObject({ state: "active" });
+    });
+
+    test("a declaration that repeats itself changes nothing, whatever its bytes are kept in", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const declared = (payload: Uint8Array) =>
+        newSchedule(at.env, { owner, declaredId: "a", payload, metadata: { a: "b" } });
+      const changes = async (payload: Uint8Array) =>
+        (await at.store.schedules.declare(owner, [declared(payload)])).map(({ change }) => change);
+      expect(await changes(Buffer.from([1, 2]))).toEqual(["created"]);
+      expect(await changes(Buffer.from([1, 2]))).toEqual(["unchanged"]);
+      expect(await changes(new Uint8Array([1, 2]))).toEqual(["unchanged"]);
+      expect(await changes(Buffer.from([1, 3]))).toEqual(["updated"]);
+    });
+
+    test.each([
+      // declared first, then      a person meanwhile    declared again     it is
+      [false, null, true, "paused"],
+      [true, null, false, "active"],
+      [true, "resume", true, "active"],
+      [false, "pause", false, "paused"],
+      [true, "pause", false, "paused"],
+      [true, "resume", false, "active"],
+      [false, "undeclare", true, "paused"],
+      [true, "undeclare", false, "active"],
+      [false, "pause and undeclare", false, "paused"],
+    ] as const)(
+      "a declaration that says paused: %p, a person: %p, then paused: %p, is %s",
+      async (first, person, again, state) => {
+        const owner = { kind: "file", name: "qntx.toml" } as const;
+        const by = "file:qntx.toml";
+        const declare = (paused: boolean) =>
+          at.store.schedules.declare(owner, [
+            newSchedule(at.env, { owner, declaredId: "a", paused: paused ? { note: "declared", by } : null }),
+          ]);
+        const [made] = await declare(first);
+        const id = made?.id ?? "";
+        if (person?.startsWith("pause"))
+          await at.store.schedules.pause(id, { note: "", by: "person:me", until: null });
+        if (person === "resume") await at.store.schedules.resume(id);
+        if (person?.endsWith("undeclare")) await at.store.schedules.declare(owner, []);
+        for (let i = 0; i < 2; i++) {
+          await at.env.advance(10 * MINUTE);
+          await declare(again);
+          await fire();
+          expect(await at.store.schedules.get(id)).toMatchObject({ state });
+        }
+        const { nextRunAt } = (await at.store.schedules.get(id)) ?? {};
+        expect(nextRunAt !== null).toBe(state === "active");
+      },
+    );
+
+    test("a declared schedule gives way to a name that is taken, and keeps giving way", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const runtime = await create({ owner, name: "sync" });
+      const declared = newSchedule(at.env, { owner, declaredId: "sync", name: "sync" });
+      const declare = async (...list: NewSchedule[]) =>
+        (await at.store.schedules.declare(owner, list)).map(({ change }) => change);
+      expect(await declare(declared)).toEqual(["created"]);
+      expect(await declare(declared)).toEqual(["unchanged"]);
+      expect(await at.store.schedules.named("sync")).toMatchObject([{ id: runtime.id }]);
+      const other = newSchedule(at.env, { owner, declaredId: "other", name: "other" });
+      await declare(declared, other);
+      await declare(declared);
+      await create({ owner, name: "other" });
+      expect(await declare(declared, other)).toEqual(["unchanged", "revived"]);
+      expect(await at.store.schedules.named("other")).toHaveLength(1);
+    });
+  });
+}

@@ -21,7 +21,9 @@ export async function whenFires(out: Out, view: ScheduleView): Promise<string> {
 
 /** One sentence after something was done to it. */
 export function stateSentence(out: Out, view: ScheduleView, verb: string): string {
-  const next = view.nextRunAt === null ? "" : ` It runs next ${nextShown(out, view.nextRunAt)}.`;
+  const until = view.pause?.until ?? null;
+  const goesOn = until === null ? "" : ` It goes on ${nextShown(out, until)}.`;
+  const next = view.nextRunAt === null ? goesOn : ` It runs next ${nextShown(out, view.nextRunAt)}.`;
   return `Schedule ${nameShown(view)} ${verb}.${next}`;
 }
 
@@ -33,6 +35,7 @@ export async function scheduleFacts(out: Out, view: ScheduleView): Promise<strin
     ["id", view.id],
     ["state", view.state],
     ["paused", pause && `${whenShown(out, pause.at)}, by ${pause.by}${pause.note && `: ${pause.note}`}`],
+    ["goes on", whenInFull(out, pause?.until ?? null)],
     ["handler", view.handler],
     ["when", await whenFires(out, view)],
     ["next run", whenInFull(out, view.nextRunAt)],
@@ -42,6 +45,8 @@ export async function scheduleFacts(out: Out, view: ScheduleView): Promise<strin
     ["payload", jsonShown(out, view.payload)],
     ["overlap", view.overlap],
     ["missed", view.missed],
+    ["failures", view.failures === 0 ? null : `${view.failures} in a row`],
+    ["blackouts", view.blackouts.map(({ from, to }) => `${from}/${to}`).join(" ") || null],
     ["jitter", view.jitterMs === 0 ? null : `up to ${formatDuration(view.jitterMs)}`],
     ["timeout", view.timeoutMs && formatDuration(view.timeoutMs)],
     ["attempts", view.maxAttempts],

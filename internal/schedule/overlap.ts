@@ -79,6 +79,9 @@ export class Turns {
     )) {
       this.#close(waiting, "expired");
     }
+    // The limit of runs may have been lowered since they stood in line.
+    for (const { waiting } of this.#line.slice(Math.max(0, this.#runsLeft)))
+      this.#close(waiting, "skipped-overlap");
     const first = this.#line[0];
     if (!first || this.#open) return;
     this.#close(first.waiting, this.#firedOutcome(first.waiting), true);

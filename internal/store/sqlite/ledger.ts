@@ -7,8 +7,7 @@ import type { Env, Millis } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import { newId } from "../../base/id.ts";
 import type { NewJob } from "../../job/job.ts";
-import { decide, type Decision, nextWithin, quietRange } from "../../schedule/decide.ts";
-import { effectiveAt } from "../../schedule/jitter.ts";
+import { decide, type Decision, look, quietRange } from "../../schedule/decide.ts";
 import { type Closing, type Stop, TERMINATE_GRACE_MS, type Waiting } from "../../schedule/overlap.ts";
 import { type Recurrence, recurrence } from "../../schedule/recurrence.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
@@ -73,7 +72,8 @@ export class Ledger {
     const fired = nothingFired();
     for (const row of this.#sql.cursors.all({ id })) {
       const isDue = row.due_at !== null && row.due_at <= now;
-      const inBlackout = row.state === "active" && readPolicy(row.policy).blackouts.length > 0;
+      const inBlackout =
+        row.state === "active" && isCurrent(row) && readPolicy(row.policy).blackouts.length > 0;
       if (isDue || inBlackout) this.#settle(row, now, fired, true);
     }
   }
@@ -91,14 +91,18 @@ export class Ledger {
     this.#move(row, { accountedUntil: Math.max(until, row.accounted_until), next: null, dueAt: null });
   }
 
-  /** Nothing of this schedule is due on a node until it is restarted there; a pause with an end is due at that end. */
+  /**
+   * Nothing of this schedule is due on a node until it is restarted there; a pause with an
+   * end is due at that end, but for a cursor that is left behind for good.
+   */
   stop(id: string, node: string, outcome: "paused" | "deleted"): void {
     const row = this.#cursor(id, node);
     if (!row) return;
     const now = this.#env.now();
     const note = row.pause ? pauseNote(row.pause) : "";
     this.#sql.closeAll.run({ id, node, outcome, now, note });
-    this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt: pausedUntil(row) });
+    const dueAt = isCurrent(row) ? pausedUntil(row) : null;
+    this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt });
   }
 
   /** Puts the cursor at `now`: the next occurrence is the first one after it. A schedule without one is finished. */
@@ -109,11 +113,19 @@ export class Ledger {
     const every = recurrenceOf(row);
     // A clock that went back must not make an accounted occurrence due again.
     const accountedUntil = Math.max(now, this.#cursor(id, node)?.accounted_until ?? now);
-    const spent = policy.runsMax !== null && row.run_count >= policy.runsMax;
-    const next = row.state === "active" && !spent ? nextWithin(every, policy, accountedUntil) : null;
-    const dueAt = next === null ? pausedUntil(row) : effectiveAt(id, next, policy, every);
+    const runsLeft = (policy.runsMax ?? Number.POSITIVE_INFINITY) - row.run_count;
+    const turns = { waiting: this.#waiting(id, node), runsLeft };
+    const { next, dueAt, finished } =
+      row.state === "active"
+        ? look({ scheduleId: id, recurrence: every, policy }, { turns, accountedUntil })
+        : { next: null, dueAt: pausedUntil(row), finished: false };
     this.#sql.insertCursor.run({ id, node, accountedUntil, next, dueAt });
-    if (row.state === "active" && next === null) this.#finish(id, now);
+    if (finished) this.#finish(id, now);
+  }
+
+  #waiting(id: string, node: string): Waiting[] {
+    const rows = this.#sql.waiting.all({ id, node });
+    return rows.map(({ occurrence, catchup }) => ({ occurrence, catchup: catchup === 1 }));
   }
 
   #cursor(id: string, node: string): ScheduleCursorRow | undefined {
@@ -153,9 +165,6 @@ export class Ledger {
   }
 
   #decide(row: ScheduleCursorRow, now: Millis, open: boolean, closing: boolean): Decision {
-    const waiting: Waiting[] = this.#sql.waiting
-      .all({ id: row.id, node: row.node })
-      .map(({ occurrence, catchup }) => ({ occurrence, catchup: catchup === 1 }));
     return decide({
       scheduleId: row.id,
       recurrence: recurrenceOf(row),
@@ -163,7 +172,7 @@ export class Ledger {
       accountedUntil: row.accounted_until,
       now,
       open,
-      waiting,
+      waiting: this.#waiting(row.id, row.node),
       runCount: row.run_count,
       closing,
     });
@@ -345,6 +354,11 @@ function quietOf(row: ScheduleCursorRow, until: Millis, outcome: OccurrenceOutco
   } catch {
     return null;
   }
+}
+
+/** A schedule that became node-local has left its common cursor behind, and the other way round. */
+function isCurrent({ locking, node }: ScheduleCursorRow): boolean {
+  return (locking === "node-local") === (node !== "");
 }
 
 /** What the ledger says beside the outcome: the note of a pause or a blackout. */

@@ -102,6 +102,34 @@ export function policySuite(engine: string, open: OpenStore): void {
       expect(await outcomes(schedule.id)).toEqual(["fired", "fired-late", "fired-late", "fired"]);
     });
 
+    test("who waits when the limit of runs is lowered does not run, and the schedule is finished", async () => {
+      const schedule = await create({ overlap: "buffer-all", runsMax: 3 });
+      await tick(MINUTE);
+      const running = await claimOne();
+      await tick(MINUTE);
+      await tick(MINUTE);
+      const policy = { ...POLICY_DEFAULT, overlap: "buffer-all" as const, runsMax: 1 };
+      expect(await at.store.schedules.update(schedule.id, { policy })).toMatchObject({ state: "active" });
+      await end(at.store, at.env, running, COMPLETED);
+      expect((await tick(0)).jobs).toEqual([]);
+      expect(await outcomes(schedule.id)).toEqual(["fired", "skipped-overlap", "skipped-overlap"]);
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({ state: "finished", runCount: 1 });
+    });
+
+    test("a cursor that was left behind stays where it is, blackouts or not", async () => {
+      const blackouts = [{ from: start, to: start + DAY, note: "" }];
+      const schedule = await create({ blackouts });
+      await at.env.advance(MINUTE);
+      await at.store.schedules.update(schedule.id, { locking: "node-local" });
+      await at.env.advance(MINUTE);
+      await at.store.schedules.delete(schedule.id, "me");
+      const { items } = await at.store.schedules.ledger(schedule.id, {}, {});
+      expect(items.map(({ node, count }) => [node, count])).toEqual([
+        ["", 1],
+        [nodeId, 1],
+      ]);
+    });
+
     test("cancel-other asks the running one to end, and starts when it has", async () => {
       const schedule = await create({ overlap: "cancel-other" });
       await tick(MINUTE);

@@ -504,6 +504,15 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       await expect(at.store.schedules.ledger(id, {}, { cursor })).rejects.toThrow("is not a cursor");
     });
 
+    test("a schedule that leaves its cursor while it is paused wakes up once", async () => {
+      const schedule = await create();
+      const until = at.env.now() + 90 * SECOND;
+      await at.store.schedules.pause(schedule.id, { note: "", by: "me", until });
+      await at.store.schedules.update(schedule.id, { locking: "node-local" });
+      await at.env.advance(2 * MINUTE);
+      expect((await fire()).jobs).toHaveLength(1);
+    });
+
     test("a node-local schedule keeps a row per node", async () => {
       const schedule = await create({ locking: "node-local" });
       await at.env.advance(MINUTE);

@@ -118,6 +118,10 @@ class KillLoop {
   async #kill(): Promise<void> {
     const { place } = this.#witnesses;
     const manner = pick(this.#random, ["keeper", "host", "both"]);
+    const { exitCode, signalCode } = place.host.process;
+    if (exitCode !== null || signalCode !== null) {
+      throw new Error(`It ended by itself with ${signalCode ?? exitCode}:\n${place.host.text.slice(-4_000)}`);
+    }
     const before = this.#witnesses.processes();
     if (manner === "keeper") await place.host.kill();
     else if (manner === "host") await place.host.killHost();

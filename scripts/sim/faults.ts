@@ -27,10 +27,9 @@ function setClock(scene: Scene): void {
   const far = faults.chance(0.1);
   const distance = far ? 3 * DAY : faults.pick([20_000, 20_000, 300_000, 2 * HOUR]);
   const step = faults.chance(0.5) ? distance : -distance;
-  world.note(`the clock is set by ${step} ms`);
-  world.wallOffset += step;
+  world.setClock(step);
   const back = () => {
-    if (!scene.calm) world.wallOffset -= step; // In calm times it is right already.
+    if (!scene.calm) world.setClock(-step); // In calm times it is right already.
   };
   if (far) world.later(faults.between(1_000, 60_000), "clock back", back);
 }

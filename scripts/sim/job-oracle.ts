@@ -6,6 +6,7 @@
 import type { Millis } from "../../internal/base/env.ts";
 import { isFinished, JOB_INTERRUPTED_MAX, JOB_LOST_MAX, JOB_MOVES } from "../../internal/job/job.ts";
 import type { Outcome } from "../../internal/job/outcome.ts";
+import type { OverlapPolicy } from "../../internal/schedule/schedule.ts";
 import type { Enqueued } from "../../internal/store/store.ts";
 import { type Attempts, endingsOf } from "./attempts.ts";
 import { errorOf, type JobRecord } from "./journal.ts";
@@ -23,6 +24,14 @@ const SPIN_CLAIMS_MAX = 40; // A job that is claimed four times a second gets no
 /** What never changes about a job. */
 const FIXED = ["seq", "token", "lane", "trigger", "uniqueKey", "scheduleId", "occurrence", "node"] as const;
 
+export interface JobOracleOptions {
+  world: World;
+  attempts: Attempts;
+  isAlive: (bootId: string) => boolean;
+  /** How occurrences of a schedule treat the run before them; null for what is no schedule. */
+  overlapOf: (scheduleId: string | null) => OverlapPolicy | null;
+}
+
 export class JobOracle {
   /** All jobs, as they were last committed. */
   readonly jobs = new Map<string, JobRecord>();
@@ -33,6 +42,7 @@ export class JobOracle {
   readonly #world: World;
   readonly #attempts: Attempts;
   readonly #isAlive: (bootId: string) => boolean;
+  readonly #overlapOf: (scheduleId: string | null) => OverlapPolicy | null;
   readonly #openKeys = new Map<string, string>();
   readonly #openOf = new Map<string, Set<string>>();
   readonly #promised = new Set<string>();
@@ -42,10 +52,11 @@ export class JobOracle {
   readonly #overtaken = new Map<string, string>();
   readonly #claims = new Map<string, { since: Millis; count: number }>();
 
-  constructor(world: World, attempts: Attempts, isAlive: (bootId: string) => boolean) {
+  constructor({ world, attempts, isAlive, overlapOf }: JobOracleOptions) {
     this.#world = world;
     this.#attempts = attempts;
     this.#isAlive = isAlive;
+    this.#overlapOf = overlapOf;
   }
 
   /** Jobs that occurrences of a schedule on a node became, and that have not ended. */
@@ -181,7 +192,17 @@ export class JobOracle {
     if (after.state === "queued")
       this.#expect(after.runAt <= this.#world.wall(), "promise", `${move} before its time`);
     if (after.state === "cancelled")
-      this.#expect(this.#cancelAsked.has(id), "promise 6", `${move}, and nobody asked for it`);
+      this.#expect(this.#mayCancel(after), "promise 6", `${move}, and nobody asked for it`);
+    if (after.state === "failed") {
+      const expired = after.expiresAt !== null && after.expiresAt <= this.#world.wall() && after.fence === 0;
+      this.#expect(expired, "promise", `${move} without a try, and has not expired`);
+    }
+  }
+
+  /** A client asked for it, or the next occurrence of its schedule takes its place. */
+  #mayCancel({ id, trigger, scheduleId }: JobRecord): boolean {
+    const overlap = trigger === "schedule" ? this.#overlapOf(scheduleId) : null;
+    return this.#cancelAsked.has(id) || overlap === "cancel-other" || overlap === "terminate-other";
   }
 
   /** A job stopped running: because its attempt ended, because it never began, or because its host died. */
@@ -195,6 +216,8 @@ export class JobOracle {
         this.#expect(after.attempt === before.attempt - 1, "promise 7", `${move} and lost a try`);
       return;
     }
+    const terminated = after.state === "cancelled" && this.#overlapOf(after.scheduleId) === "terminate-other";
+    if (terminated && after.trigger === "schedule") return;
     const attempt = this.#attempts.find(before.id, before.fence);
     const endings: Outcome[] = attempt ? endingsOf(attempt, this.#world.time) : [{ kind: "returned" }];
     const complaints = endings.map((ending) => complaint(before, after, ending));

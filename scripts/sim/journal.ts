@@ -34,6 +34,8 @@ export interface JobRecord {
   pluginVersion: string | null;
   progress: string | null;
   createdAt: number;
+  /** When a job that nobody has started fails. */
+  expiresAt: number | null;
   error: string | null;
   result: string | null;
 }
@@ -48,6 +50,8 @@ export interface ScheduleRecord {
   policy: string;
   locking: string;
   state: ScheduleState;
+  /** Why it is paused, as JSON. */
+  pause: string | null;
   revision: number;
   runCount: number;
 }
@@ -78,8 +82,7 @@ export type Change =
   | { kind: "job removed"; row: { id: string } }
   | { kind: "schedule made" | "schedule changed"; row: ScheduleRecord }
   | { kind: "cursor made" | "cursor changed"; row: CursorRecord }
-  | { kind: "occurrence made"; row: OccurrenceRecord }
-  | { kind: "occurrence changed" | "occurrence removed"; row: { scheduleId: string; occurrence: number } };
+  | { kind: "occurrence made" | "occurrence changed" | "occurrence removed"; row: OccurrenceRecord };
 
 /** The error of a job, read from its row. */
 export function errorOf(job: JobRecord): JobError | null {
@@ -145,6 +148,7 @@ const JOB = {
   pluginVersion: "plugin_version",
   progress: "progress",
   createdAt: "created_at",
+  expiresAt: "expires_at",
   error: "error",
   result: "CAST(new.result AS TEXT)",
 };
@@ -159,6 +163,7 @@ const SCHEDULE = {
   policy: "policy",
   locking: "locking",
   state: "state",
+  pause: "pause",
   revision: "revision",
   runCount: "run_count",
 };

@@ -34,6 +34,10 @@ const INSERT_CURSOR = "INSERT INTO schedule_cursor";
 const INSERT_OCCURRENCE = "INSERT INTO occurrence";
 const OPEN_JOB = "AND trigger     = 'schedule'\n     AND finished_at IS NULL";
 const SET_STATE = "deleted_by = $deletedBy";
+const POKE = "SET due_at = MIN(COALESCE(due_at, $now), $now)";
+const TERMINATE =
+  "SET state       = 'cancelled',\n         finished_at = $now,\n         boot_id     = NULL,\n         error       = $error\n   WHERE id = $id";
+const EXPIRE = "WHERE expires_at <= $now";
 const RAN = "SET run_count   = run_count + $count";
 
 const DONE = { changes: 1, lastInsertRowid: 0 };
@@ -152,6 +156,9 @@ export const MUTANTS: readonly Mutant[] = [
         values["next"] === null && values["accountedUntil"] === values["accountedBefore"] ? DONE : make(),
       ),
   },
+  { name: "the end of a run wakes nobody", sabotage: () => instead(POKE, () => DONE) },
+  { name: "what is terminated goes on", sabotage: () => instead(TERMINATE, () => []) },
+  { name: "what is too late to start waits on", sabotage: () => instead(EXPIRE, () => []) },
   { name: "runs are not counted", sabotage: () => instead(RAN, () => DONE) },
 ];
 

@@ -3,7 +3,9 @@
  * expect that what they were told holds. Like everybody they read the calendar:
  * days on which clocks change are among the days of the simulation.
  */
+import type { Millis } from "../../internal/base/env.ts";
 import {
+  type Blackout,
   type Policy,
   POLICY_DEFAULT,
   type Schedule,
@@ -14,6 +16,15 @@ import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../../interna
 import type { SimHost } from "./host.ts";
 import type { Scene } from "./scene.ts";
 
+const OVERLAPS = [
+  "skip",
+  "skip",
+  "allow",
+  "buffer-one",
+  "buffer-all",
+  "cancel-other",
+  "terminate-other",
+] as const;
 const LATENCY_MS = 4;
 const NO_ANSWER_MS = 120_000; // Longer than any pause of a host: it will never answer.
 const OWNER = { kind: "person", name: "operator" } as const;
@@ -129,7 +140,7 @@ export class People {
       case "update":
         return schedules.update(id, this.#change());
       case "pause":
-        return schedules.pause(id, { note: "a reason", by: "somebody", until: null });
+        return schedules.pause(id, { note: "a reason", by: "somebody", until: this.#pauseEnd() });
       case "resume":
         this.#scene.schedules.resumeAsked(id);
         return schedules.resume(id);
@@ -146,7 +157,8 @@ export class People {
     const over = state === "active" && row?.state === "finished"; // Its last run came in the same commit.
     const exact = (row?.state === state || over) && row?.revision === revision;
     const declared = row !== undefined && row.declaredId !== "" && row.revision >= revision; // Its plugin came in between.
-    if (!exact && !declared)
+    const byHost = row?.state === "paused" && (row.pause ?? "").includes('"by":"host"'); // Too many runs failed.
+    if (!exact && !declared && !byHost)
       world.violate(
         "I9",
         `${act} of ${id} was answered as ${state}; on disk it is ${row?.state ?? "nothing"}`,
@@ -163,6 +175,11 @@ export class People {
     if (refused === "not-found" && before !== undefined)
       this.#scene.world.violate("I9", `${act}: ${id} was made and is not found`);
     if (refused === "deleted") this.#known.delete(id);
+  }
+
+  #pauseEnd(): Millis | null {
+    const { world, dice } = this.#scene;
+    return dice.people.chance(0.4) ? world.wall() + dice.people.between(2_000, 60_000) : null;
   }
 
   #newSchedule(id: string): NewSchedule {
@@ -210,8 +227,9 @@ export class People {
     const { people } = dice;
     return {
       ...POLICY_DEFAULT,
-      overlap: people.pick(["skip", "skip", "allow"]),
-      missed: people.pick(["latest", "skip", "earliest"]),
+      overlap: people.pick(OVERLAPS),
+      missed: people.pick(["latest", "skip", "earliest", "all"]),
+      missedMax: people.between(1, 5),
       missedWindowMs: people.pick([POLICY_DEFAULT.missedWindowMs, 30_000, 300_000]),
       latenessMaxMs: people.pick([POLICY_DEFAULT.latenessMaxMs, 10_000, 120_000]),
       jitterMs: people.pick([0, 0, 0, 500, 20_000]),
@@ -220,10 +238,18 @@ export class People {
       startAt: people.chance(0.15) ? world.wall() + people.between(-60_000, 60_000) : null,
       endAt: people.chance(0.15) ? world.wall() + people.between(10_000, 240_000) : null,
       runsMax: people.chance(0.2) ? people.between(1, 8) : null,
+      blackouts: people.chance(0.15) ? [this.#blackout(), this.#blackout()] : [],
+      pauseAfterFailures: people.chance(0.15) ? people.between(1, 3) : null,
       maxAttempts: people.between(1, 3),
       retry: { kind: "fixed", baseMs: people.between(1, 3_000), maxMs: 3_000 },
       timeoutMs: people.between(2_000, 15_000),
     };
+  }
+
+  #blackout(): Blackout {
+    const { world, dice } = this.#scene;
+    const from = world.wall() + dice.people.between(-20_000, 90_000);
+    return { from, to: from + dice.people.between(1_000, 60_000), note: "" };
   }
 
   #change(): ScheduleChange {

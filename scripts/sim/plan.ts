@@ -21,7 +21,7 @@ export class Plan {
     this.policy = { ...POLICY_DEFAULT, ...(JSON.parse(policy) as Partial<Policy>) };
     this.#spec = JSON.parse(spec) as Spec;
     this.#anchor = anchor;
-    const { dstGap, dstFold, startAt, endAt, jitterMs, runsMax } = this.policy;
+    const { dstGap, dstFold, startAt, endAt, jitterMs, runsMax, blackouts } = this.policy;
     this.timing = JSON.stringify([
       spec,
       timezone,
@@ -33,6 +33,7 @@ export class Plan {
       endAt,
       jitterMs,
       runsMax,
+      blackouts,
     ]);
     this.#recurrence = recurrence({ spec: this.#spec, timezone, anchor, dstGap, dstFold });
   }
@@ -49,15 +50,30 @@ export class Plan {
     return this.#recurrence.count(from, to);
   }
 
-  /** The first occurrence after an instant; null when there is none. */
+  /** The first occurrence after an instant that no blackout forbids; null when there is none. */
   next(after: Millis): Millis | null {
+    let next = this.#nominal(after);
+    for (let end = this.blackoutAt(next); end !== null; end = this.blackoutAt(next))
+      next = this.#nominal(end - 1);
+    return next;
+  }
+
+  /** When the blackout ends in which an instant lies; null when it lies in none. */
+  blackoutAt(instant: Millis | null): Millis | null {
+    const inside = this.policy.blackouts.find(
+      ({ from, to }) => instant !== null && instant >= from && instant < to,
+    );
+    return inside?.to ?? null;
+  }
+
+  #nominal(after: Millis): Millis | null {
     const { startAt, endAt } = this.policy;
     const next = this.#recurrence.next(Math.max(after, (startAt ?? Number.NEGATIVE_INFINITY) - 1));
     return next === null || next > (endAt ?? Number.POSITIVE_INFINITY) ? null : next;
   }
 
   isOccurrence(instant: Millis): boolean {
-    return this.next(instant - 1) === instant;
+    return this.#nominal(instant - 1) === instant;
   }
 
   #steps(instant: Millis, everyMs: Millis): number {

@@ -95,7 +95,12 @@ class Simulation implements Scene {
     this.#db = openWorldDatabase();
     mutant?.database?.(this.#db);
     this.#journal = new Journal(this.#db);
-    this.jobs = new JobOracle(this.world, this.attempts, (bootId) => this.#isAlive(bootId));
+    this.jobs = new JobOracle({
+      world: this.world,
+      attempts: this.attempts,
+      isAlive: (bootId) => this.#isAlive(bootId),
+      overlapOf: (scheduleId) => this.schedules.overlapOf(scheduleId),
+    });
     this.schedules = new ScheduleOracle(this.world, this.jobs);
     this.#wakes = new WakeOracle(this);
     this.world.onTurn = () => this.#turn();
@@ -223,6 +228,8 @@ class Simulation implements Scene {
         return this.schedules.cursor(change.row);
       case "occurrence made":
         return this.schedules.occurrence(change.row);
+      case "occurrence changed":
+        return this.schedules.closed(change.row);
       default:
         this.world.violate("I3", `${change.kind}: ${JSON.stringify(change.row)}`);
     }
@@ -293,7 +300,7 @@ class Simulation implements Scene {
     this.world.note("times are calm");
     this.#calm = true;
     this.world.driftBy(0);
-    this.world.wallOffset = this.swarm.startAt;
+    this.world.setClock(this.swarm.startAt - this.world.wallOffset);
     for (const process of this.#host?.plugins.processes ?? []) if (process.disowns) process.die("crashed");
   }
 
@@ -301,6 +308,8 @@ class Simulation implements Scene {
     this.look();
     this.#checkTokens();
     for (const overdue of this.schedules.overdue()) this.world.violate("I5", `${overdue}, and nobody came`);
+    for (const key of this.schedules.stranded())
+      this.world.violate("I5", `${key} waits for a run that has ended`);
     for (const { id, token, lane, state } of this.#stuck()) {
       const since = (this.world.time - (this.jobs.changedAt.get(id) ?? 0)) / 1_000;
       this.world.violate("I1", `${id} (${token}, ${lane}) has been ${state} for ${since} s`);
@@ -308,7 +317,8 @@ class Simulation implements Scene {
   }
 
   #isBehind(): boolean {
-    return this.#stuck().length > 0 || this.schedules.overdue().length > 0;
+    const { schedules } = this;
+    return this.#stuck().length > 0 || schedules.overdue().length > 0 || schedules.stranded().length > 0;
   }
 
   /** Jobs that are open without a reason: their handler is there, their time has come, and not just now. */
@@ -316,8 +326,9 @@ class Simulation implements Scene {
     const { time } = this.world;
     return [...this.jobs.jobs.values()].filter((job) => {
       if (isFinished(job.state) || time - (this.jobs.changedAt.get(job.id) ?? 0) < JUST_NOW_MS) return false;
-      if (job.state === "scheduled" || job.state === "retrying")
-        return job.runAt < this.world.wall() - JUST_NOW_MS;
+      const longAgo = this.world.wall() - JUST_NOW_MS;
+      if (job.fence === 0 && job.expiresAt !== null && job.expiresAt < longAgo) return true;
+      if (job.state === "scheduled" || job.state === "retrying") return job.runAt < longAgo;
       return job.state !== "queued" || this.#host?.pulse.registry.lane(job.lane) !== undefined;
     });
   }

@@ -4,10 +4,12 @@ import type { SimHost } from "./host.ts";
 import type { SimProcess } from "./plugins.ts";
 import type { Scene } from "./scene.ts";
 
+const EXPIRE_MS = 5_000;
+
 /** Compares an attempt that is about to start with everything that runs. `dying`: its process is being replaced. */
 export function checkStart(
   { world, jobs, attempts, swarm }: Scene,
-  { pulse }: SimHost,
+  { pulse, startedAt, frozenUntil }: SimHost,
   { record, process, dying }: { record: AttemptRecord; process: SimProcess; dying: boolean },
 ): void {
   const { jobId, fence, token, plugin, handler, suspect } = record;
@@ -18,6 +20,13 @@ export function checkStart(
   expect(row?.state === "running" && row.fence === fence, "I9", "started and that is not committed");
   expect(row?.bootId === pulse.bootId, "I9", "started for another boot");
   expect(attempts.find(jobId, fence) === undefined, "I6", `started twice with fence ${fence}`);
+
+  // Expired jobs are looked for once a second, by a host that is awake and knows the time.
+  const steadySince = Math.max(startedAt, frozenUntil, world.clockSetAt);
+  const steady =
+    swarm.throwInside === 0 && pulse.clock.suspicion === null && world.time - steadySince > EXPIRE_MS;
+  const late = world.wall() - (row?.expiresAt ?? Number.POSITIVE_INFINITY) > EXPIRE_MS;
+  expect(!(steady && late && fence === 1), "promise", "starts though it has expired");
 
   const beside = [...attempts.running].filter((other) => !isAbandoned(other, world.time));
   const here = beside.filter((other) => other.plugin === plugin);

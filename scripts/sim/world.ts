@@ -45,6 +45,8 @@ export class World {
   wallOffset: Millis;
   /** How much faster the wall clock goes: 0.001 is a second in a quarter of an hour. */
   drift = 0;
+  /** When somebody set the wall clock last. */
+  clockSetAt: Millis = 0;
   readonly violations: Violation[] = [];
   /** Looked at after every event. */
   onTurn: () => void = () => {};
@@ -64,6 +66,13 @@ export class World {
   /** The wall clock. */
   wall(): Millis {
     return Math.floor(this.wallOffset + this.time * (1 + this.drift));
+  }
+
+  /** Sets the wall clock, forward or back. */
+  setClock(by: Millis): void {
+    this.note(`the clock is set by ${by} ms`);
+    this.wallOffset += by;
+    this.clockSetAt = this.time;
   }
 
   /** Makes the wall clock go faster or slower from now on, without a step. */

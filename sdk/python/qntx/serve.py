@@ -114,6 +114,8 @@ class Runner:
         self._plugin = plugin
         self._jobs: set[Job] = set()
         self._changed = threading.Condition()
+        self._coming: list[typing.Coroutine] = []
+        self._tasks: set[asyncio.Task] = set()
         self._threads = futures.ThreadPoolExecutor(plugin.concurrency, "qntx-job")
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
@@ -139,7 +141,7 @@ class Runner:
         if handler is None:
             done(finish_of_unknown(f"{self._plugin.name} has no handler {json.dumps(job.handler)}."))
         elif _is_async(handler.run):
-            asyncio.run_coroutine_threadsafe(_attempt_async(handler, job, done), self._loop)
+            self._begin(_attempt_async(handler, job, done))
         else:
             self._threads.submit(contextvars.copy_context().run, self._attempt, handler, job, done)
 
@@ -161,6 +163,22 @@ class Runner:
             return self._await(run(*arguments))
         result = run(*arguments)
         return self._await(result) if inspect.isawaitable(result) else result
+
+    def _begin(self, attempt: typing.Coroutine) -> None:
+        """Hands an async attempt to the loop. Those of one message wake it once: waking costs more than a small job."""
+        with self._changed:
+            self._coming.append(attempt)
+            if len(self._coming) > 1:
+                return
+        self._loop.call_soon_threadsafe(self._begin_all)
+
+    def _begin_all(self) -> None:
+        with self._changed:
+            coming, self._coming = self._coming, []
+        for attempt in coming:
+            task = self._loop.create_task(attempt)
+            self._tasks.add(task)  # The loop itself does not keep them.
+            task.add_done_callback(self._tasks.discard)
 
     def _attempt(self, handler: Handler, job: Job, done: Done) -> None:
         current.set(job)

@@ -18,6 +18,8 @@ export interface Door {
   after(kind: StatementKind): void;
   /** Kills the host, and does not return. */
   crash(why: string): never;
+  /** Told every statement, to finalize it in the end: a database is not gone before its last one. */
+  prepared(statement: Statement): void;
 }
 
 /** One call of a statement, which a mutant may make otherwise or not at all. */
@@ -72,6 +74,7 @@ function prepare(db: Database, original: string, door: Door, sabotage: Sabotage 
   const sql = sabotage?.text?.(original) ?? original;
   const kind = kindOf(sql);
   const statement = db.prepare(sql);
+  door.prepared(statement);
   const around = (method: Call["method"]) => (given?: Record<string, unknown>) => {
     door.before(kind);
     const make = (values = given) => callOf(statement, method, values);

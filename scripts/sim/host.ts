@@ -7,7 +7,7 @@
  * its timers never fire, and whatever it still calls on its way out throws.
  */
 import { drainMicrotasks } from "bun:jsc";
-import type { Database } from "bun:sqlite";
+import type { Database, Statement } from "bun:sqlite";
 import type { Millis } from "../../internal/base/env.ts";
 import { messageOf } from "../../internal/base/fault.ts";
 import { aborted, runTogether, type Service } from "../../internal/base/lifecycle.ts";
@@ -49,6 +49,7 @@ export class SimHost implements Owner, Door {
   readonly #options: HostOptions;
   readonly #quit = new AbortController();
   readonly #hurry = new AbortController();
+  readonly #statements: Statement[] = [];
   #alive = true;
   #frozenUntil: Millis = 0;
 
@@ -127,6 +128,11 @@ export class SimHost implements Owner, Door {
     this.#alive = false;
     this.#quit.abort();
     this.#hurry.abort();
+    for (const statement of this.#statements) statement.finalize();
+  }
+
+  prepared(statement: Statement): void {
+    this.#statements.push(statement);
   }
 
   before(kind: StatementKind): void {

@@ -106,6 +106,12 @@ export class Journal {
     this.#clear = db.prepare("DELETE FROM temp.journal");
   }
 
+  /** The database is not gone before its last statement. */
+  close(): void {
+    this.#read.finalize();
+    this.#clear.finalize();
+  }
+
   /** What was committed since the last time, and the text of it. */
   take(): { change: Change; text: string }[] {
     if (this.#db.inTransaction) return []; // Nothing of it is certain yet.

@@ -13,8 +13,6 @@ import { type Result, simulate } from "./simulation.ts";
 
 const MUTANT_SEEDS_MAX = 100; // A mutant that lives longer than this is not hunted well enough.
 const TRACE_LINES_SHOWN = 25;
-/** Promises of killed hosts never settle and keep their world alive: after so many, a fresh process, or memory runs out. */
-const SEEDS_PER_PROCESS = 40;
 
 /** The first seed at which a mutant is caught; null when it survives all of them. */
 export function hunt(mutant: Mutant, seedsMax = MUTANT_SEEDS_MAX): Result | null {
@@ -47,24 +45,8 @@ function main(): void {
   if (violated > 0 || (caught !== null && caught < MUTANTS.length)) process.exitCode = 1;
 }
 
-/** Runs seeds, some at a time, and says what each one broke. Returns how many broke something. */
+/** Runs seeds and says what each one broke. Returns how many broke something. */
 function runSeeds(from: number, count: number): number {
-  if (count <= SEEDS_PER_PROCESS) return runFew(from, count);
-  let violated = 0;
-  for (let first = from; first < from + count; first += SEEDS_PER_PROCESS) {
-    const seeds = Math.min(SEEDS_PER_PROCESS, from + count - first);
-    const argv = [process.execPath, import.meta.path, "--seeds", String(seeds), "--from", String(first)];
-    const { stdout, exitCode } = Bun.spawnSync(argv, { stdio: ["ignore", "pipe", "inherit"] });
-    const said = /seeds, (\d+) violations/.exec(stdout.toString())?.[1];
-    // A process that ends without a word has not kept anything.
-    violated += said === undefined ? seeds : Number(said);
-    if (said === undefined)
-      say(`seeds ${first} to ${first + seeds - 1} ended with ${exitCode} and no result`);
-  }
-  return violated;
-}
-
-function runFew(from: number, count: number): number {
   let violated = 0;
   for (let seed = from; seed < from + count; seed++) {
     const result = simulate(seed);

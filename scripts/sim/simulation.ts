@@ -41,7 +41,7 @@ export interface Result {
 
 const HOUR = 3_600_000;
 const JUST_NOW_MS = 10_000;
-const CALM_MS = 60_000;
+const CALM_MS = 30_000;
 const PATIENCE_MS = 900_000; // After this, what is not done will never be.
 const END_MS = 45_000; // For the last host to end in order.
 
@@ -136,6 +136,7 @@ class Simulation implements Scene {
     const { violations, hash, trace, time } = this.world;
     for (const host of this.#allHosts) host.dispose();
     drainMicrotasks();
+    this.#journal.close();
     this.#db.close();
     return {
       seed: this.#seed,

@@ -64,7 +64,7 @@ export function drawSwarm(dice: Dice): Swarm {
     dice.chance(share) ? 1 / dice.pick(odds) : 0;
   return {
     startAt: Date.parse(dice.pick(STARTS)) + dice.between(0, 60_000),
-    chaosMs: dice.between(60, 200) * SECOND,
+    chaosMs: dice.between(50, 150) * SECOND,
     killMs: maybe(0.7, 10_000, 90_000),
     stopMs: maybe(0.5, 30_000, 180_000),
     freezeMs: maybe(0.4, 40_000, 240_000),

@@ -35,8 +35,15 @@ export function number(value: number): string {
 /** The whole page. */
 export function page(machine: readonly (readonly [string, string])[], sections: readonly Section[]): string {
   const facts = machine.map(([name, value]) => `| ${name} | ${value} |`).join("\n");
-  const parts = sections.map(({ bench, rows }) => `## ${bench.title}\n\n${bench.how}\n\n${table(rows)}\n`);
+  const parts = sections.map(
+    ({ bench, rows }) => `## ${bench.title}\n\n${wrapped(bench.how)}\n\n${table(rows)}\n`,
+  );
   return `${INTRODUCTION}\n| | |\n| --- | --- |\n${facts}\n\n${parts.join("\n")}`;
+}
+
+/** Breaks a paragraph into lines as long as those of the other pages. */
+function wrapped(text: string): string {
+  return text.replace(/(.{1,119})(?: |$)/g, "$1\n").trimEnd();
 }
 
 const INTRODUCTION = `# Benchmarks

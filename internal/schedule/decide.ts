@@ -87,6 +87,8 @@ export function decide(request: DecideRequest): Decision {
   });
   const { closings, stop } = turns;
   const outlook = look(request, { turns, accountedUntil: passed.until });
+  // Otherwise the ticker would come back at once, for ever.
+  assert(outlook.dueAt === null || outlook.dueAt > now, "what is due is decided");
   return {
     rows: [...kept, ...passed.rows].toSorted((a, b) => a.occurrence - b.occurrence),
     closings,
@@ -171,7 +173,7 @@ function passBlackouts(
   for (const { from, to } of merged(policy.blackouts)) {
     if (from > end || to <= start) continue;
     const last = Math.min(to - 1, end);
-    const over = to - 1 <= end || closing === true;
+    const over = to - 1 <= end || end === policy.endAt || closing === true;
     if (last > passed && over && (plan.next(passed) ?? Number.POSITIVE_INFINITY) > last) passed = last;
     const row = range(recurrence, Math.max(start, from - 1), Math.min(last, passed), "blackout");
     if (row) rows.push(row);

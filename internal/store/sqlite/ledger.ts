@@ -318,7 +318,7 @@ export class Ledger {
     if (!row || row.state !== "active" || !limit || failures < limit) return;
     const pause: Pause = { note: `${failures} runs in a row failed`, by: "host", at: now, until: null };
     this.#sql.setState.run({ id, state: "paused", pause: JSON.stringify(pause), deletedBy: null, now });
-    this.stop(id, node, "paused");
+    for (const cursor of this.#sql.cursors.all({ id })) this.stop(id, cursor.node, "paused");
   }
 }
 

@@ -240,6 +240,23 @@ export function policySuite(engine: string, open: OpenStore): void {
       expect((await ledger(slept.id)).find(([, outcome]) => outcome === "blackout")?.[2]).toBe(10);
     });
 
+    test("a blackout that goes on after the last day of a schedule ends with it", async () => {
+      const blackouts = [{ from: start + 30 * SECOND, to: start + 200 * SECOND, note: "" }];
+      const schedule = await create({ blackouts, endAt: start + 150 * SECOND });
+      expect(await tick(205 * SECOND)).toMatchObject({ jobs: [], broken: [], nextDueAt: null });
+      expect(await ledger(schedule.id)).toEqual([[60, "blackout", 2]]);
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({ state: "finished" });
+    });
+
+    test("failures pause the cursor in force, also when the run was of the one before", async () => {
+      const schedule = await create({ pauseAfterFailures: 1, overlap: "allow" });
+      await tick(MINUTE);
+      await at.store.schedules.update(schedule.id, { locking: "node-local" });
+      await end(at.store, at.env, await claimOne(), failed({ permanent: true }));
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({ state: "paused" });
+      expect(await tick(MINUTE)).toMatchObject({ jobs: [], broken: [], nextDueAt: null });
+    });
+
     test("a pause with an end ends by itself, at that moment, however late somebody looks", async () => {
       const schedule = await create({ overlap: "allow" });
       await at.store.schedules.pause(schedule.id, { note: "lunch", by: "me", until: start + 150 * SECOND });

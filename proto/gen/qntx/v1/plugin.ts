@@ -44,6 +44,8 @@ export interface DescribeResponse {
   concurrency: number;
   /** Per handler: timeout and retries. */
   handlers: HandlerOptions[];
+  /** True when it serves LockService, so that a host may take it as its lock provider. */
+  lockProvider: boolean;
 }
 
 export interface DeclaredSchedule {
@@ -60,8 +62,13 @@ export interface DeclaredSchedule {
   missed: string;
   /** node-local, require-global or prefer-global; empty means require-global. */
   locking: string;
+  /** Handed to every run, opaque to the host. */
   payload: Buffer;
   paused: boolean;
+  /** Absent means the plugin's. */
+  priority?: number | undefined;
+  /** Milliseconds that a run may take; 0 means the handler's timeout, or the host's budget. */
+  timeoutMs: number;
 }
 
 export interface Endpoint {
@@ -80,6 +87,13 @@ export interface HandlerOptions {
   concurrency: number;
   description: string;
 }
+
+export interface CleanupRequest {
+  /** stopped (the plugin alone), shutdown (the host ends) or failed (the start came to nothing). */
+  reason: string;
+}
+
+export interface CleanupResponse {}
 
 /**
  * Everything the host has to say since it last said something. Repeated fields
@@ -103,7 +117,7 @@ export interface JobStart {
   maxAttempts: number;
   /** Milliseconds that the attempt may take. */
   timeoutMs: number;
-  /** Empty unless a schedule made it. */
+  /** The host's id of the schedule; empty unless one made the job. */
   scheduleId: string;
   /** Nominal instant, ISO 8601; the same for every attempt of an occurrence. */
   occurrence: string;
@@ -111,6 +125,13 @@ export interface JobStart {
   trigger: string;
   tenant: string;
   traceparent: string;
+  /**
+   * Which run of its schedule it is, from 1: the same for every attempt, and for ever. 0 for a job that is no
+   * occurrence.
+   */
+  runCount: number;
+  /** The id under which the plugin declared the schedule; empty when it was made at run time. */
+  declaredId: string;
 }
 
 export interface JobCancel {
@@ -249,6 +270,7 @@ function createBaseDescribeResponse(): DescribeResponse {
     stream: false,
     concurrency: 0,
     handlers: [],
+    lockProvider: false,
   };
 }
 
@@ -274,6 +296,9 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
     }
     for (const v of message.handlers) {
       HandlerOptions.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.lockProvider !== false) {
+      writer.uint32(64).bool(message.lockProvider);
     }
     return writer;
   },
@@ -347,6 +372,14 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
             message.handlers.push(HandlerOptions.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.lockProvider = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -371,6 +404,7 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
     message.stream = object.stream ?? false;
     message.concurrency = object.concurrency ?? 0;
     message.handlers = object.handlers?.map((e) => HandlerOptions.fromPartial(e)) || [];
+    message.lockProvider = object.lockProvider ?? false;
     return message;
   },
 };
@@ -387,6 +421,8 @@ function createBaseDeclaredSchedule(): DeclaredSchedule {
     locking: "",
     payload: Buffer.alloc(0),
     paused: false,
+    priority: undefined,
+    timeoutMs: 0,
   };
 }
 
@@ -421,6 +457,12 @@ export const DeclaredSchedule: MessageFns<DeclaredSchedule> = {
     }
     if (message.paused !== false) {
       writer.uint32(80).bool(message.paused);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(88).int32(message.priority);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(96).int64(message.timeoutMs);
     }
     return writer;
   },
@@ -518,6 +560,22 @@ export const DeclaredSchedule: MessageFns<DeclaredSchedule> = {
             message.paused = reader.bool();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.timeoutMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -545,6 +603,8 @@ export const DeclaredSchedule: MessageFns<DeclaredSchedule> = {
     message.locking = object.locking ?? "";
     message.payload = object.payload ?? Buffer.alloc(0);
     message.paused = object.paused ?? false;
+    message.priority = object.priority ?? undefined;
+    message.timeoutMs = object.timeoutMs ?? 0;
     return message;
   },
 };
@@ -743,6 +803,104 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
   },
 };
 
+function createBaseCleanupRequest(): CleanupRequest {
+  return { reason: "" };
+}
+
+export const CleanupRequest: MessageFns<CleanupRequest> = {
+  encode(message: CleanupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CleanupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCleanupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CleanupRequest>): CleanupRequest {
+    return CleanupRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CleanupRequest>): CleanupRequest {
+    const message = createBaseCleanupRequest();
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseCleanupResponse(): CleanupResponse {
+  return {};
+}
+
+export const CleanupResponse: MessageFns<CleanupResponse> = {
+  encode(_: CleanupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CleanupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCleanupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<CleanupResponse>): CleanupResponse {
+    return CleanupResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<CleanupResponse>): CleanupResponse {
+    const message = createBaseCleanupResponse();
+    return message;
+  },
+};
+
 function createBaseHostMessage(): HostMessage {
   return { starts: [], cancels: [], drain: false };
 }
@@ -837,6 +995,8 @@ function createBaseJobStart(): JobStart {
     trigger: "",
     tenant: "",
     traceparent: "",
+    runCount: 0,
+    declaredId: "",
   };
 }
 
@@ -880,6 +1040,12 @@ export const JobStart: MessageFns<JobStart> = {
     }
     if (message.traceparent !== "") {
       writer.uint32(106).string(message.traceparent);
+    }
+    if (message.runCount !== 0) {
+      writer.uint32(112).uint32(message.runCount);
+    }
+    if (message.declaredId !== "") {
+      writer.uint32(122).string(message.declaredId);
     }
     return writer;
   },
@@ -1001,6 +1167,22 @@ export const JobStart: MessageFns<JobStart> = {
             message.traceparent = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.runCount = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.declaredId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1031,6 +1213,8 @@ export const JobStart: MessageFns<JobStart> = {
     message.trigger = object.trigger ?? "";
     message.tenant = object.tenant ?? "";
     message.traceparent = object.traceparent ?? "";
+    message.runCount = object.runCount ?? 0;
+    message.declaredId = object.declaredId ?? "";
     return message;
   },
 };
@@ -1838,6 +2022,21 @@ export const PluginServiceService = {
     responseSerialize: (value: PluginMessage): Buffer => Buffer.from(PluginMessage.encode(value).finish()),
     responseDeserialize: (value: Buffer): PluginMessage => PluginMessage.decode(value),
   },
+  /**
+   * Lets go of what it holds: its last runs have ended, and it is told to end next. Called when the plugin is
+   * stopped, when the host ends, and when its start failed after it had described itself. UNIMPLEMENTED means that
+   * there is nothing to let go of.
+   */
+  cleanup: {
+    path: "/qntx.v1.PluginService/Cleanup" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CleanupRequest): Buffer => Buffer.from(CleanupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CleanupRequest => CleanupRequest.decode(value),
+    responseSerialize: (value: CleanupResponse): Buffer =>
+      Buffer.from(CleanupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CleanupResponse => CleanupResponse.decode(value),
+  },
 } as const;
 
 export interface PluginServiceServer extends UntypedServiceImplementation {
@@ -1845,6 +2044,12 @@ export interface PluginServiceServer extends UntypedServiceImplementation {
   describe: handleUnaryCall<DescribeRequest, DescribeResponse>;
   /** The job stream: one per connection, opened by the host after Initialize, open as long as the plugin lives. */
   jobs: handleBidiStreamingCall<HostMessage, PluginMessage>;
+  /**
+   * Lets go of what it holds: its last runs have ended, and it is told to end next. Called when the plugin is
+   * stopped, when the host ends, and when its start failed after it had described itself. UNIMPLEMENTED means that
+   * there is nothing to let go of.
+   */
+  cleanup: handleUnaryCall<CleanupRequest, CleanupResponse>;
 }
 
 export interface PluginServiceClient extends Client {
@@ -1868,6 +2073,26 @@ export interface PluginServiceClient extends Client {
   jobs(): ClientDuplexStream<HostMessage, PluginMessage>;
   jobs(options: Partial<CallOptions>): ClientDuplexStream<HostMessage, PluginMessage>;
   jobs(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<HostMessage, PluginMessage>;
+  /**
+   * Lets go of what it holds: its last runs have ended, and it is told to end next. Called when the plugin is
+   * stopped, when the host ends, and when its start failed after it had described itself. UNIMPLEMENTED means that
+   * there is nothing to let go of.
+   */
+  cleanup(
+    request: CleanupRequest,
+    callback: (error: ServiceError | null, response: CleanupResponse) => void,
+  ): ClientUnaryCall;
+  cleanup(
+    request: CleanupRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CleanupResponse) => void,
+  ): ClientUnaryCall;
+  cleanup(
+    request: CleanupRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CleanupResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const PluginServiceClient = makeGenericClientConstructor(

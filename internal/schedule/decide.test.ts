@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { decide } from "./decide.ts";
 import { effectiveAt } from "./jitter.ts";
 import { recurrence } from "./recurrence.ts";
-import { type Policy, POLICY_DEFAULT } from "./schedule.ts";
+import { type OccurrenceOutcome, type Policy, POLICY_DEFAULT } from "./schedule.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60_000;
@@ -35,11 +35,38 @@ test.each([
   "ten days of seconds with %p ms of jitter (%s) are some rows, not a million",
   (jitterMs, overlap) => {
     const { decision } = decideEvery(SECOND, 10 * DAY, { jitterMs, overlap });
-    expect(decision.rows.length).toBeLessThan(70);
+    expect(decision.rows.length).toBeLessThan(6);
     const accounted = decision.rows.reduce((sum, { count }) => sum + count, 0);
     expect([(10 * DAY) / SECOND, (10 * DAY) / SECOND - 1]).toContain(accounted);
   },
 );
+
+test("in an outage everything late is missed, but for what may still wait for its jitter", () => {
+  const outcomes = (laterMs: number, jitterMs: number) =>
+    decideEvery(10 * SECOND, laterMs, { jitterMs }).decision.rows.map(
+      ({ outcome, count }) => [outcome, count] as const,
+    );
+  expect(outcomes(MINUTE + 9 * SECOND, 0)).toEqual([["fired-late", 1], ...skipped(5)]);
+  expect(outcomes(MINUTE + 12 * SECOND, 0)).toEqual([
+    ["coalesced", 6],
+    ["caught-up", 1],
+  ]);
+  const { every, policy } = decideEvery(10 * SECOND, 0, { jitterMs: 9 * SECOND });
+  const lastAt = effectiveAt("SC_x", START + 2 * MINUTE, policy, every) - START;
+  expect(outcomes(lastAt - 1, 9 * SECOND).at(-1)).toEqual(["caught-up", 1]);
+  expect(outcomes(lastAt, 9 * SECOND)).toEqual([
+    ["coalesced", 11],
+    ["fired", 1],
+  ]);
+  expect(outcomes(lastAt + 2 * SECOND, 9 * SECOND)).toEqual([
+    ["coalesced", 11],
+    ["caught-up", 1],
+  ]);
+});
+
+function skipped(times: number): (readonly [OccurrenceOutcome, number])[] {
+  return Array.from({ length: times }, () => ["skipped-overlap", 1] as const);
+}
 
 test("with jitter an occurrence is missed a minute after it should have started, not before", () => {
   const { every, policy } = decideEvery(DAY, 0, { jitterMs: DAY });

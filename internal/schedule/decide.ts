@@ -14,7 +14,7 @@ import { missedRows } from "./missed.ts";
 import { type Closing, type Stop, Turns, type Waiting } from "./overlap.ts";
 import type { Recurrence } from "./recurrence.ts";
 import { type DecidedRow, range } from "./rows.ts";
-import { MISSED_AFTER_MS, type OccurrenceOutcome, type Policy } from "./schedule.ts";
+import { LATE_AFTER_MS, MISSED_AFTER_MS, type OccurrenceOutcome, type Policy } from "./schedule.ts";
 
 export interface DecideRequest {
   scheduleId: string;
@@ -47,6 +47,12 @@ export interface Decision {
   finished: boolean;
 }
 
+/** The instants after `start`, up to and with `end`. */
+interface Span {
+  start: Millis;
+  end: Millis;
+}
+
 /** The occurrence after `after` that the bounds and blackouts of the policy allow. */
 export function nextWithin(recurrence: Recurrence, policy: Policy, after: Millis): Millis | null {
   const from = policy.startAt === null ? after : Math.max(after, policy.startAt - 1);
@@ -67,7 +73,7 @@ export function decide(request: DecideRequest): Decision {
   const start =
     policy.startAt === null ? request.accountedUntil : Math.max(request.accountedUntil, policy.startAt - 1);
   const end = policy.endAt === null ? now : Math.min(now, policy.endAt);
-  const until = Math.max(start, Math.min(end, lastMissed(request, plan, start)));
+  const until = Math.max(start, Math.min(end, lastMissed(request, plan, { start, end })));
   const recent = due(request, plan, until, end);
   const missed = missedRows({
     recurrence: plan,
@@ -133,15 +139,22 @@ export function look(
 }
 
 /**
- * The instant up to which occurrences are missed: they should have started more than a
- * minute ago. Jitter keeps their order, so that of those whose own instant was then, only
- * the last can have been waiting still.
+ * The instant up to which occurrences are missed. One that should have started more than a
+ * minute ago says that nobody was there, and that holds for all after it that are late.
  */
-function lastMissed({ policy, scheduleId, now }: DecideRequest, plan: Recurrence, start: Millis): Millis {
-  const until = now - MISSED_AFTER_MS;
-  const last = plan.latest(start, until);
-  if (last === null || effectiveAt(scheduleId, last, policy, plan) <= until) return until;
-  return last - 1;
+function lastMissed(request: DecideRequest, plan: Recurrence, { start, end }: Span): Millis {
+  const until = dueUntil(request, plan, { start, end: request.now - MISSED_AFTER_MS });
+  const nobodyThere = plan.latest(start, Math.min(until, end)) !== null;
+  return nobodyThere ? dueUntil(request, plan, { start, end: request.now - LATE_AFTER_MS - 1 }) : until;
+}
+
+/**
+ * The instant up to which occurrences should have started by `end`. Jitter keeps their
+ * order, so that of those whose own instant was before, only the last can have been waiting still.
+ */
+function dueUntil({ policy, scheduleId }: DecideRequest, plan: Recurrence, { start, end }: Span): Millis {
+  const last = plan.latest(start, end);
+  return last === null || effectiveAt(scheduleId, last, policy, plan) <= end ? end : last - 1;
 }
 
 /** The occurrences in (after, until] whose effective time has come, in order. */

@@ -180,7 +180,7 @@ export interface Occurrence {
 }
 
 export const EVERY_MIN_MS = 1_000; // Below a second a schedule is a loop, and belongs into a plugin.
-export const MISSED_AFTER_MS = 60_000; // Later than this, nobody was there: the missed-run policy decides.
+export const MISSED_AFTER_MS = 60_000; // Later than this, nobody was there: the missed-run policy decides, about all that are late.
 export const LATE_AFTER_MS = 1_000; // Later than this, it fired, but says so.
 export const SCHEDULE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 export const CRON_TEXT_MAX = 256;

@@ -144,7 +144,9 @@ export class ScheduleOracle {
     this.#expect(!early, "promise", `${name} fired early`);
     const inBlackout = row.jobId !== null && plan.blackoutAt(row.occurrence) !== null;
     this.#expect(!inBlackout, "promise", `${name} in a blackout`);
-    const missed = plan.policy.missed !== "skip" && row.decidedAt - row.occurrence >= MISSED_AFTER_MS;
+    const nobodyThere = (plan.next(cursor.move.from) ?? Infinity) <= row.decidedAt - MISSED_AFTER_MS;
+    const late = row.decidedAt - row.occurrence > LATE_AFTER_MS;
+    const missed = plan.policy.missed !== "skip" && late && nobodyThere;
     this.#expect(row.outcome !== "caught-up" || missed, "promise", `${name} though it was not missed`);
     if (row.outcome === "pending") this.#waiting.add(waitingKey(row));
     this.#checkOutcome(row, plan, name);

@@ -151,16 +151,27 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
         HOUR - 30 * SECOND,
         [
           [60, "coalesced", 59],
-          [3600, "fired-late", 1],
+          [3600, "caught-up", 1],
         ],
       ],
+      ["skip", { missed: "skip" }, HOUR - 30 * SECOND, [[60, "skipped-missed", 60]]],
       [
-        "skip",
+        "skip, and back in time for the next one",
         { missed: "skip" },
+        HOUR + 500,
+        [
+          [60, "skipped-missed", 60],
+          [3660, "fired", 1],
+        ],
+      ],
+      ["skip, but a minute is no outage", { missed: "skip" }, 59 * SECOND, [[60, "fired-late", 1]]],
+      [
+        "earliest",
+        { missed: "earliest", overlap: "allow" },
         HOUR - 30 * SECOND,
         [
-          [60, "skipped-missed", 59],
-          [3600, "fired-late", 1],
+          [60, "caught-up", 1],
+          [120, "skipped-missed", 59],
         ],
       ],
       [

@@ -9,6 +9,7 @@ import { scheduleExplain } from "./explain.ts";
 import { newJobOf } from "./job-input.ts";
 import { viewJob } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
+import { label, refuseForeign } from "./ownership.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 import { payloadBytes } from "./payload.ts";
 import { ownerOf, resolveSchedule } from "./reference.ts";
@@ -43,6 +44,7 @@ export const scheduleCreate = operation({
     const existing =
       input.upsert || input.ifNotExists ? await ownNamed(context, input.name ?? "") : undefined;
     if (existing && input.ifNotExists) return { ...viewSchedule(existing), created: false };
+    if (existing) refuseForeign(context, existing);
     const spec = requireSpec(input, context.env);
     const owner = ownerOf(context);
     const schedule: NewSchedule = {
@@ -288,15 +290,6 @@ function refuseContradictions({ name, upsert, ifNotExists, paused, note }: Creat
     throw fieldFault("note", "has no effect on a schedule that is not paused.", "It says why one is paused.");
 }
 
-/** What a file or another owner declares is changed where it is declared. */
-function refuseForeign({ principal }: Context, schedule: Schedule): void {
-  if (schedule.declaredId === "" || principal.kind === "host") return;
-  const where = schedule.owner.kind === "file" ? schedule.owner.name : `plugin ${schedule.owner.name}`;
-  throw new Fault("conflict", `Schedule ${label(schedule)} is declared by ${where} and would be set back.`, {
-    hint: `Change the declaration; pausing and deleting are possible here.`,
-  });
-}
-
 function changed(context: Context, answer: Schedule | ScheduleRefusal) {
   if ("refused" in answer) throw refusal(answer);
   context.host?.schedulesChanged();
@@ -345,10 +338,6 @@ function upsertChange(wanted: NewSchedule, before: Schedule): ScheduleChange {
 
 function definedOnly(change: ScheduleChange): Partial<Schedule> {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-}
-
-function label({ name, id }: Schedule): string {
-  return name === "" ? id : `${name} (${id})`;
 }
 
 function ownerName({ kind, name }: { kind: string; name: string }): string {

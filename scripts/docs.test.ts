@@ -12,6 +12,7 @@ import { type Command, GLOBAL_ARGS, isGroup, kebab } from "../cmd/qntx/command.t
 import { tree } from "../cmd/qntx/tree.ts";
 import { formatDuration } from "../internal/base/duration.ts";
 import { messageOf } from "../internal/base/fault.ts";
+import { EVENT_KINDS } from "../internal/event/event.ts";
 import { ROOT } from "./steps.ts";
 import { type Fence, fencesOf, storyOf } from "./stories/fences.ts";
 import { Terminal } from "./stories/terminal.ts";
@@ -98,6 +99,16 @@ describe("limits are those of the code", () => {
   test("there are some", () => {
     expect(rows.length).toBeGreaterThan(30);
   });
+});
+
+test("every kind of event has its row, with its sentence", () => {
+  const rows = new Map(
+    [...textOf("docs/events.md").matchAll(/^\| `([\w.-]+)`\s*\| (.+?)\s*\|$/gm)].map(
+      ([, kind = "", sentence = ""]) => [kind, sentence] as const,
+    ),
+  );
+  const told = Object.keys(EVENT_KINDS).map((kind) => [kind, rows.get(kind)]);
+  expect(told).toEqual(Object.entries(EVENT_KINDS));
 });
 
 function markdownFiles(): string[] {

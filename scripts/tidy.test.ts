@@ -15,7 +15,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["sdk"],
   ["internal/base"],
   ["internal/config"],
-  ["internal/job", "internal/plugin", "internal/ats", "internal/access"],
+  ["internal/job", "internal/plugin", "internal/ats", "internal/access", "internal/event"],
   ["internal/schedule"],
   ["internal/store"],
   ["internal/wire"],

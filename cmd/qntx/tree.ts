@@ -128,6 +128,11 @@ export const tree: Group = group(
         import("./commands/ats/create.ts").then((file) => file.atsCreate),
       ),
     }),
+    event: group("What happened that somebody should know", {
+      list: lazy("List events, newest first, or follow them", () =>
+        import("./commands/event/list.ts").then((file) => file.eventList),
+      ),
+    }),
     audit: group("The trail of what was changed", {
       list: lazy("List who did what, newest first", () =>
         import("./commands/audit/list.ts").then((file) => file.auditList),

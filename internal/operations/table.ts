@@ -1,5 +1,6 @@
 /** The table: everything that can be done. Adding an operation is one line here. */
 import { attestationOperations } from "./attestation.ts";
+import { eventOperations } from "./event.ts";
 import { handlerOperations } from "./handler.ts";
 import { hostOperations } from "./host.ts";
 import { jobOperations } from "./job.ts";
@@ -14,6 +15,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...handlerOperations,
   ...pluginOperations,
   ...attestationOperations,
+  ...eventOperations,
   ...hostOperations,
 ];
 

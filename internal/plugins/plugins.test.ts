@@ -236,6 +236,7 @@ test("a plugin that keeps ending is quarantined, and a restart lifts that", asyn
   expect(status.restarts).toBe(2);
   expect(status.reason).toContain("the configuration is bad");
   expect(status.reason).toContain("It has ended 3 times in short time and waits for a restart.");
+  expect(host.givenUp).toEqual([`odd: ${status.reason}`]);
   writeOdd(host.folder, "odd", "plain");
   expect(await host.plugins.restart("odd")).toMatchObject({ state: "ready", reason: "" });
 });

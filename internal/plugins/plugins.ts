@@ -36,6 +36,8 @@ export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | 
   limits?: Partial<PluginLimits>;
   /** A plugin's state, handlers or conflicts changed. */
   onChange?(status: PluginStatus): void;
+  /** A plugin is not started again until somebody has done something. */
+  onGaveUp?(plugin: string, reason: string): void;
   /** A plugin printed a line. */
   onLine?(plugin: string, line: PrintedLine): void;
 }
@@ -184,6 +186,7 @@ export class Plugins implements Service {
           this.#options.registry.unregister(supervisor.name);
         },
         changed: (status) => this.#options.onChange?.(status),
+        gaveUp: (plugin, reason) => this.#options.onGaveUp?.(plugin, reason),
         line: (plugin, line) => this.#options.onLine?.(plugin, line),
       },
     });

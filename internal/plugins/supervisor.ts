@@ -31,6 +31,8 @@ export interface SupervisorEvents {
   /** Its process is gone. */
   left(supervisor: Supervisor): void;
   changed(status: PluginStatus): void;
+  /** It is not started again until somebody has done something, and `reason` says why. */
+  gaveUp(plugin: string, reason: string): void;
   line(plugin: string, line: PrintedLine): void;
 }
 
@@ -258,8 +260,7 @@ export class Supervisor {
   async #pause(end: End, stop: AbortSignal): Promise<void> {
     if (end.kind === "replaced") return;
     if (end.kind === "refused") {
-      this.#set("failed", end.reason);
-      return aborted(stop);
+      return this.#giveUp("failed", end.reason, stop);
     }
     const { env, limits, log } = this.#host;
     const now = env.mono();
@@ -267,15 +268,18 @@ export class Supervisor {
     this.#crashes = [...this.#crashes.filter((at) => at > now - limits.crashWindowMs), now];
     log.warn("plugin ended", { plugin: this.name, reason: end.reason });
     if (this.#crashes.length >= limits.crashesMax) {
-      this.#set(
-        "quarantined",
-        `${end.reason} It has ended ${limits.crashesMax} times in short time and waits for a restart.`,
-      );
-      return aborted(stop);
+      const often = `It has ended ${limits.crashesMax} times in short time and waits for a restart.`;
+      return this.#giveUp("quarantined", `${end.reason} ${often}`, stop);
     }
     this.#set("failed", end.reason);
     const pauseMs = Math.min(limits.backoffMaxMs, limits.backoffFirstMs * 2 ** (this.#failuresInRow - 1));
     await sleep(env, pauseMs * (0.875 + env.random() / 4), stop);
+  }
+
+  #giveUp(state: PluginState, reason: string, stop: AbortSignal): Promise<void> {
+    this.#set(state, reason);
+    this.#events.gaveUp(this.name, reason);
+    return aborted(stop);
   }
 
   /** Marks it unresponsive while it is not well. That ends nothing: it may be busy. */

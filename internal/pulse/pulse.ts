@@ -43,7 +43,7 @@ export class Pulse {
   readonly #caretaker: Caretaker;
 
   constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax }: PulseOptions) {
-    const { jobs, logs, nodes, schedules } = store;
+    const { events, jobs, logs, nodes, schedules } = store;
     const { registry } = this;
     const bootId = newId(env, "BT");
     const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
@@ -61,7 +61,17 @@ export class Pulse {
     this.clock = new ClockGuard(env, lastSeenAt ?? null);
     const { clock } = this;
     this.#worker = new Worker({ env, log, jobs, logs, registry, bootId, jobsMax, onDelayed, onRunEnd });
-    this.#ticker = new Ticker({ env, log, schedules, nodeId, clock, napMs, onJobs: onFired, onStopped });
+    this.#ticker = new Ticker({
+      env,
+      log,
+      schedules,
+      events,
+      nodeId,
+      clock,
+      napMs,
+      onJobs: onFired,
+      onStopped,
+    });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
     this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, clock, onJobs });
   }

@@ -6,7 +6,9 @@
 import { type Env, type Millis, sleep } from "../base/env.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
-import type { ScheduleStore } from "../store/store.ts";
+import { messageOf } from "../base/fault.ts";
+import type { NewEvent } from "../event/event.ts";
+import type { EventStore, ScheduleStore } from "../store/store.ts";
 import type { ClockGuard } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 
@@ -14,6 +16,7 @@ export interface TickerOptions {
   env: Env;
   log: Log;
   schedules: ScheduleStore;
+  events: EventStore;
   nodeId: string;
   clock: ClockGuard;
   /** The longest sleep. */
@@ -50,29 +53,51 @@ export class Ticker implements Service {
     const { env, napMs } = this.#options;
     while (!stop.aborted) {
       this.#wake = new AbortController();
-      const nextDueAt = this.#believesClock() ? await this.#step() : null;
+      const nextDueAt = (await this.#believesClock()) ? await this.#step() : null;
       const waitMs = nextDueAt === null ? napMs : Math.min(napMs, nextDueAt - env.now());
       if (waitMs > 0) await sleep(env, waitMs, AbortSignal.any([stop, this.#wake.signal]));
     }
   }
 
   /** While the clock is not believed nothing is accounted for: no cursor moves. */
-  #believesClock(): boolean {
-    const { clock, log } = this.#options;
+  async #believesClock(): Promise<boolean> {
+    const { clock } = this.#options;
     const believed = clock.look();
-    const doubt = clock.suspicion?.reason ?? null;
-    if (doubt !== null && doubt !== this.#doubt) {
-      log.error(
-        "the clock is not believed: schedules wait until it is steady, or until somebody confirms it",
-        {
-          reason: doubt,
-          confirm: "qntx doctor --confirm-clock",
-        },
-      );
-    }
-    if (doubt === null && this.#doubt !== null) log.warn("the clock is believed again: schedules go on");
-    this.#doubt = doubt;
+    const before = this.#doubt;
+    this.#doubt = clock.suspicion?.reason ?? null;
+    if (this.#doubt !== before) await this.#tellDoubt(this.#doubt);
     return believed;
+  }
+
+  async #tellDoubt(reason: string | null): Promise<void> {
+    const { log } = this.#options;
+    if (reason === null) {
+      log.warn("the clock is believed again: schedules go on");
+      return this.#say({
+        kind: "clock.believed",
+        message: "The clock is believed again: schedules go on.",
+        data: {},
+      });
+    }
+    const confirm = "qntx doctor --confirm-clock";
+    log.error("the clock is not believed: schedules wait until it is steady, or until somebody confirms it", {
+      reason,
+      confirm,
+    });
+    const message = `The clock is not believed, so schedules wait: ${reason}. If it is right: ${confirm}`;
+    await this.#say({ kind: "clock.suspect", message, data: { reason } });
+  }
+
+  /** An event that cannot be written must not hold up the schedules. */
+  async #say(event: Omit<NewEvent, "subject">): Promise<void> {
+    try {
+      await this.#options.events.add({ ...event, subject: "" });
+    } catch (error) {
+      this.#options.log.error("an event could not be written", {
+        event: event.kind,
+        error: messageOf(error),
+      });
+    }
   }
 
   /** Accounts for one batch. Returns when there is something to do again. */

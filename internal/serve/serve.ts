@@ -26,6 +26,7 @@ import { Pulse } from "../pulse/pulse.ts";
 import { CallbackServer } from "../services/server.ts";
 import { openStore, type OpenedStore } from "../store/open.ts";
 import { LiveHost } from "./live-host.ts";
+import { PluginEvents } from "./plugin-events.ts";
 import { pluginOptions } from "./plugin-options.ts";
 
 export interface ServeOptions {
@@ -96,12 +97,17 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
 
   const callbacks = new CallbackServer({ log, tokens, contextOf });
   await callbacks.listen();
+  const events = new PluginEvents(log, store.events);
   const plugins = new Plugins({
     ...pluginOptions(options, { registry: pulse.registry, tokens, endpoint: () => callbacks.endpoint }),
     declare: async (name, schedules) => {
       await declareSchedules(contextOf(HOST), { kind: "plugin", name }, schedules);
     },
-    onChange: () => pulse.jobsAdded(),
+    onChange(status) {
+      pulse.jobsAdded();
+      events.changed(status);
+    },
+    onGaveUp: (plugin, reason) => events.gaveUp(plugin, reason),
   });
   const live = new LiveHost({
     env,
@@ -126,6 +132,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   } finally {
     await http.close();
     callbacks.close();
+    await events.settled();
   }
 }
 

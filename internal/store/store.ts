@@ -8,6 +8,7 @@
  */
 import type { Attestation, AttestationFilter, Json } from "../ats/attestation.ts";
 import type { Millis } from "../base/env.ts";
+import type { Event, EventKind, NewEvent } from "../event/event.ts";
 import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
 import type {
@@ -288,6 +289,19 @@ export interface AuditStore {
   list(page: PageRequest): Promise<Page<AuditEntry>>;
 }
 
+export interface EventFilter {
+  kind?: EventKind | undefined;
+  subject?: string | undefined;
+  /** Only events with a greater `seq`, the oldest first: for who follows. Absent: all, the newest first. */
+  after?: number | undefined;
+}
+
+export interface EventStore {
+  /** Writes an event. Of all that were ever written, the newest are kept. */
+  add(event: NewEvent): Promise<Event>;
+  list(filter: EventFilter, page: PageRequest): Promise<Page<Event>>;
+}
+
 export interface Store {
   readonly jobs: JobStore;
   readonly schedules: ScheduleStore;
@@ -295,6 +309,7 @@ export interface Store {
   readonly logs: LogStore;
   readonly nodes: NodeStore;
   readonly audit: AuditStore;
+  readonly events: EventStore;
   /** Commits what is open and closes. */
   close(): Promise<void>;
 }

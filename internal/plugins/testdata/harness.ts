@@ -67,6 +67,7 @@ export class Harness implements AsyncDisposable {
   readonly states: string[] = [];
   readonly lines: string[] = [];
   readonly logged: string[] = [];
+  readonly givenUp: string[] = [];
   readonly tokens = new Set<string>();
   readonly #stop = new AbortController();
   readonly #abort = new AbortController();
@@ -103,6 +104,7 @@ export class Harness implements AsyncDisposable {
       configOf: () => options.config ?? {},
       declare: options.declare ?? (async () => {}),
       onChange: (status) => this.#changed(status),
+      onGaveUp: (plugin, reason) => void this.givenUp.push(`${plugin}: ${reason}`),
       onLine: (plugin, { text }) => {
         this.lines.push(`${plugin}: ${text}`);
         this.#wake();

@@ -9,6 +9,7 @@ export type Values = Record<string, string | number | null | Uint8Array>;
 /** What an end concerns beside the job: the schedule of an occurrence; null for any other job. */
 export interface EndedRow {
   schedule_id: string | null;
+  id: string;
   node: string;
   state: JobState;
 }
@@ -62,7 +63,7 @@ export class JobSql {
 }
 
 /** Of a job that ended: the schedule whose occurrence it was. */
-const END = "CASE WHEN trigger = 'schedule' THEN schedule_id END AS schedule_id, node, state";
+const END = "CASE WHEN trigger = 'schedule' THEN schedule_id END AS schedule_id, id, node, state";
 const ENDED = `RETURNING ${END}`;
 
 const INSERT = `

@@ -36,6 +36,7 @@ const PAGE_BYTES_MAX = 16_777_216; // Payloads and results: a page of a thousand
 /** The end of a run of a schedule. */
 export interface RunEnd {
   scheduleId: string;
+  jobId: string;
   node: string;
   state: JobState;
 }
@@ -179,8 +180,8 @@ export class SqliteJobs implements JobStore {
 
   /** Tells whoever follows the runs of a schedule. True when a job has ended. */
   #finished(ended: readonly EndedRow[]): boolean {
-    for (const { schedule_id: scheduleId, node, state } of ended) {
-      if (scheduleId !== null) this.#onRunEnd({ scheduleId, node, state });
+    for (const { schedule_id: scheduleId, id: jobId, node, state } of ended) {
+      if (scheduleId !== null) this.#onRunEnd({ scheduleId, jobId, node, state });
     }
     return ended.length > 0;
   }

@@ -13,6 +13,7 @@ import { type Recurrence, recurrence } from "../../schedule/recurrence.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
 import type { OccurrenceOutcome, Pause, Policy, Spec } from "../../schedule/schedule.ts";
 import type { Fired } from "../store.ts";
+import type { SqliteEvents } from "./events.ts";
 import type { RunEnd, SqliteJobs } from "./jobs.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
 import type { ScheduleSql } from "./schedule-sql.ts";
@@ -40,11 +41,19 @@ export class Ledger {
   readonly #rollbackTo: Statement;
   readonly #release: Statement;
   /** When the next run that is made up for may start. */
+interface LedgerParts {
+  db: Database;
+  sql: ScheduleSql;
+  jobs: SqliteJobs;
+  events: SqliteEvents;
+}
+
   #catchupAt: Millis = 0;
   /** The clock when it was asked last: one that went back must not hold up anybody. */
   #pacedAt: Millis = 0;
 
-  constructor(env: Env, { db, sql, jobs }: { db: Database; sql: ScheduleSql; jobs: SqliteJobs }) {
+  readonly #events: SqliteEvents;
+  constructor(env: Env, { db, sql, jobs, events }: LedgerParts) {
     this.#env = env;
     this.#sql = sql;
     this.#jobs = jobs;
@@ -56,6 +65,7 @@ export class Ledger {
 
   /** Accounts for up to `limit` schedules that are due on this node. */
   fire(nodeId: string, limit: number): Fired {
+    this.#events = events;
     const now = this.#env.now();
     const fired = nothingFired();
     for (const node of ["", nodeId]) {
@@ -156,10 +166,23 @@ export class Ledger {
   #wake(row: ScheduleCursorRow): ScheduleCursorRow {
     const until = pausedUntil(row);
     assert(until !== null, `paused schedule ${row.id} is due because its pause has an end`);
+      this.#sayBroken(row, messageOf(error));
     this.recordQuiet(row.id, row.node, "paused", until);
     this.#sql.setState.run({ id: row.id, state: "active", pause: null, deletedBy: null, now: until });
     this.restart(row.id, row.node, until);
     const awake = this.#cursor(row.id, row.node);
+  /** It is tried again every minute, and said once for each definition and reason. */
+  #sayBroken({ id, name, revision }: ScheduleCursorRow, reason: string): void {
+    const said = this.#events.last("schedule.broken", id)?.data;
+    if (said?.["revision"] === revision && said["reason"] === reason) return;
+    this.#events.addNow({
+      kind: "schedule.broken",
+      subject: id,
+      message: `Schedule ${name || id} could not be evaluated and does not fire until it can: ${reason}`,
+      data: { revision, reason },
+    });
+  }
+
     assert(awake, `schedule ${row.id} has its cursor`);
     return awake;
   }
@@ -307,7 +330,7 @@ export class Ledger {
   }
 
   /** A run has ended: who waits for it is looked at, and failures in a row are counted. */
-  #runEnded({ scheduleId: id, node, state }: RunEnd): void {
+  #runEnded({ scheduleId: id, jobId, node, state }: RunEnd): void {
     const now = this.#env.now();
     this.#sql.poke.run({ id, node, now });
     if (state === "completed") this.#sql.forgetFailures.run({ id });
@@ -316,7 +339,8 @@ export class Ledger {
     const row = this.#sql.get.get({ id });
     const limit = row && readPolicy(row.policy).pauseAfterFailures;
     if (!row || row.state !== "active" || !limit || failures < limit) return;
-    const pause: Pause = { note: `${failures} runs in a row failed`, by: "host", at: now, until: null };
+    const note = failures === 1 ? "its run failed" : `${failures} runs in a row failed`;
+    const pause: Pause = { note, by: "host", at: now, until: null };
     this.#sql.setState.run({ id, state: "paused", pause: JSON.stringify(pause), deletedBy: null, now });
     for (const cursor of this.#sql.cursors.all({ id })) this.stop(id, cursor.node, "paused");
   }
@@ -333,6 +357,12 @@ function isOurMistake(error: unknown): boolean {
 
 function recurrenceOf({
   spec,
+    this.#events.addNow({
+      kind: "schedule.paused-by-failures",
+      subject: id,
+      message: `Schedule ${row.name || id} is paused: ${note}.`,
+      data: { failures, jobId },
+    });
   timezone,
   anchor,
   policy,

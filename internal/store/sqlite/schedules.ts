@@ -26,6 +26,7 @@ import type {
   ScheduleRefusal,
   ScheduleStore,
 } from "../store.ts";
+import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import { Ledger } from "./ledger.ts";
@@ -41,6 +42,8 @@ import {
 import { ScheduleSql } from "./schedule-sql.ts";
 
 export interface ScheduleOptions {
+  jobs: SqliteJobs;
+  events: SqliteEvents;
   /** The stable id of this node: where a node-local schedule keeps its cursor. */
   nodeId: string;
   /** Version of the time zone data, kept with every revision. */
@@ -57,11 +60,12 @@ export class SqliteSchedules implements ScheduleStore {
   readonly #ledger: Ledger;
   readonly #options: ScheduleOptions;
 
-  constructor(env: Env, db: Database, group: GroupCommit, jobs: SqliteJobs, options: ScheduleOptions) {
+  constructor(env: Env, db: Database, group: GroupCommit, options: ScheduleOptions) {
     this.#env = env;
     this.#group = group;
     this.#sql = new ScheduleSql(db);
-    this.#ledger = new Ledger(env, { db, sql: this.#sql, jobs });
+    const { jobs, events } = options;
+    this.#ledger = new Ledger(env, { db, sql: this.#sql, jobs, events });
     this.#options = options;
   }
 

@@ -39,6 +39,20 @@ CREATE TABLE boot (
   lease_until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE event (
+  seq     INTEGER NOT NULL PRIMARY KEY,
+  id      TEXT    NOT NULL UNIQUE,
+  at      INTEGER NOT NULL,
+  kind    TEXT    NOT NULL,
+  subject TEXT    NOT NULL,
+  message TEXT    NOT NULL,
+  data    TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX event_kind ON event (kind, seq);
+
+CREATE INDEX event_subject ON event (subject, seq);
+
 CREATE TABLE job (
   seq              INTEGER NOT NULL PRIMARY KEY,
   id               TEXT    NOT NULL UNIQUE,

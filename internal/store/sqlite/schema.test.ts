@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../../base/fault.ts";
 import { ATTESTATION_SQL } from "./attestations.ts";
+import { EVENT_FOLLOW_SQL, EVENT_LIST_SQL } from "./events.ts";
 import { JOB_LIST_SQL } from "./job-sql.ts";
 import { migrate } from "./migrate.ts";
 
@@ -86,6 +87,16 @@ test.each(Object.entries(JOB_LIST_SQL))("the list of jobs by %s reads an index",
   expect(details.includes("INTEGER PRIMARY KEY (rowid<?)")).toBe(walksAll);
   expect(details).toContain(walksAll ? "SEARCH job" : "USING INDEX job_");
 });
+
+test.each([...Object.entries(EVENT_LIST_SQL), ...Object.entries(EVENT_FOLLOW_SQL)])(
+  "the list of events by %s reads an index",
+  (by, sql) => {
+    const plan = migrated().query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
+    const details = plan.map(({ detail }) => detail).join("; ");
+    expect(details).toContain(by === "all" ? "INTEGER PRIMARY KEY (rowid" : `event_${by} (${by}=? AND seq`);
+    expect(details).not.toContain("TEMP B-TREE");
+  },
+);
 
 test.each(Object.entries(ATTESTATION_SQL))(
   "a query of attestations by %s looks the other fields up",

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { FakeEnv } from "../../base/fake-env.ts";
 import { newSchedule, type Opened } from "../storetest/fixture.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
+import { eventSuite } from "../storetest/events.ts";
 import { declarationSuite } from "../storetest/declarations.ts";
 import { jobSuite } from "../storetest/jobs.ts";
 import { policySuite } from "../storetest/policies.ts";
@@ -44,10 +45,17 @@ test("a schedule whose zone is no more can be deleted, or given another one", as
   await env.advance(7_200_000);
   const fired = await store.schedules.fire({ nodeId: store.nodes.id, limit: 100 });
   expect(fired.broken).toHaveLength(2);
+  const before = env.now();
+  for (let again = 0; again < 3; again++) {
+    await env.advance(60_000);
+    await store.schedules.fire({ nodeId: store.nodes.id, limit: 100 });
+  }
+  const { items } = await store.events.list({ subject: one.id }, {});
+  expect(items).toMatchObject([{ kind: "schedule.broken", data: { revision: 1 } }]);
   expect(await store.schedules.delete(one.id, "me")).toMatchObject({ state: "deleted" });
   expect(await store.schedules.update(other.id, { timezone: "Europe/Berlin" })).toMatchObject({
     state: "active",
-    nextRunAt: env.now() + 3_600_000,
+    nextRunAt: before + 3_600_000,
   });
   await close();
 });
@@ -77,3 +85,4 @@ policySuite("sqlite", open);
 scheduleSuite("sqlite", open);
 declarationSuite("sqlite", open);
 attestationSuite("sqlite", open);
+eventSuite("sqlite", open);

@@ -5,6 +5,7 @@ import { type Log, silentLog } from "../../base/log.ts";
 import type { Store } from "../store.ts";
 import { SqliteAttestations } from "./attestations.ts";
 import { SqliteAudit } from "./audit.ts";
+import { SqliteEvents } from "./events.ts";
 import { GroupCommit } from "./group.ts";
 import { SqliteJobs } from "./jobs.ts";
 import { SqliteLogs } from "./logs.ts";
@@ -27,15 +28,22 @@ export class SqliteStore implements Store {
   readonly logs: SqliteLogs;
   readonly nodes: SqliteNodes;
   readonly audit: SqliteAudit;
+  readonly events: SqliteEvents;
   readonly #db: Database;
   readonly #group: GroupCommit;
 
   constructor(env: Env, { db, logPath, tzdata, log = silentLog }: SqliteStoreOptions) {
     this.#db = db;
     this.#group = new GroupCommit(env, db);
+    this.events = new SqliteEvents(env, db, this.#group);
     this.jobs = new SqliteJobs(env, db, this.#group);
     this.nodes = new SqliteNodes(env, db, this.#group);
-    this.schedules = new SqliteSchedules(env, db, this.#group, this.jobs, { nodeId: this.nodes.id, tzdata });
+    this.schedules = new SqliteSchedules(env, db, this.#group, {
+      jobs: this.jobs,
+      events: this.events,
+      nodeId: this.nodes.id,
+      tzdata,
+    });
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);
     this.logs = new SqliteLogs(env, { path: logPath, log });

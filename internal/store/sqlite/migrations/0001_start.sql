@@ -215,3 +215,17 @@ CREATE TABLE audit (
   allowed   INTEGER NOT NULL,
   detail    TEXT    NOT NULL
 ) STRICT;
+
+-- What a person must hear although nobody asked; the newest of them.
+CREATE TABLE event (
+  seq     INTEGER NOT NULL PRIMARY KEY,
+  id      TEXT    NOT NULL UNIQUE,
+  at      INTEGER NOT NULL,
+  kind    TEXT    NOT NULL,
+  subject TEXT    NOT NULL,
+  message TEXT    NOT NULL,
+  data    TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX event_kind ON event (kind, seq);
+CREATE INDEX event_subject ON event (subject, seq);

@@ -1,0 +1,42 @@
+/**
+ * Event: something that a person must hear although nobody asked. A log line is
+ * for who looks at one process; an event is durable, has a kind that programs can
+ * wait for, and a sentence for people.
+ *
+ * An event is said when something begins or ends, never once per try: whoever
+ * writes one knows that it was not said before.
+ */
+import type { Millis } from "../base/env.ts";
+
+/** Every kind, and when one is written. */
+export const EVENT_KINDS = {
+  "clock.suspect": "The wall clock is not believed; schedules wait.",
+  "clock.believed": "The wall clock is believed again; schedules go on.",
+  "schedule.paused-by-failures": "A schedule is paused, because its runs failed too often in a row.",
+  "schedule.broken": "A schedule could not be evaluated, for a reason that was not said before.",
+  "plugin.failed": "A plugin is not started again until somebody has done something.",
+  "plugin.recovered": "A plugin that had failed is ready.",
+} as const;
+
+export type EventKind = keyof typeof EVENT_KINDS;
+
+/** What programs may want to know beside the sentence: flat, so that any face can show it. */
+export type EventData = Record<string, string | number | boolean | null>;
+
+export interface NewEvent {
+  kind: EventKind;
+  /** What it is about: the id of a schedule or job, the name of a plugin; empty for the host as a whole. */
+  subject: string;
+  /** One sentence for people. */
+  message: string;
+  data: EventData;
+}
+
+export interface Event extends NewEvent {
+  id: string;
+  /** Grows with every event of this store. */
+  seq: number;
+  at: Millis;
+}
+
+export const EVENTS_MAX = 100_000; // Some 30 MB; whoever wants to keep more follows and stores them elsewhere.

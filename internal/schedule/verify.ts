@@ -12,8 +12,8 @@
  *   dark    inside of blackouts    blackouts; pauses and changes of the plan as well
  */
 import type { Millis } from "../base/env.ts";
-import { merged, outside } from "./blackout.ts";
-import { type Definition, planOf } from "./plan.ts";
+import { merged } from "./blackout.ts";
+import { type Definition, planned } from "./planned.ts";
 import type { Recurrence } from "./recurrence.ts";
 import type { Blackout, Occurrence, Policy } from "./schedule.ts";
 
@@ -151,8 +151,8 @@ class TermCheck {
   #darkAt: Millis;
 
   constructor(definition: Definition, since: Millis, until: Millis) {
-    this.#plan = planOf(definition);
-    this.#light = outside(this.#plan, definition.policy.blackouts);
+    this.#plan = planned({ ...definition, policy: { ...definition.policy, blackouts: [] } });
+    this.#light = planned(definition);
     this.#blackouts = merged(definition.policy.blackouts);
     this.#since = this.#lightAt = this.#darkAt = since;
     this.#until = until;
@@ -175,15 +175,14 @@ class TermCheck {
   }
 
   /** A row for what lies outside of blackouts, or for everything. */
-  #cover({ occurrence, lastOccurrence, count }: LedgerRow, plan: Recurrence): void {
+  #cover(row: LedgerRow, plan: Recurrence): void {
+    const { occurrence, lastOccurrence } = row;
     this.#lackLight(occurrence - 1);
     const before = occurrence - 1;
     const last = Math.min(lastOccurrence, this.#until);
-    const planned = countIn(plan, before, last);
-    const again = planned - countIn(plan, Math.max(before, this.#lightAt), last);
-    this.#note("twice", occurrence, again);
-    this.#note("unplanned", occurrence, count - planned);
-    this.#note("missing", occurrence, planned - count);
+    const expected = countIn(plan, before, last);
+    const fresh = countIn(plan, Math.max(before, this.#lightAt), last);
+    this.#compare(row, { expected, fresh });
     this.#lightAt = Math.max(this.#lightAt, last);
   }
 
@@ -194,14 +193,14 @@ class TermCheck {
     this.#darkAt = Math.max(this.#darkAt, Math.min(row.lastOccurrence, this.#until));
   }
 
-  #inBlackout({ occurrence, lastOccurrence, count }: LedgerRow): void {
+  #inBlackout(row: LedgerRow): void {
+    const { occurrence, lastOccurrence } = row;
     this.#lackDark(occurrence - 1);
     const before = occurrence - 1;
     const last = Math.min(lastOccurrence, this.#until);
-    const planned = this.#countDark(before, last);
-    this.#note("twice", occurrence, planned - this.#countDark(Math.max(before, this.#darkAt), last));
-    this.#note("unplanned", occurrence, count - planned);
-    this.#note("missing", occurrence, planned - count);
+    const expected = this.#countDark(before, last);
+    const fresh = this.#countDark(Math.max(before, this.#darkAt), last);
+    this.#compare(row, { expected, fresh });
     this.#darkAt = Math.max(this.#darkAt, last);
   }
 
@@ -229,6 +228,12 @@ class TermCheck {
       if (first !== null && first < to) return first;
     }
     return null;
+  }
+
+  #compare({ occurrence, count }: LedgerRow, { expected, fresh }: { expected: number; fresh: number }): void {
+    this.#note("twice", occurrence, expected - fresh);
+    this.#note("unplanned", occurrence, count - expected);
+    this.#note("missing", occurrence, expected - count);
   }
 
   #note(kind: Finding["kind"], at: Millis, count: number): void {

@@ -106,6 +106,10 @@ export interface Job {
   retryOf: string | null;
   scheduleId: string | null;
   occurrence: Millis | null;
+  /** Which run of its schedule it is, from 1; null for a job that is no occurrence. */
+  runCount: number | null;
+  /** The id under which a plugin or a file declared the schedule; empty when there is none. */
+  declaredId: string;
   catchup: boolean;
   progress: JobProgress | null;
   result: Uint8Array | null;
@@ -143,6 +147,8 @@ export interface NewJob {
   retryOf?: string | undefined;
   scheduleId?: string | undefined;
   occurrence?: Millis | undefined;
+  runCount?: number | undefined;
+  declaredId?: string;
   /** Of a node-local schedule: the node whose occurrence it is. */
   node?: string;
   catchup?: boolean;

@@ -21,7 +21,11 @@ export interface JobView {
   progress: JobProgress | null;
   trigger: JobTrigger;
   scheduleId: string | null;
+  /** The id under which the schedule was declared; null when it was made at run time. */
+  declaredId: string | null;
   occurrence: string | null;
+  /** Which run of the schedule it is, from 1; null for a job that is no occurrence. */
+  runCount: number | null;
   catchup: boolean;
   priority: number;
   timeoutMs: number | null;
@@ -59,7 +63,9 @@ export function viewJob(context: Context, job: Job): JobView {
     progress: job.progress,
     trigger: job.trigger,
     scheduleId: job.scheduleId,
+    declaredId: job.declaredId || null,
     occurrence: instant(job.occurrence),
+    runCount: job.runCount,
     catchup: job.catchup,
     priority: job.priority,
     timeoutMs: job.timeoutMs,
@@ -82,6 +88,7 @@ export function viewJob(context: Context, job: Job): JobView {
 
 /** Says why a queued job does not run. It is found out when somebody asks, never written down to go stale. */
 function waitingReason({ host }: Context, job: Job): string | null {
+  if (job.state === "paused" && job.trigger === "backfill") return "waits for its turn in the backfill";
   if (job.state !== "queued") return null;
   const waits = laneWaits(host, laneOf(job.handler, job.plugin));
   if (waits !== null) return waits;

@@ -173,6 +173,12 @@ export const jobRetry = operation({
       timeoutMs: old.timeoutMs ?? undefined,
       trigger: "retry",
       retryOf: old.id,
+      // It stands for the same run of its schedule, which its handler may ask for.
+      scheduleId: old.scheduleId ?? undefined,
+      declaredId: old.declaredId,
+      occurrence: old.occurrence ?? undefined,
+      runCount: old.runCount ?? undefined,
+      catchup: old.catchup,
       parentId: old.parentId ?? undefined,
     });
     await enqueue(context, [job]);

@@ -220,6 +220,7 @@ export const scheduleRun = operation({
       ...job,
       trigger: "run-now" as const,
       scheduleId: schedule.id,
+      declaredId: schedule.declaredId,
       uniqueKey: `run-now:${schedule.id}`,
       tenant: schedule.tenant,
     };

@@ -203,5 +203,7 @@ function startOf({ job, timeoutMs }: Attempt): JobStart {
     trigger: job.trigger,
     tenant: job.tenant,
     traceparent: job.traceparent ?? "",
+    runCount: job.runCount ?? 0,
+    declaredId: job.declaredId,
   };
 }

@@ -25,7 +25,6 @@ export class Slots {
   /** By handler, not by lane: `x` and `<plugin>/x` are one handler with one limit. */
   readonly #handlers = new Map<string, number>();
   #total = 0;
-  #turn = 0;
 
   /** `jobsMax`: jobs at once over all plugins of this node. */
   constructor(jobsMax: number) {
@@ -40,14 +39,13 @@ export class Slots {
     return this.#plugins.get(plugin)?.running ?? 0;
   }
 
-  /** What may be claimed now. Lanes take turns: each round starts with another one. */
+  /** What may be claimed now, by lanes in the order given: who is asked goes to its end, so that lanes take turns. */
   wishes(lanes: readonly Lane[]): LaneRequest[] {
     const wishes: LaneRequest[] = [];
     const granted = new Map<string, number>();
     let left = Math.min(CLAIM_JOBS_MAX, this.#jobsMax - this.#total);
-    const start = this.#turn++ % Math.max(1, lanes.length);
     const share = Math.max(1, Math.ceil(left / Math.max(1, lanes.length)));
-    for (const lane of [...lanes.slice(start), ...lanes.slice(0, start)]) {
+    for (const lane of lanes) {
       const limit = Math.min(share, left, this.#free(lane, granted));
       if (limit <= 0) continue;
       const { maxAttempts } = lane.options;

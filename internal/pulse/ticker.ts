@@ -8,7 +8,7 @@ import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import { messageOf } from "../base/fault.ts";
 import type { NewEvent } from "../event/event.ts";
-import type { EventStore, ScheduleStore } from "../store/store.ts";
+import type { EventStore, Fired, ScheduleStore } from "../store/store.ts";
 import type { ClockGuard } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 
@@ -106,7 +106,7 @@ export class Ticker implements Service {
     try {
       const fired = await schedules.fire({ nodeId, limit: SCHEDULES_PER_STEP });
       this.#trouble.over("due schedules are recorded again");
-      if (fired.jobs.length > 0) onJobs(new Set(fired.jobs.map(({ lane }) => lane)));
+      if (fired.jobs.length > 0) onJobs(lanesOf(fired));
       if (fired.stopped.length > 0) onStopped(fired.stopped);
       for (const { scheduleId, message } of fired.broken) {
         log.error("a schedule could not be evaluated; trying again in a minute", {
@@ -120,4 +120,9 @@ export class Ticker implements Service {
       return env.now() + TROUBLE_PAUSE_MS;
     }
   }
+}
+
+/** The lanes of what was fired, in the order in which they are to be asked. */
+function lanesOf({ jobs }: Fired): Set<string> {
+  return new Set(jobs.toSorted((a, b) => a.priority - b.priority).map(({ lane }) => lane));
 }

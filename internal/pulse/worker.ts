@@ -175,9 +175,10 @@ export class Worker implements Service {
       this.#options.onDelayed();
   }
 
-  /** Begins what was claimed, suspects last: beside them nothing may start. */
-  #claimed(wishes: readonly LaneRequest[], work: readonly Job[]): void {
-    this.#warm(wishes, work);
+  /** Begins what was claimed in order of priority, suspects last: beside them nothing may start. */
+  #claimed(wishes: readonly LaneRequest[], claimed: readonly Job[]): void {
+    this.#warm(wishes, claimed);
+    const work = claimed.toSorted((a, b) => a.priority - b.priority); // Each lane's are in order already.
     for (const job of work) if (!job.suspect) this.#begin(job);
     for (const job of work) if (job.suspect) this.#begin(job);
   }

@@ -165,7 +165,7 @@ export type ScheduleRefusal =
 export interface Fired {
   /** Schedules that were due and are accounted for now. */
   settled: number;
-  jobs: { id: string; lane: string; scheduleId: string; occurrence: Millis }[];
+  jobs: { id: string; lane: string; priority: number; scheduleId: string; occurrence: Millis }[];
   /** Runs that must end because of a later occurrence: whoever holds one is to be told. */
   stopped: string[];
   /** Schedules whose definition could not be evaluated; they are tried again after a pause. */

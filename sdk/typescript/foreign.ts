@@ -59,12 +59,14 @@ export function fromForeign(module: object): LoadedPlugin {
     },
     capabilities: [],
     concurrency: 0,
-    schedules: [],
+    priority: 0,
+    schedules: async () => [],
     scheduleInfos: things(module, "schedules").map(readSchedule),
     endpoints: [],
     handlers: new Map(names.map((handler) => [handler, readHandler(module, name, handler)])),
     start: async (_host, request) => void (await call(module, "init", wireRequest(request))),
     stop: async () => void (await call(module, "shutdown")),
+    cleanup: async () => {}, // Such a module knows its shutdown alone.
     answer: (request) => answer(module, request),
     glyphs: async () => listOf(await call(module, "registerGlyphs")).map(readGlyph),
   };

@@ -130,16 +130,7 @@ describe("what is wrong is said, with the file", () => {
       /timeoutMs of handler p\.go is 0\.5/,
     ],
     ["a bad route", `export default { ${good}, http: { "/x": () => 1 } };`, /Route "\/x" of plugin p/],
-    [
-      "a bad schedule",
-      `export default { ${good}, schedules: [{ id: "s", handler: "go" }] };`,
-      /Schedule s of plugin p has no when/,
-    ],
-    [
-      "a bad policy",
-      `export default { ${good}, schedules: [{ id: "s", handler: "go", when: "5m", missed: "never" }] };`,
-      /missed of schedule s is "never"; it must be one of skip, latest/,
-    ],
+    ["a bad priority", `export default { ${good}, priority: 0.5 };`, /The priority of plugin p is 0\.5/],
     ["a syntax error", "export default {;", /cannot be loaded: line 1/],
     ["an error while loading", 'throw new Error("too early");', /cannot be loaded: too early/],
     ["a file that is not there", 'import "./nope.ts"; export default {};', /cannot be loaded: .*nope\.ts/],

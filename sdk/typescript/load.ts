@@ -54,9 +54,11 @@ const DEFINITION_KEYS = new Set([
   "concurrency",
   "jobs",
   "schedules",
+  "priority",
   "http",
   "start",
   "stop",
+  "cleanup",
 ]);
 
 function pluginFile(path: string): string {

@@ -12,10 +12,10 @@ import type {
   ScheduleInfo,
 } from "../../proto/gen/protocol/domain.ts";
 import type { DeclaredSchedule, Endpoint, HandlerOptions } from "../../proto/gen/qntx/v1/plugin.ts";
-import { toBytes } from "./codec.ts";
 import { createRouter } from "./http.ts";
 import { checkedName, handlerName, PluginError } from "./names.ts";
 import type { Host, JobHandler, JobOptions, PluginDefinition } from "./qntx.ts";
+import { readPriority, readSchedules } from "./schedules.ts";
 
 /** A handler as it is announced and called. */
 export interface Handler {
@@ -31,19 +31,20 @@ export interface LoadedPlugin {
   readonly capabilities: string[];
   /** Jobs at once; 0 means the host's default. */
   readonly concurrency: number;
-  readonly schedules: DeclaredSchedule[];
+  /** Of the runs of its schedules that say none themselves. */
+  readonly priority: number;
+  /** What it declares now. Rejects with a PluginError when one cannot travel. */
+  schedules(): Promise<DeclaredSchedule[]>;
   /** Schedules in QNTX's own form, answered by Initialize. */
   readonly scheduleInfos: ScheduleInfo[];
   readonly endpoints: Endpoint[];
   readonly handlers: Handlers;
   start(host: Host, request: InitializeRequest): Promise<void>;
   stop(host: Host): Promise<void>;
+  cleanup(): Promise<void>;
   answer(request: HTTPRequest, host: Host): Promise<HTTPResponse>;
   glyphs(): Promise<GlyphDef[]>;
 }
-
-const MISSED = ["skip", "latest", "earliest", "all"];
-const LOCKING = ["node-local", "require-global", "prefer-global"];
 
 /** Checks a definition and makes it servable. Throws a PluginError that names the field. */
 export function fromDefinition(definition: PluginDefinition): LoadedPlugin {
@@ -63,12 +64,14 @@ export function fromDefinition(definition: PluginDefinition): LoadedPlugin {
     },
     capabilities: definition.capabilities ?? [],
     concurrency: definition.concurrency ?? 0,
-    schedules: (definition.schedules ?? []).map((schedule) => readSchedule(name, schedule)),
+    priority: readPriority(`plugin ${name}`, definition.priority ?? 0),
+    schedules: () => readSchedules(name, definition),
     scheduleInfos: [],
     endpoints: router.endpoints,
     handlers: readHandlers(name, definition.jobs ?? {}),
     start: async (host) => definition.start?.(host),
     stop: async (host) => definition.stop?.(host),
+    cleanup: async () => definition.cleanup?.(),
     answer: router.answer,
     glyphs: async () => [],
   };
@@ -105,34 +108,4 @@ function wholeOption(handler: string, option: string, value: number | undefined)
   if (value === undefined) return 0;
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new PluginError(`${option} of handler ${handler} is ${value}; it must be a whole number above 0.`);
-}
-
-function readSchedule(
-  plugin: string,
-  schedule: NonNullable<PluginDefinition["schedules"]>[number],
-): DeclaredSchedule {
-  const { id, handler, when } = schedule;
-  if (!id) throw new PluginError(`A schedule of plugin ${plugin} has no id.`);
-  if (!handler) throw new PluginError(`Schedule ${id} of plugin ${plugin} has no handler.`);
-  if (!when)
-    throw new PluginError(`Schedule ${id} of plugin ${plugin} has no when. Add one, like when: "5m".`);
-  oneOf(`missed of schedule ${id}`, schedule.missed, MISSED);
-  oneOf(`locking of schedule ${id}`, schedule.locking, LOCKING);
-  return {
-    id,
-    handler: handlerName(plugin, handler),
-    when,
-    description: schedule.description ?? "",
-    timezone: schedule.timezone ?? "",
-    jitterMs: Math.round(schedule.jitterMs ?? 0),
-    missed: schedule.missed ?? "",
-    locking: schedule.locking ?? "",
-    payload: toBytes(schedule.payload),
-    paused: schedule.paused ?? false,
-  };
-}
-
-function oneOf(what: string, value: string | undefined, words: readonly string[]): void {
-  if (value === undefined || words.includes(value)) return;
-  throw new PluginError(`${what} is ${JSON.stringify(value)}; it must be one of ${words.join(", ")}.`);
 }

@@ -50,12 +50,18 @@ export interface Job {
   readonly timeoutMs: number;
   /** What made the job: enqueue, schedule, run-now, backfill, retry, watcher. */
   readonly trigger: string;
-  /** Set when a schedule made it. */
+  /** The host's id of the schedule that made it, like "SC_01M7…"; undefined when none did. */
   readonly scheduleId: string | undefined;
+  /** The id under which the plugin declared that schedule, like "hourly". */
+  readonly declaredId: string | undefined;
   /** The nominal instant, ISO 8601; the same for every attempt. */
   readonly occurrence: string | undefined;
+  /** Which run of its schedule it is, from 1: the same for every attempt, and counted over restarts of everything. */
+  readonly runCount: number | undefined;
   /** True when the occurrence was missed and is made up for. */
   readonly catchup: boolean;
+  /** Whose job it is, where a host serves several; undefined otherwise. */
+  readonly tenant: string | undefined;
   /** Aborted when the job is cancelled, times out, or the host shuts down; `reason` says which. */
   readonly signal: AbortSignal;
   readonly log: JobLog;
@@ -79,19 +85,29 @@ export interface JobOptions {
   description?: string;
 }
 
-/** A schedule that the plugin declares: it exists as long as the declaration does. */
+/** A schedule that the plugin declares: it exists as long as the declaration does. One that is wrong keeps the plugin from starting. */
 export interface DeclaredSchedule {
+  /** Unique within the plugin, and for ever: letters, digits and . _ : - (at most 128). */
   id: string;
   handler: string;
-  /** An interval ("5m"), a cron expression or a shortcut ("@hourly"). */
+  /** An interval of at least a second ("30s", "5m", "1h30m"), a cron expression ("30 2 * * *") or a shortcut ("@hourly"). */
   when: string;
+  /** IANA name, for cron and shortcuts; UTC when absent. */
   timezone?: string;
   description?: string;
+  /** Each run starts up to so many milliseconds late, always by the same for the same occurrence; less than the time between two runs. */
   jitterMs?: number;
+  /** What becomes of runs that nobody was there to start: the latest one (as when absent), none, the earliest one, or all (at most ten). */
   missed?: "skip" | "latest" | "earliest" | "all";
+  /** Whether one node of several runs it (require-global, as when absent), or each (node-local). */
   locking?: "node-local" | "require-global" | "prefer-global";
+  /** Handed to every run; JSON, or bytes as they are. */
   payload?: Json;
   paused?: boolean;
+  /** Of the runs due at the same moment, lower numbers start first; the plugin's when absent. */
+  priority?: number;
+  /** Milliseconds that a run may take; the handler's, or the host's `plugin.run`, when absent. */
+  timeoutMs?: number;
 }
 
 export interface NewSchedule {
@@ -244,13 +260,24 @@ export interface PluginDefinition {
   concurrency?: number;
   /** A key without a dot is announced as `<plugin>.<key>`, one with a dot as it stands. */
   jobs?: Record<string, JobHandler | JobOptions>;
-  schedules?: DeclaredSchedule[];
+  /** A list, or a function that gives one: it is called at each start, before `start`, and may take `plugin.describe` of the host. */
+  schedules?: Declarations<DeclaredSchedule>;
+  /** Of the runs of its schedules that say none themselves; 0 when absent. */
+  priority?: number;
   /** Keys are "METHOD /path" without the `/api/<plugin>` prefix: matched exactly, or "METHOD /path/*" for all below it. */
   http?: Record<string, HttpHandler>;
   /** Called once before the handlers are announced; may call `host.setJobs`. */
   start?(host: Host): void | Promise<void>;
+  /** Called whenever the process is told to end, also by the host's death. */
   stop?(host: Host): void | Promise<void>;
+  /** Called by the host once the last run has ended, before the process is told to end; it may take `plugin.cleanup` of the host. */
+  cleanup?(): void | Promise<void>;
 }
+
+/** What a plugin declares: there, or found out when it is asked for. */
+export type Declarations<T> = readonly T[] | (() => readonly T[] | Promise<readonly T[]>);
+
+export { defineScheduledPlugin, type PluginSchedule, type ScheduledPlugin } from "./scheduled.ts";
 
 /** Marks a definition as one; checked when it is loaded. */
 export function definePlugin(definition: PluginDefinition): PluginDefinition {

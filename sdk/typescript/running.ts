@@ -79,11 +79,20 @@ export class RunningJob implements Job, LineOwner {
   get scheduleId(): string | undefined {
     return this.start.scheduleId || undefined;
   }
+  get declaredId(): string | undefined {
+    return this.start.declaredId || undefined;
+  }
   get occurrence(): string | undefined {
     return this.start.occurrence || undefined;
   }
+  get runCount(): number | undefined {
+    return this.start.runCount || undefined;
+  }
   get catchup(): boolean {
     return this.start.catchup;
+  }
+  get tenant(): string | undefined {
+    return this.start.tenant || undefined;
   }
 
   get payload(): Json {

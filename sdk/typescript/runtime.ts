@@ -23,6 +23,7 @@ import { connectHost, type HostClient, MESSAGE_BYTES_MAX } from "./host.ts";
 import { plainAnswer } from "./http.ts";
 import { fromDefinition, type Handlers, type LoadedPlugin, readHandlers } from "./loaded.ts";
 import { captureConsole, createPluginLog } from "./log.ts";
+import { PluginError } from "./names.ts";
 import type { Host, JobHandler, JobLog, PluginDefinition } from "./qntx.ts";
 import { type JobSource, JobStream } from "./stream.ts";
 import { executeJob } from "./unary.ts";
@@ -87,6 +88,7 @@ class ServedPlugin {
   #client: HostClient | undefined;
   #initialized: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
+  #cleanedUp: Promise<void> | undefined;
 
   constructor(plugin: LoadedPlugin, log: JobLog) {
     this.plugin = plugin;
@@ -124,6 +126,17 @@ class ServedPlugin {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  /** A host asks what it is: whatever it lets go of later, it has taken from now on. */
+  described(): void {
+    this.#cleanedUp = undefined;
+  }
+
+  /** Runs the plugin's cleanup, once. */
+  cleanup(): Promise<void> {
+    this.#cleanedUp ??= this.plugin.cleanup();
+    return this.#cleanedUp;
   }
 
   async #initialize(request: InitializeRequest): Promise<void> {
@@ -168,12 +181,17 @@ class ServedPlugin {
 function pluginService(served: ServedPlugin): PluginServiceServer {
   const { plugin, streams } = served;
   return {
-    describe(_call, answer) {
+    describe: unary(async () => {
+      served.described();
       const handlers = [...served.handlers.values()].map(({ options }) => options);
-      const { capabilities, schedules, endpoints, concurrency } = plugin;
-      const wants = { capabilities, schedules, endpoints, concurrency };
-      answer(null, DescribeResponse.fromPartial({ protocol: "qntx.v1", stream: true, handlers, ...wants }));
-    },
+      const { capabilities, endpoints, concurrency, priority } = plugin;
+      const wants = { capabilities, schedules: await plugin.schedules(), endpoints, concurrency, priority };
+      return DescribeResponse.fromPartial({ protocol: "qntx.v1", stream: true, handlers, ...wants });
+    }),
+    cleanup: unary(async () => {
+      await served.cleanup();
+      return {};
+    }),
     jobs(call) {
       const { source } = served;
       if (!source) return void call.emit("error", NOT_INITIALIZED);
@@ -238,14 +256,19 @@ const NOT_INITIALIZED = {
   details: "The plugin is not initialized yet.",
 };
 
-/** An async function as a gRPC method. What it throws is INTERNAL, with the sentence. */
+/** An async function as a gRPC method. What it throws is INTERNAL, with the sentence; what is wrong with the plugin, INVALID_ARGUMENT. */
 function unary<Q, A>(method: (request: Q) => Promise<A>) {
   return (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>): void => {
     method(call.request).then(
       (response) => answer(null, response),
-      (error: unknown) => answer({ code: status.INTERNAL, details: textOf(error) }),
+      (error: unknown) => answer({ code: codeOf(error), details: textOf(error) }),
     );
   };
+}
+
+/** Trying again does not help against a PluginError: its author has to do something. */
+function codeOf(error: unknown): status {
+  return error instanceof PluginError ? status.INVALID_ARGUMENT : status.INTERNAL;
 }
 
 /** Binds to the port or one of the next ones. Resolves with the port that it got. */

@@ -2,7 +2,7 @@
  * Unary: one job by ExecuteJob, as QNTX defines it. The same handler as on the
  * stream; what the job says while it runs is in the answer.
  */
-import { type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js";
+import { type Metadata, type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { type ExecuteJobRequest, ExecuteJobResponse } from "../../proto/gen/protocol/domain.ts";
 import { JobStart } from "../../proto/gen/qntx/v1/plugin.ts";
 import { finishOfError, finishOfResult } from "./ending.ts";
@@ -27,8 +27,7 @@ export function executeJob(
   }
   const response = ExecuteJobResponse.create({ pluginVersion: source.version });
   const timeoutMs = wholeNumber((timeoutSecs ?? 0) * 1_000);
-  const start = JobStart.create({ jobId, handler: handlerName, timeoutMs, attempt: 1, maxAttempts: 1 });
-  start.payload = payload;
+  const start = { ...startOf(call.metadata), jobId, handler: handlerName, timeoutMs, payload };
   const job = new RunningJob(start, source.host, voiceInto(response));
   call.on("cancelled", () => job.abort("cancelled"));
 
@@ -40,6 +39,33 @@ export function executeJob(
     (result) => end(finishOfResult(job, result)),
     (error) => end(finishOfError(job, error)),
   );
+}
+
+/** What a host of ours says beside QNTX's message. From another host there is nothing, and it is the one try. */
+function startOf(metadata: Metadata): JobStart {
+  const text = (key: string) => decoded(String(metadata.get(`qntx-${key}`)[0] ?? ""));
+  const number = (key: string) => Number(text(key)) || 0;
+  return JobStart.create({
+    attempt: number("attempt") || 1,
+    maxAttempts: number("max-attempts") || 1,
+    trigger: text("trigger"),
+    tenant: text("tenant"),
+    scheduleId: text("schedule-id"),
+    declaredId: text("declared-id"),
+    occurrence: text("occurrence"),
+    runCount: number("run-count"),
+    catchup: text("catchup") === "true",
+    traceparent: text("traceparent"),
+  });
+}
+
+/** Headers are ASCII: other characters come as %E2%82%AC. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function voiceInto(response: ExecuteJobResponse): JobVoice {

@@ -106,8 +106,9 @@ class Conversation {
 function startOf(job: Job, payload: Uint8Array): JobStart {
   const { id: jobId, handler, attempt, maxAttempts, timeoutMs, trigger, catchup } = job;
   const facts = { jobId, handler, attempt, maxAttempts, timeoutMs, trigger, catchup, fence: 1 };
-  const { scheduleId = "", occurrence = "" } = job;
-  return { ...JobStart.create({ ...facts, scheduleId, occurrence }), payload: Buffer.from(payload) };
+  const { scheduleId = "", declaredId = "", occurrence = "", runCount = 0, tenant = "" } = job;
+  const made = { scheduleId, declaredId, occurrence, runCount, tenant };
+  return { ...JobStart.create({ ...facts, ...made }), payload: Buffer.from(payload) };
 }
 
 function resultOf(job: Job, { success, result, error, cost }: JobFinish): Uint8Array | undefined {

@@ -249,6 +249,8 @@ export function testJob(more: Partial<Job>): Job {
     retryOf: null,
     scheduleId: null,
     occurrence: null,
+    runCount: null,
+    declaredId: "",
     catchup: false,
     progress: null,
     result: null,

@@ -117,6 +117,7 @@ const ours: PluginServiceServer = {
     if (mode === "empty-describe") return answer(null, DescribeResponse.fromPartial({}));
     answer(null, DescribeResponse.fromPartial({ protocol: "qntx.v1", stream: true, concurrency: 7 }));
   },
+  cleanup: (_call, answer) => answer(unimplemented),
   jobs(call) {
     if (mode === "no-stream") return void call.emit("error", unimplemented);
     const send = (message: Parameters<typeof PluginMessage.fromPartial>[0]) =>

@@ -35,6 +35,8 @@ export interface JobRow {
   retry_of: string | null;
   schedule_id: string | null;
   occurrence: number | null;
+  run_count: number | null;
+  declared_id: string;
   catchup: number;
   timeout_ms: number | null;
   retry: string | null;
@@ -80,6 +82,8 @@ export function readJob(row: JobRow): Job {
     retryOf: row.retry_of,
     scheduleId: row.schedule_id,
     occurrence: row.occurrence,
+    runCount: row.run_count,
+    declaredId: row.declared_id,
     catchup: row.catchup === 1,
     progress: row.progress === null ? null : (JSON.parse(row.progress) as JobProgress),
     result: row.result,

@@ -68,11 +68,11 @@ const ENDED = `RETURNING ${END}`;
 
 const INSERT = `
   INSERT INTO job (id, tenant, handler, plugin, lane, trigger, source, owner, priority, state, run_at,
-                   max_attempts, unique_key, parent_id, retry_of, schedule_id, occurrence, node, catchup, expires_at,
-                   timeout_ms, retry, cost_estimate, traceparent, created_at, payload)
+                   max_attempts, unique_key, parent_id, retry_of, schedule_id, occurrence, run_count, declared_id,
+                   node, catchup, expires_at, timeout_ms, retry, cost_estimate, traceparent, created_at, payload)
   VALUES ($id, $tenant, $handler, $plugin, $lane, $trigger, $source, $owner, $priority, $state, $runAt,
-          $maxAttempts, $uniqueKey, $parentId, $retryOf, $scheduleId, $occurrence, $node, $catchup, $expiresAt,
-          $timeoutMs, $retry, $costEstimate, $traceparent, $now, $payload)
+          $maxAttempts, $uniqueKey, $parentId, $retryOf, $scheduleId, $occurrence, $runCount, $declaredId,
+          $node, $catchup, $expiresAt, $timeoutMs, $retry, $costEstimate, $traceparent, $now, $payload)
   ON CONFLICT DO NOTHING`;
 
 const EXISTING = `

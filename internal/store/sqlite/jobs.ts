@@ -84,6 +84,8 @@ export class SqliteJobs implements JobStore {
       scheduleId: job.scheduleId ?? null,
       occurrence: job.occurrence ?? null,
       node: job.node ?? "",
+      runCount: job.runCount ?? null,
+      declaredId: job.declaredId ?? "",
       catchup: job.catchup ? 1 : 0,
       expiresAt: job.expiresAt ?? null,
       timeoutMs: job.timeoutMs ?? null,

@@ -24,6 +24,14 @@ const BROKEN_PAUSE_MS = 60_000;
 /** Between the starts of runs that are made up for: a thousand schedules that wake up together must not stampede. */
 const CATCHUP_SPACING_MS = 10;
 
+/** An occurrence that becomes a job. */
+interface Run {
+  occurrence: Millis;
+  /** Which run of the schedule it is, from 1. */
+  runCount: number;
+  catchup: boolean;
+}
+
 /** One schedule on one node while it is being accounted for. */
 interface Account {
   row: ScheduleCursorRow;
@@ -207,7 +215,12 @@ interface LedgerParts {
     const wasRunning = open !== null && this.#stopOther(account, open, decision.stop);
     const startAt = decision.stop === "terminate" && wasRunning ? now + TERMINATE_GRACE_MS : undefined;
     const starting = [...decision.closings, ...decision.rows].filter(({ fires }) => fires);
-    const jobs = new Map(starting.map((run) => [run.occurrence, this.#insertJob(account, run, startAt)]));
+    const jobs = new Map(
+      starting.map((run, index) => {
+        const counted = { ...run, runCount: row.run_count + index + 1 };
+        return [run.occurrence, this.#insertJob(account, counted, startAt)];
+      }),
+    );
     for (const closing of decision.closings)
       this.#close(row, closing, jobs.get(closing.occurrence) ?? null, now);
     this.#writeRows(account, decision.rows, jobs);
@@ -247,17 +260,14 @@ interface LedgerParts {
     return running;
   }
 
-  #insertJob(
-    { row, now, fired }: Account,
-    run: { occurrence: Millis; catchup: boolean },
-    startAt?: Millis,
-  ): string {
+  #insertJob({ row, now, fired }: Account, run: Run, startAt?: Millis): string {
     const runAt = startAt ?? (run.catchup ? this.#paced(now) : undefined);
     const job = { ...jobOf(row, run, newId(this.#env, "JB")), runAt };
     const { created } = this.#jobs.insert(job);
     assert(created, `occurrence ${run.occurrence} of ${row.id} has no job yet`);
     const lane = job.plugin ? `${job.plugin}/${job.handler}` : job.handler;
-    fired.jobs.push({ id: job.id, lane, scheduleId: row.id, occurrence: run.occurrence });
+    const { priority = 0 } = job;
+    fired.jobs.push({ id: job.id, lane, priority, scheduleId: row.id, occurrence: run.occurrence });
     return job.id;
   }
 
@@ -408,7 +418,7 @@ function pauseNote(pause: string): string {
 /** The job of an occurrence: the schedule's target with the schedule's payload and policies. */
 function jobOf(
   row: ScheduleCursorRow,
-  { occurrence, catchup }: { occurrence: Millis; catchup: boolean },
+  { occurrence, runCount, catchup }: Run,
   id: string,
 ): NewJob & { plugin: string } {
   assert(row.target_kind === "handler", `schedule ${row.id} has a handler`);
@@ -429,6 +439,8 @@ function jobOf(
     timeoutMs: policy.timeoutMs ?? undefined,
     scheduleId: row.id,
     occurrence,
+    runCount,
+    declaredId: row.declared_id,
     node: row.node,
     catchup,
     expiresAt: occurrence + policy.jitterMs + policy.latenessMaxMs,

@@ -92,6 +92,8 @@ CREATE TABLE job (
   created_at       INTEGER NOT NULL,
   started_at       INTEGER,
   finished_at      INTEGER,
+  run_count        INTEGER, -- Which run of its schedule it is, from 1.
+  declared_id      TEXT    NOT NULL DEFAULT '',
   error            TEXT,
   payload          BLOB    NOT NULL,
   result           BLOB,

@@ -1,8 +1,9 @@
 /** What every engine promises about schedules that are declared: by a plugin, or in a file. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Schedule } from "../../schedule/schedule.ts";
+import type { Job } from "../../job/job.ts";
+import { POLICY_DEFAULT, type Schedule } from "../../schedule/schedule.ts";
 import type { NewSchedule, ScheduleRefusal } from "../store.ts";
-import { newSchedule, type Opened, type OpenStore } from "./fixture.ts";
+import { COMPLETED, end, failed, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
 const MINUTE = 60_000;
 
@@ -113,6 +114,50 @@ export function declarationSuite(engine: string, open: OpenStore): void {
         expect(nextRunAt !== null).toBe(state === "active");
       },
     );
+
+    test("each run carries its number, and it stays: over tries, a host that dies, an outage, a new declaration", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const declare = (missed: "all" | "latest") =>
+        at.store.schedules.declare(owner, [
+          newSchedule(at.env, { owner, declaredId: "a", policy: { ...POLICY_DEFAULT, missed } }),
+        ]);
+      const claim = (bootId: string) =>
+        at.store.jobs.claim({ bootId, lanes: [{ lane: "test.work", limit: 10 }] });
+      const numbers = (jobs: readonly Job[]) =>
+        jobs.map(({ runCount, declaredId, catchup }) => [runCount, declaredId, catchup]);
+
+      await declare("all");
+      await at.env.advance(MINUTE);
+      await fire();
+      const [first] = await claim("BT_1");
+      expect(numbers([first as Job])).toEqual([[1, "a", false]]);
+      await end(at.store, at.env, first as Job, failed());
+      await at.env.advance(10_000);
+      await at.store.jobs.promote(10);
+      expect(numbers(await claim("BT_1"))).toEqual([[1, "a", false]]);
+      await at.store.jobs.recover("BT_2");
+      const [again] = await claim("BT_2");
+      expect(numbers([again as Job])).toEqual([[1, "a", false]]);
+      await end(at.store, at.env, again as Job, COMPLETED);
+
+      await at.env.advance(3 * MINUTE);
+      const caughtUp: Job[] = [];
+      for (let turn = 0; turn < 8; turn++) {
+        await fire();
+        await at.env.advance(100);
+        await at.store.jobs.promote(10);
+        for (const job of await claim("BT_2")) {
+          caughtUp.push(job);
+          await end(at.store, at.env, job, COMPLETED);
+        }
+      }
+      expect(caughtUp.map(({ runCount }) => runCount)).toEqual([2, 3, 4]);
+      expect(caughtUp[0]).toMatchObject({ declaredId: "a", catchup: true });
+      await declare("latest");
+      await at.env.advance(MINUTE);
+      await fire();
+      expect(numbers(await claim("BT_2"))).toEqual([[5, "a", false]]);
+    });
 
     test("a declared schedule gives way to a name that is taken, and keeps giving way", async () => {
       const owner = { kind: "plugin", name: "p" } as const;

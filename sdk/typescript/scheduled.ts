@@ -1,0 +1,70 @@
+/**
+ * ScheduledPlugin: a plugin that is nothing but its schedules. It says when, and
+ * one function is run each time. An object will do, or an instance of a class.
+ *
+ * ```ts
+ * import { defineScheduledPlugin } from "qntx";
+ *
+ * export default defineScheduledPlugin({
+ *   name: "sweeper",
+ *   version: "0.1.0",
+ *   schedules: [{ id: "hourly", when: "@hourly" }],
+ *   run: (job) => job.log(`sweep no. ${job.runCount}`),
+ * });
+ * ```
+ *
+ * It becomes a plugin with one handler, `<plugin>.run`, which all schedules run.
+ */
+import type { DeclaredSchedule, Declarations, Job, PluginDefinition } from "./qntx.ts";
+
+/** When to run: a declared schedule whose handler is the plugin's `run`. */
+export type PluginSchedule = Omit<DeclaredSchedule, "handler">;
+
+/** What an author writes: `schedules`, `run` and, as they like, `cleanup`. */
+export interface ScheduledPlugin extends Omit<PluginDefinition, "jobs" | "schedules"> {
+  schedules: Declarations<PluginSchedule>;
+  /** One run. `declaredId` says of which schedule; what it returns and throws is what any handler does. */
+  run(job: Job): unknown;
+  /** Milliseconds that a run may take where its schedule says nothing; the host's `plugin.run` when absent. */
+  timeoutMs?: number;
+  /** Tries of a run; the host's default when absent. */
+  maxAttempts?: number;
+}
+
+/** Makes it a definition that can be loaded. Its methods keep their `this`. */
+export function defineScheduledPlugin(plugin: ScheduledPlugin): PluginDefinition {
+  const { timeoutMs, maxAttempts } = plugin;
+  const run = {
+    run: (job: Job) => plugin.run(job),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(maxAttempts !== undefined && { maxAttempts }),
+  };
+  return {
+    ...plain(plugin),
+    jobs: { run },
+    schedules: async () => (await listOf(plugin)).map((schedule) => ({ ...schedule, handler: "run" })),
+    start: (host) => plugin.start?.(host),
+    stop: (host) => plugin.stop?.(host),
+    cleanup: () => plugin.cleanup?.(),
+  };
+}
+
+/** What stays as it is. Named one by one: an instance of a class has its methods in its prototype. */
+function plain(plugin: ScheduledPlugin): Omit<PluginDefinition, "jobs" | "schedules"> {
+  const { name, version, description, author, license, capabilities, concurrency, priority, http } = plugin;
+  return {
+    name,
+    version,
+    ...(description !== undefined && { description }),
+    ...(author !== undefined && { author }),
+    ...(license !== undefined && { license }),
+    ...(capabilities !== undefined && { capabilities }),
+    ...(concurrency !== undefined && { concurrency }),
+    ...(priority !== undefined && { priority }),
+    ...(http !== undefined && { http }),
+  };
+}
+
+function listOf(plugin: ScheduledPlugin) {
+  return typeof plugin.schedules === "function" ? plugin.schedules() : plugin.schedules;
+}

@@ -68,3 +68,45 @@ test("what waits at the close is written, and what comes later is refused", asyn
   expect(await endings(last, add(2))).toEqual(["fulfilled", "rejected"]);
   expect(ids()).toEqual([1]);
 });
+
+test("a write runs again, and is told, when another one in its group failed", async () => {
+  const runs: [number, boolean][] = [];
+  const seen = (id: number) =>
+    group.write((careful) => {
+      runs.push([id, careful]);
+      db.run("INSERT INTO thing VALUES (?, NULL)", [id]);
+    });
+  expect(await endings(seen(1), seen(2), seen(2))).toEqual(["fulfilled", "fulfilled", "rejected"]);
+  expect(runs).toEqual([
+    [1, false],
+    [2, false],
+    [2, false],
+    [1, true],
+    [2, true],
+    [2, true],
+  ]);
+  expect(ids()).toEqual([1, 2]);
+});
+
+test("a flood of writes is cut into groups, and the loop turns between them", async () => {
+  const turns: (() => void)[] = [];
+  let spentMs = 0;
+  class SlowEnv extends FakeEnv {
+    override mono = () => spentMs;
+    override soon = (work: () => void) => void turns.push(work);
+  }
+  const slow = new GroupCommit(new SlowEnv(), db);
+  const writes = [1, 2, 3, 4, 5].map((id) =>
+    slow.write(() => {
+      spentMs += 6;
+      db.run("INSERT INTO thing VALUES (?, NULL)", [id]);
+    }),
+  );
+  const written: number[] = [];
+  for (let turn = turns.shift(); turn; turn = turns.shift()) {
+    turn();
+    written.push(ids().length);
+  }
+  expect(written).toEqual([2, 4, 5]);
+  expect(await endings(...writes)).toEqual(Array(5).fill("fulfilled"));
+});

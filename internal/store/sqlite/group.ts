@@ -2,16 +2,23 @@
  * GroupCommit: writes of one turn share one COMMIT, and nobody is answered before it.
  *
  * One durable commit costs an fsync (0.1 ms here, 10 ms elsewhere); a thousand
- * writes in one group cost one. Each write runs in a SAVEPOINT of its own, so
- * that one caller's refusal does not undo the others; a COMMIT that fails, fails
- * them all.
+ * writes in one group cost one. A COMMIT that fails, fails them all. A write that
+ * throws fails alone: everything is undone and done again, each write in a
+ * SAVEPOINT of its own. Not at once, because inside of one SQLite copies every page
+ * before it changes: that doubles what a small write costs.
+ *
+ * So a write may run twice. What it changes outside of the database it must not
+ * mind changing again.
  */
 import type { Database, Statement } from "bun:sqlite";
-import type { Env } from "../../base/env.ts";
+import type { Env, Millis } from "../../base/env.ts";
 import { Fault, messageOf } from "../../base/fault.ts";
 
+/** `careful` when it runs again, because somebody in its group threw. */
+export type Write<T> = (careful: boolean) => T;
+
 interface Pending {
-  work: () => unknown;
+  work: Write<unknown>;
   resolve: (value: never) => void;
   reject: (error: unknown) => void;
 }
@@ -22,7 +29,8 @@ interface Answer {
   error?: unknown;
 }
 
-/** Writes in one group: beyond this the next group starts, so that a flood cannot hold the event loop. */
+/** After this long, or so many writes, the next group starts in the next turn: a flood must not hold the event loop. */
+const GROUP_MS_MAX: Millis = 10;
 const GROUP_WRITES_MAX = 2_000;
 
 export class GroupCommit {
@@ -50,8 +58,8 @@ export class GroupCommit {
     this.#rollbackTo = db.prepare("ROLLBACK TO write");
   }
 
-  /** Runs `work` in the next group. Settles after the commit, or with what `work` threw. */
-  write<T>(work: () => T): Promise<T> {
+  /** Runs `work` in one of the next groups. Settles after the commit, or with what `work` threw. */
+  write<T>(work: Write<T>): Promise<T> {
     if (this.#closed) return Promise.reject(new Fault("unreachable", "The store is closed."));
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ work, resolve, reject });
@@ -82,33 +90,60 @@ export class GroupCommit {
 
   #flushGroup(): void {
     const group = this.#queue.splice(0, GROUP_WRITES_MAX);
-    const answers: Answer[] = [];
+    let answers: Answer[];
     try {
-      this.#begin.run();
-      for (const pending of group) answers.push(this.#attempt(pending, group.length > 1));
-      this.#commit.run();
+      answers =
+        this.#together(group, (pending) => this.#attempt(pending)) ??
+        this.#together(group, (pending) => this.#attemptAlone(pending)) ??
+        [];
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
       const fault = storeFault(error);
       for (const pending of group) pending.reject(fault);
       return;
     }
+    this.#queue.unshift(...group.slice(answers.length));
     for (const { pending, value, error } of answers) {
       if (error === undefined) pending.resolve(value as never);
       else pending.reject(error);
     }
   }
 
-  /** Runs one write. Alone in its group it needs no savepoint: what it throws undoes the group. */
-  #attempt(pending: Pending, shared: boolean): Answer {
-    if (!shared) return { pending, value: pending.work() };
+  /** Commits as many writes as time allows. Null when one could not be made: then none is. */
+  #together(group: readonly Pending[], attempt: (pending: Pending) => Answer | null): Answer[] | null {
+    const until = this.#env.mono() + GROUP_MS_MAX;
+    const answers: Answer[] = [];
+    this.#begin.run();
+    for (const pending of group) {
+      const answer = attempt(pending);
+      if (!answer) {
+        this.#rollback.run();
+        return null;
+      }
+      answers.push(answer);
+      if (this.#env.mono() >= until) break;
+    }
+    this.#commit.run();
+    return answers;
+  }
+
+  #attempt(pending: Pending): Answer | null {
+    try {
+      return { pending, value: pending.work(false) };
+    } catch (error) {
+      if (!this.#db.inTransaction) throw error; // SQLite has undone everything: a full disk, a failing one.
+      return null;
+    }
+  }
+
+  #attemptAlone(pending: Pending): Answer {
     this.#savepoint.run();
     try {
-      const value = pending.work();
+      const value = pending.work(true);
       this.#release.run();
       return { pending, value };
     } catch (error) {
-      if (!this.#db.inTransaction) throw error; // SQLite has undone everything: a full disk, a failing one.
+      if (!this.#db.inTransaction) throw error;
       this.#rollbackTo.run();
       this.#release.run();
       return { pending, error: storeFault(error) };

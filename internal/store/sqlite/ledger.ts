@@ -41,14 +41,6 @@ interface Account {
   fired: Fired;
 }
 
-export class Ledger {
-  readonly #env: Env;
-  readonly #sql: ScheduleSql;
-  readonly #jobs: SqliteJobs;
-  readonly #savepoint: Statement;
-  readonly #rollbackTo: Statement;
-  readonly #release: Statement;
-  /** When the next run that is made up for may start. */
 interface LedgerParts {
   db: Database;
   sql: ScheduleSql;
@@ -56,15 +48,24 @@ interface LedgerParts {
   events: SqliteEvents;
 }
 
+export class Ledger {
+  readonly #env: Env;
+  readonly #sql: ScheduleSql;
+  readonly #jobs: SqliteJobs;
+  readonly #events: SqliteEvents;
+  readonly #savepoint: Statement;
+  readonly #rollbackTo: Statement;
+  readonly #release: Statement;
+  /** When the next run that is made up for may start. */
   #catchupAt: Millis = 0;
   /** The clock when it was asked last: one that went back must not hold up anybody. */
   #pacedAt: Millis = 0;
 
-  readonly #events: SqliteEvents;
   constructor(env: Env, { db, sql, jobs, events }: LedgerParts) {
     this.#env = env;
     this.#sql = sql;
     this.#jobs = jobs;
+    this.#events = events;
     this.#savepoint = db.prepare("SAVEPOINT schedule");
     this.#rollbackTo = db.prepare("ROLLBACK TO schedule");
     this.#release = db.prepare("RELEASE schedule");
@@ -73,7 +74,6 @@ interface LedgerParts {
 
   /** Accounts for up to `limit` schedules that are due on this node. */
   fire(nodeId: string, limit: number): Fired {
-    this.#events = events;
     const now = this.#env.now();
     const fired = nothingFired();
     for (const node of ["", nodeId]) {
@@ -166,19 +166,11 @@ interface LedgerParts {
       fired.stopped.length = before.stopped;
       this.#sql.postpone.run({ id: row.id, node: row.node, dueAt: now + BROKEN_PAUSE_MS });
       fired.broken.push({ scheduleId: row.id, message: messageOf(error) });
+      this.#sayBroken(row, messageOf(error));
     }
     this.#release.run();
   }
 
-  /** A pause has reached its end: from that moment on the schedule is active, whenever we come to it. */
-  #wake(row: ScheduleCursorRow): ScheduleCursorRow {
-    const until = pausedUntil(row);
-    assert(until !== null, `paused schedule ${row.id} is due because its pause has an end`);
-      this.#sayBroken(row, messageOf(error));
-    this.recordQuiet(row.id, row.node, "paused", until);
-    this.#sql.setState.run({ id: row.id, state: "active", pause: null, deletedBy: null, now: until });
-    this.restart(row.id, row.node, until);
-    const awake = this.#cursor(row.id, row.node);
   /** It is tried again every minute, and said once for each definition and reason. */
   #sayBroken({ id, name, revision }: ScheduleCursorRow, reason: string): void {
     const said = this.#events.last("schedule.broken", id)?.data;
@@ -191,6 +183,14 @@ interface LedgerParts {
     });
   }
 
+  /** A pause has reached its end: from that moment on the schedule is active, whenever we come to it. */
+  #wake(row: ScheduleCursorRow): ScheduleCursorRow {
+    const until = pausedUntil(row);
+    assert(until !== null, `paused schedule ${row.id} is due because its pause has an end`);
+    this.recordQuiet(row.id, row.node, "paused", until);
+    this.#sql.setState.run({ id: row.id, state: "active", pause: null, deletedBy: null, now: until });
+    this.restart(row.id, row.node, until);
+    const awake = this.#cursor(row.id, row.node);
     assert(awake, `schedule ${row.id} has its cursor`);
     return awake;
   }
@@ -353,6 +353,12 @@ interface LedgerParts {
     const pause: Pause = { note, by: "host", at: now, until: null };
     this.#sql.setState.run({ id, state: "paused", pause: JSON.stringify(pause), deletedBy: null, now });
     for (const cursor of this.#sql.cursors.all({ id })) this.stop(id, cursor.node, "paused");
+    this.#events.addNow({
+      kind: "schedule.paused-by-failures",
+      subject: id,
+      message: `Schedule ${row.name || id} is paused: ${note}.`,
+      data: { failures, jobId },
+    });
   }
 }
 
@@ -367,12 +373,6 @@ function isOurMistake(error: unknown): boolean {
 
 function recurrenceOf({
   spec,
-    this.#events.addNow({
-      kind: "schedule.paused-by-failures",
-      subject: id,
-      message: `Schedule ${row.name || id} is paused: ${note}.`,
-      data: { failures, jobId },
-    });
   timezone,
   anchor,
   policy,

@@ -79,6 +79,8 @@ CREATE TABLE job (
   retry_of         TEXT,
   schedule_id      TEXT,
   occurrence       INTEGER,
+  run_count        INTEGER, -- Which run of its schedule it is, from 1.
+  declared_id      TEXT    NOT NULL DEFAULT '',
   node             TEXT    NOT NULL DEFAULT '',
   catchup          INTEGER NOT NULL DEFAULT 0,
   expires_at       INTEGER,
@@ -92,8 +94,6 @@ CREATE TABLE job (
   created_at       INTEGER NOT NULL,
   started_at       INTEGER,
   finished_at      INTEGER,
-  run_count        INTEGER, -- Which run of its schedule it is, from 1.
-  declared_id      TEXT    NOT NULL DEFAULT '',
   error            TEXT,
   payload          BLOB    NOT NULL,
   result           BLOB,

@@ -12,6 +12,7 @@ const NEEDED = [
     probe: ["/usr/bin/python3", "-c", "import grpc"],
     packages: ["python3", "python3-grpcio"],
   },
+  { what: "faketime", probe: ["faketime", "--version"], packages: ["faketime"] },
   { what: "strace", probe: ["strace", "--version"], packages: ["strace"] },
   { what: "protoc", probe: ["protoc", "--version"], packages: ["protobuf-compiler", "libprotobuf-dev"] },
   {

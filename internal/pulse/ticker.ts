@@ -27,7 +27,7 @@ export interface TickerOptions {
   onStopped: (jobIds: readonly string[]) => void;
 }
 
-const SCHEDULES_PER_STEP = 500; // One transaction: some ten milliseconds, then others have their turn.
+const SCHEDULES_PER_STEP = 250; // One transaction: about ten milliseconds, then others have their turn.
 const TROUBLE_PAUSE_MS = 1_000;
 
 export class Ticker implements Service {

@@ -21,6 +21,9 @@ import type { ScheduleSql } from "./schedule-sql.ts";
 /** A schedule that cannot be evaluated is looked at again after this long: it is our bug, and must not spin. */
 const BROKEN_PAUSE_MS = 60_000;
 
+/** After this long a step ends and others have their turn. */
+const FIRE_MS_MAX: Millis = 10;
+
 /** Between the starts of runs that are made up for: a thousand schedules that wake up together must not stampede. */
 const CATCHUP_SPACING_MS = 10;
 
@@ -72,13 +75,21 @@ export class Ledger {
     jobs.onRunEnd((end) => this.#runEnded(end));
   }
 
-  /** Accounts for up to `limit` schedules that are due on this node. */
-  fire(nodeId: string, limit: number): Fired {
+  /**
+   * Accounts for up to `limit` schedules that are due on this node, fewer when that takes
+   * long. One that cannot be accounted for throws, unless `careful`: then it holds up nobody.
+   */
+  fire(nodeId: string, { limit, careful }: { limit: number; careful: boolean }): Fired {
     const now = this.#env.now();
+    const until = this.#env.mono() + FIRE_MS_MAX;
     const fired = nothingFired();
     for (const node of ["", nodeId]) {
       const rows = this.#sql.due.all({ node, now, limit: limit - fired.settled });
-      for (const row of rows) this.#settle(row, now, fired);
+      for (const row of rows) {
+        if (careful) this.#settleAlone(row, now, fired);
+        else this.#settle(row, now, fired);
+        if (this.#env.mono() >= until) break;
+      }
     }
     const dueTimes = ["", nodeId].flatMap((node) => this.#sql.nextDue.get({ node })?.due_at ?? []);
     fired.nextDueAt = dueTimes.length > 0 ? Math.min(...dueTimes) : null;
@@ -92,7 +103,7 @@ export class Ledger {
       const isDue = row.due_at !== null && row.due_at <= now;
       const inBlackout =
         row.state === "active" && isCurrent(row) && readPolicy(row.policy).blackouts.length > 0;
-      if (isDue || inBlackout) this.#settle(row, now, fired, true);
+      if (isDue || inBlackout) this.#settleAlone(row, now, fired, true);
     }
   }
 
@@ -150,15 +161,20 @@ export class Ledger {
     return this.#sql.cursors.all({ id }).find((cursor) => cursor.node === node);
   }
 
-  /** Accounts for one schedule in a savepoint of its own: one that cannot be must not hold up the others. */
+  /** Accounts for one schedule. */
   #settle(row: ScheduleCursorRow, now: Millis, fired: Fired, closing = false): void {
+    const awake = row.state === "paused" ? this.#wake(row) : row;
+    const open = this.#sql.openJob.get({ id: row.id, node: row.node })?.id ?? null;
+    this.#apply({ row: awake, now, open, fired }, this.#decide(awake, now, open !== null, closing));
+    fired.settled += 1;
+  }
+
+  /** The same in a savepoint of its own: one that cannot be accounted for must not hold up the others. */
+  #settleAlone(row: ScheduleCursorRow, now: Millis, fired: Fired, closing = false): void {
     const before = { jobs: fired.jobs.length, stopped: fired.stopped.length };
     this.#savepoint.run();
     try {
-      const awake = row.state === "paused" ? this.#wake(row) : row;
-      const open = this.#sql.openJob.get({ id: row.id, node: row.node })?.id ?? null;
-      this.#apply({ row: awake, now, open, fired }, this.#decide(awake, now, open !== null, closing));
-      fired.settled += 1;
+      this.#settle(row, now, fired, closing);
     } catch (error) {
       if (!isOurMistake(error)) throw error;
       this.#rollbackTo.run();

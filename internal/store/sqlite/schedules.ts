@@ -274,7 +274,7 @@ export class SqliteSchedules implements ScheduleStore {
   }
 
   fire({ nodeId, limit }: { nodeId: string; limit: number }): Promise<Fired> {
-    return this.#group.write(() => this.#ledger.fire(nodeId, limit));
+    return this.#group.write((careful) => this.#ledger.fire(nodeId, { limit, careful }));
   }
 
   async ledger(

@@ -17,6 +17,7 @@ import type { SqliteEvents } from "./events.ts";
 import type { RunEnd, SqliteJobs } from "./jobs.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
 import type { ScheduleSql } from "./schedule-sql.ts";
+import type { Terms } from "./terms.ts";
 
 /** A schedule that cannot be evaluated is looked at again after this long: it is our bug, and must not spin. */
 const BROKEN_PAUSE_MS = 60_000;
@@ -49,6 +50,7 @@ interface LedgerParts {
   sql: ScheduleSql;
   jobs: SqliteJobs;
   events: SqliteEvents;
+  terms: Terms;
 }
 
 export class Ledger {
@@ -56,6 +58,7 @@ export class Ledger {
   readonly #sql: ScheduleSql;
   readonly #jobs: SqliteJobs;
   readonly #events: SqliteEvents;
+  readonly #terms: Terms;
   readonly #savepoint: Statement;
   readonly #rollbackTo: Statement;
   readonly #release: Statement;
@@ -64,11 +67,12 @@ export class Ledger {
   /** The clock when it was asked last: one that went back must not hold up anybody. */
   #pacedAt: Millis = 0;
 
-  constructor(env: Env, { db, sql, jobs, events }: LedgerParts) {
+  constructor(env: Env, { db, sql, jobs, events, terms }: LedgerParts) {
     this.#env = env;
     this.#sql = sql;
     this.#jobs = jobs;
     this.#events = events;
+    this.#terms = terms;
     this.#savepoint = db.prepare("SAVEPOINT schedule");
     this.#rollbackTo = db.prepare("ROLLBACK TO schedule");
     this.#release = db.prepare("RELEASE schedule");
@@ -132,6 +136,7 @@ export class Ledger {
     this.#sql.closeAll.run({ id, node, outcome, now, note });
     const dueAt = isCurrent(row) ? pausedUntil(row) : null;
     this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt });
+    if (outcome === "deleted") this.#terms.begin(id, node, { since: row.accounted_until, revision: null });
   }
 
   /** Puts the cursor at `now`: the next occurrence is the first one after it. A schedule without one is finished. */
@@ -149,6 +154,8 @@ export class Ledger {
         ? look({ scheduleId: id, recurrence: every, policy }, { turns, accountedUntil })
         : { next: null, dueAt: pausedUntil(row), finished: false };
     this.#sql.insertCursor.run({ id, node, accountedUntil, next, dueAt });
+    const planned = !finished && row.state !== "deleted";
+    this.#terms.begin(id, node, { since: accountedUntil, revision: planned ? row.revision : null });
     if (finished) this.#finish(id, now);
   }
 
@@ -244,7 +251,9 @@ export class Ledger {
     if (lastJobId) this.#sql.ran.run({ id: row.id, count: jobs.size, at: now, jobId: lastJobId });
     // What was asked to end and had not begun has ended already: nobody else will look.
     if (decision.stop === "cancel" && !wasRunning) this.#sql.poke.run({ id: row.id, node: row.node, now });
-    if (decision.finished) this.#finish(row.id, now);
+    if (!decision.finished) return;
+    this.#terms.begin(row.id, row.node, { since: decision.plannedUntil, revision: null });
+    this.#finish(row.id, now);
   }
 
   #writeRows(

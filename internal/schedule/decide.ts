@@ -8,6 +8,7 @@
  */
 import type { Millis } from "../base/env.ts";
 import { assert } from "../base/fault.ts";
+import { askingUntil } from "./asking.ts";
 import { merged, outside } from "./blackout.ts";
 import { effectiveAt } from "./jitter.ts";
 import { missedRows } from "./missed.ts";
@@ -24,9 +25,13 @@ export interface DecideRequest {
   now: Millis;
   /** True while a job of an earlier occurrence is not finished. */
   open: boolean;
-  /** Occurrences that wait for it to end, in order. */
+  /** Occurrences that wait for it to end, or for their locks, in order. */
   waiting: readonly Waiting[];
   runCount: number;
+  /** True when an occurrence must be locked before it may run. */
+  asks?: boolean;
+  /** Those of the waiting whose lock was just given. */
+  granted?: ReadonlySet<Millis>;
   /** True before a change of the plan: what part of a blackout has passed is written now. */
   closing?: boolean;
 }
@@ -36,6 +41,8 @@ export interface Decision {
   rows: DecidedRow[];
   /** Waiting occurrences that come to their end. */
   closings: Closing[];
+  /** Waiting occurrences that have their lock, and wait for the run before them from now on. */
+  lined: readonly Waiting[];
   /** What becomes of the run that is open. */
   stop: Stop;
   accountedUntil: Millis;
@@ -45,6 +52,8 @@ export interface Decision {
   dueAt: Millis | null;
   /** True when nothing will ever be left to do. */
   finished: boolean;
+  /** Up to here something was planned: what follows the last allowed run is no occurrence. */
+  plannedUntil: Millis;
 }
 
 /** The instants after `start`, up to and with `end`. */
@@ -85,20 +94,25 @@ export function decide(request: DecideRequest): Decision {
     superseded: recent.length > 0,
   });
   const rows = linked([...missed, ...recent.map((occurrence) => turns.meet(occurrence))]);
-  const kept = turns.runsLeft > 0 ? rows : cutAfterLastRun(rows);
+  const spent = turns.runsLeft <= 0;
+  const kept = spent ? cutAfterLastRun(rows) : rows;
   const passed = passBlackouts(request, plan, {
     start,
     end,
     until: Math.max(until, rows.at(-1)?.lastOccurrence ?? start),
   });
-  const { closings, stop } = turns;
-  const outlook = look(request, { turns, accountedUntil: passed.until });
+  const { closings, lined, stop } = turns;
+  const outlook = look(request, { turns, accountedUntil: passed.until, now });
   // Otherwise the ticker would come back at once, for ever.
   assert(outlook.dueAt === null || outlook.dueAt > now, "what is due is decided");
+  const plannedUntil = spent ? (kept.at(-1)?.lastOccurrence ?? request.accountedUntil) : passed.until;
+  const blackouts = passed.rows.filter(({ occurrence }) => occurrence <= plannedUntil);
   return {
-    rows: [...kept, ...passed.rows].toSorted((a, b) => a.occurrence - b.occurrence),
+    rows: [...kept, ...blackouts].toSorted((a, b) => a.occurrence - b.occurrence),
     closings,
+    lined,
     stop,
+    plannedUntil,
     ...outlook,
   };
 }
@@ -117,7 +131,11 @@ export function quietRange(
 /** When somebody must look again. */
 export function look(
   { scheduleId, recurrence, policy }: Pick<DecideRequest, "scheduleId" | "recurrence" | "policy">,
-  { turns, accountedUntil }: { turns: Pick<Turns, "waiting" | "runsLeft">; accountedUntil: Millis },
+  {
+    turns,
+    accountedUntil,
+    now = Number.NEGATIVE_INFINITY,
+  }: { turns: Pick<Turns, "waiting" | "runsLeft">; accountedUntil: Millis; now?: Millis },
 ): Pick<Decision, "accountedUntil" | "next" | "dueAt" | "finished"> {
   const spent = turns.runsLeft - turns.waiting.length <= 0;
   const next = spent ? null : nextWithin(recurrence, policy, accountedUntil);
@@ -126,9 +144,12 @@ export function look(
   const times = [
     next === null ? null : effectiveAt(scheduleId, next, policy, plan),
     spent ? null : blackoutEnd(recurrence, policy, accountedUntil),
-    ...turns.waiting.map(
-      ({ occurrence }) => effectiveAt(scheduleId, occurrence, policy, plan) + policy.latenessMaxMs + 1,
-    ),
+    ...turns.waiting.map(({ occurrence, asks }) => {
+      const at = effectiveAt(scheduleId, occurrence, policy, plan);
+      return (
+        at + (asks ? askingUntil({ late: now - at > MISSED_AFTER_MS }, policy) : policy.latenessMaxMs + 1)
+      );
+    }),
   ].flatMap((at) => at ?? []);
   return {
     accountedUntil,

@@ -10,32 +10,44 @@
  * | buffer-all      | waits in line, up to a limit        | goes on                       |
  * | cancel-other    | waits until the other has ended     | is asked to end               |
  * | terminate-other | starts after the other's grace      | is fenced off and ended       |
+ *
+ * Where occurrences are locked, each waits for its lock first (asking.ts), and meets
+ * the open run when it has it: whoever holds the lock decides for all.
  */
 import type { Millis } from "../base/env.ts";
+import { overdue } from "./asking.ts";
 import { type DecidedRow, single } from "./rows.ts";
-import { LATE_AFTER_MS, type OccurrenceOutcome, type Policy } from "./schedule.ts";
+import { LATE_AFTER_MS, MISSED_AFTER_MS, type OccurrenceOutcome, type Policy } from "./schedule.ts";
 
-/** An occurrence that waits for the run before it to end. */
+/** An occurrence that waits: for the run before it to end, or for its lock. */
 export interface Waiting {
   occurrence: Millis;
   catchup: boolean;
+  /** True while it waits for its lock. */
+  asks?: boolean;
 }
 
 /** A waiting occurrence that comes to its end: it runs, or it never will. */
 export interface Closing extends Waiting {
   outcome: OccurrenceOutcome;
   fires: boolean;
+  /** What is to be said beside the outcome. */
+  note?: string;
 }
 
 /** What becomes of the run that is open. */
 export type Stop = "cancel" | "terminate" | null;
 
 export interface TurnsOptions {
-  policy: Pick<Policy, "overlap" | "runsMax" | "latenessMaxMs">;
+  policy: Policy;
   /** True while a job of an earlier occurrence is not finished. */
   open: boolean;
   waiting: readonly Waiting[];
   runCount: number;
+  /** True when an occurrence must be locked before it meets the open run. */
+  asks?: boolean;
+  /** Those of the waiting whose lock was just given. */
+  granted?: ReadonlySet<Millis>;
   /** How late an occurrence is by now. */
   lateMs: (occurrence: Millis) => Millis;
 }
@@ -46,8 +58,11 @@ export const BUFFER_MAX = 1_000; // Waiting occurrences of one schedule: more is
 /** Lets occurrences meet the open run, one after the other. */
 export class Turns {
   readonly closings: Closing[] = [];
+  /** Those that have their lock and wait for the run before them from now on. */
+  readonly lined: Waiting[] = [];
   stop: Stop = null;
   readonly #options: TurnsOptions;
+  #asking: Waiting[];
   readonly #line: { waiting: Waiting; row: DecidedRow | null }[];
   #open: boolean;
   /** True when a run was started by this very decision: it is not stopped before it began. */
@@ -58,13 +73,14 @@ export class Turns {
     const { policy, open, waiting, runCount } = options;
     this.#options = options;
     this.#open = open;
-    this.#line = waiting.map((entry) => ({ waiting: entry, row: null }));
+    this.#asking = waiting.filter((entry) => entry.asks);
+    this.#line = waiting.filter((entry) => !entry.asks).map((entry) => ({ waiting: entry, row: null }));
     this.#runsLeft = (policy.runsMax ?? Number.POSITIVE_INFINITY) - runCount;
   }
 
   /** Occurrences that still wait. */
   get waiting(): readonly Waiting[] {
-    return this.#line.map((entry) => entry.waiting);
+    return [...this.#line.map((entry) => entry.waiting), ...this.#asking];
   }
 
   get runsLeft(): number {
@@ -83,17 +99,61 @@ export class Turns {
     for (const { waiting } of this.#line.slice(Math.max(0, this.#runsLeft)))
       this.#close(waiting, "skipped-overlap");
     const first = this.#line[0];
-    if (!first || this.#open) return;
-    this.#close(first.waiting, this.#firedOutcome(first.waiting), true);
-    this.#start();
+    if (first && !this.#open) {
+      this.#close(first.waiting, this.#firedOutcome(first.waiting), true);
+      this.#start();
+    }
+    this.#answer();
   }
 
   /** `inSequence`: it waits for its turn whatever the mode says, as all missed runs of policy `all` do. */
   meet(occurrence: Millis, { catchup = false, inSequence = false } = {}): DecidedRow {
     const { policy, lateMs } = this.#options;
-    const entry = { occurrence, catchup };
+    const entry = { occurrence, catchup, asks: false };
     if (lateMs(occurrence) > policy.latenessMaxMs) return single(occurrence, "expired");
-    if (this.#runsLeft - this.#line.length <= 0) return single(occurrence, "skipped-overlap");
+    if (this.#runsLeft - this.waiting.length <= 0) return single(occurrence, "skipped-overlap");
+    if (this.#options.asks) return this.#ask(entry);
+    return this.#admit(entry, inSequence);
+  }
+
+  /** It waits for its lock, whatever the open run does. */
+  #ask({ occurrence, catchup }: Waiting): DecidedRow {
+    this.#asking.push({ occurrence, catchup, asks: true });
+    return single(occurrence, "pending", { catchup, asks: true });
+  }
+
+  /** Who has its lock meets the open run; who has waited too long for one does not ask any more. */
+  #answer(): void {
+    const { policy, lateMs, granted = new Set() } = this.#options;
+    const asking = this.#asking;
+    this.#asking = asking.filter(({ occurrence }) => !granted.has(occurrence));
+    for (const { waiting, ...ending } of overdue(this.#asking, {
+      policy,
+      lateMs,
+      runsLeft: this.#runsLeft - this.#line.length,
+    })) {
+      this.#asking = this.#asking.filter((entry) => entry !== waiting);
+      this.closings.push({ ...waiting, ...ending, fires: false });
+    }
+    for (const { occurrence, catchup } of asking.filter((entry) => granted.has(entry.occurrence)))
+      this.#enter({ occurrence, catchup: catchup || lateMs(occurrence) > MISSED_AFTER_MS, asks: false });
+  }
+
+  #enter(entry: Waiting): void {
+    const { policy, lateMs } = this.#options;
+    const row =
+      lateMs(entry.occurrence) > policy.latenessMaxMs
+        ? single(entry.occurrence, "expired")
+        : this.#runsLeft - this.#line.length <= 0
+          ? single(entry.occurrence, "skipped-overlap")
+          : this.#admit(entry, entry.catchup && policy.missed === "all");
+    if (row.outcome === "pending") this.lined.push(entry);
+    else this.closings.push({ ...entry, outcome: row.outcome, fires: row.fires });
+  }
+
+  #admit(entry: Waiting, inSequence: boolean): DecidedRow {
+    const { policy } = this.#options;
+    const { occurrence } = entry;
     const free = !this.#open && this.#line.length === 0;
     if (free || (policy.overlap === "allow" && !inSequence)) return this.#fire(entry);
     if (inSequence) return this.#queue(entry, BUFFER_MAX);

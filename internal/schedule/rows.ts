@@ -12,6 +12,8 @@ export interface DecidedRow {
   outcome: OccurrenceOutcome;
   fires: boolean;
   catchup: boolean;
+  /** Pending: true when it waits for its lock, false when for the run before it. */
+  asks: boolean;
   /** Coalesced: the occurrence it became part of. Skipped for overlap: null, the open job is the reason. */
   into: Millis | null;
 }
@@ -20,9 +22,9 @@ export interface DecidedRow {
 export function single(
   occurrence: Millis,
   outcome: OccurrenceOutcome,
-  { fires = false, catchup = false } = {},
+  { fires = false, catchup = false, asks = false } = {},
 ): DecidedRow {
-  return { occurrence, lastOccurrence: occurrence, count: 1, outcome, fires, catchup, into: null };
+  return { occurrence, lastOccurrence: occurrence, count: 1, outcome, fires, catchup, asks, into: null };
 }
 
 /** One row for all occurrences in (after, until]; null when there is none. */

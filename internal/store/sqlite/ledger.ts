@@ -5,14 +5,13 @@
 import { type Database, SQLiteError, type Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
-import { newId } from "../../base/id.ts";
-import type { NewJob } from "../../job/job.ts";
 import { decide, type Decision, look, quietRange } from "../../schedule/decide.ts";
-import { type Closing, type Stop, TERMINATE_GRACE_MS, type Waiting } from "../../schedule/overlap.ts";
+import { type Stop, TERMINATE_GRACE_MS, type Waiting } from "../../schedule/overlap.ts";
 import { type Recurrence, recurrence } from "../../schedule/recurrence.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
 import type { OccurrenceOutcome, Pause, Policy, Spec } from "../../schedule/schedule.ts";
 import type { Fired } from "../store.ts";
+import { type Account, Entries, pauseNote } from "./entries.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { RunEnd, SqliteJobs } from "./jobs.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
@@ -24,26 +23,6 @@ const BROKEN_PAUSE_MS = 60_000;
 
 /** After this long a step ends and others have their turn. */
 const FIRE_MS_MAX: Millis = 10;
-
-/** Between the starts of runs that are made up for: a thousand schedules that wake up together must not stampede. */
-const CATCHUP_SPACING_MS = 10;
-
-/** An occurrence that becomes a job. */
-interface Run {
-  occurrence: Millis;
-  /** Which run of the schedule it is, from 1. */
-  runCount: number;
-  catchup: boolean;
-}
-
-/** One schedule on one node while it is being accounted for. */
-interface Account {
-  row: ScheduleCursorRow;
-  now: Millis;
-  /** The job of an earlier occurrence that is not finished. */
-  open: string | null;
-  fired: Fired;
-}
 
 interface LedgerParts {
   db: Database;
@@ -58,20 +37,18 @@ export class Ledger {
   readonly #sql: ScheduleSql;
   readonly #jobs: SqliteJobs;
   readonly #events: SqliteEvents;
+  readonly #entries: Entries;
   readonly #terms: Terms;
   readonly #savepoint: Statement;
   readonly #rollbackTo: Statement;
   readonly #release: Statement;
-  /** When the next run that is made up for may start. */
-  #catchupAt: Millis = 0;
-  /** The clock when it was asked last: one that went back must not hold up anybody. */
-  #pacedAt: Millis = 0;
 
   constructor(env: Env, { db, sql, jobs, events, terms }: LedgerParts) {
     this.#env = env;
     this.#sql = sql;
     this.#jobs = jobs;
     this.#events = events;
+    this.#entries = new Entries(env, sql, jobs);
     this.#terms = terms;
     this.#savepoint = db.prepare("SAVEPOINT schedule");
     this.#rollbackTo = db.prepare("ROLLBACK TO schedule");
@@ -120,8 +97,12 @@ export class Ledger {
     const row = this.#cursor(id, node);
     if (!row) return;
     const range = quietOf(row, until, outcome);
-    if (range) this.#write(row, range, { now: this.#env.now(), jobId: null, relatedJobId: null });
-    this.#move(row, { accountedUntil: Math.max(until, row.accounted_until), next: null, dueAt: null });
+    if (range) this.#entries.write(row, range, { now: this.#env.now(), jobId: null, relatedJobId: null });
+    this.#entries.move(row, {
+      accountedUntil: Math.max(until, row.accounted_until),
+      next: null,
+      dueAt: null,
+    });
   }
 
   /**
@@ -135,7 +116,7 @@ export class Ledger {
     const note = row.pause ? pauseNote(row.pause) : "";
     this.#sql.closeAll.run({ id, node, outcome, now, note });
     const dueAt = isCurrent(row) ? pausedUntil(row) : null;
-    this.#move(row, { accountedUntil: row.accounted_until, next: null, dueAt });
+    this.#entries.move(row, { accountedUntil: row.accounted_until, next: null, dueAt });
     if (outcome === "deleted") this.#terms.begin(id, node, { since: row.accounted_until, revision: null });
   }
 
@@ -234,19 +215,19 @@ export class Ledger {
 
   #apply(account: Account, decision: Decision): void {
     const { row, now, open } = account;
-    this.#move(row, decision);
+    this.#entries.move(row, decision);
     const wasRunning = open !== null && this.#stopOther(account, open, decision.stop);
     const startAt = decision.stop === "terminate" && wasRunning ? now + TERMINATE_GRACE_MS : undefined;
     const starting = [...decision.closings, ...decision.rows].filter(({ fires }) => fires);
     const jobs = new Map(
       starting.map((run, index) => {
         const counted = { ...run, runCount: row.run_count + index + 1 };
-        return [run.occurrence, this.#insertJob(account, counted, startAt)];
+        return [run.occurrence, this.#entries.insertJob(account, counted, startAt)];
       }),
     );
     for (const closing of decision.closings)
-      this.#close(row, closing, jobs.get(closing.occurrence) ?? null, now);
-    this.#writeRows(account, decision.rows, jobs);
+      this.#entries.close(row, closing, jobs.get(closing.occurrence) ?? null, now);
+    this.#entries.writeRows(account, decision.rows, jobs);
     const lastJobId = [...jobs.values()].at(-1);
     if (lastJobId) this.#sql.ran.run({ id: row.id, count: jobs.size, at: now, jobId: lastJobId });
     // What was asked to end and had not begun has ended already: nobody else will look.
@@ -254,25 +235,6 @@ export class Ledger {
     if (!decision.finished) return;
     this.#terms.begin(row.id, row.node, { since: decision.plannedUntil, revision: null });
     this.#finish(row.id, now);
-  }
-
-  #writeRows(
-    { row, now, open }: Account,
-    rows: readonly DecidedRow[],
-    jobs: ReadonlyMap<Millis, string>,
-  ): void {
-    let previous = open;
-    for (const decided of rows) {
-      const jobId = jobs.get(decided.occurrence) ?? null;
-      const related = decided.into === null ? previous : (jobs.get(decided.into) ?? null);
-      const isRelated = ["skipped-overlap", "coalesced", "pending"].includes(decided.outcome);
-      this.#write(row, decided, {
-        now,
-        jobId: decided.fires ? jobId : null,
-        relatedJobId: isRelated ? related : null,
-      });
-      previous = jobId ?? previous;
-    }
   }
 
   /** Ends the run that is in the way. True when it was running, so that its plugin needs a moment. */
@@ -283,81 +245,6 @@ export class Ledger {
       stop === "terminate" ? this.#jobs.terminateNow(open, by) : this.#jobs.cancelNow(open, by) === "running";
     if (running) fired.stopped.push(open);
     return running;
-  }
-
-  #insertJob({ row, now, fired }: Account, run: Run, startAt?: Millis): string {
-    const runAt = startAt ?? (run.catchup ? this.#paced(now) : undefined);
-    const job = { ...jobOf(row, run, newId(this.#env, "JB")), runAt };
-    const { created } = this.#jobs.insert(job);
-    assert(created, `occurrence ${run.occurrence} of ${row.id} has no job yet`);
-    const lane = job.plugin ? `${job.plugin}/${job.handler}` : job.handler;
-    const { priority = 0 } = job;
-    fired.jobs.push({ id: job.id, lane, priority, scheduleId: row.id, occurrence: run.occurrence });
-    return job.id;
-  }
-
-  /** When the next run that is made up for may start: one after the other, some milliseconds apart. */
-  #paced(now: Millis): Millis {
-    if (now < this.#pacedAt) this.#catchupAt = now;
-    this.#pacedAt = now;
-    const at = Math.max(now, this.#catchupAt);
-    this.#catchupAt = at + CATCHUP_SPACING_MS;
-    return at;
-  }
-
-  #close(
-    row: ScheduleCursorRow,
-    { occurrence, outcome, fires }: Closing,
-    jobId: string | null,
-    now: Millis,
-  ): void {
-    const { changes } = this.#sql.close.run({
-      id: row.id,
-      node: row.node,
-      occurrence,
-      outcome,
-      jobId: fires ? jobId : null,
-      relatedJobId: null,
-      now,
-    });
-    assert(changes === 1, `occurrence ${occurrence} of ${row.id} was waiting`);
-  }
-
-  #write(
-    row: ScheduleCursorRow,
-    decided: DecidedRow,
-    { now, jobId, relatedJobId }: { now: Millis; jobId: string | null; relatedJobId: string | null },
-  ): void {
-    const { occurrence, lastOccurrence, count, outcome, catchup } = decided;
-    this.#sql.insertOccurrence.run({
-      id: row.id,
-      node: row.node,
-      occurrence,
-      lastOccurrence,
-      count,
-      outcome,
-      jobId,
-      relatedJobId,
-      catchup: catchup ? 1 : 0,
-      now,
-      revision: row.revision,
-      note: noteOf(row, decided),
-    });
-  }
-
-  #move(
-    row: ScheduleCursorRow,
-    to: { accountedUntil: Millis; next: Millis | null; dueAt: Millis | null },
-  ): void {
-    const { changes } = this.#sql.advance.run({
-      id: row.id,
-      node: row.node,
-      accountedUntil: to.accountedUntil,
-      next: to.next,
-      dueAt: to.dueAt,
-      accountedBefore: row.accounted_until,
-    });
-    assert(changes === 1, `the cursor of ${row.id} stands where it was read`);
   }
 
   #finish(id: string, now: Millis): void {
@@ -424,50 +311,4 @@ function quietOf(row: ScheduleCursorRow, until: Millis, outcome: OccurrenceOutco
 /** A schedule that became node-local has left its common cursor behind, and the other way round. */
 function isCurrent({ locking, node }: ScheduleCursorRow): boolean {
   return (locking === "node-local") === (node !== "");
-}
-
-/** What the ledger says beside the outcome: the note of a pause or a blackout. */
-function noteOf(row: ScheduleCursorRow, { outcome, occurrence }: DecidedRow): string {
-  if (outcome === "paused" && row.pause) return pauseNote(row.pause);
-  if (outcome !== "blackout") return "";
-  const { blackouts } = readPolicy(row.policy);
-  return blackouts.find(({ from, to }) => from <= occurrence && occurrence < to)?.note ?? "";
-}
-
-/** Why, and who says so. The pause itself is gone once its occurrences are recorded. */
-function pauseNote(pause: string): string {
-  const { note, by } = JSON.parse(pause) as Pause;
-  return note === "" ? `by ${by}` : `${note} (by ${by})`;
-}
-
-/** The job of an occurrence: the schedule's target with the schedule's payload and policies. */
-function jobOf(
-  row: ScheduleCursorRow,
-  { occurrence, runCount, catchup }: Run,
-  id: string,
-): NewJob & { plugin: string } {
-  assert(row.target_kind === "handler", `schedule ${row.id} has a handler`);
-  const policy = readPolicy(row.policy);
-  const slash = row.target.indexOf("/");
-  return {
-    id,
-    handler: row.target.slice(slash + 1),
-    plugin: slash < 0 ? "" : row.target.slice(0, slash),
-    payload: row.payload,
-    tenant: row.tenant,
-    source: `schedule:${row.id}`,
-    owner: `${row.owner_kind}:${row.owner_name}`,
-    trigger: "schedule",
-    priority: policy.priority,
-    maxAttempts: policy.maxAttempts ?? undefined,
-    retry: policy.retry ?? undefined,
-    timeoutMs: policy.timeoutMs ?? undefined,
-    scheduleId: row.id,
-    occurrence,
-    runCount,
-    declaredId: row.declared_id,
-    node: row.node,
-    catchup,
-    expiresAt: occurrence + policy.jitterMs + policy.latenessMaxMs,
-  };
 }

@@ -1,0 +1,196 @@
+/**
+ * Entries: what the ledger writes for a decision: rows, the jobs that they stand for,
+ * and where the cursor goes. All of it in the transaction of whoever calls.
+ */
+import type { Env, Millis } from "../../base/env.ts";
+import { assert } from "../../base/fault.ts";
+import { newId } from "../../base/id.ts";
+import type { NewJob } from "../../job/job.ts";
+import type { Closing } from "../../schedule/overlap.ts";
+import type { DecidedRow } from "../../schedule/rows.ts";
+import type { Pause } from "../../schedule/schedule.ts";
+import type { Fired } from "../store.ts";
+import type { SqliteJobs } from "./jobs.ts";
+import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
+import type { ScheduleSql } from "./schedule-sql.ts";
+
+/** Between the starts of runs that are made up for: a thousand schedules that wake up together must not stampede. */
+const CATCHUP_SPACING_MS = 10;
+
+/** An occurrence that becomes a job. */
+export interface Run {
+  occurrence: Millis;
+  /** Which run of the schedule it is, from 1. */
+  runCount: number;
+  catchup: boolean;
+}
+
+/** One schedule on one node while it is being accounted for. */
+export interface Account {
+  row: ScheduleCursorRow;
+  now: Millis;
+  /** The job of an earlier occurrence that is not finished. */
+  open: string | null;
+  fired: Fired;
+}
+
+export class Entries {
+  readonly #env: Env;
+  readonly #sql: ScheduleSql;
+  readonly #jobs: SqliteJobs;
+  /** When the next run that is made up for may start. */
+  #catchupAt: Millis = 0;
+  /** The clock when it was asked last: one that went back must not hold up anybody. */
+  #pacedAt: Millis = 0;
+
+  constructor(env: Env, sql: ScheduleSql, jobs: SqliteJobs) {
+    this.#env = env;
+    this.#sql = sql;
+    this.#jobs = jobs;
+  }
+
+  /** Writes the rows of a decision; `jobs` are those that were made for them, by occurrence. */
+  writeRows(
+    { row, now, open }: Account,
+    rows: readonly DecidedRow[],
+    jobs: ReadonlyMap<Millis, string>,
+  ): void {
+    let previous = open;
+    for (const decided of rows) {
+      const jobId = jobs.get(decided.occurrence) ?? null;
+      const related = decided.into === null ? previous : (jobs.get(decided.into) ?? null);
+      const isRelated = ["skipped-overlap", "coalesced", "pending"].includes(decided.outcome);
+      this.write(row, decided, {
+        now,
+        jobId: decided.fires ? jobId : null,
+        relatedJobId: isRelated ? related : null,
+      });
+      previous = jobId ?? previous;
+    }
+  }
+
+  /** Makes the job of an occurrence, and returns its id. */
+  insertJob({ row, now, fired }: Account, run: Run, startAt?: Millis): string {
+    const runAt = startAt ?? (run.catchup ? this.#paced(now) : undefined);
+    const job = { ...jobOf(row, run, newId(this.#env, "JB")), runAt };
+    const { created } = this.#jobs.insert(job);
+    assert(created, `occurrence ${run.occurrence} of ${row.id} has no job yet`);
+    const lane = job.plugin ? `${job.plugin}/${job.handler}` : job.handler;
+    const { priority = 0 } = job;
+    fired.jobs.push({ id: job.id, lane, priority, scheduleId: row.id, occurrence: run.occurrence });
+    return job.id;
+  }
+
+  /** When the next run that is made up for may start: one after the other, some milliseconds apart. */
+  #paced(now: Millis): Millis {
+    if (now < this.#pacedAt) this.#catchupAt = now;
+    this.#pacedAt = now;
+    const at = Math.max(now, this.#catchupAt);
+    this.#catchupAt = at + CATCHUP_SPACING_MS;
+    return at;
+  }
+
+  /** Ends the waiting of an occurrence. */
+  close(
+    row: ScheduleCursorRow,
+    { occurrence, outcome, fires }: Closing,
+    jobId: string | null,
+    now: Millis,
+  ): void {
+    const { changes } = this.#sql.close.run({
+      id: row.id,
+      node: row.node,
+      occurrence,
+      outcome,
+      jobId: fires ? jobId : null,
+      relatedJobId: null,
+      now,
+    });
+    assert(changes === 1, `occurrence ${occurrence} of ${row.id} was waiting`);
+  }
+
+  /** Writes one row. */
+  write(
+    row: ScheduleCursorRow,
+    decided: DecidedRow,
+    { now, jobId, relatedJobId }: { now: Millis; jobId: string | null; relatedJobId: string | null },
+  ): void {
+    const { occurrence, lastOccurrence, count, outcome, catchup } = decided;
+    this.#sql.insertOccurrence.run({
+      id: row.id,
+      node: row.node,
+      occurrence,
+      lastOccurrence,
+      count,
+      outcome,
+      jobId,
+      relatedJobId,
+      catchup: catchup ? 1 : 0,
+      now,
+      revision: row.revision,
+      note: noteOf(row, decided),
+    });
+  }
+
+  /** Moves a cursor from where it was read. */
+  move(
+    row: ScheduleCursorRow,
+    to: { accountedUntil: Millis; next: Millis | null; dueAt: Millis | null },
+  ): void {
+    const { changes } = this.#sql.advance.run({
+      id: row.id,
+      node: row.node,
+      accountedUntil: to.accountedUntil,
+      next: to.next,
+      dueAt: to.dueAt,
+      accountedBefore: row.accounted_until,
+    });
+    assert(changes === 1, `the cursor of ${row.id} stands where it was read`);
+  }
+}
+
+/** What the ledger says beside the outcome: the note of a pause or a blackout. */
+function noteOf(row: ScheduleCursorRow, { outcome, occurrence }: DecidedRow): string {
+  if (outcome === "paused" && row.pause) return pauseNote(row.pause);
+  if (outcome !== "blackout") return "";
+  const { blackouts } = readPolicy(row.policy);
+  return blackouts.find(({ from, to }) => from <= occurrence && occurrence < to)?.note ?? "";
+}
+
+/** Why, and who says so. The pause itself is gone once its occurrences are recorded. */
+export function pauseNote(pause: string): string {
+  const { note, by } = JSON.parse(pause) as Pause;
+  return note === "" ? `by ${by}` : `${note} (by ${by})`;
+}
+
+/** The job of an occurrence: the schedule's target with the schedule's payload and policies. */
+function jobOf(
+  row: ScheduleCursorRow,
+  { occurrence, runCount, catchup }: Run,
+  id: string,
+): NewJob & { plugin: string } {
+  assert(row.target_kind === "handler", `schedule ${row.id} has a handler`);
+  const policy = readPolicy(row.policy);
+  const slash = row.target.indexOf("/");
+  return {
+    id,
+    handler: row.target.slice(slash + 1),
+    plugin: slash < 0 ? "" : row.target.slice(0, slash),
+    payload: row.payload,
+    tenant: row.tenant,
+    source: `schedule:${row.id}`,
+    owner: `${row.owner_kind}:${row.owner_name}`,
+    trigger: "schedule",
+    priority: policy.priority,
+    maxAttempts: policy.maxAttempts ?? undefined,
+    retry: policy.retry ?? undefined,
+    timeoutMs: policy.timeoutMs ?? undefined,
+    scheduleId: row.id,
+    occurrence,
+    runCount,
+    declaredId: row.declared_id,
+    node: row.node,
+    catchup,
+    expiresAt: occurrence + policy.jitterMs + policy.latenessMaxMs,
+  };
+}

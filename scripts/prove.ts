@@ -16,7 +16,10 @@ const IDLE_MS = "30000"; // Much longer than the second in which an idle runtime
 
 const steps: Step[] = [
   { name: "build", argv: [BUN, "scripts/build.ts"] },
-  { name: "schedules against the oracle, and against croner", argv: [BUN, "scripts/prove/cron.ts"] },
+  {
+    name: "schedules against the oracle, and against croner, wherever the process is",
+    argv: [BUN, "scripts/prove/zones.ts"],
+  },
   { name: "simulation", argv: [BUN, "scripts/sim/main.ts", "--seeds", "200", "--mutants"] },
   { name: "kill loop", argv: [BUN, "scripts/prove/kill.ts", "--kills", "50"], vars },
   { name: "mid-commit kills", argv: [BUN, "scripts/prove/commit.ts", "--points", "60"], vars },

@@ -178,8 +178,9 @@ function holds(
 }
 
 /**
- * Compares the engine with the oracle over a walk: the chain of `next`, `count` and
- * `latest` of the whole span and of random parts. Says what differs, or null.
+ * Compares the engine with the oracle over a walk: the chain of `next`, which is the
+ * same from anywhere between two occurrences, and `count` and `latest` of the whole
+ * span and of random parts. Says what differs, or null.
  */
 export function differenceDuring(
   walk: Walk,
@@ -204,6 +205,9 @@ export function differenceDuring(
     const got = next !== null && next < until ? next : null;
     if (got !== instant)
       return `${where}: after ${shownInstant(after)} comes ${shownInstant(instant)}, not ${shownInstant(got)}`;
+    const between = after + Math.floor(random() * ((instant ?? until) - after));
+    if (engine.next(between) !== next)
+      return `${where}: after ${shownInstant(between)} comes ${shownInstant(engine.next(between))}, but ${shownInstant(next)} after ${shownInstant(after)}`;
     after = instant ?? after;
   }
   const within = () => from + Math.floor(random() * (until - from));

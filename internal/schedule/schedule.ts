@@ -65,8 +65,10 @@ export interface Policy {
   timeoutMs: Millis | null;
   maxAttempts: number | null;
   priority: number;
-  /** Spans in which it does not fire. */
+  /** Spans in which it does not fire: its own, and those of the named ones. */
   blackouts: readonly Blackout[];
+  /** Named blackouts that it observes; their spans are among its blackouts. */
+  blackoutNames: readonly string[];
   /** Failed runs in a row after which it is paused; null means never. */
   pauseAfterFailures: number | null;
 }
@@ -76,6 +78,8 @@ export interface Blackout {
   from: Millis;
   to: Millis;
   note: string;
+  /** The named blackout that it is of; absent when the schedule says it itself. */
+  of?: string;
 }
 
 export const POLICY_DEFAULT: Policy = {
@@ -95,6 +99,7 @@ export const POLICY_DEFAULT: Policy = {
   maxAttempts: null,
   priority: 0,
   blackouts: [],
+  blackoutNames: [],
   pauseAfterFailures: null,
 };
 

@@ -11,6 +11,7 @@ import type { Millis } from "../base/env.ts";
 import type { Event, EventKind, NewEvent } from "../event/event.ts";
 import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
+import type { NamedBlackout } from "../schedule/named-blackout.ts";
 import type {
   Locking,
   Occurrence,
@@ -126,9 +127,11 @@ export interface NewSchedule {
   anchor?: Millis | undefined;
   policy: Policy;
   locking: Locking;
-  paused: { note: string; by: string } | null;
+  paused: { note: string; by: string; until?: Millis | null } | null;
   description: string;
   metadata: Record<string, string>;
+  /** Runs that it had elsewhere, of those that it may have. */
+  runCount?: number | undefined;
 }
 
 /** Absent fields stay. A change of spec re-anchors an interval unless `anchor` is given. */
@@ -174,6 +177,22 @@ export interface Fired {
   nextDueAt: Millis | null;
 }
 
+/** One of several changes that are made together or not at all. `revision` and `state` are what was found. */
+export type ScheduleStep =
+  | { kind: "blackout"; blackout: NewBlackout }
+  | { kind: "create"; schedule: NewSchedule }
+  | {
+      kind: "change";
+      id: string;
+      revision: number;
+      state: ScheduleState;
+      /** Absent: the definition stays. */
+      change?: ScheduleChange | undefined;
+      /** Absent: as it is; null: resumed. */
+      pause?: { note: string; by: string; until: Millis | null } | null | undefined;
+    }
+  | { kind: "delete"; id: string; revision: number; state: ScheduleState; by: string };
+
 export type DeclaredChange = {
   id: string;
   declaredId: string;
@@ -200,6 +219,8 @@ export interface ScheduleStore {
   resume(id: string): Promise<Schedule | ScheduleRefusal>;
   /** Soft: the row and its ledger stay. */
   delete(id: string, by: string): Promise<Schedule | ScheduleRefusal>;
+  /** Does all of the steps in one transaction, or, when one is refused, none. Null when they are done. */
+  apply(steps: readonly ScheduleStep[]): Promise<ScheduleRefusal | null>;
   /** Makes the declared schedules of an owner equal to the list; what people paused or deleted stays so. */
   declare(owner: Owner, declared: readonly NewSchedule[]): Promise<DeclaredChange[]>;
   /** Accounts for everything that is due on this node, up to `limit` schedules: ledger rows, jobs and cursors in one transaction. */
@@ -207,6 +228,34 @@ export interface ScheduleStore {
   /** Ledger rows with an occurrence in [from, to), oldest first. */
   ledger(id: string, range: { from?: Millis; to?: Millis }, page: PageRequest): Promise<Page<Occurrence>>;
   counts(): Promise<Record<ScheduleState, number>>;
+}
+
+// Named blackouts
+
+export type NewBlackout = Omit<NamedBlackout, "createdAt" | "updatedAt">;
+
+export interface BlackoutSet {
+  blackout: NamedBlackout;
+  created: boolean;
+  /** How many schedules have other spans now. */
+  schedules: number;
+}
+
+/** Why a blackout was not deleted: schedules observe it. */
+export interface BlackoutInUse {
+  inUse: { id: string; name: string }[];
+}
+
+export interface BlackoutStore {
+  /** By name. */
+  list(page: PageRequest): Promise<Page<NamedBlackout>>;
+  get(name: string): Promise<NamedBlackout | null>;
+  /** Schedules, not deleted, that observe it; at most `limit`. */
+  usersOf(name: string, limit: number): Promise<{ id: string; name: string }[]>;
+  /** Makes it, or makes it so; each schedule that observes it is changed with it. */
+  set(blackout: NewBlackout): Promise<BlackoutSet>;
+  /** Null when there is none. */
+  delete(name: string): Promise<NamedBlackout | null | BlackoutInUse>;
 }
 
 // Attestations
@@ -305,6 +354,7 @@ export interface EventStore {
 export interface Store {
   readonly jobs: JobStore;
   readonly schedules: ScheduleStore;
+  readonly blackouts: BlackoutStore;
   readonly attestations: AttestationStore;
   readonly logs: LogStore;
   readonly nodes: NodeStore;

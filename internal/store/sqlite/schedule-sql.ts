@@ -75,10 +75,10 @@ export class ScheduleSql {
 const INSERT = `
   INSERT INTO schedule (id, tenant, name, owner_kind, owner_name, declared_id, target_kind, target, spec, timezone,
                         anchor, policy, locking, state, pause, description, metadata, revision,
-                        created_at, updated_at, payload)
+                        run_count, created_at, updated_at, payload)
   VALUES ($id, $tenant, $name, $ownerKind, $ownerName, $declaredId, $targetKind, $target, $spec, $timezone,
           $anchor, $policy, $locking, $state, $pause, $description, $metadata, 1,
-          $now, $now, $payload)`;
+          $runCount, $now, $now, $payload)`;
 
 const UPDATE = `
   UPDATE schedule

@@ -7,6 +7,7 @@ import type { Database } from "bun:sqlite";
 import { isDeepStrictEqual } from "node:util";
 import type { Env, Millis } from "../../base/env.ts";
 import { newId } from "../../base/id.ts";
+import { ownSpans } from "../../schedule/named-blackout.ts";
 import {
   type Occurrence,
   type Owner,
@@ -24,8 +25,11 @@ import type {
   ScheduleChange,
   ScheduleFilter,
   ScheduleRefusal,
+  ScheduleStep,
   ScheduleStore,
 } from "../store.ts";
+import { applySteps } from "./apply.ts";
+import { BlackoutSql, SqliteBlackouts } from "./blackouts.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
@@ -59,6 +63,9 @@ export class SqliteSchedules implements ScheduleStore {
   readonly #sql: ScheduleSql;
   readonly #ledger: Ledger;
   readonly #options: ScheduleOptions;
+  readonly #lists: BlackoutSql;
+  /** The named blackouts that these schedules observe. */
+  readonly blackouts: SqliteBlackouts;
 
   constructor(env: Env, db: Database, group: GroupCommit, options: ScheduleOptions) {
     this.#env = env;
@@ -67,23 +74,32 @@ export class SqliteSchedules implements ScheduleStore {
     const { jobs, events } = options;
     this.#ledger = new Ledger(env, { db, sql: this.#sql, jobs, events });
     this.#options = options;
+    this.#lists = new BlackoutSql(db);
+    this.blackouts = new SqliteBlackouts(env, db, group, this);
   }
 
   create(schedule: NewSchedule): Promise<Schedule | ScheduleRefusal> {
-    return this.#group.write(() => this.#nameTaken(schedule) ?? this.#insert(schedule));
+    return this.#group.write(() => this.createNow(schedule));
+  }
+
+  /** `create` inside the caller's transaction, as are the other verbs that end in Now. */
+  createNow(schedule: NewSchedule): Schedule | ScheduleRefusal {
+    return this.#nameTaken(schedule) ?? this.#insert(schedule);
   }
 
   #insert(schedule: NewSchedule): Schedule {
     const now = this.#env.now();
-    const definition = { ...schedule, anchor: schedule.anchor ?? now };
-    const pause = schedule.paused && JSON.stringify({ ...schedule.paused, at: now, until: null });
+    const definition = this.#observed({ ...schedule, anchor: schedule.anchor ?? now });
+    const pause = schedule.paused && JSON.stringify({ until: null, ...schedule.paused, at: now });
     this.#sql.insert.run({
       id: schedule.id,
       ...columns(definition),
       state: pause ? "paused" : "active",
       pause,
+      runCount: schedule.runCount ?? 0,
       now,
     });
+    this.#lists.link(schedule.id, definition.policy.blackoutNames);
     this.#sql.insertRevision.run({ id: schedule.id, now, tzdata: this.#options.tzdata });
     this.#ledger.restart(schedule.id, this.#nodeOf(schedule), now);
     return this.#read(schedule.id);
@@ -122,26 +138,35 @@ export class SqliteSchedules implements ScheduleStore {
   }
 
   update(id: string, change: ScheduleChange, revision?: number): Promise<Schedule | ScheduleRefusal> {
-    return this.#group.write(() => {
-      const found = this.#settled(id);
-      if ("refused" in found) return found;
-      if (revision !== undefined && revision !== found.revision)
-        return { refused: "revision", schedule: found };
-      const taken = change.name === undefined ? null : this.#nameTaken({ ...found, name: change.name }, id);
-      return taken ?? this.#change(found, change);
-    });
+    return this.#group.write(() => this.updateNow(id, change, revision));
+  }
+
+  updateNow(id: string, change: ScheduleChange, revision?: number): Schedule | ScheduleRefusal {
+    const found = this.#settled(id);
+    if ("refused" in found) return found;
+    if (revision !== undefined && revision !== found.revision)
+      return { refused: "revision", schedule: found };
+    const taken = change.name === undefined ? null : this.#nameTaken({ ...found, name: change.name }, id);
+    return taken ?? this.#change(found, change);
+  }
+
+  /** Gives a schedule the spans that its named blackouts stand for now. */
+  observeAgain(id: string): void {
+    this.updateNow(id, {});
   }
 
   #change(before: Schedule, change: ScheduleChange): Schedule {
     const now = this.#env.now();
     const merged = { ...before, ...given(change) };
     const respec = JSON.stringify(merged.spec) !== JSON.stringify(before.spec);
-    const after: Definition = { ...merged, anchor: change.anchor ?? (respec ? now : before.anchor) };
+    const anchor = change.anchor ?? (respec ? now : before.anchor);
+    const after: Definition = this.#observed({ ...merged, anchor });
     const retimed = timing(after) !== timing(before);
     const state = retimed && before.state === "finished" ? "active" : before.state;
 
     if (retimed) this.#recordUnstarted(before, now);
     this.#sql.update.run({ id: before.id, ...columns(after), state, revision: before.revision, now });
+    this.#lists.link(before.id, after.policy.blackoutNames);
     this.#sql.insertRevision.run({ id: before.id, now, tzdata: this.#options.tzdata });
     if (!retimed) return this.#read(before.id);
     if (this.#nodeOf(after) !== this.#nodeOf(before))
@@ -154,11 +179,12 @@ export class SqliteSchedules implements ScheduleStore {
     id: string,
     { note, by, until }: { note: string; by: string; until: Millis | null },
   ): Promise<Schedule | ScheduleRefusal> {
-    return this.#group.write(() => {
-      const found = this.#settled(id);
-      if ("refused" in found || found.state === "finished") return found;
-      return this.#pause(found, { note, by, until });
-    });
+    return this.#group.write(() => this.pauseNow(id, { note, by, until }));
+  }
+
+  pauseNow(id: string, pause: Omit<Pause, "at">): Schedule | ScheduleRefusal {
+    const found = this.#settled(id);
+    return "refused" in found || found.state === "finished" ? found : this.#pause(found, pause);
   }
 
   #pause(found: Schedule, { note, by, until }: Omit<Pause, "at">): Schedule {
@@ -172,11 +198,12 @@ export class SqliteSchedules implements ScheduleStore {
   }
 
   resume(id: string): Promise<Schedule | ScheduleRefusal> {
-    return this.#group.write(() => {
-      const found = this.#settled(id);
-      if ("refused" in found || found.state !== "paused") return found;
-      return this.#activate(found);
-    });
+    return this.#group.write(() => this.resumeNow(id));
+  }
+
+  resumeNow(id: string): Schedule | ScheduleRefusal {
+    const found = this.#settled(id);
+    return "refused" in found || found.state !== "paused" ? found : this.#activate(found);
   }
 
   /** From now on it fires; what was not accounted for until now is recorded. */
@@ -190,10 +217,16 @@ export class SqliteSchedules implements ScheduleStore {
   }
 
   delete(id: string, by: string): Promise<Schedule | ScheduleRefusal> {
-    return this.#group.write(() => {
-      const found = this.#settled(id);
-      return "refused" in found ? found : this.#end(found, by);
-    });
+    return this.#group.write(() => this.deleteNow(id, by));
+  }
+
+  deleteNow(id: string, by: string): Schedule | ScheduleRefusal {
+    const found = this.#settled(id);
+    return "refused" in found ? found : this.#end(found, by);
+  }
+
+  apply(steps: readonly ScheduleStep[]): Promise<ScheduleRefusal | null> {
+    return applySteps(this.#group, this, steps);
   }
 
   #end(found: Schedule, by: string): Schedule {
@@ -245,7 +278,8 @@ export class SqliteSchedules implements ScheduleStore {
     const gone = before.state === "deleted";
     if (gone && row.deleted_by !== UNDECLARED) return { id, declaredId, change: "unchanged" };
     // A name that it had to do without, or that somebody took while it was away, it does not fight for.
-    const wanted = { ...declared, name: this.#nameTaken(before, id) ? "" : before.name };
+    const name = this.#nameTaken(before, id) ? "" : before.name;
+    const wanted = this.#observed({ ...declared, name });
     const anchor = wanted.anchor ?? before.anchor;
     const same = isDeepStrictEqual(columns({ ...wanted, anchor }), columns(before));
     if (!gone) this.#ledger.account(id, this.#env.now());
@@ -259,6 +293,7 @@ export class SqliteSchedules implements ScheduleStore {
     const pause = readPause(row) ?? (paused && { ...paused, until: null });
     this.#sql.setDeclaredPaused.run({ id: row.id, paused: paused ? 1 : 0 });
     const active = this.#activate(this.#read(row.id));
+    this.#lists.link(row.id, active.policy.blackoutNames); // A list that was deleted meanwhile has forgotten it.
     if (pause && active.state === "active") this.#pause(active, pause);
     return true;
   }
@@ -302,11 +337,17 @@ export class SqliteSchedules implements ScheduleStore {
     return Object.fromEntries(pairs) as Record<ScheduleState, number>;
   }
 
-  /** The schedule with everything up to now accounted for, or why it cannot be changed. */
-  #settled(id: string): Schedule | ScheduleRefusal {
+  findNow(id: string): Schedule | ScheduleRefusal {
     const row = this.#sql.get.get({ id });
     if (!row) return { refused: "not-found" };
-    if (row.state === "deleted") return { refused: "deleted", schedule: readSchedule(row) };
+    const found = readSchedule(row);
+    return found.state === "deleted" ? { refused: "deleted", schedule: found } : found;
+  }
+
+  /** The schedule with everything up to now accounted for, or why it cannot be changed. */
+  #settled(id: string): Schedule | ScheduleRefusal {
+    const found = this.findNow(id);
+    if ("refused" in found) return found;
     this.#ledger.account(id, this.#env.now());
     return this.#read(id);
   }
@@ -317,6 +358,14 @@ export class SqliteSchedules implements ScheduleStore {
   ): ScheduleRefusal | null {
     const row = this.#sql.ownName.get({ tenant, ownerKind: owner.kind, ownerName: owner.name, name });
     return row && row.id !== self ? { refused: "name-taken", schedule: readSchedule(row) } : null;
+  }
+
+  /** The definition with the spans that its named blackouts stand for now. Throws a Fault for one that is not there. */
+  #observed<D extends Pick<Definition, "policy">>(definition: D): D {
+    const { policy } = definition;
+    if (policy.blackoutNames.length === 0) return definition;
+    const blackouts = [...ownSpans(policy), ...this.#lists.spansOfAll(policy.blackoutNames)];
+    return { ...definition, policy: { ...policy, blackouts } };
   }
 
   #nodeOf({ locking }: Pick<Schedule, "locking">): string {

@@ -31,6 +31,15 @@ CREATE TABLE audit (
   detail    TEXT    NOT NULL
 ) STRICT;
 
+CREATE TABLE blackout (
+  name        TEXT    NOT NULL PRIMARY KEY,
+  timezone    TEXT    NOT NULL,
+  description TEXT    NOT NULL,
+  ranges      TEXT    NOT NULL,
+  created_at  INTEGER NOT NULL,
+  updated_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE boot (
   id          TEXT    NOT NULL PRIMARY KEY,
   node_id     TEXT    NOT NULL,
@@ -209,6 +218,14 @@ CREATE UNIQUE INDEX schedule_declared ON schedule (tenant, owner_kind, owner_nam
 CREATE UNIQUE INDEX schedule_name ON schedule (tenant, owner_kind, owner_name, name) WHERE name <> '' AND state <> 'deleted';
 
 CREATE INDEX schedule_target ON schedule (target, id);
+
+CREATE TABLE schedule_blackout (
+  blackout    TEXT NOT NULL REFERENCES blackout (name),
+  schedule_id TEXT NOT NULL REFERENCES schedule (id),
+  PRIMARY KEY (blackout, schedule_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX schedule_blackout_by_schedule ON schedule_blackout (schedule_id);
 
 CREATE TABLE schedule_cursor (
   schedule_id     TEXT    NOT NULL REFERENCES schedule (id),

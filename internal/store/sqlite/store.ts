@@ -5,6 +5,7 @@ import { type Log, silentLog } from "../../base/log.ts";
 import type { Store } from "../store.ts";
 import { SqliteAttestations } from "./attestations.ts";
 import { SqliteAudit } from "./audit.ts";
+import type { SqliteBlackouts } from "./blackouts.ts";
 import { SqliteEvents } from "./events.ts";
 import { GroupCommit } from "./group.ts";
 import { SqliteJobs } from "./jobs.ts";
@@ -24,6 +25,7 @@ export interface SqliteStoreOptions {
 export class SqliteStore implements Store {
   readonly jobs: SqliteJobs;
   readonly schedules: SqliteSchedules;
+  readonly blackouts: SqliteBlackouts;
   readonly attestations: SqliteAttestations;
   readonly logs: SqliteLogs;
   readonly nodes: SqliteNodes;
@@ -44,6 +46,7 @@ export class SqliteStore implements Store {
       nodeId: this.nodes.id,
       tzdata,
     });
+    this.blackouts = this.schedules.blackouts;
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);
     this.logs = new SqliteLogs(env, { path: logPath, log });

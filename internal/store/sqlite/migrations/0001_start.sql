@@ -183,6 +183,25 @@ CREATE TABLE occurrence (
   CONSTRAINT occurrence_range_in_order CHECK (last_occurrence >= occurrence AND count >= 1)
 ) STRICT, WITHOUT ROWID;
 
+-- Times in which nothing fires, under a name. Ranges as somebody wrote them; the schedules keep the spans.
+CREATE TABLE blackout (
+  name        TEXT    NOT NULL PRIMARY KEY,
+  timezone    TEXT    NOT NULL,
+  description TEXT    NOT NULL,
+  ranges      TEXT    NOT NULL,
+  created_at  INTEGER NOT NULL,
+  updated_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who observes which: a change of a blackout is a change of these.
+CREATE TABLE schedule_blackout (
+  blackout    TEXT NOT NULL REFERENCES blackout (name),
+  schedule_id TEXT NOT NULL REFERENCES schedule (id),
+  PRIMARY KEY (blackout, schedule_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX schedule_blackout_by_schedule ON schedule_blackout (schedule_id);
+
 -- Occurrences that wait for their turn: the only rows of the ledger that are still open.
 CREATE INDEX occurrence_pending ON occurrence (schedule_id, node, occurrence) WHERE outcome = 'pending';
 

@@ -7,7 +7,7 @@ import type { Database, Statement } from "bun:sqlite";
 import type { Millis } from "../../base/env.ts";
 import type { Spec } from "../../schedule/schedule.ts";
 import type { Term } from "../../schedule/verify.ts";
-import type { CursorHistory } from "../store.ts";
+import type { CursorHistory } from "../ledger.ts";
 import { readPolicy } from "./schedule-row.ts";
 
 type Values = Record<string, string | number | null>;
@@ -22,6 +22,7 @@ interface TermRow {
   anchor: number;
   policy: string;
   accounted_until: number | null;
+  due_at: number | null;
 }
 
 export class Terms {
@@ -46,6 +47,7 @@ export class Terms {
     return [...byNode].map(([node, rows]) => ({
       node,
       accountedUntil: rows[0]?.accounted_until ?? null,
+      dueAt: rows[0]?.due_at ?? null,
       terms: rows.map(readTerm),
     }));
   }
@@ -88,7 +90,7 @@ const BEGIN = `
          tzdata   = excluded.tzdata`;
 
 const HISTORY = `
-  SELECT t.node, t.since, t.tzdata, r.spec, r.timezone, r.anchor, r.policy, c.accounted_until
+  SELECT t.node, t.since, t.tzdata, r.spec, r.timezone, r.anchor, r.policy, c.accounted_until, c.due_at
     FROM schedule_term t
     LEFT JOIN schedule_revision r ON r.schedule_id = t.schedule_id AND r.revision = t.revision
     LEFT JOIN schedule_cursor c ON c.schedule_id = t.schedule_id AND c.node = t.node

@@ -46,6 +46,8 @@ export interface DescribeResponse {
   handlers: HandlerOptions[];
   /** True when it serves LockService, so that a host may take it as its lock provider. */
   lockProvider: boolean;
+  /** Of the runs of its schedules that say none themselves: of those due at the same moment, lower numbers start first. */
+  priority: number;
 }
 
 export interface DeclaredSchedule {
@@ -271,6 +273,7 @@ function createBaseDescribeResponse(): DescribeResponse {
     concurrency: 0,
     handlers: [],
     lockProvider: false,
+    priority: 0,
   };
 }
 
@@ -299,6 +302,9 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
     }
     if (message.lockProvider !== false) {
       writer.uint32(64).bool(message.lockProvider);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(72).int32(message.priority);
     }
     return writer;
   },
@@ -380,6 +386,14 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
             message.lockProvider = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -405,6 +419,7 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
     message.concurrency = object.concurrency ?? 0;
     message.handlers = object.handlers?.map((e) => HandlerOptions.fromPartial(e)) || [];
     message.lockProvider = object.lockProvider ?? false;
+    message.priority = object.priority ?? 0;
     return message;
   },
 };

@@ -10,7 +10,7 @@ const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /** What an id of ours looks like, whatever its prefix. */
 export const ID_PATTERN = /^[A-Z]{2}_[0-9A-HJKMNP-TV-Z]{26}$/;
 
-export type IdPrefix = "SC" | "JB" | "AS" | "ND" | "BT" | "AU" | "EV" | "SL" | "WT";
+export type IdPrefix = "SC" | "JB" | "AS" | "ND" | "BT" | "AU" | "EV" | "BF" | "SL" | "WT";
 
 /** Makes a new id. Two ids of one millisecond have no order between them. */
 export function newId(env: Env, prefix: IdPrefix): string {

@@ -152,6 +152,8 @@ export interface NewJob {
   /** Of a node-local schedule: the node whose occurrence it is. */
   node?: string;
   catchup?: boolean;
+  /** It waits as paused: whoever keeps the line that it stands in lets it go. */
+  held?: boolean;
   /** One that has not started by then fails as expired. */
   expiresAt?: Millis | undefined;
   costEstimate?: number;

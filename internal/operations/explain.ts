@@ -27,7 +27,11 @@ export const scheduleExplain = operation({
     const at = text === undefined ? await lastDecided(context, schedule) : parseInstant(text, "at");
     const row = await rowOf(context, schedule, at);
     const job = row?.jobId ? await context.store.jobs.get(row.jobId) : null;
-    const sentence = row ? await ofRow(context, schedule, row, job) : withoutRow(context, schedule, at);
+    const ofPlan = row ? await ofRow(context, schedule, row, job) : withoutRow(context, schedule, at);
+    const backfill = await context.store.backfills.run(schedule.id, at);
+    const sentence = backfill
+      ? `${ofPlan} A backfill runs it: ${jobSentence({ context, job: backfill })}`
+      : ofPlan;
     return {
       id: schedule.id,
       at: formatInstant(at),
@@ -35,6 +39,8 @@ export const scheduleExplain = operation({
       occurrence: row && viewOccurrence(row),
       jobId: row?.jobId ?? null,
       jobState: job?.state ?? null,
+      /** The run of a backfill for that instant, which is no part of the plan. */
+      backfillJobId: backfill?.id ?? null,
     };
   },
 });
@@ -113,8 +119,8 @@ function lateness({ row }: Facts): string {
 }
 
 /** What became of the job. */
-function jobSentence({ context, job, row }: Facts): string {
-  if (!job) return `its job ${row.jobId} is gone.`;
+function jobSentence({ context, job, row }: Pick<Facts, "context" | "job"> & { row?: Occurrence }): string {
+  if (!job) return `its job ${row?.jobId} is gone.`;
   const took =
     job.startedAt !== null && job.finishedAt !== null
       ? ` after ${formatDuration(job.finishedAt - job.startedAt)}`
@@ -123,6 +129,7 @@ function jobSentence({ context, job, row }: Facts): string {
   if (isFinished(job.state))
     return `job ${job.id} ${job.state}${took}: ${job.error?.message ?? "it gave no reason"}.`;
   if (job.state === "running") return `job ${job.id} is running.`;
+  if (job.state === "paused") return `job ${job.id} waits for its turn.`;
   if (job.state === "retrying")
     return `job ${job.id} failed (${job.error?.message}) and is tried again at ${formatInstant(job.runAt)}.`;
   const waits = laneWaits(context.host, laneOf(job.handler, job.plugin)) ?? "it waits for a free slot";

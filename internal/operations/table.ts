@@ -1,5 +1,6 @@
 /** The table: everything that can be done. Adding an operation is one line here. */
 import { attestationOperations } from "./attestation.ts";
+import { backfillOperations } from "./backfill.ts";
 import { eventOperations } from "./event.ts";
 import { handlerOperations } from "./handler.ts";
 import { hostOperations } from "./host.ts";
@@ -11,6 +12,7 @@ import { scheduleOperations } from "./schedule.ts";
 /** All operations, in the order in which documents list them. */
 export const OPERATIONS: readonly AnyOperation[] = [
   ...scheduleOperations,
+  ...backfillOperations,
   ...jobOperations,
   ...handlerOperations,
   ...pluginOperations,

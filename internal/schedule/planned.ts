@@ -23,7 +23,10 @@ export function planned({ spec, timezone, anchor, policy }: Definition): Recurre
 }
 
 /** All occurrences in [from, to). */
-export function* occurrences(plan: Recurrence, { from, to }: { from: Millis; to: Millis }): Generator<Millis> {
+export function* occurrences(
+  plan: Recurrence,
+  { from, to }: { from: Millis; to: Millis },
+): Generator<Millis> {
   for (let at = plan.next(from - 1); at !== null && at < to; at = plan.next(at)) yield at;
 }
 

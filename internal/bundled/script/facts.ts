@@ -19,5 +19,6 @@ export function environmentOf(job: Job, folder: string): Record<string, string> 
     QNTX_ATTEMPT: String(job.attempt),
     QNTX_SCHEDULE_ID: job.scheduleId ?? "",
     QNTX_OCCURRENCE: job.occurrence ?? "",
+    QNTX_TRIGGER: job.trigger,
   };
 }

@@ -18,6 +18,8 @@ export interface Line {
   /** Of the job; absent when a plugin was born. */
   id?: string;
   attempt?: number;
+  /** Only the one in TypeScript says it. */
+  trigger?: string;
   scheduleId?: string;
   occurrence?: string;
   how?: string;

@@ -1,15 +1,16 @@
 /** The statements on jobs, in plain sight. Prepared once; every value is a parameter. */
 import type { Database, Statement } from "bun:sqlite";
-import type { JobState } from "../../job/job.ts";
+import type { JobState, JobTrigger } from "../../job/job.ts";
 import type { JobRow } from "./job-row.ts";
 
 /** The parameters of a statement, by name. */
 export type Values = Record<string, string | number | null | Uint8Array>;
 
-/** What an end concerns beside the job: the schedule of an occurrence; null for any other job. */
+/** What an end concerns beside the job: the schedule whose plan or backfill it ran for; null for any other job. */
 export interface EndedRow {
   schedule_id: string | null;
   id: string;
+  trigger: JobTrigger;
   node: string;
   state: JobState;
 }
@@ -62,8 +63,9 @@ export class JobSql {
   }
 }
 
-/** Of a job that ended: the schedule whose occurrence it was. */
-const END = "CASE WHEN trigger = 'schedule' THEN schedule_id END AS schedule_id, id, node, state";
+/** Of a job that ended: the schedule whose occurrence it was, by its plan or by a backfill. */
+const END = `CASE WHEN trigger = 'schedule' OR trigger = 'backfill' THEN schedule_id END AS schedule_id,
+             id, trigger, node, state`;
 const ENDED = `RETURNING ${END}`;
 
 const INSERT = `

@@ -47,6 +47,7 @@ export class SqliteJobs implements JobStore {
   readonly #group: GroupCommit;
   readonly #sql: JobSql;
   #onRunEnd: (end: RunEnd) => void = () => {};
+  #onBackfillEnd: (scheduleId: string) => void = () => {};
 
   constructor(env: Env, db: Database, group: GroupCommit) {
     this.#env = env;
@@ -64,7 +65,7 @@ export class SqliteJobs implements JobStore {
     const now = this.#env.now();
     const plugin = job.plugin ?? "";
     const runAt = job.runAt ?? now;
-    const state: JobState = runAt > now ? "scheduled" : "queued";
+    const state: JobState = job.held ? "paused" : runAt > now ? "scheduled" : "queued";
     const { changes } = this.#sql.insert.run({
       id: job.id,
       tenant: job.tenant ?? "",
@@ -182,8 +183,10 @@ export class SqliteJobs implements JobStore {
 
   /** Tells whoever follows the runs of a schedule. True when a job has ended. */
   #finished(ended: readonly EndedRow[]): boolean {
-    for (const { schedule_id: scheduleId, id: jobId, node, state } of ended) {
-      if (scheduleId !== null) this.#onRunEnd({ scheduleId, jobId, node, state });
+    for (const { schedule_id: scheduleId, id: jobId, trigger, node, state } of ended) {
+      if (scheduleId === null) continue;
+      if (trigger === "backfill") this.#onBackfillEnd(scheduleId);
+      else this.#onRunEnd({ scheduleId, jobId, node, state });
     }
     return ended.length > 0;
   }
@@ -191,6 +194,11 @@ export class SqliteJobs implements JobStore {
   /** Calls back, inside the transaction, for every job of an occurrence that has ended. */
   onRunEnd(onRunEnd: (end: RunEnd) => void): void {
     this.#onRunEnd = onRunEnd;
+  }
+
+  /** Calls back, inside the transaction, for every run of a backfill that has ended. */
+  onBackfillEnd(onBackfillEnd: (scheduleId: string) => void): void {
+    this.#onBackfillEnd = onBackfillEnd;
   }
 
   progress(updates: readonly ProgressUpdate[]): Promise<void> {

@@ -40,6 +40,19 @@ CREATE TABLE blackout (
   updated_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE backfill (
+  id          TEXT    NOT NULL PRIMARY KEY,
+  schedule_id TEXT    NOT NULL REFERENCES schedule (id),
+  from_at     INTEGER NOT NULL,
+  to_at       INTEGER NOT NULL,
+  concurrency INTEGER NOT NULL,
+  asked_by    TEXT    NOT NULL,
+  created_at  INTEGER NOT NULL,
+  CONSTRAINT backfill_runs CHECK (concurrency >= 1 AND to_at > from_at)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX backfill_schedule ON backfill (schedule_id, created_at);
+
 CREATE TABLE boot (
   id          TEXT    NOT NULL PRIMARY KEY,
   node_id     TEXT    NOT NULL,
@@ -119,6 +132,10 @@ CREATE TABLE job (
     (state = 'completed' OR state = 'failed' OR state = 'cancelled') = (finished_at IS NOT NULL)),
   CONSTRAINT job_schedule_has_occurrence CHECK (trigger <> 'schedule' OR (schedule_id IS NOT NULL AND occurrence IS NOT NULL))
 ) STRICT;
+
+CREATE UNIQUE INDEX job_backfill ON job (schedule_id, occurrence) WHERE trigger = 'backfill' AND state <> 'cancelled';
+
+CREATE INDEX job_backfill_line ON job (schedule_id, state, seq) WHERE trigger = 'backfill' AND finished_at IS NULL;
 
 CREATE INDEX job_due ON job (run_at) WHERE state IN ('scheduled', 'retrying');
 

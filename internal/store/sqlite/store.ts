@@ -6,6 +6,7 @@ import type { Store } from "../store.ts";
 import { SqliteAttestations } from "./attestations.ts";
 import { SqliteAudit } from "./audit.ts";
 import type { SqliteBlackouts } from "./blackouts.ts";
+import { SqliteBackfills } from "./backfills.ts";
 import { SqliteEvents } from "./events.ts";
 import { GroupCommit } from "./group.ts";
 import { SqliteJobs } from "./jobs.ts";
@@ -26,6 +27,7 @@ export class SqliteStore implements Store {
   readonly jobs: SqliteJobs;
   readonly schedules: SqliteSchedules;
   readonly blackouts: SqliteBlackouts;
+  readonly backfills: SqliteBackfills;
   readonly attestations: SqliteAttestations;
   readonly logs: SqliteLogs;
   readonly nodes: SqliteNodes;
@@ -47,6 +49,7 @@ export class SqliteStore implements Store {
       tzdata,
     });
     this.blackouts = this.schedules.blackouts;
+    this.backfills = new SqliteBackfills(env, db, this.#group, this.jobs);
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);
     this.logs = new SqliteLogs(env, { path: logPath, log });

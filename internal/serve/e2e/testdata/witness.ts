@@ -18,8 +18,8 @@ function note(path: string | undefined, line: object): void {
 /** Notes the start and the end of an attempt around what it does; `how` it ended is what `run` says. */
 function witnessed(run: (job: Job) => Promise<string>) {
   return async (job: Job) => {
-    const { id, attempt, scheduleId = "", occurrence = "" } = job;
-    const line = { plugin: "witness", id, attempt, scheduleId, occurrence };
+    const { id, attempt, trigger, scheduleId = "", occurrence = "" } = job;
+    const line = { plugin: "witness", id, attempt, trigger, scheduleId, occurrence };
     note(job.qntx.config["record"], { what: "start", ...line });
     const how = await run(job);
     note(job.qntx.config["record"], { what: "end", ...line, how });

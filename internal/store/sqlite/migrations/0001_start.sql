@@ -85,6 +85,9 @@ CREATE INDEX job_schedule ON job (schedule_id, seq) WHERE schedule_id IS NOT NUL
 CREATE INDEX job_parent ON job (parent_id) WHERE parent_id IS NOT NULL;
 -- What an occurrence could overlap with.
 CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' AND finished_at IS NULL;
+-- An instant is backfilled once, unless that was cancelled; and the line in which the runs of backfills wait.
+CREATE UNIQUE INDEX job_backfill ON job (schedule_id, occurrence) WHERE trigger = 'backfill' AND state <> 'cancelled';
+CREATE INDEX job_backfill_line ON job (schedule_id, state, seq) WHERE trigger = 'backfill' AND finished_at IS NULL;
 CREATE UNIQUE INDEX job_occurrence ON job (schedule_id, occurrence, node) WHERE trigger = 'schedule';
 CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 
@@ -158,6 +161,20 @@ CREATE TABLE schedule_cursor (
 
 CREATE INDEX schedule_cursor_due ON schedule_cursor (node, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX schedule_cursor_next ON schedule_cursor (next_occurrence) WHERE next_occurrence IS NOT NULL;
+
+-- Spans of the past that somebody asked to be run. Their jobs name them as parent.
+CREATE TABLE backfill (
+  id          TEXT    NOT NULL PRIMARY KEY,
+  schedule_id TEXT    NOT NULL REFERENCES schedule (id),
+  from_at     INTEGER NOT NULL,
+  to_at       INTEGER NOT NULL,
+  concurrency INTEGER NOT NULL,
+  asked_by    TEXT    NOT NULL,
+  created_at  INTEGER NOT NULL,
+  CONSTRAINT backfill_runs CHECK (concurrency >= 1 AND to_at > from_at)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX backfill_schedule ON backfill (schedule_id, created_at);
 
 -- The fire ledger.
 CREATE TABLE occurrence (

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { InitializeResponse, JobLogEntry } from "../../proto/gen/protocol/domain.ts";
 import { DescribeResponse, HandlerOptions } from "../../proto/gen/qntx/v1/plugin.ts";
 import { JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
@@ -47,6 +48,19 @@ test("a line from an answer keeps what can be read of it", () => {
     stage: "s",
     fields: "",
   });
+});
+
+test("a line whose time has no offset is of UTC, whatever the zone of the process", async () => {
+  const program = `
+    import { cleanEntry } from ${JSON.stringify(join(import.meta.dir, "guard.ts"))};
+    const line = { level: "", message: "", stage: "", metadata: "" };
+    const times = ["2030-01-01T00:00:00", "2030-01-01T00:00:00Z", "2030-01-01T05:30:00+05:30", "2030-01-01"];
+    process.stdout.write(JSON.stringify(times.map((timestamp) => cleanEntry({ ...line, timestamp }, 5).at)));`;
+  const child = Bun.spawn([process.execPath, "-e", program], {
+    env: { TZ: "America/New_York" },
+    stdout: "pipe",
+  });
+  expect(new Set(JSON.parse(await child.stdout.text()))).toEqual(new Set([Date.UTC(2030, 0, 1)]));
 });
 
 const NAMES = [

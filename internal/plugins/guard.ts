@@ -115,9 +115,13 @@ export function cleanLine(line: JobLog): JobLogLine {
   };
 }
 
-/** A line from the answer of a unary call. A time that cannot be read becomes `now`. */
+/**
+ * A line from the answer of a unary call. A time that cannot be read becomes `now`; one
+ * without its offset is UTC, whatever the zone of this process.
+ */
 export function cleanEntry(entry: JobLogEntry, now: Millis): JobLogLine {
-  const at = Date.parse(entry.timestamp);
+  const hasOffset = /(Z|[+-]\d\d:?\d\d)$/i.test(entry.timestamp);
+  const at = Date.parse(hasOffset ? entry.timestamp : `${entry.timestamp}Z`);
   return {
     at: Number.isFinite(at) ? at : now,
     level: cleanLevel(entry.level),

@@ -366,6 +366,7 @@ describe("a repository that cannot be read is refused with a sentence that names
     ["branches that are no list", { branches: "main" }, /^branches: must be a list/],
     ["a branch that is not there", { branches: ["dev"] }, /^branches: .* has no branch "dev"; it has main\./],
     ["a date that is none", { since: "soon" }, /^since: "soon" is not a date/],
+    ["a time of an unknown zone", { since: "2025-01-01T10:00" }, /^since: "2025-01-01T10:00" is not a date/],
     ["a limit of nothing", { limit: 0 }, /^limit: 0 is not a whole number from 1 to/],
   ];
   test.each(fields)("%s", async (_, extra, sentence) => {

@@ -89,9 +89,12 @@ function parseBranches(value: unknown): readonly string[] {
   return value;
 }
 
+const INSTANT = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/; // Or a day, which begins in UTC.
+
 function parseSince(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
-  const ms = typeof value === "string" ? Date.parse(value) : Number.NaN;
+  // A time without its offset would be one of the zone in which this process happens to be.
+  const ms = typeof value === "string" && INSTANT.test(value) ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(ms) || ms < 0) {
     throw refused("since", `${JSON.stringify(value)} is not a date like "2025-01-01T00:00:00Z"`);
   }

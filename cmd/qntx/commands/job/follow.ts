@@ -36,9 +36,9 @@ export async function followJob(
   }
 }
 
-/** A line with its time: the clock on the wall for people, the instant in a pipe. */
+/** A line with its time: the time of day for people, in UTC like every instant; all of the instant in a pipe. */
 export function lineShown(out: Out, line: JobLine): string {
-  const time = out.terminal ? new Date(line.at).toTimeString().slice(0, "hh:mm:ss".length) : line.at;
+  const time = out.terminal ? line.at.slice("2030-01-01T".length, "2030-01-01Thh:mm:ss".length) : line.at;
   return `${time} ${line.level} ${saidShown(line)}`;
 }
 

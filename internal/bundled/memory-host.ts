@@ -14,6 +14,7 @@ import type {
   Job,
   JobLog,
   Json,
+  Locks,
   NewAttestation,
   NewSchedule,
   Queue,
@@ -184,6 +185,10 @@ export class MemoryHost implements Host {
 
   get queue(): Queue {
     throw new Error("MemoryHost has no queue.");
+  }
+
+  get locks(): Locks {
+    throw new Error("MemoryHost has no locks.");
   }
 
   async setJobs(): Promise<void> {

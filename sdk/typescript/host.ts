@@ -9,9 +9,11 @@ import {
   type NewJob,
   type Schedule as WireSchedule,
 } from "../../proto/gen/qntx/v1/host.ts";
+import { LockServiceClient } from "../../proto/gen/qntx/v1/lock.ts";
 import { createAttestations } from "./attestations.ts";
 import { ask, HostError } from "./call.ts";
 import { fromBytes, toBytes } from "./codec.ts";
+import { createLocks } from "./locks.ts";
 import type { EnqueueOptions, Host, JobLog, Json, NewSchedule, Queue, Schedule, Scheduler } from "./qntx.ts";
 
 export const MESSAGE_BYTES_MAX = 104_857_600; // 100 MiB, as QNTX allows.
@@ -42,6 +44,7 @@ export function connectHost(
   const target = address || "127.0.0.1:1";
   const service = new HostServiceClient(target, credentials.createInsecure(), options);
   const ats = new ATSStoreServiceClient(target, credentials.createInsecure(), options);
+  const locks = new LockServiceClient(target, credentials.createInsecure(), options);
   const metadata = new Metadata();
   metadata.set("authorization", `Bearer ${token}`);
   return {
@@ -51,10 +54,12 @@ export function connectHost(
       scheduler: createScheduler(service, metadata),
       queue: createQueue(service, metadata),
       ats: createAttestations({ ats, service, metadata, token, log }),
+      locks: createLocks(locks, metadata),
       setJobs,
     },
     close() {
       service.close();
+      locks.close();
       ats.close();
     },
   };

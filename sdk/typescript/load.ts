@@ -55,6 +55,7 @@ const DEFINITION_KEYS = new Set([
   "jobs",
   "schedules",
   "priority",
+  "locks",
   "http",
   "start",
   "stop",

@@ -14,7 +14,7 @@ import type {
 import type { DeclaredSchedule, Endpoint, HandlerOptions } from "../../proto/gen/qntx/v1/plugin.ts";
 import { createRouter } from "./http.ts";
 import { checkedName, handlerName, PluginError } from "./names.ts";
-import type { Host, JobHandler, JobOptions, PluginDefinition } from "./qntx.ts";
+import type { Host, JobHandler, JobOptions, Locks, PluginDefinition } from "./qntx.ts";
 import { readPriority, readSchedules } from "./schedules.ts";
 
 /** A handler as it is announced and called. */
@@ -39,6 +39,8 @@ export interface LoadedPlugin {
   readonly scheduleInfos: ScheduleInfo[];
   readonly endpoints: Endpoint[];
   readonly handlers: Handlers;
+  /** Set for a lock provider. */
+  readonly locks?: (host: Host) => Locks;
   start(host: Host, request: InitializeRequest): Promise<void>;
   stop(host: Host): Promise<void>;
   cleanup(): Promise<void>;
@@ -69,6 +71,7 @@ export function fromDefinition(definition: PluginDefinition): LoadedPlugin {
     scheduleInfos: [],
     endpoints: router.endpoints,
     handlers: readHandlers(name, definition.jobs ?? {}),
+    ...(definition.locks && { locks: definition.locks }),
     start: async (host) => definition.start?.(host),
     stop: async (host) => definition.stop?.(host),
     cleanup: async () => definition.cleanup?.(),

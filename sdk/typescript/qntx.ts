@@ -233,6 +233,34 @@ export interface Attestations {
   watch(filter: AttestationFilter, signal?: AbortSignal): AsyncIterable<Attestation>;
 }
 
+/** A lock that was taken. */
+export interface LockHandle {
+  /** Random: whoever has it may renew and release. */
+  token: string;
+  /** Greater than all that were given for this key before: what is protected can refuse a smaller one. */
+  fence: number;
+}
+
+/** Why a lock was not taken. */
+export interface LockContention {
+  /** Who has it; empty when that is not known. */
+  holder: string;
+  /** Milliseconds that it is still theirs, unless they renew it; 0 when that is not known. */
+  leftMs: number;
+}
+
+export interface Locks {
+  /**
+   * Takes a lock for a while, or says who has it; never waits. The same holder is given its
+   * lock again. Rejects when nobody could say: then it may be taken, and can be asked for again.
+   */
+  tryLock(wish: { key: string; ttlMs: number; holder: string }): Promise<LockHandle | LockContention>;
+  /** Keeps it for `ttlMs` from now. False when it ran out, or somebody else has it. */
+  renew(token: string, ttlMs: number): Promise<boolean>;
+  /** Gives it back. False when it was not held with this token any more. */
+  release(token: string): Promise<boolean>;
+}
+
 /** What a plugin may ask of its host. */
 export interface Host {
   /** The plugin's section of the configuration, as text. */
@@ -241,6 +269,8 @@ export interface Host {
   readonly scheduler: Scheduler;
   readonly queue: Queue;
   readonly ats: Attestations;
+  /** Locks among this plugin's processes, on all hosts that have the same lock provider. */
+  readonly locks: Locks;
   /** Replaces the plugin's handlers while it runs; live when the promise resolves. */
   setJobs(jobs: Record<string, JobHandler | JobOptions>): Promise<void>;
 }
@@ -264,6 +294,8 @@ export interface PluginDefinition {
   schedules?: Declarations<DeclaredSchedule>;
   /** Of the runs of its schedules that say none themselves; 0 when absent. */
   priority?: number;
+  /** Makes it a lock provider, for hosts that name it under `[locks] provider`. Called once, after `start`. */
+  locks?: (host: Host) => Locks;
   /** Keys are "METHOD /path" without the `/api/<plugin>` prefix: matched exactly, or "METHOD /path/*" for all below it. */
   http?: Record<string, HttpHandler>;
   /** Called once before the handlers are announced; may call `host.setJobs`. */

@@ -18,13 +18,15 @@ import {
   PluginServiceService,
   type PluginServiceServer,
 } from "../../proto/gen/qntx/v1/plugin.ts";
+import { LockServiceService } from "../../proto/gen/qntx/v1/lock.ts";
 import { textOf } from "./ending.ts";
 import { connectHost, type HostClient, MESSAGE_BYTES_MAX } from "./host.ts";
 import { plainAnswer } from "./http.ts";
 import { fromDefinition, type Handlers, type LoadedPlugin, readHandlers } from "./loaded.ts";
+import { lockService } from "./locks.ts";
 import { captureConsole, createPluginLog } from "./log.ts";
 import { PluginError } from "./names.ts";
-import type { Host, JobHandler, JobLog, PluginDefinition } from "./qntx.ts";
+import type { Host, JobHandler, JobLog, Locks, PluginDefinition } from "./qntx.ts";
 import { type JobSource, JobStream } from "./stream.ts";
 import { executeJob } from "./unary.ts";
 
@@ -73,6 +75,7 @@ export async function serveLoaded(plugin: LoadedPlugin, options: ServeOptions): 
   };
   server.addService(DomainPluginServiceService, domainService(served, stop));
   server.addService(PluginServiceService, pluginService(served));
+  if (plugin.locks) server.addService(LockServiceService, lockService(() => served.locks));
   const port = await bind(server, options.port);
   print(`QNTX_PLUGIN_PORT=${port}`);
   return { name: plugin.metadata.name, port, stop, stopped: stopped.promise };
@@ -86,6 +89,7 @@ class ServedPlugin {
   #handlers: Handlers;
   #changed = false;
   #client: HostClient | undefined;
+  #locks: Locks | undefined;
   #initialized: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
   #cleanedUp: Promise<void> | undefined;
@@ -102,6 +106,11 @@ class ServedPlugin {
 
   get handlers(): Handlers {
     return this.#handlers;
+  }
+
+  /** What it gives as a lock provider, once it has started. */
+  get locks(): Locks | undefined {
+    return this.#locks;
   }
 
   /** What a job needs; undefined before Initialize. */
@@ -145,6 +154,7 @@ class ServedPlugin {
     const setJobs: Host["setJobs"] = (jobs) => this.#change(readHandlers(this.name, jobs));
     this.#client = connectHost({ address, token, config }, { log: this.#log, setJobs });
     await this.plugin.start(this.#client.host, request);
+    this.#locks = this.plugin.locks?.(this.#client.host);
   }
 
   async #stop(): Promise<void> {
@@ -186,7 +196,14 @@ function pluginService(served: ServedPlugin): PluginServiceServer {
       const handlers = [...served.handlers.values()].map(({ options }) => options);
       const { capabilities, endpoints, concurrency, priority } = plugin;
       const wants = { capabilities, schedules: await plugin.schedules(), endpoints, concurrency, priority };
-      return DescribeResponse.fromPartial({ protocol: "qntx.v1", stream: true, handlers, ...wants });
+      const lockProvider = plugin.locks !== undefined;
+      return DescribeResponse.fromPartial({
+        protocol: "qntx.v1",
+        stream: true,
+        handlers,
+        lockProvider,
+        ...wants,
+      });
     }),
     cleanup: unary(async () => {
       await served.cleanup();

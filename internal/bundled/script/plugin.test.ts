@@ -71,6 +71,11 @@ class World implements AsyncDisposable {
         throw new Error("the queue is full");
       },
     },
+    locks: {
+      tryLock: async ({ key }) => ({ token: `token of ${key}`, fence: 1 }),
+      renew: async () => true,
+      release: async () => false,
+    },
     setJobs: async (jobs) => {
       this.jobs = jobs;
       this.#announced();

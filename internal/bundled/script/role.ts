@@ -9,7 +9,7 @@ import { HostError } from "../../../sdk/typescript/call.ts";
 import { importModule } from "../../../sdk/typescript/load.ts";
 import { captureConsole, createJobLog } from "../../../sdk/typescript/log.ts";
 import { dieWithParent } from "../../../sdk/typescript/prctl.ts";
-import type { Attestations, Host, Job, JobLog, Queue, Scheduler } from "../../../sdk/typescript/qntx.ts";
+import type { Attestations, Host, Job, JobLog, Locks, Queue, Scheduler } from "../../../sdk/typescript/qntx.ts";
 import { JobStream } from "../../../sdk/typescript/stream.ts";
 import { ASKABLE, type ToPlugin, type ToScript } from "./talk.ts";
 
@@ -93,6 +93,7 @@ function askedHost(asks: Asks, config: Record<string, string>): Host {
     log,
     scheduler: asked<Scheduler>(asks, "scheduler"),
     queue: asked<Queue>(asks, "queue"),
+    locks: asked<Locks>(asks, "locks"),
     ats: { ...asked<Omit<Attestations, "watch">>(asks, "ats"), watch },
     setJobs: async () => {
       throw new Error("A handler file cannot change the plugin's handlers. Write a plugin.");

@@ -32,6 +32,7 @@ export interface Refusal {
 export const ASKABLE = {
   scheduler: ["create", "upsert", "get", "list", "update", "pause", "resume", "delete"],
   queue: ["enqueue", "enqueueMany"],
+  locks: ["tryLock", "renew", "release"],
   ats: ["create", "createMany", "query", "exists"],
   log: ["debug", "info", "warn", "error"],
 } as const;

@@ -1,0 +1,72 @@
+/**
+ * Locks: the same three calls in both directions. A plugin asks its host for locks;
+ * a plugin that is a lock provider answers hosts.
+ */
+import {
+  type handleUnaryCall,
+  type Metadata,
+  type sendUnaryData,
+  type ServerUnaryCall,
+  status,
+} from "@grpc/grpc-js";
+import type { LockServiceClient, LockServiceServer, TryLockResponse } from "../../proto/gen/qntx/v1/lock.ts";
+import { ask, HostError } from "./call.ts";
+import { textOf } from "./ending.ts";
+import type { LockContention, LockHandle, Locks } from "./qntx.ts";
+
+/** The locks of the host. */
+export function createLocks(client: LockServiceClient, metadata: Metadata): Locks {
+  return {
+    async tryLock({ key, ttlMs, holder }) {
+      const request = { key, ttlMs, holder };
+      return readAnswer(await ask(client.tryLock.bind(client), request, metadata));
+    },
+    async renew(token, ttlMs) {
+      return (await ask(client.renew.bind(client), { token, ttlMs }, metadata)).held;
+    },
+    async release(token) {
+      return (await ask(client.release.bind(client), { token }, metadata)).released;
+    },
+  };
+}
+
+/** The locks of a plugin as a gRPC service. Whatever they throw is an answer with the sentence. */
+export function lockService(locks: () => Locks | undefined): LockServiceServer {
+  return {
+    tryLock: answered(locks, async (provider, { key, ttlMs, holder }) =>
+      writeAnswer(await provider.tryLock({ key, ttlMs, holder })),
+    ),
+    renew: answered(locks, async (provider, { token, ttlMs }) => ({
+      held: await provider.renew(token, ttlMs),
+    })),
+    release: answered(locks, async (provider, { token }) => ({ released: await provider.release(token) })),
+  };
+}
+
+function readAnswer({ handle, contention }: TryLockResponse): LockHandle | LockContention {
+  if (handle) return { token: handle.token, fence: handle.fence };
+  if (contention) return { holder: contention.holder, leftMs: contention.leftMs };
+  throw new HostError("INTERNAL", "The host did not say whether the lock was taken.");
+}
+
+function writeAnswer(answer: LockHandle | LockContention): TryLockResponse {
+  if ("token" in answer) return { handle: answer, contention: undefined };
+  const { holder, leftMs } = answer;
+  return { handle: undefined, contention: { holder, leftMs: Math.round(leftMs) } };
+}
+
+/** A call of a host, before or after the plugin has locks to give. */
+function answered<Q, A>(
+  locks: () => Locks | undefined,
+  method: (provider: Locks, request: Q) => Promise<A>,
+): handleUnaryCall<Q, A> {
+  return (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>) => {
+    const provider = locks();
+    if (!provider)
+      return answer({ code: status.FAILED_PRECONDITION, details: "This plugin provides no locks." });
+    method(provider, call.request).then(
+      (response) => answer(null, response),
+      (error: unknown) => answer({ code: status.UNAVAILABLE, details: textOf(error) }),
+    );
+  };
+}

@@ -48,6 +48,9 @@ export const tree: Group = group(
       explain: lazy("Say why it ran at an instant, or did not", () =>
         import("./commands/schedule/explain.ts").then((file) => file.scheduleExplain),
       ),
+      verify: lazy("Compare the ledger with everything that was planned", () =>
+        import("./commands/schedule/verify.ts").then((file) => file.scheduleVerify),
+      ),
       backfill: lazy("Run what it meant for a span of the past, beside its plan", () =>
         import("./commands/schedule/backfill.ts").then((file) => file.scheduleBackfill),
       ),

@@ -8,10 +8,12 @@ import { jobOperations } from "./job.ts";
 import type { AnyOperation } from "./operation.ts";
 import { pluginOperations } from "./plugin.ts";
 import { scheduleOperations } from "./schedule.ts";
+import { scheduleVerify } from "./verify.ts";
 
 /** All operations, in the order in which documents list them. */
 export const OPERATIONS: readonly AnyOperation[] = [
   ...scheduleOperations,
+  scheduleVerify,
   ...backfillOperations,
   ...jobOperations,
   ...handlerOperations,

@@ -11,6 +11,7 @@ import type { Millis } from "../base/env.ts";
 import type { Event, EventKind, NewEvent } from "../event/event.ts";
 import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
+import type { LedgerStore } from "./ledger.ts";
 import type { NamedBlackout } from "../schedule/named-blackout.ts";
 import type {
   Locking,
@@ -391,6 +392,7 @@ export interface EventStore {
 export interface Store {
   readonly jobs: JobStore;
   readonly schedules: ScheduleStore;
+  readonly ledger: LedgerStore;
   readonly backfills: BackfillStore;
   readonly blackouts: BlackoutStore;
   readonly attestations: AttestationStore;

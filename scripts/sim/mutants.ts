@@ -18,6 +18,8 @@ export interface Mutant {
   sabotage?(env: Env): Sabotage;
   store?(store: SqliteStore): void;
   pulse?(pulse: Pulse): void;
+  /** Changes the database when all is done, behind the back of everybody but `schedule verify`. */
+  atEnd?(db: Database): void;
 }
 
 /** Words by which a statement of the core is known. */
@@ -39,6 +41,13 @@ const TERMINATE =
   "SET state       = 'cancelled',\n         finished_at = $now,\n         boot_id     = NULL,\n         error       = $error\n   WHERE id = $id";
 const EXPIRE = "WHERE expires_at <= $now";
 const RAN = "SET run_count   = run_count + $count";
+
+/** A row in the middle of the ledger. */
+const ANY_ROW = `(schedule_id, occurrence, node) = (
+  SELECT schedule_id, occurrence, node
+    FROM occurrence
+   LIMIT 1
+  OFFSET (SELECT COUNT(*) / 2 FROM occurrence))`;
 
 const DONE = { changes: 1, lastInsertRowid: 0 };
 
@@ -159,6 +168,32 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "the end of a run wakes nobody", sabotage: () => instead(POKE, () => DONE) },
   { name: "what is terminated goes on", sabotage: () => instead(TERMINATE, () => []) },
   { name: "what is too late to start waits on", sabotage: () => instead(EXPIRE, () => []) },
+  {
+    name: "a row of the ledger is lost",
+    atEnd: (db) => void db.run(`DELETE FROM occurrence WHERE ${ANY_ROW}`),
+  },
+  {
+    name: "a row of the ledger is there twice",
+    atEnd: (db) =>
+      void db.run(`
+        INSERT INTO occurrence
+        SELECT schedule_id, occurrence - 1, node, 'expired', NULL, NULL, last_occurrence, count, 0, decided_at, revision, ''
+          FROM occurrence
+         WHERE ${ANY_ROW}`),
+  },
+  {
+    name: "a row of the ledger names another moment",
+    atEnd: (db) =>
+      void db.run(`
+        UPDATE occurrence
+           SET occurrence      = occurrence + 1,
+               last_occurrence = last_occurrence + 1
+         WHERE ${ANY_ROW}`),
+  },
+  {
+    name: "a range of the ledger counts one too many",
+    atEnd: (db) => void db.run("UPDATE occurrence SET count = count + 1 WHERE count > 1"),
+  },
   { name: "runs are not counted", sabotage: () => instead(RAN, () => DONE) },
 ];
 

@@ -217,8 +217,6 @@ export class ScheduleOracle {
       // What comes after the last allowed run is no occurrence of it.
       const end = Math.max(move.from, Math.min(move.to, cursor.lastRow));
       cursor.expected -= move.plan.count(end, move.to);
-      // Blackouts are written to their end, beyond the last run as well.
-      if (move.plan.policy.blackouts.length > 0) cursor.expected = cursor.recorded;
     }
     if (state !== "paused") cursor.inForce = null;
   }

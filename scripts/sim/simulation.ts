@@ -22,6 +22,7 @@ import type { Scene } from "./scene.ts";
 import { ScheduleOracle } from "./schedule-oracle.ts";
 import { checkStart } from "./start-oracle.ts";
 import { drawSwarm, type Swarm } from "./swarm.ts";
+import { verifyWorld } from "./verify-judge.ts";
 import { WakeOracle } from "./wake-oracle.ts";
 import { type Violation, World } from "./world.ts";
 
@@ -315,6 +316,9 @@ class Simulation implements Scene {
       const since = (this.world.time - (this.jobs.changedAt.get(id) ?? 0)) / 1_000;
       this.world.violate("I1", `${id} (${token}, ${lane}) has been ${state} for ${since} s`);
     }
+    this.#mutant?.atEnd?.(this.#db);
+    if (this.host) verifyWorld(this.world, this.host.store);
+    else this.world.violate("I8", "times are calm, and no host runs");
   }
 
   #isBehind(): boolean {

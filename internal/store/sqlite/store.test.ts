@@ -12,6 +12,7 @@ import { eventSuite } from "../storetest/events.ts";
 import { backfillSuite } from "../storetest/backfills.ts";
 import { declarationSuite } from "../storetest/declarations.ts";
 import { jobSuite } from "../storetest/jobs.ts";
+import { ledgerSuite } from "../storetest/ledger.ts";
 import { policySuite } from "../storetest/policies.ts";
 import { scheduleSuite } from "../storetest/schedules.ts";
 import { openDatabase } from "./open.ts";
@@ -84,6 +85,7 @@ test("a schedule whose ledger contradicts it holds up nobody else", async () => 
 });
 
 jobSuite("sqlite", open);
+ledgerSuite("sqlite", open);
 policySuite("sqlite", open);
 scheduleSuite("sqlite", open);
 declarationSuite("sqlite", open);

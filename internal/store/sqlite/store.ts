@@ -10,9 +10,11 @@ import { SqliteBackfills } from "./backfills.ts";
 import { SqliteEvents } from "./events.ts";
 import { GroupCommit } from "./group.ts";
 import { SqliteJobs } from "./jobs.ts";
+import { SqliteLedgerStore } from "./ledger-store.ts";
 import { SqliteLogs } from "./logs.ts";
 import { SqliteNodes } from "./nodes.ts";
 import { SqliteSchedules } from "./schedules.ts";
+import { followTimezoneData, Terms } from "./terms.ts";
 
 export interface SqliteStoreOptions {
   /** An open database with today's schema; the store closes it. */
@@ -26,6 +28,7 @@ export interface SqliteStoreOptions {
 export class SqliteStore implements Store {
   readonly jobs: SqliteJobs;
   readonly schedules: SqliteSchedules;
+  readonly ledger: SqliteLedgerStore;
   readonly blackouts: SqliteBlackouts;
   readonly backfills: SqliteBackfills;
   readonly attestations: SqliteAttestations;
@@ -39,16 +42,20 @@ export class SqliteStore implements Store {
   constructor(env: Env, { db, logPath, tzdata, log = silentLog }: SqliteStoreOptions) {
     this.#db = db;
     this.#group = new GroupCommit(env, db);
+    followTimezoneData(db, { tzdata, now: env.now() });
+    const terms = new Terms(db, tzdata);
     this.events = new SqliteEvents(env, db, this.#group);
     this.jobs = new SqliteJobs(env, db, this.#group);
     this.nodes = new SqliteNodes(env, db, this.#group);
     this.schedules = new SqliteSchedules(env, db, this.#group, {
       jobs: this.jobs,
       events: this.events,
+      terms,
       nodeId: this.nodes.id,
       tzdata,
     });
     this.blackouts = this.schedules.blackouts;
+    this.ledger = new SqliteLedgerStore(db, { terms, tzdata });
     this.backfills = new SqliteBackfills(env, db, this.#group, this.jobs);
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);

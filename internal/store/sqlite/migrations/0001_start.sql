@@ -148,6 +148,16 @@ CREATE TABLE schedule_revision (
   PRIMARY KEY (schedule_id, revision)
 ) STRICT, WITHOUT ROWID;
 
+-- Which revision each cursor follows, from after `since` on; NULL: nothing is planned for it. The past is read from here.
+CREATE TABLE schedule_term (
+  schedule_id TEXT    NOT NULL REFERENCES schedule (id),
+  node        TEXT    NOT NULL,
+  since       INTEGER NOT NULL,
+  revision    INTEGER,
+  tzdata      TEXT    NOT NULL,
+  PRIMARY KEY (schedule_id, node, since)
+) STRICT, WITHOUT ROWID;
+
 -- Where each schedule stands on each node. accounted_until moves only with the ledger rows that justify it.
 CREATE TABLE schedule_cursor (
   schedule_id     TEXT    NOT NULL REFERENCES schedule (id),

@@ -237,6 +237,9 @@ test("without a file every key has its default", () => {
     "plugin.enabled": [],
     "plugin.paths": ["/nowhere/person/.qntx/plugins"],
     "plugin.startup": 30_000,
+    "plugin.describe": 10_000,
+    "plugin.run": 300_000,
+    "plugin.cleanup": 5_000,
     "plugin.bundled": true,
   });
 });

@@ -41,6 +41,9 @@ export interface Config {
     readonly enabled: readonly string[];
     readonly paths: readonly string[];
     readonly startupMs: Millis;
+    readonly describeMs: Millis;
+    readonly runMs: Millis;
+    readonly cleanupMs: Millis;
     readonly bundled: boolean;
   };
   readonly schedules: readonly FileSchedule[];
@@ -104,6 +107,9 @@ function grouped(values: ConfigValues): Pick<Config, "home" | "serve" | "log" | 
       enabled: values["plugin.enabled"],
       paths: values["plugin.paths"],
       startupMs: values["plugin.startup"],
+      describeMs: values["plugin.describe"],
+      runMs: values["plugin.run"],
+      cleanupMs: values["plugin.cleanup"],
       bundled: values["plugin.bundled"],
     },
   };

@@ -89,6 +89,21 @@ export const KEYS = {
     fallback: "30s",
     summary: "How long the workers wait for a plugin that is starting.",
   }),
+  "plugin.describe": key({
+    kind: duration("100ms", "10m"),
+    fallback: "10s",
+    summary: "Budget of Describe: how long a plugin may take to say what it is and what it schedules.",
+  }),
+  "plugin.run": key({
+    kind: duration("1s", "7d"),
+    fallback: "5m",
+    summary: "Budget of a run: how long a job may take where neither it, its schedule nor its handler says.",
+  }),
+  "plugin.cleanup": key({
+    kind: duration("100ms", "10m"),
+    fallback: "5s",
+    summary: "Budget of Cleanup: how long a plugin that is stopped may take to let go of what it holds.",
+  }),
   "plugin.bundled": key({
     kind: boolean,
     fallback: true,

@@ -31,6 +31,7 @@ import {
   type MetadataResponse,
 } from "../../proto/gen/protocol/domain.ts";
 import {
+  type CleanupResponse,
   type DescribeResponse,
   type HostMessage,
   type PluginMessage,
@@ -104,6 +105,11 @@ export class Connection {
     return this.#call((q, m, o, done) => this.#domain.configSchema(q, m, o, done), Empty.create(), limitMs);
   }
 
+  /** Lets the plugin let go of what it holds, before it is told to end. */
+  cleanup(reason: string, limitMs: Millis): Promise<Answer<CleanupResponse>> {
+    return this.#call((q, m, o, done) => this.#ours.cleanup(q, m, o, done), { reason }, limitMs);
+  }
+
   shutdown(limitMs: Millis): Promise<Answer<Empty>> {
     return this.#call((q, m, o, done) => this.#domain.shutdown(q, m, o, done), Empty.create(), limitMs);
   }
@@ -115,10 +121,15 @@ export class Connection {
   /** Aborting the signal cancels the call, which the plugin is told. */
   executeJob(
     request: ExecuteJobRequest,
-    limitMs: Millis,
-    signal: AbortSignal,
+    { headers, limitMs, signal }: { headers: Record<string, string>; limitMs: Millis; signal: AbortSignal },
   ): Promise<Answer<ExecuteJobResponse>> {
-    return this.#call((q, m, o, done) => this.#domain.executeJob(q, m, o, done), request, limitMs, signal);
+    const beside = Metadata.fromHttp2Headers(headers);
+    return this.#call(
+      (q, _, o, done) => this.#domain.executeJob(q, beside, o, done),
+      request,
+      limitMs,
+      signal,
+    );
   }
 
   /** The job stream. It has no deadline: it lives as long as the process. */

@@ -6,11 +6,10 @@
 import { status } from "@grpc/grpc-js";
 import type { ExecuteJobResponse } from "../../proto/gen/protocol/domain.ts";
 import type { JobError, JobFinish } from "../../proto/gen/qntx/v1/plugin.ts";
-import type { Millis } from "../base/env.ts";
-import { formatDuration } from "../base/duration.ts";
 import { JOB_RESULT_BYTES_MAX, JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
-import type { CancelReason } from "../pulse/executor.ts";
+import { overrun } from "../pulse/attempt.ts";
+import type { Attempt, CancelReason } from "../pulse/executor.ts";
 import { cleanCost, cleanText, type Warn } from "./guard.ts";
 
 const ERROR_CHARS_MAX = 8_192; // A sentence; what is longer is a log.
@@ -20,11 +19,15 @@ const KIND_CHARS_MAX = 128;
 /** What the SDKs call a job whose handler they do not have. */
 const KIND_UNKNOWN_HANDLER = "unknown-handler";
 
-/** The ending of a job that was told to end, once the plugin has ended it. What it answered no longer counts. */
-export function endingOfCancel(reason: CancelReason, timeoutMs: Millis): Outcome {
+/** The ending of an attempt that was told to end, once the plugin has ended it. What it answered no longer counts. */
+export function endingOfCancel(
+  reason: CancelReason,
+  plugin: string,
+  { job, budget }: Pick<Attempt, "job" | "budget">,
+): Outcome {
   if (reason === "shutdown") return { kind: "returned" };
   if (reason === "cancelled") return { kind: "cancelled", message: "The job was cancelled while it ran." };
-  return failed({ message: `The job took longer than ${formatDuration(timeoutMs)}.`, kind: "timeout" });
+  return failed({ message: overrun(plugin, job, budget, "was told to end"), kind: "timeout" });
 }
 
 /** Reads an AbortSignal's reason; what is no word of ours means at least: end. */

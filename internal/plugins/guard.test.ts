@@ -108,6 +108,7 @@ test("declared schedules of both kinds are one list; one without an interval is 
   const described = DescribeResponse.fromPartial({
     protocol: "qntx.v1",
     concurrency: -4,
+    priority: 9,
     schedules: [{ id: "nightly", handler: "a.b", when: "@daily", jitterMs: -5 }],
   });
   const initialized = InitializeResponse.fromPartial({
@@ -119,7 +120,7 @@ test("declared schedules of both kinds are one list; one without an interval is 
   });
   const { schedules, concurrency, stream } = readAnnouncement(described, initialized, (s) => said.push(s));
   expect(schedules).toMatchObject([
-    { id: "nightly", handler: "a.b", when: "@daily", jitterMs: 0, paused: false },
+    { id: "nightly", handler: "a.b", when: "@daily", jitterMs: -5, paused: false, priority: 9 },
     { id: "a.b", handler: "a.b", when: "60s", paused: false },
     { id: "a.b:1", handler: "a.b", when: "90s", paused: true },
   ]);

@@ -31,6 +31,10 @@ export interface DeclaredSchedule {
   locking: string;
   payload: Uint8Array;
   paused: boolean;
+  /** Its own, or the plugin's. */
+  priority: number;
+  /** What a run may take; 0 means the handler's timeout, or the host's budget. */
+  timeoutMs: Millis;
 }
 
 /** One of a plugin's HTTP routes. */
@@ -143,7 +147,7 @@ export function readAnnouncement(
     schedules: [
       ...(described?.schedules ?? []).map((schedule) => ({
         ...schedule,
-        jitterMs: Math.max(0, schedule.jitterMs),
+        priority: schedule.priority ?? described?.priority ?? 0,
       })),
       ...intervalSchedules(initialized.schedules, warn),
     ],
@@ -221,6 +225,8 @@ function intervalSchedules(schedules: InitializeResponse["schedules"], warn: War
       locking: "",
       payload: new Uint8Array(),
       paused: !schedule.enabledByDefault,
+      priority: 0,
+      timeoutMs: 0,
     };
   });
 }

@@ -8,6 +8,7 @@ export interface PluginLimits {
   handshakeMs: Millis;
   /** Without a port line for this long, it is expected at the port that it was asked for. */
   portLineMs: Millis;
+  /** The budget of Describe: plugin.describe. */
   describeMs: Millis;
   initializeMs: Millis;
   healthEveryMs: Millis;
@@ -16,6 +17,10 @@ export interface PluginLimits {
   stoppedMs: Millis;
   /** How long running jobs are waited for when somebody stops or restarts it. */
   drainMs: Millis;
+  /** How long those that still run have to end once they are told to, before it cleans up beside them. */
+  interruptMs: Millis;
+  /** The budget of Cleanup: plugin.cleanup. */
+  cleanupMs: Millis;
   shutdownMs: Millis;
   termMs: Millis;
   httpMs: Millis;
@@ -36,6 +41,8 @@ export const PLUGIN_LIMITS: PluginLimits = {
   healthMs: 5_000,
   stoppedMs: 3_000, // Nobody stops a plugin for shorter by accident, and its jobs wait meanwhile.
   drainMs: 10_000,
+  interruptMs: 1_000, // Who listens has ended long before.
+  cleanupMs: 5_000,
   shutdownMs: 5_000,
   termMs: 3_000,
   httpMs: 30_000,

@@ -5,6 +5,7 @@
  * It works as a whole or not at all: whatever step fails, what the steps before
  * it made is ended again, and the reason says what to look at.
  */
+import { status } from "@grpc/grpc-js";
 import type { InitializeResponse, MetadataResponse } from "../../proto/gen/protocol/domain.ts";
 import type { DescribeResponse } from "../../proto/gen/qntx/v1/plugin.ts";
 import { formatDuration } from "../base/duration.ts";
@@ -12,8 +13,10 @@ import type { Env } from "../base/env.ts";
 import { Fault, messageOf, shown } from "../base/fault.ts";
 import { aborted } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
+import { BUDGETED_CALLS, configuredBudget, overBudget } from "../plugin/budget.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import { type Answer, answerText, Connection } from "./connection.ts";
+import { cleanUp } from "./cleanup.ts";
 import { withDiagnosis } from "./diagnosis.ts";
 import type { PluginSource } from "./find.ts";
 import { type Announcement, cleanText, type DeclaredSchedule, PROTOCOL, readAnnouncement } from "./guard.ts";
@@ -54,6 +57,8 @@ export interface SessionEvents {
   started(process: PluginProcess): void;
   line(line: PrintedLine): void;
   lastLines(): string[];
+  /** Something about it that people should know, as a sentence. */
+  warn(sentence: string): void;
   /** An attempt ignored its cancellation: this process must go. */
   replace(reason: string): void;
   /** Nobody knows any more what runs in this process: it must go, and that is its own fault. */
@@ -76,6 +81,7 @@ export async function openSession(
   try {
     return await opening.open();
   } catch (error) {
+    await opening.cleanUp();
     await opening.end(); // Before the reason is told: its last words have been read then.
     if (error instanceof Fault && error.code !== "failed" && error.code !== "timeout") throw error;
     const reason = withDiagnosis(messageOf(error), { source, lastLines: events.lastLines() });
@@ -88,6 +94,8 @@ class Opening {
   readonly #source: PluginSource;
   readonly #events: SessionEvents;
   readonly #holdings = new AsyncDisposableStack();
+  /** Set once it has described itself: from then on it may hold things that it has to let go. */
+  #described: Connection | null = null;
   /** Rejects when somebody no longer wants it, or when the process dies. */
   #cut: Promise<never>;
 
@@ -106,6 +114,7 @@ class Opening {
     const described = await this.#describe(connection);
     const initialized = await this.#initialize(connection, token);
     const announcement = readAnnouncement(described, initialized, (sentence) => this.#warn(sentence));
+    this.#checkTargets(announcement);
     await this.#unlessCut(this.#host.declare(this.#source.name, announcement.schedules));
     const version = cleanText(metadata.version, VERSION_CHARS_MAX);
     const proxy = await this.#openProxy(connection, announcement, version);
@@ -117,8 +126,20 @@ class Opening {
       announcement,
       version,
       description: cleanText(metadata.description, DESCRIPTION_CHARS_MAX),
-      limits: this.#host.limits,
+      host: this.#host,
+      warn: (sentence) => this.#warn(sentence),
       holdings: this.#holdings,
+    });
+  }
+
+  /** What a plugin took when it described itself, it is asked to let go when its start comes to nothing. */
+  async cleanUp(): Promise<void> {
+    if (this.#described === null) return;
+    await cleanUp(this.#described, {
+      plugin: this.#source.name,
+      reason: "failed",
+      budgetMs: this.#host.limits.cleanupMs,
+      warn: (sentence) => this.#warn(sentence),
     });
   }
 
@@ -141,7 +162,10 @@ class Opening {
     });
     this.#holdings.defer(async () => void (await process.stop(limits.termMs)));
     this.#events.started(process);
-    void process.exited.then(() => this.#host.revokeToken(token)); // Not only once all is cleared away.
+    void process.exited.then(() => {
+      this.#host.revokeToken(token); // Not only once all is cleared away.
+      this.#described = null;
+    });
     const died = rejection(
       process.exited,
       (exit) => `Its process ended with ${exitText(exit)} before it was ready.`,
@@ -197,18 +221,42 @@ class Opening {
     );
   }
 
-  /** Null for a plugin of QNTX: it refuses the call, or answers any call with nothing. */
+  /** Null for a plugin of QNTX: it does not know the call, or answers any call with nothing. */
   async #describe(connection: Connection): Promise<DescribeResponse | null> {
-    const answer = await this.#unlessCut(
-      connection.describe(this.#host.hostVersion, this.#host.limits.describeMs),
-    );
-    if (answer.ok && answer.value.protocol === PROTOCOL) return answer.value;
+    const { hostVersion, limits, log } = this.#host;
+    const answer = await this.#unlessCut(connection.describe(hostVersion, limits.describeMs));
+    if (answer.ok && answer.value.protocol === PROTOCOL) {
+      this.#described = connection;
+      return answer.value;
+    }
+    if (!answer.ok && answer.code !== status.UNIMPLEMENTED) throw this.#undescribed(answer);
     const why = answer.ok ? `protocol ${shown(answer.value.protocol)}` : answerText(answer);
-    this.#host.log.debug("plugin does not describe itself and is run as one of QNTX", {
+    log.debug("plugin does not describe itself and is run as one of QNTX", {
       plugin: this.#source.name,
       why,
     });
     return null;
+  }
+
+  /** It knows the call, and did not bring it to its end. What is wrong with the answer, only its author can set right. */
+  #undescribed(answer: { code: status; details: string }): Fault {
+    if (answer.code === status.INVALID_ARGUMENT) return new Fault("config", answer.details);
+    if (answer.code !== status.DEADLINE_EXCEEDED)
+      return new Fault("failed", `It failed to describe itself: ${answerText(answer)}.`);
+    const budget = configuredBudget("describe", this.#host.limits.describeMs);
+    const about = { plugin: this.#source.name, call: BUDGETED_CALLS.describe, budget };
+    return new Fault("timeout", overBudget({ ...about, became: "its process was ended" }));
+  }
+
+  /** A name that nobody announces is most often misspelt; it may be announced later, so this is no refusal. */
+  #checkTargets({ schedules, handlers }: Announcement): void {
+    const announced = new Set(handlers.map(({ name }) => name));
+    for (const { id, handler } of schedules) {
+      if (announced.has(handler) || handler.includes("/")) continue;
+      this.#warn(
+        `Schedule ${shown(id)} of plugin ${this.#source.name} runs ${shown(handler)}, which the plugin does not announce: its jobs wait until some plugin does.`,
+      );
+    }
   }
 
   async #initialize(connection: Connection, token: string): Promise<InitializeResponse> {
@@ -264,7 +312,7 @@ class Opening {
   }
 
   #warn(sentence: string): void {
-    this.#host.log.warn(sentence, { plugin: this.#source.name });
+    this.#events.warn(sentence);
   }
 }
 

@@ -74,7 +74,12 @@ export class PluginProxy implements Executor {
       this.#ended(key, { kind: "lost", alone: this.#held.size === 1, message });
     };
     this.#width = width;
-    this.#wire = new UnaryWire(env, { connection, width, events: { ...this.#events(), cut } });
+    this.#wire = new UnaryWire(env, {
+      plugin: this.plugin,
+      connection,
+      width,
+      events: { ...this.#events(), cut },
+    });
   }
 
   /** Jobs at once; of a plugin that cannot say, what is known by now. */
@@ -95,7 +100,7 @@ export class PluginProxy implements Executor {
   execute(attempt: Attempt): Promise<Outcome> {
     const wire = this.#wire;
     if (attempt.cancelled !== null)
-      return Promise.resolve(endingOfCancel(attempt.cancelled, attempt.timeoutMs));
+      return Promise.resolve(endingOfCancel(attempt.cancelled, this.plugin, attempt));
     if (!wire) return Promise.resolve({ kind: "returned" }); // Claimed in the moment in which the process went.
     this.#settle(attempt.job.id, { kind: "lost", alone: false, message: "A newer attempt took its place." });
     return new Promise((resolve) => {
@@ -114,9 +119,10 @@ export class PluginProxy implements Executor {
     this.#wire?.drain();
   }
 
-  /** Says that the plugin is told to stop now: whatever its jobs answer, they go back. */
+  /** Tells what still runs that the plugin stops now: whatever it answers, it goes back. */
   interrupt(): void {
     this.#interrupted = true;
+    for (const { attempt } of this.#held.values()) this.#wire?.cancel(attempt, "shutdown");
   }
 
   /** Resolves when no attempt runs. */
@@ -130,7 +136,7 @@ export class PluginProxy implements Executor {
     const alone = cause === "crashed" && this.#held.size === 1;
     for (const [id, { attempt }] of this.#held) {
       if (attempt.cancelled !== null) {
-        this.#settle(id, endingOfCancel(attempt.cancelled, attempt.timeoutMs));
+        this.#settle(id, endingOfCancel(attempt.cancelled, this.plugin, attempt));
       } else {
         this.#settle(id, cause === "stopped" ? { kind: "returned" } : { kind: "lost", alone, message });
       }
@@ -149,9 +155,10 @@ export class PluginProxy implements Executor {
   #ended(key: AttemptKey, outcome: Outcome): void {
     const held = this.#find(key);
     if (!held) return;
-    const { cancelled, timeoutMs } = held.attempt;
+    const { attempt } = held;
     // A handler that obeys its signal by returning early has not completed its job.
-    if (cancelled !== null) this.#settle(key.jobId, endingOfCancel(cancelled, timeoutMs));
+    if (attempt.cancelled !== null)
+      this.#settle(key.jobId, endingOfCancel(attempt.cancelled, this.plugin, attempt));
     else this.#settle(key.jobId, this.#interrupted ? { kind: "returned" } : outcome);
   }
 

@@ -188,7 +188,7 @@ function takeStarts(starts: readonly JobStart[]): JobStart[] {
   return starts.slice(0, count);
 }
 
-function startOf({ job, timeoutMs }: Attempt): JobStart {
+function startOf({ job, budget }: Attempt): JobStart {
   return {
     jobId: job.id,
     handler: job.handler,
@@ -196,7 +196,7 @@ function startOf({ job, timeoutMs }: Attempt): JobStart {
     fence: job.fence,
     attempt: job.attempt,
     maxAttempts: job.maxAttempts,
-    timeoutMs,
+    timeoutMs: budget.ms,
     scheduleId: job.scheduleId ?? "",
     occurrence: job.occurrence === null ? "" : formatInstant(job.occurrence),
     catchup: job.catchup,

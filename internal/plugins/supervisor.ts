@@ -38,7 +38,8 @@ export interface SupervisorEvents {
 
 const RING_LINES = 200; // As many as QNTX keeps.
 const STATUS_LINES = 20; // Of these, what a screen shows without being asked.
-const START_MARK = "── started with pid ";
+const HOST_MARK = "── "; // Before a line that the host wrote into the plugin's log.
+const START_MARK = `${HOST_MARK}started with pid `;
 const DEATH_NOTICE_MS: Millis = 200;
 
 export class Supervisor {
@@ -244,7 +245,7 @@ export class Supervisor {
     session.proxy.drain();
     const drained = Promise.race([session.proxy.idle(), session.over]);
     await orNothing(this.#host.env, this.#host.limits.drainMs, drained);
-    await session.shutdown("stopped");
+    await session.shutdown(this.#retired ? "shutdown" : "stopped");
     this.#leave();
     return { kind: "stopped", reason: "" };
   }
@@ -260,6 +261,7 @@ export class Supervisor {
   async #pause(end: End, stop: AbortSignal): Promise<void> {
     if (end.kind === "replaced") return;
     if (end.kind === "refused") {
+      this.#warn(`Plugin ${this.name} does not start: ${end.reason}`);
       return this.#giveUp("failed", end.reason, stop);
     }
     const { env, limits, log } = this.#host;
@@ -267,6 +269,7 @@ export class Supervisor {
     this.#failuresInRow++;
     this.#crashes = [...this.#crashes.filter((at) => at > now - limits.crashWindowMs), now];
     log.warn("plugin ended", { plugin: this.name, reason: end.reason });
+    this.#note(end.reason);
     if (this.#crashes.length >= limits.crashesMax) {
       const often = `It has ended ${limits.crashesMax} times in short time and waits for a restart.`;
       return this.#giveUp("quarantined", `${end.reason} ${often}`, stop);
@@ -324,8 +327,10 @@ export class Supervisor {
       line: (line) => this.#keepLine(line),
       lastLines: () => {
         const lines = this.lines();
-        return lines.slice(lines.findLastIndex((line) => line.startsWith(START_MARK)) + 1);
+        const since = lines.slice(lines.findLastIndex((line) => line.startsWith(START_MARK)) + 1);
+        return since.filter((line) => !line.startsWith(HOST_MARK));
       },
+      warn: (sentence) => this.#warn(sentence),
       replace: (reason) => this.#replace(reason),
       broke: (reason) => void this.#endBroken(reason),
       handlersChanged: (handlers) => {
@@ -335,6 +340,16 @@ export class Supervisor {
         this.#events.handlersChanged(this);
       },
     };
+  }
+
+  /** Says something about the plugin where people look: in the host's log, and in the plugin's own. */
+  #warn(sentence: string): void {
+    this.#host.log.warn(sentence, { plugin: this.name });
+    this.#note(sentence);
+  }
+
+  #note(sentence: string): void {
+    this.#keepLine({ level: "warn", text: `${HOST_MARK}${sentence}` });
   }
 
   #keepLine(line: PrintedLine): void {

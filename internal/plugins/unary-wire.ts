@@ -5,6 +5,7 @@
 import { status } from "@grpc/grpc-js";
 import type { ExecuteJobResponse } from "../../proto/gen/protocol/domain.ts";
 import { type Env, type Millis, sleep } from "../base/env.ts";
+import { formatInstant } from "../base/instant.ts";
 import { CANCEL_GRACE_MS } from "../pulse/attempt.ts";
 import type { Attempt } from "../pulse/executor.ts";
 import { answerText, type Connection } from "./connection.ts";
@@ -25,6 +26,7 @@ export interface UnaryEvents extends WireEvents {
 }
 
 export interface UnaryOptions {
+  plugin: string;
   connection: Connection;
   /** Learns from each job how many may run at once; null when the plugin has said it. */
   width: Width | null;
@@ -34,12 +36,14 @@ export interface UnaryOptions {
 export class UnaryWire implements Wire {
   readonly isStream = false;
   readonly #env: Env;
+  readonly #plugin: string;
   readonly #connection: Connection;
   readonly #width: Width | null;
   readonly #events: UnaryEvents;
 
-  constructor(env: Env, { connection, width, events }: UnaryOptions) {
+  constructor(env: Env, { plugin, connection, width, events }: UnaryOptions) {
     this.#env = env;
+    this.#plugin = plugin;
     this.#connection = connection;
     this.#width = width;
     this.#events = events;
@@ -55,15 +59,19 @@ export class UnaryWire implements Wire {
   drain(): void {}
 
   async #execute(attempt: Attempt): Promise<void> {
-    const { job, timeoutMs, signal } = attempt;
+    const { job, budget, signal } = attempt;
     const key = { jobId: job.id, fence: job.fence };
     const request = {
       jobId: job.id,
       handlerName: job.handler,
       payload: Buffer.from(job.payload.buffer, job.payload.byteOffset, job.payload.byteLength),
-      timeoutSecs: Math.ceil(timeoutMs / 1_000),
+      timeoutSecs: Math.ceil(budget.ms / 1_000),
     };
-    const call = this.#connection.executeJob(request, timeoutMs + DEADLINE_EXTRA_MS, signal);
+    const call = this.#connection.executeJob(request, {
+      headers: headersOf(attempt),
+      limitMs: budget.ms + DEADLINE_EXTRA_MS,
+      signal,
+    });
     void this.#width?.watch(call);
     const answer = await call;
     if (answer.ok) this.#report(key, answer.value);
@@ -71,7 +79,7 @@ export class UnaryWire implements Wire {
       const reason = cancelReason(signal);
       // An attempt that does not end is Pulse's affair after its grace: the process is replaced.
       if (!answer.ok && reason !== "shutdown" && !(await this.#hears())) return;
-      return this.#events.ended(key, endingOfCancel(reason, timeoutMs));
+      return this.#events.ended(key, endingOfCancel(reason, this.#plugin, attempt));
     }
     if (answer.ok) return this.#events.ended(key, endingOfResponse(answer.value, this.#events.warn));
     if (await this.#isCut(answer.code)) return this.#events.cut(key, answerText(answer));
@@ -107,4 +115,29 @@ export class UnaryWire implements Wire {
     await sleep(this.#env, DEATH_NOTICE_MS);
     return !this.#connection.isConnected;
   }
+}
+
+/**
+ * What QNTX's message has no field for, as headers beside it: who does not know them
+ * does not see them. Headers are ASCII, so other characters are written as %E2%82%AC.
+ */
+function headersOf({ job }: Attempt): Record<string, string> {
+  const facts = {
+    attempt: job.attempt,
+    "max-attempts": job.maxAttempts,
+    trigger: job.trigger,
+    tenant: job.tenant,
+    "schedule-id": job.scheduleId,
+    "declared-id": job.declaredId,
+    occurrence: job.occurrence === null ? null : formatInstant(job.occurrence),
+    "run-count": job.runCount,
+    catchup: job.catchup ? "true" : null,
+    traceparent: job.traceparent,
+  };
+  const said = Object.entries(facts).filter(([, value]) => value !== null && value !== "");
+  return Object.fromEntries(said.map(([key, value]) => [`qntx-${key}`, asciiOf(String(value))]));
+}
+
+function asciiOf(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]+|%/g, encodeURIComponent);
 }

@@ -6,6 +6,8 @@
 import type { Millis } from "../base/env.ts";
 import { type Job, JOB_RESULT_BYTES_MAX, type JobProgress } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
+import { BUDGETED_CALLS, type Budget, overBudget } from "../plugin/budget.ts";
+import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Attempt, CancelReason, JobLogLine } from "./executor.ts";
 import type { Lane } from "./registry.ts";
 
@@ -15,7 +17,7 @@ export const CANCEL_GRACE_MS = 5_000;
 export interface AttemptOptions {
   job: Job;
   lane: Lane;
-  timeoutMs: Millis;
+  budget: Budget;
   /** Monotonic time of the start. */
   startedAt: Millis;
   onProgress: (attempt: RunningAttempt, progress: JobProgress) => void;
@@ -25,7 +27,7 @@ export interface AttemptOptions {
 export class RunningAttempt implements Attempt {
   readonly job: Job;
   readonly lane: Lane;
-  readonly timeoutMs: Millis;
+  readonly budget: Budget;
   onCancel: ((reason: CancelReason) => void) | null = null;
   #controller: AbortController | null = null;
   readonly #options: AttemptOptions;
@@ -36,9 +38,9 @@ export class RunningAttempt implements Attempt {
   constructor(options: AttemptOptions) {
     this.job = options.job;
     this.lane = options.lane;
-    this.timeoutMs = options.timeoutMs;
+    this.budget = options.budget;
     this.#options = options;
-    this.#deadline = options.startedAt + options.timeoutMs;
+    this.#deadline = options.startedAt + options.budget.ms;
   }
 
   get cancelled(): CancelReason | null {
@@ -78,7 +80,7 @@ export class RunningAttempt implements Attempt {
   /** Looks at the deadline: a timeout first cancels; a grace that ran out gives the outcome that Pulse decides. */
   overdue(mono: Millis): Outcome | null {
     if (mono < this.#deadline) return null;
-    if (this.#reason !== null) return forced(this.#reason, this.timeoutMs);
+    if (this.#reason !== null) return forced(this.#reason, this);
     this.cancel("timeout", mono);
     return null;
   }
@@ -92,7 +94,7 @@ export class RunningAttempt implements Attempt {
 }
 
 /** The outcome of an attempt that did not end by itself. */
-function forced(reason: CancelReason, timeoutMs: Millis): Outcome {
+function forced(reason: CancelReason, { job, lane, budget }: RunningAttempt): Outcome {
   switch (reason) {
     case "cancelled":
       return { kind: "cancelled", message: "cancelled; its plugin did not stop and was replaced" };
@@ -101,13 +103,26 @@ function forced(reason: CancelReason, timeoutMs: Millis): Outcome {
     case "timeout":
       return {
         kind: "failed",
-        message: `timed out after ${timeoutMs} ms; its plugin did not stop and was replaced`,
+        message: overrun(lane.executor.plugin, job, budget, "did not stop: its process was replaced"),
         errorKind: "timeout",
         permanent: false,
         retryAfterMs: 0,
         cost: 0,
       };
   }
+}
+
+/** The budget of a run: the job's or its schedule's own, else the handler's, else the usual one. */
+export function runBudget(job: Job, handler: Pick<HandlerOptions, "timeoutMs">, usual: Budget): Budget {
+  const owner = job.scheduleId === null ? "the job" : "its schedule";
+  if (job.timeoutMs !== null) return { ms: job.timeoutMs, setBy: `the timeout of ${owner}` };
+  if (handler.timeoutMs !== null) return { ms: handler.timeoutMs, setBy: "the timeout of its handler" };
+  return usual;
+}
+
+/** Says that a run took longer than it may. */
+export function overrun(plugin: string, { handler }: Job, budget: Budget, became: string): string {
+  return overBudget({ plugin, call: `${BUDGETED_CALLS.run} of ${handler}`, budget, became });
 }
 
 /** Refuses a result that is larger than we keep: a job that says too much has not completed. */

@@ -5,6 +5,7 @@
 import type { Millis } from "../base/env.ts";
 import type { Job, JobProgress } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
+import type { Budget } from "../plugin/budget.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 
 /** One line that a job said. */
@@ -23,8 +24,8 @@ export type CancelReason = "cancelled" | "timeout" | "shutdown";
 /** A claimed job on its way through a plugin, with ways back to Pulse while it runs. */
 export interface Attempt {
   readonly job: Job;
-  /** How long it may take. Pulse enforces it; the plugin is told. */
-  readonly timeoutMs: Millis;
+  /** How long it may take, and who says so. Pulse enforces it; the plugin is told. */
+  readonly budget: Budget;
   /** Why the attempt should end; null while it may go on. */
   readonly cancelled: CancelReason | null;
   /** Called when the attempt should end. Set by its executor. */

@@ -13,6 +13,8 @@ import type { Env, Millis } from "../base/env.ts";
 import { newId } from "../base/id.ts";
 import type { Service } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
+import { JOB_TIMEOUT_DEFAULT_MS } from "../job/job.ts";
+import { configuredBudget } from "../plugin/budget.ts";
 import type { Store } from "../store/store.ts";
 import { Caretaker } from "./caretaker.ts";
 import { ClockGuard } from "./clock-guard.ts";
@@ -31,6 +33,8 @@ export interface PulseOptions {
   version: string;
   napMs: Millis;
   jobsMax: number;
+  /** How long a job may run where neither it nor its handler says; absent: five minutes. */
+  runMs?: Millis;
 }
 
 export class Pulse {
@@ -42,7 +46,7 @@ export class Pulse {
   readonly #worker: Worker;
   readonly #caretaker: Caretaker;
 
-  constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax }: PulseOptions) {
+  constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs }: PulseOptions) {
     const { events, jobs, logs, nodes, schedules } = store;
     const { registry } = this;
     const bootId = newId(env, "BT");
@@ -57,10 +61,22 @@ export class Pulse {
       for (const id of jobIds) this.#worker.cancel(id);
       this.#promoter.nudge();
     };
+    const budget = configuredBudget("run", runMs ?? JOB_TIMEOUT_DEFAULT_MS);
     this.bootId = bootId;
     this.clock = new ClockGuard(env, lastSeenAt ?? null);
     const { clock } = this;
-    this.#worker = new Worker({ env, log, jobs, logs, registry, bootId, jobsMax, onDelayed, onRunEnd });
+    this.#worker = new Worker({
+      env,
+      log,
+      jobs,
+      logs,
+      registry,
+      bootId,
+      jobsMax,
+      budget,
+      onDelayed,
+      onRunEnd,
+    });
     this.#ticker = new Ticker({
       env,
       log,

@@ -11,10 +11,11 @@ import { type Cancel, type Env, type Millis, sleep } from "../base/env.ts";
 import { messageOf } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
-import { type Job, JOB_TIMEOUT_DEFAULT_MS, type JobProgress } from "../job/job.ts";
+import type { Job, JobProgress } from "../job/job.ts";
 import { type Outcome, type Settlement, settle } from "../job/outcome.ts";
+import type { Budget } from "../plugin/budget.ts";
 import type { JobStore, LaneRequest, LogStore, ProgressUpdate } from "../store/store.ts";
-import { guardResult, RunningAttempt } from "./attempt.ts";
+import { guardResult, runBudget, RunningAttempt } from "./attempt.ts";
 import type { JobLogLine } from "./executor.ts";
 import { type Lane, laneOf, type Registry } from "./registry.ts";
 import { Slots } from "./slots.ts";
@@ -29,6 +30,8 @@ export interface WorkerOptions {
   bootId: string;
   /** Jobs at once over all plugins. */
   jobsMax: number;
+  /** Of a run, where neither the job nor its handler says. */
+  budget: Budget;
   /** Told when a job went back with a time to wait for. */
   onDelayed: () => void;
   /** Told when runs of schedules have ended: the next ones may wait for it. */
@@ -216,11 +219,11 @@ export class Worker implements Service {
 
   #start(job: Job, lane: Lane): void {
     const { env } = this.#options;
-    const timeoutMs = job.timeoutMs ?? lane.options.timeoutMs ?? JOB_TIMEOUT_DEFAULT_MS;
+    const budget = runBudget(job, lane.options, this.#options.budget);
     const attempt = new RunningAttempt({
       job,
       lane,
-      timeoutMs,
+      budget,
       startedAt: env.mono(),
       onProgress: (running, progress) => this.#noteProgress(running, progress),
       onLog: (running, lines) => this.#noteLog(running, lines),

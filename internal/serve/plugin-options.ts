@@ -19,6 +19,7 @@ export function pluginOptions(
   { env, log, config, self, version }: ServeOptions,
   { registry, tokens, endpoint }: Parts,
 ): Omit<PluginsOptions, "declare"> {
+  const { startupMs, describeMs, cleanupMs } = config.plugin;
   const sections = config.sections.map(({ name }) => {
     const address = config.pluginAddress(name);
     return [name, { args: config.pluginArgs(name), ...(address === null ? {} : { address }) }] as const;
@@ -36,7 +37,7 @@ export function pluginOptions(
       sections: Object.fromEntries(sections),
       self,
     },
-    limits: { startupMs: config.plugin.startupMs },
+    limits: { startupMs, describeMs, cleanupMs },
     pythonPath: writePythonSdk(config.home),
     issueToken: (plugin) => tokens.issue(plugin),
     revokeToken: (token) => tokens.revoke(token),

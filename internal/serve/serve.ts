@@ -83,7 +83,8 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const nodeId = await store.nodes.nodeId();
   const { napMs, workers: jobsMax } = config.pulse;
   const lastSeenAt = await store.nodes.lastSeenAt();
-  const pulse = new Pulse({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax });
+  const { runMs } = config.plugin;
+  const pulse = new Pulse({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs });
   const tokens = new Tokens(env);
   let host: Host | null = null;
   const contextOf = (principal: Principal): Context => ({
@@ -195,6 +196,8 @@ async function declareFileSchedules(context: Context, config: Config): Promise<v
     jitterMs: 0,
     missed: "",
     locking: "",
+    priority: 0,
+    timeoutMs: 0,
   }));
   await declareSchedules(context, { kind: "file", name: "qntx.toml" }, declarations);
 }

@@ -146,7 +146,7 @@ export class Harness implements AsyncDisposable {
     const lines: JobLogLine[] = [];
     const attempt: Attempt = {
       job: testJob({ handler, payload: Buffer.from(payload), ...more }),
-      timeoutMs: 5_000,
+      budget: { ms: 5_000, setBy: "the test" },
       signal: ends,
       get cancelled() {
         return ends.aborted ? cancelReason(ends) : null;

@@ -91,6 +91,9 @@ const domain: DomainPluginServiceServer = {
     };
     const reply = (value: Parameters<typeof ExecuteJobResponse.fromPartial>[0]) =>
       answer(null, ExecuteJobResponse.fromPartial(value));
+    if (word === "headers") {
+      return reply({ success: true, result: Buffer.from(JSON.stringify(call.metadata.getMap())) });
+    }
     if (word === "hang") return void call.on("cancelled", () => process.stdout.write("told to cancel\n"));
     if (word === "die") process.exit(3);
     if (word === "no") return reply({ success: false, error: "I will not" });

@@ -44,10 +44,12 @@ import {
   writePolicy,
 } from "./schedule-row.ts";
 import { ScheduleSql } from "./schedule-sql.ts";
+import type { Terms } from "./terms.ts";
 
 export interface ScheduleOptions {
   jobs: SqliteJobs;
   events: SqliteEvents;
+  terms: Terms;
   /** The stable id of this node: where a node-local schedule keeps its cursor. */
   nodeId: string;
   /** Version of the time zone data, kept with every revision. */
@@ -71,8 +73,8 @@ export class SqliteSchedules implements ScheduleStore {
     this.#env = env;
     this.#group = group;
     this.#sql = new ScheduleSql(db);
-    const { jobs, events } = options;
-    this.#ledger = new Ledger(env, { db, sql: this.#sql, jobs, events });
+    const { jobs, events, terms } = options;
+    this.#ledger = new Ledger(env, { db, sql: this.#sql, jobs, events, terms });
     this.#options = options;
     this.#lists = new BlackoutSql(db);
     this.blackouts = new SqliteBlackouts(env, db, group, this);

@@ -3,6 +3,7 @@
  * Where there is no data folder yet nothing is offered: a Tab makes no files.
  */
 import { existsSync } from "node:fs";
+import type { BlackoutView } from "../../internal/operations/blackout.ts";
 import type { HandlerView } from "../../internal/operations/handler.ts";
 import type { JobView } from "../../internal/operations/job-view.ts";
 import type { PluginView } from "../../internal/operations/plugin.ts";
@@ -23,6 +24,14 @@ export const scheduleNames: Complete = named(async (client) => {
     word: name || id,
     description: `${state}, runs ${handler}`,
   }));
+});
+
+/** Named blackouts. */
+export const blackoutNames: Complete = named(async (client) => {
+  const { blackouts } = await client.call<{ blackouts: BlackoutView[] }>("blackout.list", {
+    limit: NAMES_MAX,
+  });
+  return blackouts.map(({ name, description }) => ({ word: name, description }));
 });
 
 /** Ids of jobs, newest first. */

@@ -58,6 +58,20 @@ export const tree: Group = group(
         import("./commands/schedule/delete.ts").then((file) => file.scheduleDelete),
       ),
     }),
+    blackout: group("Times in which nothing fires, under a name", {
+      set: lazy("Make one, or change it for all who observe it", () =>
+        import("./commands/blackout/set.ts").then((file) => file.blackoutSet),
+      ),
+      list: lazy("List named blackouts", () =>
+        import("./commands/blackout/list.ts").then((file) => file.blackoutList),
+      ),
+      show: lazy("Show its ranges, and which schedules observe it", () =>
+        import("./commands/blackout/show.ts").then((file) => file.blackoutShow),
+      ),
+      delete: lazy("Delete one that no schedule observes", () =>
+        import("./commands/blackout/delete.ts").then((file) => file.blackoutDelete),
+      ),
+    }),
     job: group(
       "Work for handlers, from enqueue to its end",
       {

@@ -68,6 +68,10 @@ export const span: Parse<{ from: string; to: string }> = (text, name) => {
   );
 };
 
+/** A name, or `FROM/TO`. */
+export const nameOrSpan: Parse<string | { from: string; to: string }> = (text, name, world) =>
+  text.includes("/") ? span(text, name, world) : text;
+
 async function textOrFile(
   text: string,
   name: string,

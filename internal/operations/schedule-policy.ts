@@ -8,6 +8,7 @@ import { parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
 import { parseInstant } from "../base/instant.ts";
+import { BLACKOUT_NAMES_MAX, type NamedBlackout, ownSpans, spansOf } from "../schedule/named-blackout.ts";
 import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX, JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
 import {
   BLACKOUTS_MAX,
@@ -18,6 +19,8 @@ import {
   type Policy,
   POLICY_DEFAULT,
 } from "../schedule/schedule.ts";
+import type { Store } from "../store/store.ts";
+import type { Context } from "./operation.ts";
 
 const oneOf = <const T extends readonly [string, ...string[]]>(words: T) =>
   z.enum(words, `must be one of ${words.join(", ")}.`).nullish();
@@ -32,6 +35,12 @@ const count = (max: number) =>
 const BLACKOUT_NOTE_CHARS_MAX = 200;
 const FAILURES_MAX = 1_000;
 const RUNS_MAX = 1_000_000_000;
+
+const spanInput = z.strictObject({
+  from: z.string(),
+  to: z.string(),
+  note: z.string().max(BLACKOUT_NOTE_CHARS_MAX).optional(),
+});
 
 /** The fields, as every face takes them. Durations and instants are texts. */
 export const policyShape = {
@@ -53,15 +62,10 @@ export const policyShape = {
     .min(-JOB_PRIORITY_MAX, `must be at least -${JOB_PRIORITY_MAX}.`)
     .max(JOB_PRIORITY_MAX, `must be at most ${JOB_PRIORITY_MAX}.`)
     .nullish(),
+  /** Spans, and names of blackouts. */
   blackouts: z
-    .array(
-      z.strictObject({
-        from: z.string(),
-        to: z.string(),
-        note: z.string().max(BLACKOUT_NOTE_CHARS_MAX).optional(),
-      }),
-    )
-    .max(BLACKOUTS_MAX, `has more than ${BLACKOUTS_MAX} spans.`)
+    .array(z.union([z.string(), spanInput], "must be a blackout's name, or a span with from and to."))
+    .max(BLACKOUTS_MAX, `has more than ${BLACKOUTS_MAX} entries.`)
     .nullish(),
   pauseAfterFailures: count(FAILURES_MAX),
 };
@@ -86,7 +90,7 @@ const READERS: readonly ((input: PolicyInput) => Partial<Policy>)[] = [
   ({ timeout }) => given("timeoutMs", timeout, readTimeout),
   ({ maxAttempts }) => given("maxAttempts", maxAttempts, (max) => max),
   ({ priority }) => given("priority", priority, (rank) => rank),
-  ({ blackouts }) => given("blackouts", blackouts, (spans) => spans.map(readBlackout)),
+  ({ blackouts }) => (blackouts === undefined ? {} : readBlackouts(blackouts ?? [])),
   ({ pauseAfterFailures }) => given("pauseAfterFailures", pauseAfterFailures, (max) => max),
 ];
 
@@ -115,7 +119,33 @@ export function readTimeout(text: string): Millis {
   throw fieldFault("timeout", `${shown(text)} is out of range.`, 'Give a duration above zero, up to "7d".');
 }
 
-function readBlackout(
+/** The policy with the spans that its named blackouts stand for now. Throws a Fault for a name that nobody has set. */
+export async function withNamedSpans({ store }: Pick<Context, "store">, policy: Policy): Promise<Policy> {
+  if (policy.blackoutNames.length === 0) return policy;
+  const lists = await Promise.all(policy.blackoutNames.map((name) => findBlackout(store, name)));
+  return { ...policy, blackouts: [...ownSpans(policy), ...lists.flatMap(spansOf)] };
+}
+
+async function findBlackout(store: Store, name: string): Promise<NamedBlackout> {
+  const found = await store.blackouts.get(name);
+  if (found) return found;
+  const wayOut = `Make it with: qntx blackout set ${name}`;
+  throw fieldFault("blackouts", `there is no blackout ${shown(name)}.`, wayOut);
+}
+
+type BlackoutInput = NonNullable<PolicyInput["blackouts"]>[number];
+
+function readBlackouts(entries: readonly BlackoutInput[]): Pick<Policy, "blackouts" | "blackoutNames"> {
+  const names = new Set(entries.filter((entry) => typeof entry === "string"));
+  if (names.size > BLACKOUT_NAMES_MAX)
+    throw fieldFault("blackouts", `has ${names.size} names; at most ${BLACKOUT_NAMES_MAX} are allowed.`);
+  const spans = entries.flatMap((entry, index) =>
+    typeof entry === "string" ? [] : [readSpan(entry, index)],
+  );
+  return { blackouts: spans, blackoutNames: [...names] };
+}
+
+function readSpan(
   { from, to, note }: { from: string; to: string; note?: string | undefined },
   index: number,
 ): Blackout {

@@ -3,7 +3,8 @@ import type { Json } from "../ats/attestation.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
-import type { Occurrence, OccurrenceOutcome, Schedule, ScheduleState } from "../schedule/schedule.ts";
+import { ownSpans } from "../schedule/named-blackout.ts";
+import type { Occurrence, OccurrenceOutcome, Policy, Schedule, ScheduleState } from "../schedule/schedule.ts";
 import { shownBytes } from "./payload.ts";
 
 export interface ScheduleView {
@@ -34,7 +35,8 @@ export interface ScheduleView {
   startAt: string | null;
   endAt: string | null;
   runsMax: number | null;
-  blackouts: { from: string; to: string; note: string }[];
+  /** Names of blackouts, and spans of its own. */
+  blackouts: (string | { from: string; to: string; note: string })[];
   pauseAfterFailures: number | null;
   jitterMs: number;
   timeoutMs: number | null;
@@ -88,11 +90,7 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     startAt: instant(policy.startAt),
     endAt: instant(policy.endAt),
     runsMax: policy.runsMax,
-    blackouts: policy.blackouts.map(({ from, to, note }) => ({
-      from: formatInstant(from),
-      to: formatInstant(to),
-      note,
-    })),
+    blackouts: viewBlackouts(policy),
     pauseAfterFailures: policy.pauseAfterFailures,
     jitterMs: policy.jitterMs,
     timeoutMs: policy.timeoutMs,
@@ -107,6 +105,15 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     createdAt: formatInstant(schedule.createdAt),
     updatedAt: formatInstant(schedule.updatedAt),
   };
+}
+
+function viewBlackouts(policy: Policy): ScheduleView["blackouts"] {
+  const spans = ownSpans(policy).map(({ from, to, note }) => ({
+    from: formatInstant(from),
+    to: formatInstant(to),
+    note,
+  }));
+  return [...policy.blackoutNames, ...spans];
 }
 
 export interface OccurrenceView {

@@ -24,7 +24,7 @@ import {
   SCHEDULE_PAYLOAD_BYTES_MAX,
   updateInput,
 } from "./schedule-input.ts";
-import { readPolicyInput } from "./schedule-policy.ts";
+import { readPolicyInput, withNamedSpans } from "./schedule-policy.ts";
 import { nextInput, nextOf, refuseDefinition, refuseNever, unstored } from "./schedule-next.ts";
 import { type ScheduleView, viewOccurrence, viewSchedule } from "./schedule-view.ts";
 
@@ -57,7 +57,7 @@ export const scheduleCreate = operation({
       payload: payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
       spec,
       timezone: readTimezone(input.timezone, spec),
-      policy: readPolicyInput(input),
+      policy: await withNamedSpans(context, readPolicyInput(input)),
       locking: "require-global",
       paused: input.paused ? { note: input.note ?? "", by: ownerName(owner) } : null,
       description: input.description ?? "",
@@ -124,7 +124,7 @@ export const scheduleUpdate = operation({
           : payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
       spec,
       timezone: input.timezone === undefined ? undefined : readTimezone(input.timezone, spec ?? before.spec),
-      policy: readPolicyInput(input, before.policy),
+      policy: await withNamedSpans(context, readPolicyInput(input, before.policy)),
       description: input.description,
       metadata: input.metadata,
     };

@@ -1,5 +1,6 @@
 /** The table: everything that can be done. Adding an operation is one line here. */
 import { attestationOperations } from "./attestation.ts";
+import { blackoutOperations } from "./blackout.ts";
 import { backfillOperations } from "./backfill.ts";
 import { eventOperations } from "./event.ts";
 import { handlerOperations } from "./handler.ts";
@@ -13,6 +14,7 @@ import { scheduleVerify } from "./verify.ts";
 /** All operations, in the order in which documents list them. */
 export const OPERATIONS: readonly AnyOperation[] = [
   ...scheduleOperations,
+  ...blackoutOperations,
   scheduleVerify,
   ...backfillOperations,
   ...jobOperations,

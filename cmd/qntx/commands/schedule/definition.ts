@@ -1,9 +1,9 @@
 /** Definition: the options that say when a schedule fires and how it behaves, for those who make or change one. */
 import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX } from "../../../../internal/job/job.ts";
 import type { ArgDefs, ArgsOf } from "../../command.ts";
-import { handlerNames, zoneNames } from "../../names.ts";
+import { blackoutNames, handlerNames, zoneNames } from "../../names.ts";
 import { MISSED_MAX_MAX, MISSED_POLICIES, OVERLAP_POLICIES } from "../../../../internal/schedule/schedule.ts";
-import { integer, json, pair, span } from "../../values.ts";
+import { integer, json, nameOrSpan, pair } from "../../values.ts";
 
 const FAILURES_MAX = 1_000;
 const RUNS_MAX = 1_000_000_000; // Once a second for thirty years.
@@ -73,9 +73,10 @@ export const definitionArgs = {
     type: "string",
     field: "blackouts",
     repeat: true,
-    valueHint: "FROM/TO",
-    parse: span,
-    description: "Do not fire from this instant to before that one",
+    valueHint: "NAME|FROM/TO",
+    parse: nameOrSpan,
+    complete: blackoutNames,
+    description: "Do not fire in this blackout, or from this instant to before that one",
   },
   pauseAfterFailures: {
     type: "string",

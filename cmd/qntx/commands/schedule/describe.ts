@@ -46,7 +46,7 @@ export async function scheduleFacts(out: Out, view: ScheduleView): Promise<strin
     ["overlap", view.overlap],
     ["missed", view.missed],
     ["failures", view.failures === 0 ? null : `${view.failures} in a row`],
-    ["blackouts", view.blackouts.map(({ from, to }) => `${from}/${to}`).join(" ") || null],
+    ["blackouts", view.blackouts.map(blackoutShown).join(" ") || null],
     ["jitter", view.jitterMs === 0 ? null : `up to ${formatDuration(view.jitterMs)}`],
     ["timeout", view.timeoutMs && formatDuration(view.timeoutMs)],
     ["attempts", view.maxAttempts],
@@ -68,6 +68,10 @@ function whenWritten({ every, cron, at, timezone }: ScheduleView): string {
 
 function nextShown(out: Out, instant: string): string {
   return out.terminal ? whenShown(out, instant) : `at ${instant}`;
+}
+
+function blackoutShown(blackout: ScheduleView["blackouts"][number]): string {
+  return typeof blackout === "string" ? blackout : `${blackout.from}/${blackout.to}`;
 }
 
 function metadataLines(metadata: Record<string, string>): string {

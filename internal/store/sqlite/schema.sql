@@ -31,15 +31,6 @@ CREATE TABLE audit (
   detail    TEXT    NOT NULL
 ) STRICT;
 
-CREATE TABLE blackout (
-  name        TEXT    NOT NULL PRIMARY KEY,
-  timezone    TEXT    NOT NULL,
-  description TEXT    NOT NULL,
-  ranges      TEXT    NOT NULL,
-  created_at  INTEGER NOT NULL,
-  updated_at  INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE backfill (
   id          TEXT    NOT NULL PRIMARY KEY,
   schedule_id TEXT    NOT NULL REFERENCES schedule (id),
@@ -52,6 +43,15 @@ CREATE TABLE backfill (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX backfill_schedule ON backfill (schedule_id, created_at);
+
+CREATE TABLE blackout (
+  name        TEXT    NOT NULL PRIMARY KEY,
+  timezone    TEXT    NOT NULL,
+  description TEXT    NOT NULL,
+  ranges      TEXT    NOT NULL,
+  created_at  INTEGER NOT NULL,
+  updated_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE boot (
   id          TEXT    NOT NULL PRIMARY KEY,
@@ -268,4 +268,13 @@ CREATE TABLE schedule_revision (
   policy         TEXT    NOT NULL,
   tzdata         TEXT    NOT NULL,
   PRIMARY KEY (schedule_id, revision)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schedule_term (
+  schedule_id TEXT    NOT NULL REFERENCES schedule (id),
+  node        TEXT    NOT NULL,
+  since       INTEGER NOT NULL,
+  revision    INTEGER,
+  tzdata      TEXT    NOT NULL,
+  PRIMARY KEY (schedule_id, node, since)
 ) STRICT, WITHOUT ROWID;

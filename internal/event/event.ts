@@ -14,6 +14,9 @@ export const EVENT_KINDS = {
   "clock.believed": "The wall clock is believed again; schedules go on.",
   "schedule.paused-by-failures": "A schedule is paused, because its runs failed too often in a row.",
   "schedule.broken": "A schedule could not be evaluated, for a reason that was not said before.",
+  "schedule.objective-missed": "A run did not start, or did not succeed, within the time that was wanted.",
+  "schedule.objective-recovered": "A later run met what an earlier one had missed.",
+  "schedule.objective-dropped": "An objective that was missed is not asked for any more.",
   "plugin.failed": "A plugin is not started again until somebody has done something.",
   "plugin.recovered": "A plugin that had failed is ready.",
 } as const;

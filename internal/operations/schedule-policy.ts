@@ -4,7 +4,7 @@
  * default: the two are different.
  */
 import { z } from "zod";
-import { parseDuration } from "../base/duration.ts";
+import { formatDuration, parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
 import { parseInstant } from "../base/instant.ts";
@@ -15,6 +15,8 @@ import {
   type Blackout,
   MISSED_MAX_MAX,
   MISSED_POLICIES,
+  OBJECTIVE_MAX_MS,
+  OBJECTIVE_MIN_MS,
   OVERLAP_POLICIES,
   type Policy,
   POLICY_DEFAULT,
@@ -68,6 +70,8 @@ export const policyShape = {
     .max(BLACKOUTS_MAX, `has more than ${BLACKOUTS_MAX} entries.`)
     .nullish(),
   pauseAfterFailures: count(FAILURES_MAX),
+  mustStartWithin: text,
+  mustSucceedWithin: text,
 };
 
 const policyInput = z.object(policyShape);
@@ -92,6 +96,10 @@ const READERS: readonly ((input: PolicyInput) => Partial<Policy>)[] = [
   ({ priority }) => given("priority", priority, (rank) => rank),
   ({ blackouts }) => (blackouts === undefined ? {} : readBlackouts(blackouts ?? [])),
   ({ pauseAfterFailures }) => given("pauseAfterFailures", pauseAfterFailures, (max) => max),
+  ({ mustStartWithin }) =>
+    given("mustStartWithinMs", mustStartWithin, (value) => readObjective(value, "mustStartWithin")),
+  ({ mustSucceedWithin }) =>
+    given("mustSucceedWithinMs", mustSucceedWithin, (value) => readObjective(value, "mustSucceedWithin")),
 ];
 
 /** Reads the policies that were given on top of what was in force. Throws a Fault that names the field. */
@@ -100,7 +108,26 @@ export function readPolicyInput(input: PolicyInput, before: Policy = POLICY_DEFA
   if (policy.startAt !== null && policy.endAt !== null && policy.endAt <= policy.startAt) {
     throw fieldFault("endAt", "is not after the start.", "A schedule ends after it starts.");
   }
+  refuseImpossible(policy);
   return policy;
+}
+
+/** A run that has succeeded has started: the wider of the two would never be looked at. */
+function refuseImpossible({ mustStartWithinMs, mustSucceedWithinMs }: Policy): void {
+  if (mustStartWithinMs === null || mustSucceedWithinMs === null) return;
+  if (mustSucceedWithinMs >= mustStartWithinMs) return;
+  throw fieldFault(
+    "mustSucceedWithin",
+    `${formatDuration(mustSucceedWithinMs)} is less than the ${formatDuration(mustStartWithinMs)} within which a run must start.`,
+    "Give it more time, or take the other objective away.",
+  );
+}
+
+/** How long after its time something must have happened. */
+function readObjective(text: string, field: "mustStartWithin" | "mustSucceedWithin"): Millis {
+  const ms = parseDuration(text, field);
+  if (ms >= OBJECTIVE_MIN_MS && ms <= OBJECTIVE_MAX_MS) return ms;
+  throw fieldFault(field, `${shown(text)} is out of range.`, 'Give a duration from "1s" to "30d".');
 }
 
 function given<K extends keyof Policy, Value>(

@@ -38,6 +38,8 @@ export interface ScheduleView {
   /** Names of blackouts, and spans of its own. */
   blackouts: (string | { from: string; to: string; note: string })[];
   pauseAfterFailures: number | null;
+  mustStartWithinMs: number | null;
+  mustSucceedWithinMs: number | null;
   jitterMs: number;
   timeoutMs: number | null;
   maxAttempts: number | null;
@@ -92,6 +94,8 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     runsMax: policy.runsMax,
     blackouts: viewBlackouts(policy),
     pauseAfterFailures: policy.pauseAfterFailures,
+    mustStartWithinMs: policy.mustStartWithinMs,
+    mustSucceedWithinMs: policy.mustSucceedWithinMs,
     jitterMs: policy.jitterMs,
     timeoutMs: policy.timeoutMs,
     maxAttempts: policy.maxAttempts,

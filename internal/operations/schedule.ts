@@ -8,6 +8,7 @@ import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/stor
 import { scheduleExplain } from "./explain.ts";
 import { newJobOf } from "./job-input.ts";
 import { viewJob } from "./job-view.ts";
+import { missedObjectives } from "./objective-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { label, refuseForeign } from "./ownership.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
@@ -101,7 +102,8 @@ export const scheduleShow = operation({
   plugin: "cap:scheduler.manage",
   input: reference,
   async run(context, { id }) {
-    return viewSchedule(await resolveSchedule(context, id));
+    const schedule = await resolveSchedule(context, id);
+    return { ...viewSchedule(schedule), missedObjectives: await missedObjectives(context, schedule.id) };
   },
 });
 

@@ -6,6 +6,7 @@
  *   job enqueued for now ─────────────────┘
  *
  * A run that ends wakes the ticker, because the next occurrence may wait for it.
+ * The judge stands aside: it says which runs have not done what was wanted of them.
  * The ticker and the promoter run from the start; the worker only once the
  * registry has seen its first step, so that no job meets a half-built one.
  */
@@ -18,6 +19,7 @@ import { configuredBudget } from "../plugin/budget.ts";
 import type { Store } from "../store/store.ts";
 import { Caretaker } from "./caretaker.ts";
 import { ClockGuard } from "./clock-guard.ts";
+import { Judge } from "./judge.ts";
 import { Promoter } from "./promoter.ts";
 import { Registry } from "./registry.ts";
 import { Ticker } from "./ticker.ts";
@@ -33,6 +35,8 @@ export interface PulseOptions {
   version: string;
   napMs: Millis;
   jobsMax: number;
+  /** Why no job of a lane runs; null when some do. Absent: nobody knows. */
+  waits?: (lane: string) => string | null;
   /** How long a job may run where neither it nor its handler says; absent: five minutes. */
   runMs?: Millis;
 }
@@ -45,9 +49,10 @@ export class Pulse {
   readonly #promoter: Promoter;
   readonly #worker: Worker;
   readonly #caretaker: Caretaker;
+  readonly #judge: Judge;
 
-  constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs }: PulseOptions) {
-    const { events, jobs, logs, nodes, schedules } = store;
+  constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs, waits }: PulseOptions) {
+    const { events, jobs, logs, nodes, objectives, schedules } = store;
     const { registry } = this;
     const bootId = newId(env, "BT");
     const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
@@ -88,13 +93,14 @@ export class Pulse {
       onJobs: onFired,
       onStopped,
     });
+    this.#judge = new Judge({ env, log, objectives, nodeId, clock, napMs, waits: waits ?? (() => null) });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
     this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, clock, onJobs });
   }
 
   /** What runs from the start: occurrences are recorded on time, whatever plugins do. */
   get early(): readonly Service[] {
-    return [this.#caretaker, this.#ticker, this.#promoter];
+    return [this.#caretaker, this.#ticker, this.#promoter, this.#judge];
   }
 
   /** What runs once plugins are registered. */

@@ -71,6 +71,9 @@ export interface Policy {
   blackoutNames: readonly string[];
   /** Failed runs in a row after which it is paused; null means never. */
   pauseAfterFailures: number | null;
+  /** Objectives: how long after its time a run may start, and have succeeded; null means nobody asks. */
+  mustStartWithinMs: Millis | null;
+  mustSucceedWithinMs: Millis | null;
 }
 
 /** A span in which nothing fires: from `from` to before `to`. */
@@ -101,6 +104,8 @@ export const POLICY_DEFAULT: Policy = {
   blackouts: [],
   blackoutNames: [],
   pauseAfterFailures: null,
+  mustStartWithinMs: null,
+  mustSucceedWithinMs: null,
 };
 
 export interface Pause {
@@ -191,5 +196,7 @@ export const SCHEDULE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 export const CRON_TEXT_MAX = 256;
 export const CRON_EXPRESSIONS_MAX = 16;
 export const MISSED_MAX_MAX = 100; // Runs that `all` makes up for: more is a backfill, which somebody asks for.
+export const OBJECTIVE_MIN_MS = 1_000; // The judge looks once a second.
+export const OBJECTIVE_MAX_MS = 2_592_000_000; // Thirty days: a run that may take longer is not watched by the minute.
 export const BLACKOUTS_MAX = 100;
 export const AT_INSTANTS_MAX = 1_000;

@@ -11,6 +11,7 @@ import type { Millis } from "../base/env.ts";
 import type { Event, EventKind, NewEvent } from "../event/event.ts";
 import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
+import type { ObjectiveStore } from "./objectives.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { NamedBlackout } from "../schedule/named-blackout.ts";
 import type {
@@ -400,6 +401,7 @@ export interface Store {
   readonly nodes: NodeStore;
   readonly audit: AuditStore;
   readonly events: EventStore;
+  readonly objectives: ObjectiveStore;
   /** Commits what is open and closes. */
   close(): Promise<void>;
 }

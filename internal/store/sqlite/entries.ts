@@ -11,6 +11,7 @@ import type { DecidedRow } from "../../schedule/rows.ts";
 import type { Pause } from "../../schedule/schedule.ts";
 import type { Fired } from "../store.ts";
 import type { SqliteJobs } from "./jobs.ts";
+import type { SqliteObjectives } from "./objectives.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
 import type { ScheduleSql } from "./schedule-sql.ts";
 
@@ -34,19 +35,27 @@ export interface Account {
   fired: Fired;
 }
 
+interface EntriesParts {
+  sql: ScheduleSql;
+  jobs: SqliteJobs;
+  objectives: SqliteObjectives;
+}
+
 export class Entries {
   readonly #env: Env;
   readonly #sql: ScheduleSql;
   readonly #jobs: SqliteJobs;
+  readonly #objectives: SqliteObjectives;
   /** When the next run that is made up for may start. */
   #catchupAt: Millis = 0;
   /** The clock when it was asked last: one that went back must not hold up anybody. */
   #pacedAt: Millis = 0;
 
-  constructor(env: Env, sql: ScheduleSql, jobs: SqliteJobs) {
+  constructor(env: Env, { sql, jobs, objectives }: EntriesParts) {
     this.#env = env;
     this.#sql = sql;
     this.#jobs = jobs;
+    this.#objectives = objectives;
   }
 
   /** Writes the rows of a decision; `jobs` are those that were made for them, by occurrence. */
@@ -107,6 +116,7 @@ export class Entries {
       now,
     });
     assert(changes === 1, `occurrence ${occurrence} of ${row.id} was waiting`);
+    if (!fires) this.#objectives.closed(row, { occurrence, outcome });
   }
 
   /** Writes one row. */
@@ -130,6 +140,7 @@ export class Entries {
       revision: row.revision,
       note: noteOf(row, decided),
     });
+    this.#objectives.decided(row, decided, relatedJobId);
   }
 
   /** Moves a cursor from where it was read. */

@@ -14,6 +14,7 @@ import type { Fired } from "../store.ts";
 import { type Account, Entries, pauseNote } from "./entries.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { RunEnd, SqliteJobs } from "./jobs.ts";
+import type { SqliteObjectives } from "./objectives.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
 import type { ScheduleSql } from "./schedule-sql.ts";
 import type { Terms } from "./terms.ts";
@@ -29,6 +30,7 @@ interface LedgerParts {
   sql: ScheduleSql;
   jobs: SqliteJobs;
   events: SqliteEvents;
+  objectives: SqliteObjectives;
   terms: Terms;
 }
 
@@ -38,17 +40,19 @@ export class Ledger {
   readonly #jobs: SqliteJobs;
   readonly #events: SqliteEvents;
   readonly #entries: Entries;
+  readonly #objectives: SqliteObjectives;
   readonly #terms: Terms;
   readonly #savepoint: Statement;
   readonly #rollbackTo: Statement;
   readonly #release: Statement;
 
-  constructor(env: Env, { db, sql, jobs, events, terms }: LedgerParts) {
+  constructor(env: Env, { db, sql, jobs, events, objectives, terms }: LedgerParts) {
     this.#env = env;
     this.#sql = sql;
     this.#jobs = jobs;
     this.#events = events;
-    this.#entries = new Entries(env, sql, jobs);
+    this.#entries = new Entries(env, { sql, jobs, objectives });
+    this.#objectives = objectives;
     this.#terms = terms;
     this.#savepoint = db.prepare("SAVEPOINT schedule");
     this.#rollbackTo = db.prepare("ROLLBACK TO schedule");
@@ -114,6 +118,7 @@ export class Ledger {
     if (!row) return;
     const now = this.#env.now();
     const note = row.pause ? pauseNote(row.pause) : "";
+    this.#objectives.forgetWaiting(id, node);
     this.#sql.closeAll.run({ id, node, outcome, now, note });
     const dueAt = isCurrent(row) ? pausedUntil(row) : null;
     this.#entries.move(row, { accountedUntil: row.accounted_until, next: null, dueAt });
@@ -255,6 +260,7 @@ export class Ledger {
   #runEnded({ scheduleId: id, jobId, node, state }: RunEnd): void {
     const now = this.#env.now();
     this.#sql.poke.run({ id, node, now });
+    this.#objectives.ended({ scheduleId: id, node, jobId });
     if (state === "completed") this.#sql.forgetFailures.run({ id });
     if (state !== "failed") return;
     const failures = this.#sql.countFailure.get({ id })?.failures ?? 0;

@@ -34,6 +34,7 @@ import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import { Ledger } from "./ledger.ts";
+import type { SqliteObjectives } from "./objectives.ts";
 import { noCursor, pageLimit, pageOf } from "./page.ts";
 import {
   readOccurrence,
@@ -49,6 +50,7 @@ import type { Terms } from "./terms.ts";
 export interface ScheduleOptions {
   jobs: SqliteJobs;
   events: SqliteEvents;
+  objectives: SqliteObjectives;
   terms: Terms;
   /** The stable id of this node: where a node-local schedule keeps its cursor. */
   nodeId: string;
@@ -73,8 +75,8 @@ export class SqliteSchedules implements ScheduleStore {
     this.#env = env;
     this.#group = group;
     this.#sql = new ScheduleSql(db);
-    const { jobs, events, terms } = options;
-    this.#ledger = new Ledger(env, { db, sql: this.#sql, jobs, events, terms });
+    const { jobs, events, objectives, terms } = options;
+    this.#ledger = new Ledger(env, { db, sql: this.#sql, jobs, events, objectives, terms });
     this.#options = options;
     this.#lists = new BlackoutSql(db);
     this.blackouts = new SqliteBlackouts(env, db, group, this);
@@ -170,6 +172,7 @@ export class SqliteSchedules implements ScheduleStore {
     this.#sql.update.run({ id: before.id, ...columns(after), state, revision: before.revision, now });
     this.#lists.link(before.id, after.policy.blackoutNames);
     this.#sql.insertRevision.run({ id: before.id, now, tzdata: this.#options.tzdata });
+    if (objectives(after) !== objectives(before)) this.#options.objectives.changed(before, after.policy);
     if (!retimed) return this.#read(before.id);
     if (this.#nodeOf(after) !== this.#nodeOf(before))
       this.#ledger.stop(before.id, this.#nodeOf(before), "deleted");
@@ -237,6 +240,7 @@ export class SqliteSchedules implements ScheduleStore {
     const kept = by === UNDECLARED && isByPeople(found) ? JSON.stringify(found.pause) : null;
     this.#sql.setState.run({ id: found.id, state: "deleted", pause: kept, deletedBy: by, now });
     this.#ledger.stop(found.id, this.#nodeOf(found), "deleted");
+    this.#options.objectives.changed(found, null);
     return this.#read(found.id);
   }
 
@@ -434,6 +438,11 @@ function timing({
     runsMax,
     blackouts,
   ]);
+}
+
+/** What is wanted of its runs: a change of it is told to those who watch. */
+function objectives({ policy: { mustStartWithinMs, mustSucceedWithinMs } }: Pick<Schedule, "policy">): string {
+  return JSON.stringify([mustStartWithinMs, mustSucceedWithinMs]);
 }
 
 function sameSpec(a: Pick<Schedule, "spec">, b: Pick<Schedule, "spec">): boolean {

@@ -167,6 +167,26 @@ CREATE TABLE meta (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE objective_missed (
+  schedule_id TEXT    NOT NULL REFERENCES schedule (id),
+  node        TEXT    NOT NULL,
+  since       INTEGER NOT NULL,
+  occurrence  INTEGER NOT NULL, -- The latest one that missed it.
+  count       INTEGER NOT NULL,
+  objective   TEXT    NOT NULL,
+  reason      TEXT    NOT NULL,
+  PRIMARY KEY (schedule_id, node),
+  CONSTRAINT objective_known CHECK (objective IN ('start', 'succeed'))
+) STRICT, WITHOUT ROWID;
+CREATE TABLE objective_watch (
+  schedule_id  TEXT    NOT NULL REFERENCES schedule (id),
+  node         TEXT    NOT NULL,
+  occurrence   INTEGER NOT NULL,
+  effective_at INTEGER NOT NULL,
+  due_at       INTEGER NOT NULL,
+  PRIMARY KEY (schedule_id, node, occurrence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX objective_watch_due ON objective_watch (node, due_at);
 CREATE TABLE occurrence (
   schedule_id     TEXT    NOT NULL REFERENCES schedule (id),
   occurrence      INTEGER NOT NULL,
@@ -180,6 +200,7 @@ CREATE TABLE occurrence (
   decided_at      INTEGER NOT NULL,
   revision        INTEGER NOT NULL,
   note            TEXT    NOT NULL,
+  lock_key        TEXT, -- While it waits for its lock: what the provider is asked for.
   PRIMARY KEY (schedule_id, occurrence, node),
   CONSTRAINT occurrence_outcome_known CHECK (
     outcome = 'fired' OR outcome = 'fired-late' OR outcome = 'pending' OR outcome = 'caught-up' OR

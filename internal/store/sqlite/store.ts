@@ -13,6 +13,7 @@ import { SqliteJobs } from "./jobs.ts";
 import { SqliteLedgerStore } from "./ledger-store.ts";
 import { SqliteLogs } from "./logs.ts";
 import { SqliteNodes } from "./nodes.ts";
+import { SqliteObjectives } from "./objectives.ts";
 import { SqliteSchedules } from "./schedules.ts";
 import { followTimezoneData, Terms } from "./terms.ts";
 
@@ -36,6 +37,7 @@ export class SqliteStore implements Store {
   readonly nodes: SqliteNodes;
   readonly audit: SqliteAudit;
   readonly events: SqliteEvents;
+  readonly objectives: SqliteObjectives;
   readonly #db: Database;
   readonly #group: GroupCommit;
 
@@ -45,11 +47,13 @@ export class SqliteStore implements Store {
     followTimezoneData(db, { tzdata, now: env.now() });
     const terms = new Terms(db, tzdata);
     this.events = new SqliteEvents(env, db, this.#group);
+    this.objectives = new SqliteObjectives(env, db, this.#group, this.events);
     this.jobs = new SqliteJobs(env, db, this.#group);
     this.nodes = new SqliteNodes(env, db, this.#group);
     this.schedules = new SqliteSchedules(env, db, this.#group, {
       jobs: this.jobs,
       events: this.events,
+      objectives: this.objectives,
       terms,
       nodeId: this.nodes.id,
       tzdata,

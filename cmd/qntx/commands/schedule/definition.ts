@@ -84,6 +84,16 @@ export const definitionArgs = {
     parse: integer(1, FAILURES_MAX),
     description: "Pause after so many failed runs in a row",
   },
+  mustStartWithin: {
+    type: "string",
+    valueHint: "D",
+    description: "Say so when a job has not started this long after its time",
+  },
+  mustSucceedWithin: {
+    type: "string",
+    valueHint: "D",
+    description: "Say so when a job has not succeeded this long after its time",
+  },
   jitter: { type: "string", valueHint: "D", description: "Start each job up to this much later, evenly" },
   startAt: { type: "string", valueHint: "T", description: "Do not fire before this instant" },
   endAt: { type: "string", valueHint: "T", description: "Do not fire after this instant" },

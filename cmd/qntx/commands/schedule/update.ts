@@ -16,6 +16,8 @@ const CLEARABLE = [
   { word: "max-lateness", field: "maxLateness" },
   { word: "max-runs", field: "runsMax" },
   { word: "missed-window", field: "missedWindow" },
+  { word: "must-start-within", field: "mustStartWithin" },
+  { word: "must-succeed-within", field: "mustSucceedWithin" },
   { word: "pause-after-failures", field: "pauseAfterFailures" },
   { word: "priority", field: "priority" },
   { word: "start-at", field: "startAt" },

@@ -134,8 +134,8 @@ export function look(
   {
     turns,
     accountedUntil,
-    now = Number.NEGATIVE_INFINITY,
-  }: { turns: Pick<Turns, "waiting" | "runsLeft">; accountedUntil: Millis; now?: Millis },
+    now,
+  }: { turns: Pick<Turns, "waiting" | "runsLeft">; accountedUntil: Millis; now: Millis },
 ): Pick<Decision, "accountedUntil" | "next" | "dueAt" | "finished"> {
   const spent = turns.runsLeft - turns.waiting.length <= 0;
   const next = spent ? null : nextWithin(recurrence, policy, accountedUntil);

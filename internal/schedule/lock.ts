@@ -37,11 +37,11 @@ export function lockTtlMs({ missedWindowMs, latenessMaxMs, jitterMs }: Policy): 
   return Math.max(missedWindowMs, latenessMaxMs) + jitterMs + CLOCKS_APART_MS;
 }
 
-/** The anchor of a new grid: now, or 1970 where hosts must agree on the occurrences without knowing each other. */
+/** The anchor of a grid: 1970 where hosts must agree on the occurrences without knowing each other, or what it would be `otherwise`. */
 export function gridAnchor(
   by: LocksBy,
   schedule: Pick<Schedule, "locking"> & { spec: Spec },
-  now: Millis,
+  otherwise: Millis,
 ): Millis {
-  return schedule.spec.kind === "every" && asksForLocks(by, schedule) ? 0 : now;
+  return schedule.spec.kind === "every" && asksForLocks(by, schedule) ? 0 : otherwise;
 }

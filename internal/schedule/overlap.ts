@@ -24,7 +24,7 @@ export interface Waiting {
   occurrence: Millis;
   catchup: boolean;
   /** True while it waits for its lock. */
-  asks?: boolean;
+  asks: boolean;
 }
 
 /** A waiting occurrence that comes to its end: it runs, or it never will. */

@@ -40,3 +40,17 @@ export const LOCK_KEY_CHARS_MAX = 512;
 export const LOCK_HOLDER_CHARS_MAX = 128;
 export const LOCK_TTL_MIN_MS: Millis = 100; // Shorter ones end on the way to who asked.
 export const LOCK_TTL_MAX_MS: Millis = 604_800_000; // A week: what a dead program left locked is free again some day.
+
+/** An occurrence that waits for its lock. */
+export interface LockWait {
+  scheduleId: string;
+  node: string;
+  occurrence: Millis;
+  key: string;
+  ttlMs: Millis;
+}
+
+/** What a provider answered for one: it is ours, or `otherNode` says whose. */
+export type LockVerdict = Pick<LockWait, "scheduleId" | "node" | "occurrence"> & {
+  otherNode: string | null;
+};

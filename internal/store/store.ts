@@ -11,6 +11,7 @@ import type { Millis } from "../base/env.ts";
 import type { Event, EventKind, NewEvent } from "../event/event.ts";
 import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
+import type { LocksBy } from "../schedule/lock.ts";
 import type { ObjectiveStore } from "./objectives.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { NamedBlackout } from "../schedule/named-blackout.ts";
@@ -24,6 +25,8 @@ import type {
   Spec,
   Target,
 } from "../schedule/schedule.ts";
+
+import type { LockProvider, LockVerdict, LockWait } from "./locks.ts";
 
 /** A page of a list, and where the next one starts. `cursor` is null on the last page. */
 export interface Page<T> {
@@ -175,6 +178,8 @@ export interface Fired {
   stopped: string[];
   /** Schedules whose definition could not be evaluated; they are tried again after a pause. */
   broken: { scheduleId: string; message: string }[];
+  /** Occurrences that wait for their locks from now on. */
+  asked: number;
   /** When the next schedule of this node is due; null when none is. */
   nextDueAt: Millis | null;
 }
@@ -227,6 +232,12 @@ export interface ScheduleStore {
   declare(owner: Owner, declared: readonly NewSchedule[]): Promise<DeclaredChange[]>;
   /** Accounts for everything that is due on this node, up to `limit` schedules: ledger rows, jobs and cursors in one transaction. */
   fire(request: { nodeId: string; limit: number }): Promise<Fired>;
+  /** Occurrences that wait for their locks, the oldest first. */
+  lockWaits(limit: number): Promise<LockWait[]>;
+  /** Says on all of them why they still do. */
+  noteLockWaits(note: string): Promise<void>;
+  /** Ends the waiting of those for which the provider has answered; who has its lock runs as its policies say. */
+  lockAnswers(verdicts: readonly LockVerdict[]): Promise<Fired>;
   /** Ledger rows with an occurrence in [from, to), oldest first. */
   ledger(id: string, range: { from?: Millis; to?: Millis }, page: PageRequest): Promise<Page<Occurrence>>;
   counts(): Promise<Record<ScheduleState, number>>;
@@ -391,6 +402,8 @@ export interface EventStore {
 }
 
 export interface Store {
+  /** Who keeps the locks of occurrences. */
+  readonly locksBy: LocksBy;
   readonly jobs: JobStore;
   readonly schedules: ScheduleStore;
   readonly ledger: LedgerStore;
@@ -401,6 +414,7 @@ export interface Store {
   readonly nodes: NodeStore;
   readonly audit: AuditStore;
   readonly events: EventStore;
+  readonly locks: LockProvider;
   readonly objectives: ObjectiveStore;
   /** Commits what is open and closes. */
   close(): Promise<void>;

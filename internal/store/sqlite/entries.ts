@@ -6,7 +6,8 @@ import type { Env, Millis } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
 import { newId } from "../../base/id.ts";
 import type { NewJob } from "../../job/job.ts";
-import type { Closing } from "../../schedule/overlap.ts";
+import { lockKey } from "../../schedule/lock.ts";
+import type { Closing, Waiting } from "../../schedule/overlap.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
 import type { Pause } from "../../schedule/schedule.ts";
 import type { Fired } from "../store.ts";
@@ -24,6 +25,13 @@ export interface Run {
   /** Which run of the schedule it is, from 1. */
   runCount: number;
   catchup: boolean;
+}
+
+/** What a row says beside the occurrence: when it was decided, and the jobs that it names. */
+interface About {
+  now: Millis;
+  jobId: string | null;
+  relatedJobId: string | null;
 }
 
 /** One schedule on one node while it is being accounted for. */
@@ -102,9 +110,8 @@ export class Entries {
   /** Ends the waiting of an occurrence. */
   close(
     row: ScheduleCursorRow,
-    { occurrence, outcome, fires }: Closing,
-    jobId: string | null,
-    now: Millis,
+    { occurrence, outcome, fires, note = "" }: Omit<Closing, "catchup">,
+    { now, jobId, relatedJobId }: About,
   ): void {
     const { changes } = this.#sql.close.run({
       id: row.id,
@@ -112,19 +119,22 @@ export class Entries {
       occurrence,
       outcome,
       jobId: fires ? jobId : null,
-      relatedJobId: null,
+      relatedJobId: outcome === "skipped-overlap" ? relatedJobId : null,
+      note,
       now,
     });
     assert(changes === 1, `occurrence ${occurrence} of ${row.id} was waiting`);
     if (!fires) this.#objectives.closed(row, { occurrence, outcome });
   }
 
+  /** An occurrence has its lock, and waits for the run before it from now on. */
+  lineUp({ row, open }: Account, { occurrence, catchup }: Waiting): void {
+    const { id, node } = row;
+    this.#sql.lineUp.run({ id, node, occurrence, catchup: catchup ? 1 : 0, relatedJobId: open });
+  }
+
   /** Writes one row. */
-  write(
-    row: ScheduleCursorRow,
-    decided: DecidedRow,
-    { now, jobId, relatedJobId }: { now: Millis; jobId: string | null; relatedJobId: string | null },
-  ): void {
+  write(row: ScheduleCursorRow, decided: DecidedRow, { now, jobId, relatedJobId }: About): void {
     const { occurrence, lastOccurrence, count, outcome, catchup } = decided;
     this.#sql.insertOccurrence.run({
       id: row.id,
@@ -139,6 +149,7 @@ export class Entries {
       now,
       revision: row.revision,
       note: noteOf(row, decided),
+      lockKey: decided.asks ? lockKey(whoseLock(row), occurrence) : null,
     });
     this.#objectives.decided(row, decided, relatedJobId);
   }
@@ -158,6 +169,12 @@ export class Entries {
     });
     assert(changes === 1, `the cursor of ${row.id} stands where it was read`);
   }
+}
+
+/** What two hosts know of the same schedule. */
+function whoseLock(row: ScheduleCursorRow): Parameters<typeof lockKey>[0] {
+  const owner = { kind: row.owner_kind, name: row.owner_name };
+  return { id: row.id, tenant: row.tenant, owner, declaredId: row.declared_id, name: row.name };
 }
 
 /** What the ledger says beside the outcome: the note of a pause or a blackout. */

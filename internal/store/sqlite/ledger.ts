@@ -5,11 +5,13 @@
 import { type Database, SQLiteError, type Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
-import { decide, type Decision, look, quietRange } from "../../schedule/decide.ts";
+import { decide, type Decision, type DecideRequest, look, quietRange } from "../../schedule/decide.ts";
+import { asksForLocks, type LocksBy } from "../../schedule/lock.ts";
 import { type Stop, TERMINATE_GRACE_MS, type Waiting } from "../../schedule/overlap.ts";
 import { type Recurrence, recurrence } from "../../schedule/recurrence.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
 import type { OccurrenceOutcome, Pause, Policy, Spec } from "../../schedule/schedule.ts";
+import type { LockVerdict } from "../locks.ts";
 import type { Fired } from "../store.ts";
 import { type Account, Entries, pauseNote } from "./entries.ts";
 import type { SqliteEvents } from "./events.ts";
@@ -26,6 +28,7 @@ const BROKEN_PAUSE_MS = 60_000;
 const FIRE_MS_MAX: Millis = 10;
 
 interface LedgerParts {
+  locksBy: LocksBy;
   db: Database;
   sql: ScheduleSql;
   jobs: SqliteJobs;
@@ -33,6 +36,9 @@ interface LedgerParts {
   objectives: SqliteObjectives;
   terms: Terms;
 }
+
+/** Why a schedule is looked at, where that is not its time. */
+type Because = Pick<DecideRequest, "closing" | "granted">;
 
 export class Ledger {
   readonly #env: Env;
@@ -42,11 +48,12 @@ export class Ledger {
   readonly #entries: Entries;
   readonly #objectives: SqliteObjectives;
   readonly #terms: Terms;
+  readonly #locksBy: LocksBy;
   readonly #savepoint: Statement;
   readonly #rollbackTo: Statement;
   readonly #release: Statement;
 
-  constructor(env: Env, { db, sql, jobs, events, objectives, terms }: LedgerParts) {
+  constructor(env: Env, { db, sql, jobs, events, objectives, terms, locksBy }: LedgerParts) {
     this.#env = env;
     this.#sql = sql;
     this.#jobs = jobs;
@@ -54,6 +61,7 @@ export class Ledger {
     this.#entries = new Entries(env, { sql, jobs, objectives });
     this.#objectives = objectives;
     this.#terms = terms;
+    this.#locksBy = locksBy;
     this.#savepoint = db.prepare("SAVEPOINT schedule");
     this.#rollbackTo = db.prepare("ROLLBACK TO schedule");
     this.#release = db.prepare("RELEASE schedule");
@@ -81,6 +89,33 @@ export class Ledger {
     return fired;
   }
 
+  /**
+   * Takes the answers for occurrences that wait for their locks: one that another node has
+   * is over, one that is ours meets the open run. Those that came to an end meanwhile stay so.
+   */
+  answered(verdicts: readonly LockVerdict[], careful: boolean): Fired {
+    const now = this.#env.now();
+    const fired = nothingFired();
+    for (const [of, ...others] of bySchedule(verdicts)) {
+      const row = this.#cursor(of.scheduleId, of.node);
+      const asking = this.#waiting(of.scheduleId, of.node).filter(({ asks }) => asks);
+      if (!row || row.state !== "active" || asking.length === 0) continue;
+      const granted = new Set<Millis>();
+      for (const { occurrence, otherNode } of [of, ...others]) {
+        if (otherNode === null) granted.add(occurrence);
+        else if (asking.some((one) => one.occurrence === occurrence))
+          this.#entries.close(
+            row,
+            { occurrence, outcome: "other-node", fires: false, note: otherNode },
+            { now, jobId: null, relatedJobId: null },
+          );
+      }
+      if (careful) this.#settleAlone(row, now, fired, { granted });
+      else this.#settle(row, now, fired, { granted });
+    }
+    return fired;
+  }
+
   /** Accounts for what is due of one schedule, before something about it changes. */
   account(id: string, now: Millis): void {
     const fired = nothingFired();
@@ -88,7 +123,7 @@ export class Ledger {
       const isDue = row.due_at !== null && row.due_at <= now;
       const inBlackout =
         row.state === "active" && isCurrent(row) && readPolicy(row.policy).blackouts.length > 0;
-      if (isDue || inBlackout) this.#settleAlone(row, now, fired, true);
+      if (isDue || inBlackout) this.#settleAlone(row, now, fired, { closing: true });
     }
   }
 
@@ -137,7 +172,7 @@ export class Ledger {
     const turns = { waiting: this.#waiting(id, node), runsLeft };
     const { next, dueAt, finished } =
       row.state === "active"
-        ? look({ scheduleId: id, recurrence: every, policy }, { turns, accountedUntil })
+        ? look({ scheduleId: id, recurrence: every, policy }, { turns, accountedUntil, now })
         : { next: null, dueAt: pausedUntil(row), finished: false };
     this.#sql.insertCursor.run({ id, node, accountedUntil, next, dueAt });
     const planned = !finished && row.state !== "deleted";
@@ -147,7 +182,11 @@ export class Ledger {
 
   #waiting(id: string, node: string): Waiting[] {
     const rows = this.#sql.waiting.all({ id, node });
-    return rows.map(({ occurrence, catchup }) => ({ occurrence, catchup: catchup === 1 }));
+    return rows.map(({ occurrence, catchup, asks }) => ({
+      occurrence,
+      catchup: catchup === 1,
+      asks: asks === 1,
+    }));
   }
 
   #cursor(id: string, node: string): ScheduleCursorRow | undefined {
@@ -155,19 +194,19 @@ export class Ledger {
   }
 
   /** Accounts for one schedule. */
-  #settle(row: ScheduleCursorRow, now: Millis, fired: Fired, closing = false): void {
+  #settle(row: ScheduleCursorRow, now: Millis, fired: Fired, because: Because = {}): void {
     const awake = row.state === "paused" ? this.#wake(row) : row;
     const open = this.#sql.openJob.get({ id: row.id, node: row.node })?.id ?? null;
-    this.#apply({ row: awake, now, open, fired }, this.#decide(awake, now, open !== null, closing));
+    this.#apply({ row: awake, now, open, fired }, this.#decide(awake, now, open !== null, because));
     fired.settled += 1;
   }
 
   /** The same in a savepoint of its own: one that cannot be accounted for must not hold up the others. */
-  #settleAlone(row: ScheduleCursorRow, now: Millis, fired: Fired, closing = false): void {
+  #settleAlone(row: ScheduleCursorRow, now: Millis, fired: Fired, because: Because = {}): void {
     const before = { jobs: fired.jobs.length, stopped: fired.stopped.length };
     this.#savepoint.run();
     try {
-      this.#settle(row, now, fired, closing);
+      this.#settle(row, now, fired, because);
     } catch (error) {
       if (!isOurMistake(error)) throw error;
       this.#rollbackTo.run();
@@ -204,7 +243,7 @@ export class Ledger {
     return awake;
   }
 
-  #decide(row: ScheduleCursorRow, now: Millis, open: boolean, closing: boolean): Decision {
+  #decide(row: ScheduleCursorRow, now: Millis, open: boolean, because: Because): Decision {
     return decide({
       scheduleId: row.id,
       recurrence: recurrenceOf(row),
@@ -214,7 +253,8 @@ export class Ledger {
       open,
       waiting: this.#waiting(row.id, row.node),
       runCount: row.run_count,
-      closing,
+      asks: asksForLocks(this.#locksBy, row),
+      ...because,
     });
   }
 
@@ -231,8 +271,14 @@ export class Ledger {
       }),
     );
     for (const closing of decision.closings)
-      this.#entries.close(row, closing, jobs.get(closing.occurrence) ?? null, now);
+      this.#entries.close(row, closing, {
+        now,
+        jobId: jobs.get(closing.occurrence) ?? null,
+        relatedJobId: open ?? [...jobs.values()][0] ?? null,
+      });
+    for (const waiting of decision.lined) this.#entries.lineUp(account, waiting);
     this.#entries.writeRows(account, decision.rows, jobs);
+    account.fired.asked += decision.rows.filter(({ asks }) => asks).length;
     const lastJobId = [...jobs.values()].at(-1);
     if (lastJobId) this.#sql.ran.run({ id: row.id, count: jobs.size, at: now, jobId: lastJobId });
     // What was asked to end and had not begun has ended already: nobody else will look.
@@ -280,8 +326,20 @@ export class Ledger {
   }
 }
 
+/** Answers for the same schedule together, so that it is settled once. */
+function bySchedule(verdicts: readonly LockVerdict[]): [LockVerdict, ...LockVerdict[]][] {
+  const groups = new Map<string, [LockVerdict, ...LockVerdict[]]>();
+  for (const verdict of verdicts) {
+    const key = `${verdict.scheduleId} ${verdict.node}`;
+    const group = groups.get(key);
+    if (group) group.push(verdict);
+    else groups.set(key, [verdict]);
+  }
+  return [...groups.values()];
+}
+
 function nothingFired(): Fired {
-  return { settled: 0, jobs: [], stopped: [], broken: [], nextDueAt: null };
+  return { settled: 0, jobs: [], stopped: [], broken: [], asked: 0, nextDueAt: null };
 }
 
 /** Not the disk's: a plan that cannot be evaluated, or a row that contradicts another. */

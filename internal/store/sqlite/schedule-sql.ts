@@ -21,8 +21,9 @@ export class ScheduleSql {
   readonly postpone: Statement<unknown, [Values]>;
   readonly openJob: Statement<{ id: string }, [Values]>;
   readonly insertOccurrence: Statement<unknown, [Values]>;
-  readonly waiting: Statement<{ occurrence: number; catchup: number }, [Values]>;
+  readonly waiting: Statement<{ occurrence: number; catchup: number; asks: number }, [Values]>;
   readonly close: Statement<unknown, [Values]>;
+  readonly lineUp: Statement<unknown, [Values]>;
   readonly closeAll: Statement<unknown, [Values]>;
   readonly poke: Statement<unknown, [Values]>;
   readonly countFailure: Statement<{ failures: number }, [Values]>;
@@ -54,6 +55,7 @@ export class ScheduleSql {
     this.insertOccurrence = db.prepare(INSERT_OCCURRENCE);
     this.waiting = db.prepare(WAITING);
     this.close = db.prepare(CLOSE);
+    this.lineUp = db.prepare(LINE_UP);
     this.closeAll = db.prepare(CLOSE_ALL);
     this.poke = db.prepare(POKE);
     this.countFailure = db.prepare(COUNT_FAILURE);
@@ -178,12 +180,12 @@ const OPEN_JOB = `
 
 const INSERT_OCCURRENCE = `
   INSERT INTO occurrence (schedule_id, occurrence, node, outcome, job_id, related_job_id, last_occurrence, count,
-                          catchup, decided_at, revision, note)
+                          catchup, decided_at, revision, note, lock_key)
   VALUES ($id, $occurrence, $node, $outcome, $jobId, $relatedJobId, $lastOccurrence, $count,
-          $catchup, $now, $revision, $note)`;
+          $catchup, $now, $revision, $note, $lockKey)`;
 
 const WAITING = `
-  SELECT occurrence, catchup
+  SELECT occurrence, catchup, lock_key IS NOT NULL AS asks
     FROM occurrence INDEXED BY occurrence_pending
    WHERE schedule_id = $id
      AND node        = $node
@@ -195,17 +197,32 @@ const CLOSE = `
      SET outcome        = $outcome,
          job_id         = $jobId,
          related_job_id = $relatedJobId,
-         decided_at     = $now
+         decided_at     = $now,
+         note           = $note,
+         lock_key       = NULL
    WHERE schedule_id = $id
      AND node        = $node
      AND occurrence  = $occurrence
      AND outcome     = 'pending'`;
 
+// It has its lock, and waits for the run before it from now on.
+const LINE_UP = `
+  UPDATE occurrence
+     SET related_job_id = $relatedJobId,
+         catchup        = $catchup,
+         note           = '',
+         lock_key       = NULL
+   WHERE schedule_id = $id
+     AND node        = $node
+     AND occurrence  = $occurrence
+     AND lock_key IS NOT NULL`;
+
 const CLOSE_ALL = `
   UPDATE occurrence INDEXED BY occurrence_pending
      SET outcome    = $outcome,
          decided_at = $now,
-         note       = $note
+         note       = $note,
+         lock_key   = NULL
    WHERE schedule_id = $id
      AND node        = $node
      AND outcome     = 'pending'`;

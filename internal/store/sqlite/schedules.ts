@@ -16,6 +16,8 @@ import {
   SCHEDULE_STATES,
   type ScheduleState,
 } from "../../schedule/schedule.ts";
+import { gridAnchor, type LocksBy } from "../../schedule/lock.ts";
+import type { LockVerdict, LockWait } from "../locks.ts";
 import type {
   DeclaredChange,
   Fired,
@@ -34,6 +36,7 @@ import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import { Ledger } from "./ledger.ts";
+import { LockWaitSql } from "./lock-waits.ts";
 import type { SqliteObjectives } from "./objectives.ts";
 import { noCursor, pageLimit, pageOf } from "./page.ts";
 import {
@@ -54,6 +57,8 @@ export interface ScheduleOptions {
   terms: Terms;
   /** The stable id of this node: where a node-local schedule keeps its cursor. */
   nodeId: string;
+  /** Who keeps the locks of occurrences. */
+  locksBy: LocksBy;
   /** Version of the time zone data, kept with every revision. */
   tzdata: string;
 }
@@ -66,6 +71,7 @@ export class SqliteSchedules implements ScheduleStore {
   readonly #group: GroupCommit;
   readonly #sql: ScheduleSql;
   readonly #ledger: Ledger;
+  readonly #lockWaits: LockWaitSql;
   readonly #options: ScheduleOptions;
   readonly #lists: BlackoutSql;
   /** The named blackouts that these schedules observe. */
@@ -75,8 +81,9 @@ export class SqliteSchedules implements ScheduleStore {
     this.#env = env;
     this.#group = group;
     this.#sql = new ScheduleSql(db);
+    this.#lockWaits = new LockWaitSql(db);
     const { jobs, events, objectives, terms } = options;
-    this.#ledger = new Ledger(env, { db, sql: this.#sql, jobs, events, objectives, terms });
+    this.#ledger = new Ledger(env, { db, sql: this.#sql, locksBy: options.locksBy, jobs, events, objectives, terms });
     this.#options = options;
     this.#lists = new BlackoutSql(db);
     this.blackouts = new SqliteBlackouts(env, db, group, this);
@@ -93,7 +100,7 @@ export class SqliteSchedules implements ScheduleStore {
 
   #insert(schedule: NewSchedule): Schedule {
     const now = this.#env.now();
-    const definition = this.#observed({ ...schedule, anchor: schedule.anchor ?? now });
+    const definition = this.#observed({ ...schedule, anchor: schedule.anchor ?? this.#anchorOf(schedule, now) });
     const pause = schedule.paused && JSON.stringify({ until: null, ...schedule.paused, at: now });
     this.#sql.insert.run({
       id: schedule.id,
@@ -163,7 +170,7 @@ export class SqliteSchedules implements ScheduleStore {
     const now = this.#env.now();
     const merged = { ...before, ...given(change) };
     const respec = JSON.stringify(merged.spec) !== JSON.stringify(before.spec);
-    const anchor = change.anchor ?? (respec ? now : before.anchor);
+    const anchor = change.anchor ?? this.#anchorOf(merged, respec ? now : before.anchor);
     const after: Definition = this.#observed({ ...merged, anchor });
     const retimed = timing(after) !== timing(before);
     const state = retimed && before.state === "finished" ? "active" : before.state;
@@ -286,7 +293,7 @@ export class SqliteSchedules implements ScheduleStore {
     // A name that it had to do without, or that somebody took while it was away, it does not fight for.
     const name = this.#nameTaken(before, id) ? "" : before.name;
     const wanted = this.#observed({ ...declared, name });
-    const anchor = wanted.anchor ?? before.anchor;
+    const anchor = wanted.anchor ?? this.#anchorOf(wanted, before.anchor);
     const same = isDeepStrictEqual(columns({ ...wanted, anchor }), columns(before));
     if (!gone) this.#ledger.account(id, this.#env.now());
     if (!same)
@@ -316,6 +323,18 @@ export class SqliteSchedules implements ScheduleStore {
 
   fire({ nodeId, limit }: { nodeId: string; limit: number }): Promise<Fired> {
     return this.#group.write((careful) => this.#ledger.fire(nodeId, { limit, careful }));
+  }
+
+  async lockWaits(limit: number): Promise<LockWait[]> {
+    return this.#lockWaits.list(limit);
+  }
+
+  noteLockWaits(note: string): Promise<void> {
+    return this.#group.write(() => this.#lockWaits.note(note));
+  }
+
+  lockAnswers(verdicts: readonly LockVerdict[]): Promise<Fired> {
+    return this.#group.write((careful) => this.#ledger.answered(verdicts, careful));
   }
 
   async ledger(
@@ -372,6 +391,10 @@ export class SqliteSchedules implements ScheduleStore {
     if (policy.blackoutNames.length === 0) return definition;
     const blackouts = [...ownSpans(policy), ...this.#lists.spansOfAll(policy.blackoutNames)];
     return { ...definition, policy: { ...policy, blackouts } };
+  }
+
+  #anchorOf(schedule: Pick<Definition, "spec" | "locking">, otherwise: Millis): Millis {
+    return gridAnchor(this.#options.locksBy, schedule, otherwise);
   }
 
   #nodeOf({ locking }: Pick<Schedule, "locking">): string {

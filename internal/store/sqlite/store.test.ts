@@ -4,13 +4,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeEnv } from "../../base/fake-env.ts";
-import { newSchedule, type Opened } from "../storetest/fixture.ts";
+import { newSchedule, type OpenOptions, type OpenStore } from "../storetest/fixture.ts";
 import { applySuite } from "../storetest/apply.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
 import { blackoutSuite } from "../storetest/blackouts.ts";
 import { eventSuite } from "../storetest/events.ts";
 import { objectiveSuite } from "../storetest/objectives.ts";
 import { backfillSuite } from "../storetest/backfills.ts";
+import { lockSuite } from "../storetest/locks.ts";
+import { lockedScheduleSuite } from "../storetest/locked-schedules.ts";
 import { declarationSuite } from "../storetest/declarations.ts";
 import { jobSuite } from "../storetest/jobs.ts";
 import { ledgerSuite } from "../storetest/ledger.ts";
@@ -19,7 +21,7 @@ import { scheduleSuite } from "../storetest/schedules.ts";
 import { openDatabase } from "./open.ts";
 import { SqliteStore } from "./store.ts";
 
-async function openSqlite() {
+async function openSqlite({ locksBy }: OpenOptions = {}) {
   const home = mkdtempSync(join(tmpdir(), "qntx-store-"));
   const env = new FakeEnv();
   const db = openDatabase(join(home, "qntx.db"), "always");
@@ -27,6 +29,7 @@ async function openSqlite() {
     db,
     logPath: join(home, "logs.db"),
     tzdata: "test",
+    ...(locksBy && { locksBy }),
   });
   return {
     db,
@@ -39,7 +42,7 @@ async function openSqlite() {
   };
 }
 
-const open = (): Promise<Opened> => openSqlite();
+const open: OpenStore = (options) => openSqlite(options);
 
 test("a schedule whose zone is no more can be deleted, or given another one", async () => {
   const { db, env, store, close } = await openSqlite();
@@ -71,7 +74,7 @@ test("a schedule whose ledger contradicts it holds up nobody else", async () => 
   for (const schedule of [broken, well]) await store.schedules.create(schedule);
   const occurrence = env.now() + 60_000;
   db.run(
-    "INSERT INTO occurrence VALUES (?, ?, '', 'paused', NULL, NULL, ?, 1, 0, 0, 1, 'from a backup that was mixed in')",
+    "INSERT INTO occurrence VALUES (?, ?, '', 'paused', NULL, NULL, ?, 1, 0, 0, 1, 'from a backup that was mixed in', NULL)",
     [broken.id, occurrence, occurrence],
   );
   await env.advance(60_000);
@@ -90,6 +93,8 @@ ledgerSuite("sqlite", open);
 policySuite("sqlite", open);
 scheduleSuite("sqlite", open);
 declarationSuite("sqlite", open);
+lockSuite("sqlite", open);
+lockedScheduleSuite("sqlite", open);
 backfillSuite("sqlite", open);
 applySuite("sqlite", open);
 blackoutSuite("sqlite", open);

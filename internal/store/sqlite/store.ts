@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
 import { type Log, silentLog } from "../../base/log.ts";
+import type { LocksBy } from "../../schedule/lock.ts";
 import type { Store } from "../store.ts";
 import { SqliteAttestations } from "./attestations.ts";
 import { SqliteAudit } from "./audit.ts";
@@ -11,6 +12,7 @@ import { SqliteEvents } from "./events.ts";
 import { GroupCommit } from "./group.ts";
 import { SqliteJobs } from "./jobs.ts";
 import { SqliteLedgerStore } from "./ledger-store.ts";
+import { SqliteLocks } from "./locks.ts";
 import { SqliteLogs } from "./logs.ts";
 import { SqliteNodes } from "./nodes.ts";
 import { SqliteObjectives } from "./objectives.ts";
@@ -22,6 +24,8 @@ export interface SqliteStoreOptions {
   db: Database;
   logPath: string;
   tzdata: string;
+  /** Who keeps the locks of occurrences; the store itself when absent. */
+  locksBy?: LocksBy;
   /** For what cannot be answered to anybody. Absent: nobody is told. */
   log?: Log;
 }
@@ -37,15 +41,19 @@ export class SqliteStore implements Store {
   readonly nodes: SqliteNodes;
   readonly audit: SqliteAudit;
   readonly events: SqliteEvents;
+  readonly locks: SqliteLocks;
+  readonly locksBy: LocksBy;
   readonly objectives: SqliteObjectives;
   readonly #db: Database;
   readonly #group: GroupCommit;
 
-  constructor(env: Env, { db, logPath, tzdata, log = silentLog }: SqliteStoreOptions) {
+  constructor(env: Env, { db, logPath, tzdata, locksBy = "store", log = silentLog }: SqliteStoreOptions) {
     this.#db = db;
     this.#group = new GroupCommit(env, db);
     followTimezoneData(db, { tzdata, now: env.now() });
     const terms = new Terms(db, tzdata);
+    this.locksBy = locksBy;
+    this.locks = new SqliteLocks(env, db, this.#group);
     this.events = new SqliteEvents(env, db, this.#group);
     this.objectives = new SqliteObjectives(env, db, this.#group, this.events);
     this.jobs = new SqliteJobs(env, db, this.#group);
@@ -56,6 +64,7 @@ export class SqliteStore implements Store {
       objectives: this.objectives,
       terms,
       nodeId: this.nodes.id,
+      locksBy,
       tzdata,
     });
     this.blackouts = this.schedules.blackouts;

@@ -4,6 +4,7 @@ import { newId } from "../../base/id.ts";
 import type { Job, NewJob } from "../../job/job.ts";
 import type { Outcome } from "../../job/outcome.ts";
 import { settle } from "../../job/outcome.ts";
+import type { LocksBy } from "../../schedule/lock.ts";
 import { POLICY_DEFAULT } from "../../schedule/schedule.ts";
 import type { NewAttestation, NewSchedule, Store } from "../store.ts";
 
@@ -13,8 +14,12 @@ export interface Opened {
   close(): Promise<void>;
 }
 
+export interface OpenOptions {
+  locksBy?: LocksBy;
+}
+
 /** Opens a fresh, empty store. Each engine hands in its own. */
-export type OpenStore = () => Promise<Opened>;
+export type OpenStore = (options?: OpenOptions) => Promise<Opened>;
 
 const NO_BYTES = new Uint8Array();
 

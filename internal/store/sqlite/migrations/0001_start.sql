@@ -208,7 +208,8 @@ CREATE TABLE occurrence (
     outcome = 'blackout' OR outcome = 'quota' OR outcome = 'expired' OR outcome = 'other-node' OR outcome = 'deleted'),
   CONSTRAINT occurrence_fired_has_job CHECK (
     (outcome = 'fired' OR outcome = 'fired-late' OR outcome = 'caught-up') = (job_id IS NOT NULL)),
-  CONSTRAINT occurrence_range_in_order CHECK (last_occurrence >= occurrence AND count >= 1)
+  CONSTRAINT occurrence_range_in_order CHECK (last_occurrence >= occurrence AND count >= 1),
+  CONSTRAINT occurrence_lock_is_open CHECK (lock_key IS NULL OR outcome = 'pending')
 ) STRICT, WITHOUT ROWID;
 
 -- Times in which nothing fires, under a name. Ranges as somebody wrote them; the schedules keep the spans.
@@ -232,6 +233,7 @@ CREATE INDEX schedule_blackout_by_schedule ON schedule_blackout (schedule_id);
 
 -- Occurrences that wait for their turn: the only rows of the ledger that are still open.
 CREATE INDEX occurrence_pending ON occurrence (schedule_id, node, occurrence) WHERE outcome = 'pending';
+CREATE INDEX occurrence_lock ON occurrence (occurrence) WHERE lock_key IS NOT NULL;
 -- Runs of which something is wanted, until they have met or missed it. Looked at when it is due, and when they end.
 CREATE TABLE objective_watch (
   schedule_id  TEXT    NOT NULL REFERENCES schedule (id),
@@ -254,6 +256,17 @@ CREATE TABLE objective_missed (
   PRIMARY KEY (schedule_id, node),
   CONSTRAINT objective_known CHECK (objective IN ('start', 'succeed'))
 ) STRICT, WITHOUT ROWID;
+
+-- Locks that this store keeps. A number that was given never comes back: it is the fence.
+CREATE TABLE lock (
+  fence  INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  key    TEXT    NOT NULL UNIQUE,
+  token  TEXT    NOT NULL UNIQUE,
+  holder TEXT    NOT NULL,
+  until  INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX lock_until ON lock (until);
 
 CREATE TABLE attestation (
   seq        INTEGER NOT NULL PRIMARY KEY,

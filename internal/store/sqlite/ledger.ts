@@ -106,7 +106,7 @@ export class Ledger {
         else if (asking.some((one) => one.occurrence === occurrence))
           this.#entries.close(
             row,
-            { occurrence, outcome: "other-node", fires: false, note: otherNode },
+            { occurrence, outcome: "other-node", fires: false, asks: false, note: otherNode },
             { now, jobId: null, relatedJobId: null },
           );
       }

@@ -162,6 +162,16 @@ CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' A
 
 CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 
+CREATE TABLE lock (
+  fence  INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+  key    TEXT    NOT NULL UNIQUE,
+  token  TEXT    NOT NULL UNIQUE,
+  holder TEXT    NOT NULL,
+  until  INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX lock_until ON lock (until);
+
 CREATE TABLE meta (
   key   TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -178,6 +188,7 @@ CREATE TABLE objective_missed (
   PRIMARY KEY (schedule_id, node),
   CONSTRAINT objective_known CHECK (objective IN ('start', 'succeed'))
 ) STRICT, WITHOUT ROWID;
+
 CREATE TABLE objective_watch (
   schedule_id  TEXT    NOT NULL REFERENCES schedule (id),
   node         TEXT    NOT NULL,
@@ -186,7 +197,9 @@ CREATE TABLE objective_watch (
   due_at       INTEGER NOT NULL,
   PRIMARY KEY (schedule_id, node, occurrence)
 ) STRICT, WITHOUT ROWID;
+
 CREATE INDEX objective_watch_due ON objective_watch (node, due_at);
+
 CREATE TABLE occurrence (
   schedule_id     TEXT    NOT NULL REFERENCES schedule (id),
   occurrence      INTEGER NOT NULL,
@@ -208,8 +221,11 @@ CREATE TABLE occurrence (
     outcome = 'blackout' OR outcome = 'quota' OR outcome = 'expired' OR outcome = 'other-node' OR outcome = 'deleted'),
   CONSTRAINT occurrence_fired_has_job CHECK (
     (outcome = 'fired' OR outcome = 'fired-late' OR outcome = 'caught-up') = (job_id IS NOT NULL)),
-  CONSTRAINT occurrence_range_in_order CHECK (last_occurrence >= occurrence AND count >= 1)
+  CONSTRAINT occurrence_range_in_order CHECK (last_occurrence >= occurrence AND count >= 1),
+  CONSTRAINT occurrence_lock_is_open CHECK (lock_key IS NULL OR outcome = 'pending')
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX occurrence_lock ON occurrence (occurrence) WHERE lock_key IS NOT NULL;
 
 CREATE INDEX occurrence_pending ON occurrence (schedule_id, node, occurrence) WHERE outcome = 'pending';
 

@@ -23,7 +23,7 @@ function migrated(): Database {
 function dump(db: Database): string {
   const rows = db
     .query<{ sql: string }, []>(
-      "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type DESC, name",
+      "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name <> 'sqlite_sequence' ORDER BY tbl_name, type DESC, name",
     )
     .all();
   return `-- What the migrations add up to. Written by schema.test.ts; never by hand.\n\n${rows.map(({ sql }) => `${sql};`).join("\n\n")}\n`;

@@ -4,8 +4,10 @@ import type { Env, Millis } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
 import { nextWithin } from "../schedule/decide.ts";
+import type { Definition } from "../schedule/planned.ts";
 import { recurrence } from "../schedule/recurrence.ts";
-import { type Policy, POLICY_DEFAULT, type Spec } from "../schedule/schedule.ts";
+import { POLICY_DEFAULT } from "../schedule/schedule.ts";
+import { countPlanned, listPlanned, type Term } from "../schedule/terms.ts";
 import { parseInput } from "./parse-input.ts";
 import { readTimezone, requireSpec } from "./schedule-input.ts";
 
@@ -19,6 +21,8 @@ export const nextInput = z.strictObject({
   timezone: z.string().optional(),
   anchor: z.string().optional(),
   from: z.string().optional(),
+  /** With it: everything planned from `from` on and before it, as the ledger counts. */
+  to: z.string().optional(),
   count: z
     .int()
     .min(1, "must be at least 1.")
@@ -28,35 +32,52 @@ export const nextInput = z.strictObject({
 
 type NextInput = z.infer<typeof nextInput>;
 
-/** What decides when something fires. */
-export interface Definition {
-  spec: Spec;
-  timezone: string;
-  anchor: Millis;
-  policy: Policy;
-}
-
 /** The next occurrences, as they are shown. */
 export interface NextView {
   instants: string[];
   timezone: string;
+  /** How many there are in the span that was asked for; absent when none was. */
+  total?: number;
 }
 
 /** `schedule.next` for whoever has no store: of a definition that is not stored. Throws a Fault that names the field. */
 export function previewNext(env: Env, input: unknown): NextView {
   const parsed = parseInput(nextInput, input);
-  return nextOf(env, unstored(env, parsed), parsed);
+  return nextUnstored(env, parsed);
 }
 
-/** Shows the next occurrences of a definition. */
-export function nextOf(env: Env, definition: Definition, { from, count }: NextInput): NextView {
+/** Shows when a definition that is not stored fires. */
+export function nextUnstored(env: Env, input: NextInput): NextView {
+  const definition = unstored(env, input);
+  const term = { since: Number.NEGATIVE_INFINITY, definition, tzdata: "" };
+  return nextOf(env, definition, [[term]], input);
+}
+
+/** Shows the next occurrences of a definition; or those of a span, by the terms of each of its cursors. */
+export function nextOf(
+  env: Env,
+  definition: Definition,
+  cursors: readonly (readonly Term[])[],
+  { from, to, count }: NextInput,
+): NextView {
+  const { timezone } = definition;
   const start = from === undefined ? env.now() : parseInstant(from, "from");
-  const instants = nextInstants(definition, start, count ?? NEXT_COUNT_DEFAULT);
-  return { instants: instants.map(formatInstant), timezone: definition.timezone };
+  if (to === undefined) {
+    const instants = nextInstants(definition, start, count ?? NEXT_COUNT_DEFAULT);
+    return { instants: instants.map(formatInstant), timezone };
+  }
+  const span = { from: start, to: parseInstant(to, "to") };
+  if (span.to <= span.from)
+    throw fieldFault("to", `${shown(to)} is not after from.`, "A span ends after it begins.");
+  const limit = count ?? NEXT_COUNT_MAX;
+  const instants = cursors.flatMap((terms) => listPlanned(terms, span).take(limit).toArray());
+  const first = instants.toSorted((a, b) => a - b).slice(0, limit);
+  const total = cursors.reduce((sum, terms) => sum + countPlanned(terms, span), 0);
+  return { instants: first.map(formatInstant), timezone, total };
 }
 
 /** Reads a definition that is not stored. Throws a Fault that names the field. */
-export function unstored(env: Env, { every, cron, timezone, anchor }: NextInput): Definition {
+function unstored(env: Env, { every, cron, timezone, anchor }: NextInput): Definition {
   const spec = requireSpec({ every, cron, timezone }, null);
   if (anchor !== undefined && spec.kind !== "every") {
     throw fieldFault("anchor", `${shown(anchor)} has no effect on ${spec.kind}.`, "It is for every alone.");

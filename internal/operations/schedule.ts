@@ -26,7 +26,7 @@ import {
   updateInput,
 } from "./schedule-input.ts";
 import { readPolicyInput, withNamedSpans } from "./schedule-policy.ts";
-import { nextInput, nextOf, refuseDefinition, refuseNever, unstored } from "./schedule-next.ts";
+import { nextInput, nextOf, nextUnstored, refuseDefinition, refuseNever } from "./schedule-next.ts";
 import { type ScheduleView, viewOccurrence, viewSchedule } from "./schedule-view.ts";
 
 const reference = z.strictObject({ id: z.string() });
@@ -240,9 +240,16 @@ export const scheduleNext = operation({
   input: nextInput,
   async run(context, input) {
     const { id } = input;
-    if (id === undefined) return nextOf(context.env, unstored(context.env, input), input);
+    if (id === undefined) return nextUnstored(context.env, input);
     refuseDefinition(input);
-    return nextOf(context.env, await resolveSchedule(context, id), input);
+    const schedule = await resolveSchedule(context, id);
+    const cursors = await context.store.ledger.history(schedule.id);
+    return nextOf(
+      context.env,
+      schedule,
+      cursors.map(({ terms }) => terms),
+      input,
+    );
   },
 });
 

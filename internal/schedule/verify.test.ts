@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../base/fake-env.ts";
 import { type Definition, planned } from "./planned.ts";
 import { POLICY_DEFAULT, type Policy, type Spec } from "./schedule.ts";
-import { type LedgerRow, type Term, Verification, type Verdict } from "./verify.ts";
+import { everything, type Term } from "./terms.ts";
+import { type LedgerRow, Verification, type Verdict } from "./verify.ts";
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -310,12 +311,9 @@ const SPECS: readonly Spec[] = [
   { kind: "at", instants: Array.from({ length: 40 }, (_, i) => START + i * 11 * MINUTE + (i % 3)) },
 ];
 
-const withoutBlackouts = (definition: Definition) =>
-  planned({ ...definition, policy: { ...definition.policy, blackouts: [] } });
-
 /** A right ledger: everything planned in singles and ranges of random length, blackouts apart. */
 function ledgerOf(definition: Definition, until: number, random: () => number): LedgerRow[] {
-  const plan = withoutBlackouts(definition);
+  const plan = everything(definition);
   const light = planned(definition);
   const rows: LedgerRow[] = [];
   for (let at = START; at < until;) {
@@ -358,7 +356,7 @@ test("a right ledger is right however it is cut into rows; one row less is a gap
     const spec = SPECS[round % SPECS.length] ?? { kind: "every", everyMs: DAY };
     const definition = define({ blackouts }, spec);
     const rows = ledgerOf(definition, until, random);
-    const expected = withoutBlackouts(definition).count(START, until);
+    const expected = everything(definition).count(START, until);
     expect(judge(definition, until, rows)).toEqual({
       planned: expected,
       gap: 0,

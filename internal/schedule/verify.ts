@@ -16,15 +16,7 @@ import { merged } from "./blackout.ts";
 import { type Definition, planned } from "./planned.ts";
 import type { Recurrence } from "./recurrence.ts";
 import type { Blackout, Occurrence, Policy } from "./schedule.ts";
-
-/** A span in which a cursor follows one definition: from after `since` to the next term, or to where the cursor stands. */
-export interface Term {
-  since: Millis;
-  /** Null: nothing is planned, because the schedule is deleted, finished, or was left to other nodes. */
-  definition: Definition | null;
-  /** The time zone data by which its occurrences were decided. */
-  tzdata: string;
-}
+import { everything, type Term } from "./terms.ts";
 
 /** A row as far as it is checked. */
 export type LedgerRow = Pick<Occurrence, "occurrence" | "lastOccurrence" | "count" | "outcome">;
@@ -151,7 +143,7 @@ class TermCheck {
   #darkAt: Millis;
 
   constructor(definition: Definition, since: Millis, until: Millis) {
-    this.#plan = planned({ ...definition, policy: { ...definition.policy, blackouts: [] } });
+    this.#plan = everything(definition);
     this.#light = planned(definition);
     this.#blackouts = merged(definition.policy.blackouts);
     this.#since = this.#lightAt = this.#darkAt = since;

@@ -1,6 +1,6 @@
 /** The seam of what keeps the fire ledger true: what was planned, what is broken, what is too old to keep. */
 import type { Millis } from "../base/env.ts";
-import type { Term } from "../schedule/verify.ts";
+import type { Term } from "../schedule/terms.ts";
 
 /** What one cursor of a schedule followed since it was made. */
 export interface CursorHistory {

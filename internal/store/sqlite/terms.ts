@@ -6,7 +6,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Millis } from "../../base/env.ts";
 import type { Spec } from "../../schedule/schedule.ts";
-import type { Term } from "../../schedule/verify.ts";
+import type { Term } from "../../schedule/terms.ts";
 import type { CursorHistory } from "../ledger.ts";
 import { readPolicy } from "./schedule-row.ts";
 

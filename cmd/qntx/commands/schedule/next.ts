@@ -19,24 +19,36 @@ export const scheduleNext = command({
     ...whenArgs,
     anchor: { type: "string", valueHint: "T", description: "Where --every counts from (default now)" },
     from: { type: "string", valueHint: "T", description: "Fires after this instant (default now)" },
+    to: {
+      type: "string",
+      valueHint: "T",
+      description:
+        "All from --from on and before this instant, as the ledger counts: by what was in force then",
+    },
     count: {
       type: "string",
       alias: "n",
       valueHint: "N",
       parse: integer(1, COUNT_MAX),
-      description: "How many (default 10)",
+      description: "How many (default 10; with --to 1000)",
     },
   },
   examples: [
     { line: "qntx schedule next report", why: "the next ten runs" },
+    {
+      line: "qntx schedule next report --from 2030-01-01T00:00:00Z --to 2030-02-01T00:00:00Z",
+      why: "everything planned in January, blackouts too",
+    },
     { line: 'qntx schedule next --cron "0 9 * * MON#1" --tz Europe/London -n 3', why: "try an expression" },
   ],
-  async run({ args: { id, every, cron, tz, anchor, from, count }, world, globals, out }) {
+  async run({ args: { id, every, cron, tz, anchor, from, to, count }, world, globals, out }) {
     if (id === undefined && every === undefined && cron.length === 0)
       throw new Fault("usage", "Of what?", { hint: "Name a schedule, or give --cron or --every." });
-    const input = { id, every, cron: given(cron), timezone: tz, anchor, from, count };
+    const input = { id, every, cron: given(cron), timezone: tz, anchor, from, to, count };
     const next = id === undefined ? await preview(world, input) : await stored(world, globals, input);
     out.data(next, () => instantLines(out, next));
+    const { total = 0, instants } = next;
+    if (total > instants.length) out.say(`These are the first ${instants.length} of ${total}.`);
   },
 });
 

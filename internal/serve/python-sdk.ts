@@ -8,6 +8,8 @@ import host from "../../sdk/python/qntx/host.py" with { type: "text" };
 import job from "../../sdk/python/qntx/job.py" with { type: "text" };
 import outbox from "../../sdk/python/qntx/outbox.py" with { type: "text" };
 import output from "../../sdk/python/qntx/output.py" with { type: "text" };
+import scheduled from "../../sdk/python/qntx/scheduled.py" with { type: "text" };
+import schedules from "../../sdk/python/qntx/schedules.py" with { type: "text" };
 import serve from "../../sdk/python/qntx/serve.py" with { type: "text" };
 import services from "../../sdk/python/qntx/services.py" with { type: "text" };
 import wire from "../../sdk/python/qntx/wire.py" with { type: "text" };
@@ -19,6 +21,8 @@ const FILES: Record<string, string> = {
   "job.py": job,
   "outbox.py": outbox,
   "output.py": output,
+  "scheduled.py": scheduled,
+  "schedules.py": schedules,
   "serve.py": serve,
   "services.py": services,
   "wire.py": wire,

@@ -273,6 +273,9 @@ describe("job", () => {
         scheduleId: "SC_1",
         occurrence: "2026-01-01T00:00:00.000Z",
         catchup: true,
+        declaredId: "nightly",
+        runCount: 9,
+        tenant: "acme",
       });
       expect(JSON.parse((await stream.finish()).result.toString())).toEqual({
         id: "JB_1",
@@ -284,6 +287,9 @@ describe("job", () => {
         schedule: "SC_1",
         occurrence: "2026-01-01T00:00:00.000Z",
         catchup: true,
+        declared: "nightly",
+        run_count: 9,
+        tenant: "acme",
         size: 3,
       });
     },
@@ -408,7 +414,7 @@ describe("cancel", () => {
     async () => {
       await using plugin = new PluginProcess(PROBE);
       const giveUp = new AbortController();
-      const answer = plugin.execute("probe.wait", undefined, giveUp);
+      const answer = plugin.execute("probe.wait", undefined, { giveUp });
       await plugin.running(1);
       giveUp.abort();
       await expect(answer).rejects.toMatchObject({ code: status.CANCELLED });

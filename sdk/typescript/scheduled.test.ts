@@ -4,6 +4,7 @@ import { Metadata } from "@grpc/grpc-js";
 import { ExecuteJobRequest } from "../../proto/gen/protocol/domain.ts";
 import { ask } from "./call.ts";
 import { asked, Driver } from "./driver.ts";
+import sweeper from "./examples/sweeper.ts";
 import { defineScheduledPlugin, type Job, type PluginSchedule, type ScheduledPlugin } from "./qntx.ts";
 
 /** As an author may write it: methods, and what they share. */
@@ -52,6 +53,14 @@ test("declares what it says, with one handler for all of it", async () => {
     { id: "nightly", handler: "sweeper.run", timezone: "Europe/Berlin", priority: -1, timeoutMs: 60_000 },
   ]);
   expect(said.schedules[0]?.payload.toString()).toBe('{"deep":false}');
+});
+
+test("the example runs", async () => {
+  await using driver = await Driver.start(sweeper);
+  const { schedules } = await asked(driver.service, driver.service.describe, describeHost);
+  expect(schedules.map(({ id }) => id)).toEqual(["often", "nightly", "hourly"]);
+  const { result } = await driver.run("sweeper.run", { deep: true }, RUN);
+  expect(JSON.parse(result.toString())).toEqual({ schedule: "often", run: 41, deep: true });
 });
 
 test("a run is told which it is, over the stream and by a call of its own", async () => {

@@ -29,13 +29,13 @@ import typing
 
 from .endings import HostError, PermanentError, RetryAfter, Snooze
 from .host import Host
-from .job import Job
-from .wire import protocol, v1, write_json
+from .job import CONCURRENCY_DEFAULT, Job
+from .scheduled import ScheduledPlugin
+from .schedules import Schedule
+from .wire import protocol, v1
 
-__all__ = ["Plugin", "Handler", "Job", "Host", "Request", "Response",
+__all__ = ["Plugin", "ScheduledPlugin", "Schedule", "Handler", "Job", "Host", "Request", "Response",
            "HostError", "PermanentError", "RetryAfter", "Snooze"]
-
-CONCURRENCY_DEFAULT = 32  # Plain handlers take a thread each; more of them fight over one interpreter.
 
 F = typing.TypeVar("F", bound=typing.Callable)
 
@@ -75,22 +75,26 @@ class Handler(typing.NamedTuple):
 
 class Plugin:
     """A plugin. `capabilities` are those that it needs beyond the default ones, like
-    "cap:scheduler.manage"; `concurrency` is how many jobs it runs at once."""
+    "cap:scheduler.manage"; `concurrency` is how many jobs it runs at once; `priority` is
+    that of its schedules' runs which say none themselves: of those due at the same moment,
+    lower numbers start first."""
 
     def __init__(self, name: str, version: str = "0.0.0", *, description: str = "", author: str = "",
-                 license: str = "", capabilities: typing.Sequence[str] = (), concurrency: int = CONCURRENCY_DEFAULT):
+                 license: str = "", capabilities: typing.Sequence[str] = (), concurrency: int = CONCURRENCY_DEFAULT,
+                 priority: int = 0):
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
             raise ValueError(f"name: {name!r} is not a plugin's name. Use small letters, digits and dashes.")
-        self.name, self.version, self.concurrency = name, version, concurrency
+        self.name, self.version, self.concurrency, self.priority = name, version, concurrency, priority
         self.host = Host(self)
         self._about = protocol.MetadataResponse(name=name, version=version, description=description,
                                                 author=author, license=license)
         self._capabilities = list(capabilities)
         self._jobs: dict[str, Handler] = {}
-        self._schedules: list = []
+        self._schedules: list[typing.Callable] = []
         self._routes: dict[tuple[str, str], typing.Callable] = {}
         self._starts: list[typing.Callable] = []
         self._stops: list[typing.Callable] = []
+        self._cleanups: list[typing.Callable] = []
         self._on_change: typing.Callable[[], None] = lambda: None
 
     def job(self, name: str, *, timeout: float = 0, max_attempts: int = 0, concurrency: int = 0,
@@ -106,7 +110,7 @@ class Plugin:
         def keep(run: F) -> F:
             if self._key(name) in self._jobs:
                 raise ValueError(f"job: {self._key(name)!r} is there already.")
-            said = description or (inspect.getdoc(run) or "").partition("\n")[0]
+            said = description or inspect.cleandoc(run.__doc__ or "").partition("\n")[0]
             self._jobs[self._key(name)] = Handler(run, timeout, max_attempts, concurrency, said)
             return run
 
@@ -116,12 +120,16 @@ class Plugin:
                  **options) -> None:
         """Declares a schedule that exists as long as the declaration does. `when` is an
         interval ("5m"), a cron expression or a shortcut ("@hourly"); `jitter` is in
-        seconds. Options: timezone (IANA name, UTC by default), description, missed
-        (skip, latest, earliest, all), locking (node-local, require-global,
-        prefer-global), paused. A wrong one keeps the plugin from starting."""
-        self._schedules.append(v1.DeclaredSchedule(
-            id=id, handler=self._key(handler), when=when, payload=write_json(payload),
-            jitter_ms=round(jitter * 1000), **options))
+        seconds. Options are the other fields of a Schedule: timezone, description, missed,
+        locking, paused, priority, timeout. A wrong one keeps the plugin from starting."""
+        declared = Schedule(id, when, payload=payload, jitter=jitter, handler=handler, **options)
+        self.schedules(lambda: [declared])
+
+    def schedules(self, run: F) -> F:
+        """Decorates a function, plain or async, that gives a list of Schedules. It is called
+        at each start, before on_start, and may take the host's budget plugin.describe."""
+        self._schedules.append(run)
+        return run
 
     def http(self, method: str, path: str) -> typing.Callable[[F], F]:
         """Decorates what answers METHOD /api/<plugin><path>: a function of (request, host),
@@ -141,8 +149,16 @@ class Plugin:
         return run
 
     def on_stop(self, run: F) -> F:
-        """Decorates a function of (host) that runs when the plugin ends."""
+        """Decorates a function of (host) that runs whenever the process is told to end, also
+        by the host's death."""
         self._stops.append(run)
+        return run
+
+    def on_cleanup(self, run: F) -> F:
+        """Decorates a function, plain or async, that lets go of what the plugin holds. The
+        host calls it once the last run has ended, before it tells the process to end; it
+        may take the host's budget plugin.cleanup."""
+        self._cleanups.append(run)
         return run
 
     def run(self, argv: typing.Sequence[str] | None = None) -> None:

@@ -15,6 +15,7 @@ from .wire import read_json, utf8, v1
 if typing.TYPE_CHECKING:
     from .host import Host
 
+CONCURRENCY_DEFAULT = 32  # Plain handlers take a thread each; more of them fight over one interpreter.
 LINE_CHARS_MAX = 16_384  # Of one line of a log; the rest of it is cut.
 
 current: contextvars.ContextVar[Job | None] = contextvars.ContextVar("qntx_job", default=None)
@@ -50,9 +51,13 @@ class Job:
     attempt        which try this is, from 1; max_attempts: how many there may be
     timeout        seconds that this try may take; 0 when not said
     trigger        enqueue, schedule, run-now, backfill, retry, watcher
-    schedule_id    set when a schedule made it; None otherwise
+    schedule_id    the host's id of the schedule that made it, like "SC_01M7…"; or None
+    declared_id    the id under which the plugin declared that schedule, like "hourly"; or None
     occurrence     its nominal instant, ISO 8601, the same for every attempt; or None
+    run_count      which run of its schedule it is, from 1: the same for every attempt, and
+                   counted over restarts of everything; or None
     catchup        True when the occurrence was missed and is made up for
+    tenant         whose job it is, where a host serves several; or None
     cancel_event   a threading.Event, set when the job shall end; an async handler gets
                    asyncio.CancelledError besides
     cancel_reason  "cancelled", "timeout" or "shutdown"; "" while the job may run
@@ -70,8 +75,11 @@ class Job:
         self.timeout: float = start.timeout_ms / 1000
         self.trigger: str = start.trigger
         self.schedule_id: str | None = start.schedule_id or None
+        self.declared_id: str | None = start.declared_id or None
         self.occurrence: str | None = start.occurrence or None
+        self.run_count: int | None = start.run_count or None
         self.catchup: bool = start.catchup
+        self.tenant: str | None = start.tenant or None
         self.log = Log(self._line)
         self.qntx = host
         self._fence = start.fence

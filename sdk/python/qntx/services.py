@@ -15,11 +15,15 @@ from . import Request, Response
 from .endings import sentence_of
 from .job import Job
 from .outbox import Outbox
+from .schedules import to_wire
 from .wire import protocol, v1, write_json
 
 if typing.TYPE_CHECKING:
     from . import Plugin
     from .serve import Server
+
+
+UINT32_MAX = 2**32 - 1
 
 
 class DomainPlugin:
@@ -75,9 +79,7 @@ class DomainPlugin:
         if self._plugin._handler(request.handler_name) is None:
             context.abort(grpc.StatusCode.NOT_FOUND,
                           f"{self._plugin.name} has no handler {json.dumps(request.handler_name)}.")
-        timeout_ms = max(0, min(request.timeout_secs * 1000, 2**32 - 1))
-        start = v1.JobStart(job_id=request.job_id, handler=request.handler_name, payload=request.payload,
-                            attempt=1, max_attempts=1, timeout_ms=timeout_ms)
+        start = _start_of(request, context.invocation_metadata())
         outbox = Outbox()
         job = Job(start, outbox, self._plugin.host)
         context.add_callback(lambda: job._cancel("cancelled"))  # Also when its deadline passes.
@@ -102,14 +104,43 @@ class PluginService:
 
     def __init__(self, server: Server):
         self._server, self._plugin = server, server.plugin
+        self._cleaning = threading.Lock()
+        self._cleanups: list[typing.Callable] = []
 
     def Describe(self, request, context):
+        self._cleanups = list(self._plugin._cleanups)  # Once for each host that asks what it is.
         endpoints = [v1.Endpoint(method=method, path=path, schedulable=method == "POST" and not path.endswith("/*"))
                      for method, path in self._plugin._routes]
         return v1.DescribeResponse(
-            protocol="qntx.v1", capabilities=self._plugin._capabilities, schedules=self._plugin._schedules,
+            protocol="qntx.v1", capabilities=self._plugin._capabilities, schedules=self._schedules(context),
             endpoints=endpoints, stream=True, concurrency=self._plugin.concurrency,
-            handlers=self._plugin._announced())
+            handlers=self._plugin._announced(), priority=self._plugin.priority)
+
+    def _schedules(self, context) -> list:
+        """What the plugin declares now. INVALID_ARGUMENT says that only its author can help."""
+        try:
+            lists = [self._server.runner.call(give) for give in self._plugin._schedules]
+        except Exception as error:
+            traceback.print_exc()
+            context.abort(grpc.StatusCode.INTERNAL, sentence_of(error))
+        try:
+            return [declared for given in lists for declared in to_wire(self._plugin, given)]
+        except TypeError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+    def Cleanup(self, request, context):
+        with self._cleaning:
+            hooks, self._cleanups = self._cleanups, []
+        errors = []
+        for hook in hooks:
+            try:
+                self._server.runner.call(hook)
+            except Exception as error:
+                traceback.print_exc()
+                errors.append(error)
+        if errors:
+            context.abort(grpc.StatusCode.INTERNAL, sentence_of(errors[0]))
+        return v1.CleanupResponse()
 
     def Jobs(self, requests, context):
         stream = Stream(self._server)
@@ -189,6 +220,25 @@ class Stream:
             self._draining = True
             if not self.running:
                 self.outbox.close()
+
+
+def _start_of(request, metadata):
+    """A JobStart of QNTX's request and what a host of ours says beside it. From another host
+    there is nothing, and it is the one try."""
+    said = {key.removeprefix("qntx-"): urllib.parse.unquote(value) for key, value in metadata or ()
+            if key.startswith("qntx-") and isinstance(value, str)}
+
+    def number(key: str) -> int:
+        value = said.get(key, "")
+        return min(int(value), UINT32_MAX) if value.isascii() and value.isdigit() else 0
+
+    return v1.JobStart(
+        job_id=request.job_id, handler=request.handler_name, payload=request.payload,
+        timeout_ms=max(0, min(request.timeout_secs * 1000, UINT32_MAX)),
+        attempt=number("attempt") or 1, max_attempts=number("max-attempts") or 1, run_count=number("run-count"),
+        trigger=said.get("trigger", ""), tenant=said.get("tenant", ""), catchup=said.get("catchup") == "true",
+        schedule_id=said.get("schedule-id", ""), declared_id=said.get("declared-id", ""),
+        occurrence=said.get("occurrence", ""), traceparent=said.get("traceparent", ""))
 
 
 def _answer(outbox: Outbox, version: str):

@@ -38,7 +38,8 @@ async def echo(job):
 def frame(job):
     return {"id": job.id, "handler": job.handler, "attempt": job.attempt, "max": job.max_attempts,
             "timeout": job.timeout, "trigger": job.trigger, "schedule": job.schedule_id,
-            "occurrence": job.occurrence, "catchup": job.catchup, "size": len(job.bytes)}
+            "occurrence": job.occurrence, "catchup": job.catchup, "declared": job.declared_id,
+            "run_count": job.run_count, "tenant": job.tenant, "size": len(job.bytes)}
 
 
 @plugin.job("other.name")

@@ -2,7 +2,7 @@
  * A real plugin process and the host's side of its stream, for tests. Everything
  * waits for an event: a line printed, a message received, an exit.
  */
-import { ChannelCredentials, type ClientDuplexStream, type ServiceError } from "@grpc/grpc-js";
+import { ChannelCredentials, type ClientDuplexStream, Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
   DomainPluginServiceClient,
   type Empty,
@@ -14,6 +14,7 @@ import {
   type MetadataResponse,
 } from "../../../proto/gen/protocol/domain.ts";
 import {
+  type CleanupResponse,
   type DescribeResponse,
   type HostMessage,
   HostMessage as HostMessages,
@@ -97,6 +98,11 @@ export class PluginProcess {
     return asked<DescribeResponse>((answer) => own.describe({ hostVersion: "0" }, answer));
   }
 
+  async cleanUp(): Promise<void> {
+    const own = await this.#own();
+    await asked<CleanupResponse>((answer) => own.cleanup({ reason: "stopped" }, answer));
+  }
+
   async initialize(request: Partial<InitializeRequest> = {}): Promise<InitializeResponse> {
     const domain = await this.#domain();
     return asked<InitializeResponse>((answer) =>
@@ -130,12 +136,12 @@ export class PluginProcess {
   async execute(
     handlerName: string,
     payload?: unknown,
-    giveUp?: AbortController,
+    { giveUp, headers = {} }: { giveUp?: AbortController; headers?: Record<string, string> } = {},
   ): Promise<ExecuteJobResponse> {
     const domain = await this.#domain();
     const request = { jobId: "JB_1", handlerName, payload: toBytes(payload), timeoutSecs: 60 };
     return asked<ExecuteJobResponse>((answer) => {
-      const call = domain.executeJob(request, answer);
+      const call = domain.executeJob(request, Metadata.fromHttp2Headers(headers), answer);
       giveUp?.signal.addEventListener("abort", () => call.cancel());
     });
   }

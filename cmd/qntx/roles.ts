@@ -29,6 +29,7 @@ async function playBundled([name = "", ...rest]: readonly string[]): Promise<voi
 const BUNDLED: Record<string, () => Promise<{ default: PluginDefinition }>> = {
   ixgest: () => import("../../internal/bundled/ixgest/ixgest.ts"),
   "ix-json": () => import("../../internal/bundled/ix-json/ix-json.ts"),
+  "redis-lock": () => import("../../internal/bundled/redis-lock/redis-lock.ts"),
   script: () => import("../../internal/bundled/script/plugin.ts"),
   python: () => import("../../internal/bundled/python/plugin.ts"),
 };

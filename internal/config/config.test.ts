@@ -234,6 +234,7 @@ test("without a file every key has its default", () => {
     "log.format": "text",
     "pulse.workers": 1_000,
     "pulse.nap": 1_000,
+    "locks.provider": "store",
     "plugin.enabled": [],
     "plugin.paths": ["/nowhere/person/.qntx/plugins"],
     "plugin.startup": 30_000,
@@ -242,6 +243,26 @@ test("without a file every key has its default", () => {
     "plugin.cleanup": 5_000,
     "plugin.bundled": true,
   });
+});
+
+test.each([
+  // locks.provider     enabled      who keeps the locks
+  ["store", [], "store"],
+  ["none", [], "none"],
+  ["redis-lock", [], { plugin: "redis-lock" }],
+  ["mine", ["mine"], { plugin: "mine" }],
+] as const)("locks.provider %s", (provider, enabled, keeper) => {
+  const toml = `[locks]\nprovider = "${provider}"\n[plugin]\nenabled = ${JSON.stringify(enabled)}`;
+  expect(load({ toml }).locks).toEqual(keeper);
+});
+
+test("a lock provider that nobody starts is refused", () => {
+  expect(() => load({ toml: '[locks]\nprovider = "zookeeper"' })).toThrow(
+    'qntx.toml:2: locks.provider is "zookeeper", but no plugin of that name is enabled.',
+  );
+  expect(() => load({ toml: "[locks]\nprovider = 1" })).toThrow(
+    'locks.provider is 1, but must be the name of a plugin, "store" or "none".',
+  );
 });
 
 test("a flag wins over the environment, that over the file, that over the default; each says so", () => {

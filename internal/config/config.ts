@@ -12,6 +12,7 @@ import { findFile } from "./file.ts";
 import { type FileSchedule, readSchedules } from "./file-schedule.ts";
 import type { ConfigKey, ConfigValues } from "./keys.ts";
 import type { Place } from "./kinds.ts";
+import { checkLockPlugin, type LockKeeper, lockKeeper } from "./locks.ts";
 import { type PluginSection, resolveValues } from "./plugin-section.ts";
 import { configFault, type Problem } from "./problems.ts";
 import { checkVariables, readSections } from "./sections.ts";
@@ -37,6 +38,8 @@ export interface Config {
   readonly serve: { readonly port: number; readonly host: string; readonly graceMs: Millis };
   readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };
   readonly pulse: { readonly workers: number; readonly napMs: Millis };
+  /** Who keeps the locks of schedules. */
+  readonly locks: LockKeeper;
   readonly plugin: {
     readonly enabled: readonly string[];
     readonly paths: readonly string[];
@@ -83,6 +86,7 @@ export function loadConfig(options: LoadOptions): Config {
   checkVariables(options.vars, problems);
   const sections = file ? readSections(file, values, origins, problems) : [];
   const schedules = file ? readSchedules(file, problems) : [];
+  checkLockPlugin(values, origins, problems);
   if (problems.length > 0) throw configFault(problems);
   return frozen({
     ...grouped(values),
@@ -97,12 +101,13 @@ export function loadConfig(options: LoadOptions): Config {
   });
 }
 
-function grouped(values: ConfigValues): Pick<Config, "home" | "serve" | "log" | "pulse" | "plugin"> {
+function grouped(values: ConfigValues): Pick<Config, "home" | "serve" | "log" | "pulse" | "locks" | "plugin"> {
   return {
     home: values.home,
     serve: { port: values["serve.port"], host: values["serve.host"], graceMs: values["serve.grace"] },
     log: { level: values["log.level"], format: values["log.format"] },
     pulse: { workers: values["pulse.workers"], napMs: values["pulse.nap"] },
+    locks: lockKeeper(values),
     plugin: {
       enabled: values["plugin.enabled"],
       paths: values["plugin.paths"],

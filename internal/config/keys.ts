@@ -6,7 +6,7 @@
  * the environment, and an option where a command offers one. A flag wins over
  * the environment, the environment over the file, the file over the default.
  */
-import { boolean, duration, folder, folders, integer, type Kind, loopback, names, oneOf } from "./kinds.ts";
+import { boolean, duration, folder, folders, integer, type Kind, loopback, names, oneOf, word } from "./kinds.ts";
 
 export interface Key<T> {
   readonly kind: Kind<T>;
@@ -24,7 +24,7 @@ export interface Key<T> {
 export const PLUGIN_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
 /** Plugins inside the binary; each may have a section without being enabled by name. */
-export const BUNDLED_PLUGINS = ["python", "script", "ixgest", "ix-json"] as const;
+export const BUNDLED_PLUGINS = ["python", "script", "ixgest", "ix-json", "redis-lock"] as const;
 
 const WORKERS_MAX = 10_000; // Above this, jobs wait for each other's memory instead of in the queue.
 
@@ -73,6 +73,12 @@ export const KEYS = {
     kind: duration("10ms", "1s"),
     fallback: "1s",
     summary: "Longest sleep of the ticker; each time it wakes, it compares the clocks.",
+  }),
+  "locks.provider": key({
+    kind: word(PLUGIN_NAME, 'the name of a plugin, "store" or "none"'),
+    fallback: "store",
+    summary:
+      "Who says which node runs an occurrence: this store, a plugin for hosts that share no store, or none.",
   }),
   "plugin.enabled": key({
     kind: names(PLUGIN_NAME, "a list of different plugin names (small letters, digits, dashes)"),

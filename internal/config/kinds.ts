@@ -99,6 +99,12 @@ export function names(pattern: RegExp, expects: string): Kind<readonly string[]>
   return { expects, read, parse: (text) => read(splitList(text, ",")), show: quotedList };
 }
 
+/** One name of the given pattern. */
+export function word(pattern: RegExp, expects: string): Kind<string> {
+  const read = (value: unknown) => (typeof value === "string" && pattern.test(value) ? value : undefined);
+  return { expects, read, parse: read, show: quoted };
+}
+
 /** A folder; relative ones are meant from where they are written. */
 export const folder: Kind<string> = {
   expects: "the path of a folder",

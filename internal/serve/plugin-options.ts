@@ -1,12 +1,16 @@
 /** What the plugin host is told: from the configuration to its options. */
 import type { Tokens } from "../access/tokens.ts";
+import type { Config } from "../config/config.ts";
 import type { PluginsOptions } from "../plugins/plugins.ts";
 import type { Registry } from "../pulse/registry.ts";
 import { writePythonSdk } from "./python-sdk.ts";
 import type { ServeOptions } from "./serve.ts";
 
-/** The plugins inside the binary, in the order in which they stand for a name. */
-export const BUNDLED_PLUGINS = ["python", "script", "ixgest", "ix-json"] as const;
+/** The plugins inside the binary that every host starts, in the order in which they stand for a name. */
+const BUNDLED_PLUGINS = ["python", "script", "ixgest", "ix-json"] as const;
+
+/** The one that is started where it keeps the locks, or is enabled by name. */
+const BUNDLED_LOCKS = "redis-lock";
 
 interface Parts {
   registry: Registry;
@@ -33,7 +37,7 @@ export function pluginOptions(
     enabled: config.plugin.enabled,
     find: {
       paths: config.plugin.paths,
-      bundled: config.plugin.bundled ? BUNDLED_PLUGINS : [],
+      bundled: bundledPlugins(config),
       sections: Object.fromEntries(sections),
       self,
     },
@@ -44,4 +48,11 @@ export function pluginOptions(
     endpoint,
     configOf: (name) => config.pluginConfig(name),
   };
+}
+
+/** Those inside the binary that are started here. */
+function bundledPlugins({ plugin, locks }: Config): string[] {
+  const wantsLocks =
+    plugin.enabled.includes(BUNDLED_LOCKS) || (typeof locks === "object" && locks.plugin === BUNDLED_LOCKS);
+  return [...(plugin.bundled ? BUNDLED_PLUGINS : []), ...(wantsLocks ? [BUNDLED_LOCKS] : [])];
 }

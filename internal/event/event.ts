@@ -14,6 +14,8 @@ export const EVENT_KINDS = {
   "clock.believed": "The wall clock is believed again; schedules go on.",
   "schedule.paused-by-failures": "A schedule is paused, because its runs failed too often in a row.",
   "schedule.broken": "A schedule could not be evaluated, for a reason that was not said before.",
+  "schedule.slow": "The runs of a schedule take longer than its interval.",
+  "schedule.keeps-up": "The runs of a schedule that was slow fit into its interval again.",
   "schedule.objective-missed": "A run did not start, or did not succeed, within the time that was wanted.",
   "schedule.objective-recovered": "A later run met what an earlier one had missed.",
   "schedule.objective-dropped": "An objective that was missed is not asked for any more.",

@@ -3,6 +3,7 @@ import type { Json } from "../ats/attestation.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
+import type { Pace } from "../schedule/pace.ts";
 import { ownSpans } from "../schedule/named-blackout.ts";
 import type { Occurrence, OccurrenceOutcome, Policy, Schedule, ScheduleState } from "../schedule/schedule.ts";
 import { shownBytes } from "./payload.ts";
@@ -23,6 +24,11 @@ export interface ScheduleView {
   lastJobId: string | null;
   runCount: number;
   failures: number;
+  /** How often it really runs, while its runs take longer than its interval; otherwise null. */
+  effective: string | null;
+  effectiveMs: number | null;
+  /** What somebody should know about it, in one sentence. */
+  warning: string | null;
   pause: { note: string; by: string; at: string; until: string | null } | null;
   payload: Json;
   overlap: string;
@@ -75,6 +81,9 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     lastJobId: schedule.lastJobId,
     runCount: schedule.runCount,
     failures: schedule.failures,
+    effective: schedule.slow && formatDuration(schedule.slow.effectiveMs),
+    effectiveMs: schedule.slow && schedule.slow.effectiveMs,
+    warning: schedule.slow && slowness(schedule.slow),
     pause: pause && {
       note: pause.note,
       by: pause.by,
@@ -118,6 +127,11 @@ function viewBlackouts(policy: Policy): ScheduleView["blackouts"] {
     note,
   }));
   return [...policy.blackoutNames, ...spans];
+}
+
+function slowness({ everyMs, effectiveMs, tookMs }: Pace): string {
+  const [every, effective, took] = [everyMs, effectiveMs, tookMs].map(formatDuration);
+  return `Its runs take ${took}, longer than the ${every} between them: it really runs every ${effective}.`;
 }
 
 export interface OccurrenceView {

@@ -8,6 +8,7 @@
  */
 import type { Millis } from "../base/env.ts";
 import type { RetryPolicy } from "../job/job.ts";
+import type { Pace } from "./pace.ts";
 
 export type Spec =
   /** Every `everyMs` on the grid through the schedule's anchor; the anchor itself is not an occurrence. */
@@ -141,6 +142,8 @@ export interface Schedule {
   runCount: number;
   /** Runs that failed since one completed. */
   failures: number;
+  /** How often it really runs, while its runs take longer than its interval. */
+  slow: Pace | null;
   createdAt: Millis;
   updatedAt: Millis;
   /** The next occurrence that is not accounted for; null when paused, finished or deleted. */

@@ -46,7 +46,7 @@ export class SqliteJobs implements JobStore {
   readonly #db: Database;
   readonly #group: GroupCommit;
   readonly #sql: JobSql;
-  #onRunEnd: (end: RunEnd) => void = () => {};
+  readonly #onRunEnd: ((end: RunEnd) => void)[] = [];
   #onBackfillEnd: (scheduleId: string) => void = () => {};
 
   constructor(env: Env, db: Database, group: GroupCommit) {
@@ -186,14 +186,14 @@ export class SqliteJobs implements JobStore {
     for (const { schedule_id: scheduleId, id: jobId, trigger, node, state } of ended) {
       if (scheduleId === null) continue;
       if (trigger === "backfill") this.#onBackfillEnd(scheduleId);
-      else this.#onRunEnd({ scheduleId, jobId, node, state });
+      else for (const onRunEnd of this.#onRunEnd) onRunEnd({ scheduleId, jobId, node, state });
     }
     return ended.length > 0;
   }
 
   /** Calls back, inside the transaction, for every job of an occurrence that has ended. */
   onRunEnd(onRunEnd: (end: RunEnd) => void): void {
-    this.#onRunEnd = onRunEnd;
+    this.#onRunEnd.push(onRunEnd);
   }
 
   /** Calls back, inside the transaction, for every run of a backfill that has ended. */

@@ -1,4 +1,5 @@
 /** Rows of the schedule tables, and what they stand for. Our own database is trusted. */
+import type { Pace } from "../../schedule/pace.ts";
 import {
   type Locking,
   type Occurrence,
@@ -36,6 +37,7 @@ export interface ScheduleRow {
   revision: number;
   run_count: number;
   failures: number;
+  slow: string | null;
   last_run_at: number | null;
   last_job_id: string | null;
   created_at: number;
@@ -87,6 +89,7 @@ export function readSchedule(row: ScheduleRow & { next_occurrence: number | null
     revision: row.revision,
     runCount: row.run_count,
     failures: row.failures,
+    slow: readSlow(row),
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     nextRunAt: row.state === "active" ? row.next_occurrence : null,
@@ -98,6 +101,13 @@ export function readSchedule(row: ScheduleRow & { next_occurrence: number | null
 /** The pause of a schedule, or the one that a deleted schedule was in. */
 export function readPause({ pause }: Pick<ScheduleRow, "pause">): Pause | null {
   return pause === null ? null : (JSON.parse(pause) as Pause);
+}
+
+/** The pace that was noticed under the definition in force. */
+export function readSlow({ slow, revision }: Pick<ScheduleRow, "slow" | "revision">): Pace | null {
+  if (slow === null) return null;
+  const { revision: noticed, ...pace } = JSON.parse(slow) as Pace & { revision: number };
+  return noticed === revision ? pace : null;
 }
 
 /** Only what differs from the defaults is stored, so that a default can be read from an old row. */

@@ -252,6 +252,7 @@ CREATE TABLE schedule (
   revision    INTEGER NOT NULL,
   run_count   INTEGER NOT NULL DEFAULT 0,
   failures    INTEGER NOT NULL DEFAULT 0,
+  slow        TEXT, -- JSON, while its runs take longer than its interval: how often it really runs.
   last_run_at INTEGER,
   last_job_id TEXT,
   created_at  INTEGER NOT NULL,

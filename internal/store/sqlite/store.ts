@@ -15,6 +15,7 @@ import { SqliteLedgerStore } from "./ledger-store.ts";
 import { SqliteLocks } from "./locks.ts";
 import { SqliteLogs } from "./logs.ts";
 import { SqliteNodes } from "./nodes.ts";
+import { SqlitePaces } from "./paces.ts";
 import { SqliteObjectives } from "./objectives.ts";
 import { SqliteSchedules } from "./schedules.ts";
 import { followTimezoneData, Terms } from "./terms.ts";
@@ -70,6 +71,7 @@ export class SqliteStore implements Store {
     this.blackouts = this.schedules.blackouts;
     this.ledger = new SqliteLedgerStore(db, { terms, tzdata });
     this.backfills = new SqliteBackfills(env, db, this.#group, this.jobs);
+    new SqlitePaces(db, { jobs: this.jobs, events: this.events, log });
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);
     this.logs = new SqliteLogs(env, { path: logPath, log });

@@ -285,6 +285,51 @@ export function policySuite(engine: string, open: OpenStore): void {
       });
     });
 
+    test("a schedule whose runs take longer than its interval says how often it really runs, once", async () => {
+      const { id, name } = await create({}, 20 * SECOND);
+      const run = async (tookMs: number) => {
+        await tick(20 * SECOND - ((at.env.now() - start) % (20 * SECOND)));
+        const job = await claimOne();
+        for (let left = tookMs; left > 0; left -= 10 * SECOND) await tick(Math.min(left, 10 * SECOND));
+        await end(at.store, at.env, job, COMPLETED);
+        return (await at.store.schedules.get(id))?.slow;
+      };
+      const events = async () => (await at.store.events.list({ subject: id }, {})).items;
+      expect(await run(5 * SECOND)).toBeNull();
+      for (let i = 0; i < 4; i++) await run(50 * SECOND);
+      const slow = { everyMs: 20 * SECOND, effectiveMs: 60 * SECOND, tookMs: 50 * SECOND };
+      expect((await at.store.schedules.get(id))?.slow).toEqual(slow);
+      expect(await events()).toMatchObject([
+        { kind: "schedule.slow", message: expect.stringContaining("take 50s, longer than the 20s") },
+      ]);
+      expect((await events())[0]?.message).toContain(name || id);
+      expect((await ledger(id)).slice(0, 8).map(([second, outcome]) => `${second} ${outcome}`)).toEqual([
+        "20 fired",
+        "40 fired",
+        "60 skipped-overlap",
+        "80 skipped-overlap",
+        "100 fired",
+        "120 skipped-overlap",
+        "140 skipped-overlap",
+        "160 fired",
+      ]);
+
+      for (let i = 0; i < 3; i++) await run(SECOND / 2);
+      expect((await at.store.schedules.get(id))?.slow).toBeNull();
+      expect((await events()).map(({ kind }) => kind)).toEqual(["schedule.keeps-up", "schedule.slow"]);
+    });
+
+    test("a changed schedule is not called slow until a run of it was", async () => {
+      const { id } = await create({}, 20 * SECOND);
+      await tick(20 * SECOND);
+      const job = await claimOne();
+      await at.env.advance(50 * SECOND);
+      await end(at.store, at.env, job, COMPLETED);
+      expect((await at.store.schedules.get(id))?.slow?.effectiveMs).toBe(60 * SECOND);
+      await at.store.schedules.update(id, { spec: { kind: "every", everyMs: HOUR } });
+      expect((await at.store.schedules.get(id))?.slow).toBeNull();
+    });
+
     test("who waits when the schedule is paused or deleted does not run", async () => {
       for (const [verb, outcome] of [
         ["pause", "paused"],

@@ -19,6 +19,12 @@ export async function whenFires(out: Out, view: ScheduleView): Promise<string> {
   return describeSpec({ kind: "at", instants: (at ?? []).map((text) => Date.parse(text)) }, timezone);
 }
 
+/** When it fires, and how often it really runs where that is less often. */
+export async function whenRuns(out: Out, view: ScheduleView): Promise<string> {
+  const when = await whenFires(out, view);
+  return view.effective === null ? when : `${when} (really every ${view.effective})`;
+}
+
 /** One sentence after something was done to it. */
 export function stateSentence(out: Out, view: ScheduleView, verb: string): string {
   const until = view.pause?.until ?? null;
@@ -38,6 +44,8 @@ export async function scheduleFacts(out: Out, view: ScheduleView): Promise<strin
     ["goes on", whenInFull(out, pause?.until ?? null)],
     ["handler", view.handler],
     ["when", await whenFires(out, view)],
+    ["really", view.effective && `every ${view.effective}`],
+    ["warning", view.warning],
     ["next run", whenInFull(out, view.nextRunAt)],
     ["last run", whenInFull(out, view.lastRunAt)],
     ["last job", view.lastJobId],

@@ -7,7 +7,7 @@ import { command } from "../../command.ts";
 import { idShown, whenShown } from "../../facts.ts";
 import { handlerNames } from "../../names.ts";
 import { pageArgs, printList } from "../../paging.ts";
-import { whenFires } from "./describe.ts";
+import { whenRuns } from "./describe.ts";
 
 const COLUMNS = ["id", "name", "state", "handler", "next", "when"].map((title) => ({ title }));
 
@@ -30,7 +30,7 @@ export const scheduleList = command({
   async run({ args, world, globals, out }) {
     await using client = await openClient(world, globals);
     const page = await client.call<OutputOf<typeof operation>>("schedule.list", args);
-    const whens = await Promise.all(page.schedules.map((schedule) => whenFires(out, schedule)));
+    const whens = await Promise.all(page.schedules.map((schedule) => whenRuns(out, schedule)));
     printList(out, page, {
       columns: COLUMNS,
       rows: () =>

@@ -118,6 +118,8 @@ export class MemoryScheduler implements Scheduler {
       pauseNote: "",
       nextRunAt: "2030-01-01T00:00:00Z",
       createdAt: "2029-01-01T00:00:00Z",
+      mustStartWithin: "",
+      mustSucceedWithin: "",
       ...wanted,
       id: `SC_${this.rows.size + 1}`,
       state: "active",

@@ -407,6 +407,7 @@ test("schedules keep what they say", () => {
       id = "often"
       handler = "h"
       every = "1h30m"
+      mustStartWithin = "30s"
 
       [[schedule]]
       id = "twice"
@@ -423,6 +424,8 @@ test("schedules keep what they say", () => {
       payload: { since: "2030-01-01T00:00:00.000Z", list: [1, 2.5, true] },
       description: "Cleans up",
       paused: true,
+      mustStartWithinMs: 0,
+      mustSucceedWithinMs: 0,
       where: "qntx.toml:2",
     },
     {
@@ -433,6 +436,8 @@ test("schedules keep what they say", () => {
       payload: undefined,
       description: "",
       paused: false,
+      mustStartWithinMs: 30_000,
+      mustSucceedWithinMs: 0,
       where: "qntx.toml:11",
     },
     {
@@ -443,7 +448,9 @@ test("schedules keep what they say", () => {
       payload: undefined,
       description: "",
       paused: false,
-      where: "qntx.toml:16",
+      mustStartWithinMs: 0,
+      mustSucceedWithinMs: 0,
+      where: "qntx.toml:17",
     },
   ]);
 });

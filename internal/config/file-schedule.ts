@@ -25,6 +25,9 @@ export interface FileSchedule {
   readonly payload: unknown;
   readonly description: string;
   readonly paused: boolean;
+  /** Objectives; 0 when the file gives none. */
+  readonly mustStartWithinMs: Millis;
+  readonly mustSucceedWithinMs: Millis;
   /** Where it stands, for messages: `qntx.toml:12`. */
   readonly where: string;
 }
@@ -40,6 +43,8 @@ const FIELDS = [
   "payload",
   "description",
   "paused",
+  "mustStartWithin",
+  "mustSucceedWithin",
 ] as const;
 type Field = (typeof FIELDS)[number];
 
@@ -91,6 +96,8 @@ class Entry {
       payload: this.#payload(),
       description: this.#text("description", false),
       paused: this.#paused(),
+      mustStartWithinMs: this.#objective("mustStartWithin"),
+      mustSucceedWithinMs: this.#objective("mustSucceedWithin"),
       where: this.#file.where("schedule", this.#index),
     };
   }
@@ -135,17 +142,22 @@ class Entry {
       );
       return { kind: "every", everyMs: 0 };
     }
-    if (kind === "every") return { kind, everyMs: this.#every(this.#table[kind]) };
+    if (kind === "every") return { kind, everyMs: this.#duration(kind, this.#table[kind]) };
     if (kind === "cron") return { kind, cron: this.#cron(this.#table[kind]) };
     return { kind, instants: this.#instants(this.#table[kind]) };
   }
 
-  #every(value: unknown): Millis {
+  #objective(field: "mustStartWithin" | "mustSucceedWithin"): Millis {
+    const value = this.#table[field];
+    return value === undefined ? 0 : this.#duration(field, value);
+  }
+
+  #duration(field: Field, value: unknown): Millis {
     const ms = typeof value === "string" ? durationOf(value) : undefined;
     if (ms !== undefined && ms > 0) return ms;
     this.#wrong(
-      "every",
-      `every is ${said(value)}, but must be a duration.`,
+      field,
+      `${field} is ${said(value)}, but must be a duration.`,
       'Write it like "30s", "5m" or "1h30m".',
     );
     return 0;

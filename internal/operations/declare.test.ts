@@ -27,6 +27,8 @@ const declaration = (change: Partial<Declaration> = {}): Declaration => ({
   when: "30 2 * * *",
   timezone: "",
   jitterMs: 0,
+  mustStartWithinMs: 0,
+  mustSucceedWithinMs: 0,
   missed: "",
   locking: "",
   payload: new Uint8Array(),
@@ -78,6 +80,12 @@ const BAD: [Partial<Declaration>, string][] = [
   [{ description: "x".repeat(1_001) }, `${WHEN}description: has more than 1000 characters.`],
   [{ payload: new Uint8Array(100_001) }, `${WHEN}payload: `],
   [{ priority: 1_000_001 }, `${WHEN}priority: must be at most 1000000.`],
+  [{ mustStartWithinMs: 999 }, `${WHEN}mustStartWithin: "999ms" is out of range.`],
+  [{ mustSucceedWithinMs: -1 }, `${WHEN}mustSucceedWithin: `],
+  [
+    { mustStartWithinMs: 5_000, mustSucceedWithinMs: 4_000 },
+    `${WHEN}mustSucceedWithin: 4s is less than the 5s`,
+  ],
   [{ timeoutMs: -1 }, `${WHEN}timeout: -1 ms is out of range.`],
   [{ timeoutMs: 8 * 86_400_000 }, `${WHEN}timeout: 691200000 ms is out of range.`],
 ];
@@ -100,7 +108,7 @@ test("what is right is made as it was said, for an interval, an expression and a
   await declare(
     declaration({ id: "a", when: "90s", jitterMs: 89_999, missed: "all", priority: -5, timeoutMs: 4_000 }),
     declaration({ id: "b", when: "30 2 * * MON-FRI", timezone: "Europe/Berlin", locking: "node-local" }),
-    declaration({ id: "c", when: "@hourly", missed: "skip", paused: true }),
+    declaration({ id: "c", when: "@hourly", missed: "skip", paused: true, mustStartWithinMs: 30_000 }),
   );
   const { items: found } = await store.schedules.list({}, {});
   const items = found.toSorted((one, other) => one.declaredId.localeCompare(other.declaredId));
@@ -116,6 +124,7 @@ test("what is right is made as it was said, for an interval, an expression and a
     [0, "latest", 0, null],
     [0, "skip", 0, null],
   ]);
+  expect(items.map(({ policy }) => policy.mustStartWithinMs)).toEqual([null, null, 30_000]);
   expect(items.map(({ locking, state }) => [locking, state])).toEqual([
     ["require-global", "active"],
     ["node-local", "active"],

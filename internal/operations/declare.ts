@@ -16,7 +16,7 @@ import type { Context } from "./operation.ts";
 import { parseInput } from "./parse-input.ts";
 import { payloadBytes } from "./payload.ts";
 import { createInput, readTarget, readTimezone, SCHEDULE_PAYLOAD_BYTES_MAX } from "./schedule-input.ts";
-import { readPolicyInput } from "./schedule-policy.ts";
+import { checkObjective, readPolicyInput, refuseImpossible } from "./schedule-policy.ts";
 import { nextWithin } from "../schedule/decide.ts";
 
 /** A schedule as it is declared. `when` is an interval, a cron expression, a shortcut, or a spec that was read already. */
@@ -37,6 +37,9 @@ export interface Declaration {
   priority: number;
   /** What a run may take; 0 means that nothing was said. */
   timeoutMs: Millis;
+  /** Objectives; 0 means that nobody asks. */
+  mustStartWithinMs: Millis;
+  mustSucceedWithinMs: Millis;
 }
 
 const LOCKINGS = ["require-global", "prefer-global", "node-local"] as const;
@@ -121,7 +124,7 @@ function longJitter(jitterMs: Millis, gapMs: Millis): Fault {
   );
 }
 
-function readDeclaredPolicy({ missed, jitterMs, priority, timeoutMs }: Declaration): Policy {
+function readDeclaredPolicy({ missed, jitterMs, priority, timeoutMs, ...objectives }: Declaration): Policy {
   const said = parseInput(createInput.pick({ missed: true, priority: true }), {
     priority,
     ...(missed !== "" && { missed }),
@@ -129,7 +132,16 @@ function readDeclaredPolicy({ missed, jitterMs, priority, timeoutMs }: Declarati
   const policy = readPolicyInput(said, POLICY_DEFAULT);
   const timeout = duration("timeout", timeoutMs, JOB_TIMEOUT_MAX_MS);
   const jitter = duration("jitter", jitterMs, Number.MAX_SAFE_INTEGER);
-  return { ...policy, jitterMs: jitter, timeoutMs: timeout === 0 ? null : timeout };
+  const { mustStartWithinMs: start, mustSucceedWithinMs: succeed } = objectives;
+  const declared = {
+    ...policy,
+    jitterMs: jitter,
+    timeoutMs: timeout === 0 ? null : timeout,
+    mustStartWithinMs: start === 0 ? null : checkObjective(start, "mustStartWithin"),
+    mustSucceedWithinMs: succeed === 0 ? null : checkObjective(succeed, "mustSucceedWithin"),
+  };
+  refuseImpossible(declared);
+  return declared;
 }
 
 /** Milliseconds as they came over the wire. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { formatDuration } from "../base/duration.ts";
 import { formatInstant } from "../base/instant.ts";
 import { laneWaits } from "./job-view.ts";
+import { missedObjectives, missedSentence } from "./objective-view.ts";
 import { type Context, type Host, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 
@@ -12,12 +13,13 @@ export const hostStatus = operation({
   input: z.strictObject({}),
   async run(context) {
     const { store, host, home } = context;
-    const [jobs, schedules, lanes, upcoming, recent] = await Promise.all([
+    const [jobs, schedules, lanes, upcoming, recent, missed] = await Promise.all([
       store.jobs.counts(),
       store.schedules.counts(),
       store.jobs.queuedLanes(),
       store.schedules.upcoming(10),
       store.jobs.list({}, { limit: 10 }),
+      missedObjectives(context),
     ]);
     return {
       running: host !== null,
@@ -30,6 +32,7 @@ export const hostStatus = operation({
       schedules,
       queued: lanes.map(({ lane, count }) => ({ handler: lane, count, waiting: laneWaits(host, lane) })),
       plugins: host?.plugins.statuses().map(({ name, state, reason }) => ({ name, state, reason })) ?? [],
+      missedObjectives: missed,
       next: upcoming.map(({ id, name, nextRunAt }) => ({
         id,
         name,
@@ -88,6 +91,7 @@ async function storeChecks(context: Context): Promise<Check[]> {
   const { store, env } = context;
   const lanes = await store.jobs.queuedLanes();
   const stuck = context.host ? lanes.filter(({ lane }) => laneWaits(context.host, lane) !== null) : [];
+  const missed = await missedObjectives(context);
   const active = await store.schedules.list({ state: "active" }, { limit: 1_000 });
   const idle = active.items.filter(({ nextRunAt }) => nextRunAt === null);
   const overdue = context.host
@@ -112,6 +116,14 @@ async function storeChecks(context: Context): Promise<Check[]> {
         idle.length + overdue.length === 0
           ? "every active one has its next run"
           : `without a next run, or overdue: ${[...idle, ...overdue].map(({ id }) => id).join(", ")}`,
+    },
+    {
+      check: "objectives",
+      ok: missed.length === 0,
+      detail:
+        missed.length === 0
+          ? "none is missed"
+          : missed.map((one) => `${one.name || one.scheduleId}: ${missedSentence(one)}`).join("; "),
     },
   ];
 }

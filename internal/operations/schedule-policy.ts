@@ -97,9 +97,13 @@ const READERS: readonly ((input: PolicyInput) => Partial<Policy>)[] = [
   ({ blackouts }) => (blackouts === undefined ? {} : readBlackouts(blackouts ?? [])),
   ({ pauseAfterFailures }) => given("pauseAfterFailures", pauseAfterFailures, (max) => max),
   ({ mustStartWithin }) =>
-    given("mustStartWithinMs", mustStartWithin, (value) => readObjective(value, "mustStartWithin")),
+    given("mustStartWithinMs", mustStartWithin, (value) =>
+      checkObjective(parseDuration(value, "mustStartWithin"), "mustStartWithin"),
+    ),
   ({ mustSucceedWithin }) =>
-    given("mustSucceedWithinMs", mustSucceedWithin, (value) => readObjective(value, "mustSucceedWithin")),
+    given("mustSucceedWithinMs", mustSucceedWithin, (value) =>
+      checkObjective(parseDuration(value, "mustSucceedWithin"), "mustSucceedWithin"),
+    ),
 ];
 
 /** Reads the policies that were given on top of what was in force. Throws a Fault that names the field. */
@@ -113,7 +117,7 @@ export function readPolicyInput(input: PolicyInput, before: Policy = POLICY_DEFA
 }
 
 /** A run that has succeeded has started: the wider of the two would never be looked at. */
-function refuseImpossible({ mustStartWithinMs, mustSucceedWithinMs }: Policy): void {
+export function refuseImpossible({ mustStartWithinMs, mustSucceedWithinMs }: Policy): void {
   if (mustStartWithinMs === null || mustSucceedWithinMs === null) return;
   if (mustSucceedWithinMs >= mustStartWithinMs) return;
   throw fieldFault(
@@ -123,11 +127,12 @@ function refuseImpossible({ mustStartWithinMs, mustSucceedWithinMs }: Policy): v
   );
 }
 
+type ObjectiveField = "mustStartWithin" | "mustSucceedWithin";
+
 /** How long after its time something must have happened. */
-function readObjective(text: string, field: "mustStartWithin" | "mustSucceedWithin"): Millis {
-  const ms = parseDuration(text, field);
+export function checkObjective(ms: Millis, field: ObjectiveField): Millis {
   if (ms >= OBJECTIVE_MIN_MS && ms <= OBJECTIVE_MAX_MS) return ms;
-  throw fieldFault(field, `${shown(text)} is out of range.`, 'Give a duration from "1s" to "30d".');
+  throw fieldFault(field, `"${formatDuration(ms)}" is out of range.`, 'Give a duration from "1s" to "30d".');
 }
 
 function given<K extends keyof Policy, Value>(

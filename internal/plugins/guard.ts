@@ -35,6 +35,9 @@ export interface DeclaredSchedule {
   priority: number;
   /** What a run may take; 0 means the handler's timeout, or the host's budget. */
   timeoutMs: Millis;
+  /** Objectives; 0 means that nobody asks. */
+  mustStartWithinMs: Millis;
+  mustSucceedWithinMs: Millis;
 }
 
 /** One of a plugin's HTTP routes. */
@@ -227,6 +230,8 @@ function intervalSchedules(schedules: InitializeResponse["schedules"], warn: War
       paused: !schedule.enabledByDefault,
       priority: 0,
       timeoutMs: 0,
+      mustStartWithinMs: 0,
+      mustSucceedWithinMs: 0,
     };
   });
 }

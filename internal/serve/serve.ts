@@ -20,6 +20,7 @@ import { operatorToken } from "../http/operator-token.ts";
 import { toPlugin } from "../http/plugin-proxy.ts";
 import { hostAnswers, socketPath } from "../http/socket.ts";
 import { declareSchedules } from "../operations/declare.ts";
+import { laneWaits } from "../operations/job-view.ts";
 import type { Context, Host } from "../operations/operation.ts";
 import { Plugins } from "../plugins/plugins.ts";
 import { Pulse } from "../pulse/pulse.ts";
@@ -84,9 +85,10 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const { napMs, workers: jobsMax } = config.pulse;
   const lastSeenAt = await store.nodes.lastSeenAt();
   const { runMs } = config.plugin;
-  const pulse = new Pulse({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs });
-  const tokens = new Tokens(env);
   let host: Host | null = null;
+  const waits = (lane: string) => laneWaits(host, lane);
+  const pulse = new Pulse({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs, waits });
+  const tokens = new Tokens(env);
   const contextOf = (principal: Principal): Context => ({
     env,
     log,

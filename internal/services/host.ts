@@ -1,5 +1,6 @@
 /** HostService: what qntx offers to plugins beyond QNTX's services. */
 import type { ServerWritableStream } from "@grpc/grpc-js";
+import { formatDuration } from "../base/duration.ts";
 import { attestationQuery } from "../operations/attestation.ts";
 import { jobEnqueueMany } from "../operations/job.ts";
 import type { Context } from "../operations/operation.ts";
@@ -22,6 +23,7 @@ import type {
   HostServiceServer,
   NewJobMessage,
   ScheduleMessage,
+  UpdateScheduleMessage,
   WatchAttestationsMessage,
 } from "../wire/host.ts";
 import { endWith, unary } from "./answer.ts";
@@ -82,7 +84,7 @@ function scheduling(options: ServiceOptions): Pick<HostServiceServer, Scheduling
       return { schedules, cursor: page.cursor ?? "" };
     }),
     updateSchedule: unary(options, scheduleUpdate, async (context, request) =>
-      message(context, await call(context, scheduleUpdate, definedOnly({ ...request }))),
+      message(context, await call(context, scheduleUpdate, readUpdate(request))),
     ),
     pauseSchedule: unary(options, schedulePause, async (context, { id, note }) =>
       message(context, await call(context, schedulePause, { id, note })),
@@ -107,13 +109,25 @@ function messageOfSchedule(schedule: Schedule): ScheduleMessage {
 }
 
 function readCreate(request: CreateScheduleMessage): Record<string, unknown> {
-  const { every, cron, at, timezone, ...rest } = request;
+  const { every, cron, at, timezone, mustStartWithin, mustSucceedWithin, ...rest } = request;
   return definedOnly({
     ...rest,
     every: given(every),
     cron: given(cron),
     at: given(at),
     timezone: given(timezone),
+    mustStartWithin: given(mustStartWithin),
+    mustSucceedWithin: given(mustSucceedWithin),
+  });
+}
+
+/** What is absent stays; an objective that is empty is taken away. */
+function readUpdate(request: UpdateScheduleMessage): Record<string, unknown> {
+  const { mustStartWithin, mustSucceedWithin } = request;
+  return definedOnly({
+    ...request,
+    mustStartWithin: mustStartWithin === "" ? null : mustStartWithin,
+    mustSucceedWithin: mustSucceedWithin === "" ? null : mustSucceedWithin,
   });
 }
 
@@ -145,6 +159,10 @@ function definedOnly(values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
+function durationOrNone(ms: number | null): string {
+  return ms === null ? "" : formatDuration(ms);
+}
+
 function scheduleMessage(view: ScheduleView, payload: Uint8Array): ScheduleMessage {
   return {
     id: view.id,
@@ -162,5 +180,7 @@ function scheduleMessage(view: ScheduleView, payload: Uint8Array): ScheduleMessa
     description: view.description,
     metadata: view.metadata,
     createdAt: view.createdAt,
+    mustStartWithin: durationOrNone(view.mustStartWithinMs),
+    mustSucceedWithin: durationOrNone(view.mustSucceedWithinMs),
   };
 }

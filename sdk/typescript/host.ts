@@ -115,6 +115,8 @@ function wireSchedule(schedule: NewSchedule) {
     description: schedule.description ?? "",
     metadata: schedule.metadata ?? {},
     paused: schedule.paused ?? false,
+    mustStartWithin: schedule.mustStartWithin ?? "",
+    mustSucceedWithin: schedule.mustSucceedWithin ?? "",
   };
 }
 

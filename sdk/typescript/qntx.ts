@@ -108,6 +108,10 @@ export interface DeclaredSchedule {
   priority?: number;
   /** Milliseconds that a run may take; the handler's, or the host's `plugin.run`, when absent. */
   timeoutMs?: number;
+  /** Milliseconds after its time by which a run must have started: otherwise the host says so. */
+  mustStartWithinMs?: number;
+  /** Milliseconds after its time by which a run must have succeeded: otherwise the host says so. */
+  mustSucceedWithinMs?: number;
 }
 
 export interface NewSchedule {
@@ -122,6 +126,9 @@ export interface NewSchedule {
   description?: string;
   metadata?: Record<string, string>;
   paused?: boolean;
+  /** How long after its time a run must have started, and succeeded ("30s"): otherwise the host says so. */
+  mustStartWithin?: string;
+  mustSucceedWithin?: string;
 }
 
 export interface ScheduleChange {
@@ -132,6 +139,9 @@ export interface ScheduleChange {
   payload?: Json;
   description?: string;
   name?: string;
+  /** Objectives, as for a new schedule; an empty text takes one away. */
+  mustStartWithin?: string;
+  mustSucceedWithin?: string;
   /** Refused when the schedule has changed since this revision. */
   revision?: number;
 }
@@ -152,6 +162,9 @@ export interface Schedule {
   description: string;
   metadata: Record<string, string>;
   createdAt: string;
+  /** Objectives; empty when nobody asks. */
+  mustStartWithin: string;
+  mustSucceedWithin: string;
 }
 
 export interface Scheduler {

@@ -50,6 +50,8 @@ function readSchedule(plugin: string, schedule: Declared): DeclaredSchedule {
     paused: schedule.paused === true,
     priority: priority === undefined ? undefined : readPriority(which, priority),
     timeoutMs: whole(`timeoutMs of ${which}`, schedule.timeoutMs ?? 0),
+    mustStartWithinMs: whole(`mustStartWithinMs of ${which}`, schedule.mustStartWithinMs ?? 0),
+    mustSucceedWithinMs: whole(`mustSucceedWithinMs of ${which}`, schedule.mustSucceedWithinMs ?? 0),
   });
 }
 

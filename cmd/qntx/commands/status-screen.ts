@@ -28,6 +28,17 @@ export function statusScreen(out: Out, view: StatusView): string {
     ),
     part(
       out,
+      "Objectives missed",
+      ["schedule", "since", "occurrences", "because"],
+      view.missedObjectives.map(({ name, scheduleId, since, occurrences, reason }) => [
+        name || scheduleId,
+        whenShown(out, since),
+        String(occurrences),
+        reason,
+      ]),
+    ),
+    part(
+      out,
       "Next",
       ["schedule", "when"],
       view.next.map(({ id, name, nextRunAt }) => [name || id, whenShown(out, nextRunAt)]),

@@ -50,14 +50,12 @@ export function objectiveSuite(engine: string, open: OpenStore): void {
       await pass(tookMs);
       await end(at.store, at.env, job, COMPLETED);
     };
-    const said = async () => {
+    const events = async () => {
       const { items } = await at.store.events.list({ after: 0 }, { limit: 100 });
-      return items.map(({ kind }) => kind.replace("schedule.objective-", ""));
+      return items.filter(({ kind }) => kind.startsWith("schedule.objective-"));
     };
-    const messages = async () => {
-      const { items } = await at.store.events.list({ after: 0 }, { limit: 100 });
-      return items.map(({ message }) => message);
-    };
+    const said = async () => (await events()).map(({ kind }) => kind.replace("schedule.objective-", ""));
+    const messages = async () => (await events()).map(({ message }) => message);
 
     test.each([
       ["starts in time", START, 10 * SECOND, []],

@@ -100,7 +100,8 @@ class Scheduler:
     def create(self, handler: str, payload: object = None, **options) -> typing.Any:
         """Makes a schedule. Options: exactly one of every ("5m"), cron ("0 9 * * 1-5")
         and at (ISO 8601 with its offset); name, timezone, description, metadata (text
-        by name), paused."""
+        by name), paused; must_start_within and must_succeed_within ("30s" after its
+        time; otherwise the host says so)."""
         request = v1.CreateScheduleRequest(
             handler=self._host._plugin._qualified(handler), payload=write_json(payload), **options)
         return self._schedule("CreateSchedule", request)
@@ -138,8 +139,8 @@ class Scheduler:
         return self._host._answer(ask)
 
     def update(self, id_or_name: str, **change) -> typing.Any:
-        """Changes every, cron, at, timezone, payload, description, name; what is not
-        given stays. With `revision` it is refused (code "ABORTED") when the schedule
+        """Changes every, cron, at, timezone, payload, description, name, must_start_within
+        and must_succeed_within ("" takes it away); what is not given stays. With `revision` it is refused (code "ABORTED") when the schedule
         has changed since then."""
         if "payload" in change:
             change["payload"] = write_json(change["payload"])

@@ -1,5 +1,8 @@
 /** Describe: a schedule in words: for a table, for a sentence, in full. */
 import { formatDuration } from "../../../../internal/base/duration.ts";
+import { missedSentence } from "../../../../internal/operations/objective-view.ts";
+import type { OutputOf } from "../../../../internal/operations/operation.ts";
+import type { scheduleShow } from "../../../../internal/operations/schedule.ts";
 import type { ScheduleView } from "../../../../internal/operations/schedule-view.ts";
 import { factLines, jsonShown, whenInFull, whenShown } from "../../facts.ts";
 import type { Out } from "../../output.ts";
@@ -33,8 +36,9 @@ export function stateSentence(out: Out, view: ScheduleView, verb: string): strin
   return `Schedule ${nameShown(view)} ${verb}.${next}`;
 }
 
+type ShownSchedule = OutputOf<typeof scheduleShow>;
 /** All of it. */
-export async function scheduleFacts(out: Out, view: ScheduleView): Promise<string> {
+export async function scheduleFacts(out: Out, view: ShownSchedule): Promise<string> {
   const { pause } = view;
   return factLines(out, [
     ["name", view.name],
@@ -54,6 +58,9 @@ export async function scheduleFacts(out: Out, view: ScheduleView): Promise<strin
     ["overlap", view.overlap],
     ["missed", view.missed],
     ["failures", view.failures === 0 ? null : `${view.failures} in a row`],
+    ["must start", view.mustStartWithinMs && `within ${formatDuration(view.mustStartWithinMs)}`],
+    ["must succeed", view.mustSucceedWithinMs && `within ${formatDuration(view.mustSucceedWithinMs)}`],
+    ["objective", objectiveShown(out, view)],
     ["blackouts", view.blackouts.map(blackoutShown).join(" ") || null],
     ["jitter", view.jitterMs === 0 ? null : `up to ${formatDuration(view.jitterMs)}`],
     ["timeout", view.timeoutMs && formatDuration(view.timeoutMs)],
@@ -68,6 +75,14 @@ export async function scheduleFacts(out: Out, view: ScheduleView): Promise<strin
   ]);
 }
 
+/** Whether what is wanted of its runs is met now; nothing when nothing is wanted. */
+function objectiveShown(out: Out, view: ShownSchedule): string | null {
+  if (view.mustStartWithinMs === null && view.mustSucceedWithinMs === null) return null;
+  if (view.missedObjectives.length === 0) return out.paint("green", "met");
+  return view.missedObjectives
+    .map((missed) => `${out.paint("red", "missed")}: ${missedSentence(missed)}`)
+    .join("\n");
+}
 function whenWritten({ every, cron, at, timezone }: ScheduleView): string {
   if (every !== null) return `every ${every}`;
   if (cron !== null) return `cron ${cron.join("; ")} ${timezone}`;

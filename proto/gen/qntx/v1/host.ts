@@ -56,6 +56,9 @@ export interface Schedule {
   description: string;
   metadata: { [key: string]: string };
   createdAt: string;
+  /** Objectives: how long after its time a run must have started, and succeeded ("30s"); empty means that nobody asks. */
+  mustStartWithin: string;
+  mustSucceedWithin: string;
 }
 
 export interface Schedule_MetadataEntry {
@@ -77,6 +80,8 @@ export interface CreateScheduleRequest {
   paused: boolean;
   /** True: a schedule of this name is updated instead of refused. */
   upsert: boolean;
+  mustStartWithin: string;
+  mustSucceedWithin: string;
 }
 
 export interface CreateScheduleRequest_MetadataEntry {
@@ -106,6 +111,9 @@ export interface UpdateScheduleRequest {
   name?: string | undefined;
   /** When given, refused with ABORTED unless it is the schedule's revision. */
   revision?: number | undefined;
+  /** Empty takes the objective away. */
+  mustStartWithin?: string | undefined;
+  mustSucceedWithin?: string | undefined;
 }
 
 export interface ListSchedulesRequest {
@@ -317,6 +325,8 @@ function createBaseSchedule(): Schedule {
     description: "",
     metadata: {},
     createdAt: "",
+    mustStartWithin: "",
+    mustSucceedWithin: "",
   };
 }
 
@@ -366,6 +376,12 @@ export const Schedule: MessageFns<Schedule> = {
     });
     if (message.createdAt !== "") {
       writer.uint32(122).string(message.createdAt);
+    }
+    if (message.mustStartWithin !== "") {
+      writer.uint32(130).string(message.mustStartWithin);
+    }
+    if (message.mustSucceedWithin !== "") {
+      writer.uint32(138).string(message.mustSucceedWithin);
     }
     return writer;
   },
@@ -506,6 +522,22 @@ export const Schedule: MessageFns<Schedule> = {
             message.createdAt = reader.string();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.mustStartWithin = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.mustSucceedWithin = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -546,6 +578,8 @@ export const Schedule: MessageFns<Schedule> = {
       {},
     );
     message.createdAt = object.createdAt ?? "";
+    message.mustStartWithin = object.mustStartWithin ?? "";
+    message.mustSucceedWithin = object.mustSucceedWithin ?? "";
     return message;
   },
 };
@@ -630,6 +664,8 @@ function createBaseCreateScheduleRequest(): CreateScheduleRequest {
     metadata: {},
     paused: false,
     upsert: false,
+    mustStartWithin: "",
+    mustSucceedWithin: "",
   };
 }
 
@@ -667,6 +703,12 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
     }
     if (message.upsert !== false) {
       writer.uint32(88).bool(message.upsert);
+    }
+    if (message.mustStartWithin !== "") {
+      writer.uint32(98).string(message.mustStartWithin);
+    }
+    if (message.mustSucceedWithin !== "") {
+      writer.uint32(106).string(message.mustSucceedWithin);
     }
     return writer;
   },
@@ -775,6 +817,22 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
             message.upsert = reader.bool();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.mustStartWithin = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.mustSucceedWithin = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -811,6 +869,8 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
     );
     message.paused = object.paused ?? false;
     message.upsert = object.upsert ?? false;
+    message.mustStartWithin = object.mustStartWithin ?? "";
+    message.mustSucceedWithin = object.mustSucceedWithin ?? "";
     return message;
   },
 };
@@ -1018,6 +1078,8 @@ function createBaseUpdateScheduleRequest(): UpdateScheduleRequest {
     description: undefined,
     name: undefined,
     revision: undefined,
+    mustStartWithin: undefined,
+    mustSucceedWithin: undefined,
   };
 }
 
@@ -1049,6 +1111,12 @@ export const UpdateScheduleRequest: MessageFns<UpdateScheduleRequest> = {
     }
     if (message.revision !== undefined) {
       writer.uint32(72).int32(message.revision);
+    }
+    if (message.mustStartWithin !== undefined) {
+      writer.uint32(82).string(message.mustStartWithin);
+    }
+    if (message.mustSucceedWithin !== undefined) {
+      writer.uint32(90).string(message.mustSucceedWithin);
     }
     return writer;
   },
@@ -1138,6 +1206,22 @@ export const UpdateScheduleRequest: MessageFns<UpdateScheduleRequest> = {
             message.revision = reader.int32();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.mustStartWithin = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.mustSucceedWithin = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1164,6 +1248,8 @@ export const UpdateScheduleRequest: MessageFns<UpdateScheduleRequest> = {
     message.description = object.description ?? undefined;
     message.name = object.name ?? undefined;
     message.revision = object.revision ?? undefined;
+    message.mustStartWithin = object.mustStartWithin ?? undefined;
+    message.mustSucceedWithin = object.mustSucceedWithin ?? undefined;
     return message;
   },
 };

@@ -71,6 +71,12 @@ export interface DeclaredSchedule {
   priority?: number | undefined;
   /** Milliseconds that a run may take; 0 means the handler's timeout, or the host's budget. */
   timeoutMs: number;
+  /**
+   * Objectives, in milliseconds after its time: the host says so when a run has not started, or not succeeded, by
+   * then. 0 means that nobody asks.
+   */
+  mustStartWithinMs: number;
+  mustSucceedWithinMs: number;
 }
 
 export interface Endpoint {
@@ -438,6 +444,8 @@ function createBaseDeclaredSchedule(): DeclaredSchedule {
     paused: false,
     priority: undefined,
     timeoutMs: 0,
+    mustStartWithinMs: 0,
+    mustSucceedWithinMs: 0,
   };
 }
 
@@ -478,6 +486,12 @@ export const DeclaredSchedule: MessageFns<DeclaredSchedule> = {
     }
     if (message.timeoutMs !== 0) {
       writer.uint32(96).int64(message.timeoutMs);
+    }
+    if (message.mustStartWithinMs !== 0) {
+      writer.uint32(104).int64(message.mustStartWithinMs);
+    }
+    if (message.mustSucceedWithinMs !== 0) {
+      writer.uint32(112).int64(message.mustSucceedWithinMs);
     }
     return writer;
   },
@@ -591,6 +605,22 @@ export const DeclaredSchedule: MessageFns<DeclaredSchedule> = {
             message.timeoutMs = longToNumber(reader.int64());
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.mustStartWithinMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.mustSucceedWithinMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -620,6 +650,8 @@ export const DeclaredSchedule: MessageFns<DeclaredSchedule> = {
     message.paused = object.paused ?? false;
     message.priority = object.priority ?? undefined;
     message.timeoutMs = object.timeoutMs ?? 0;
+    message.mustStartWithinMs = object.mustStartWithinMs ?? 0;
+    message.mustSucceedWithinMs = object.mustSucceedWithinMs ?? 0;
     return message;
   },
 };

@@ -12,6 +12,7 @@ import type { Millis } from "../base/env.ts";
 export const EVENT_KINDS = {
   "clock.suspect": "The wall clock is not believed; schedules wait.",
   "clock.believed": "The wall clock is believed again; schedules go on.",
+  "clock.set": "The wall clock was set by more than a minute, or the machine slept; it is believed.",
   "schedule.paused-by-failures": "A schedule is paused, because its runs failed too often in a row.",
   "schedule.broken": "A schedule could not be evaluated, for a reason that was not said before.",
   "schedule.slow": "The runs of a schedule take longer than its interval.",

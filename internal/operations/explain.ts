@@ -80,7 +80,11 @@ async function ofRow(
     row.count > 1
       ? ` So it was with all ${row.count} occurrences from ${formatInstant(row.occurrence)} to ${formatInstant(row.lastOccurrence)}.`
       : "";
-  return `${SENTENCES[row.outcome]({ context, schedule, row, job, related })}${many}`;
+  const setBack =
+    row.occurrence > context.env.now()
+      ? " The clock was set back since: what was recorded then is not repeated."
+      : "";
+  return `${SENTENCES[row.outcome]({ context, schedule, row, job, related })}${many}${setBack}`;
 }
 
 interface Facts {

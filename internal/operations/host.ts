@@ -1,6 +1,7 @@
 /** What can be asked of the host as a whole. */
 import { z } from "zod";
 import { formatDuration } from "../base/duration.ts";
+import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
 import { laneWaits } from "./job-view.ts";
 import { missedObjectives, missedSentence } from "./objective-view.ts";
@@ -27,6 +28,7 @@ export const hostStatus = operation({
       version: host?.version ?? null,
       address: host?.address ?? null,
       startedAt: host ? formatInstant(host.startedAt) : null,
+      clock: host && clockTrouble(host),
       home,
       jobs,
       schedules,
@@ -87,6 +89,8 @@ export const auditList = operation({
 
 export const hostOperations = [hostStatus, hostDoctor, clockConfirm, auditList];
 
+const OVERDUE_MS: Millis = 60_000; // Tickers look every second.
+
 async function storeChecks(context: Context): Promise<Check[]> {
   const { store, env } = context;
   const lanes = await store.jobs.queuedLanes();
@@ -94,9 +98,11 @@ async function storeChecks(context: Context): Promise<Check[]> {
   const missed = await missedObjectives(context);
   const active = await store.schedules.list({ state: "active" }, { limit: 1_000 });
   const idle = active.items.filter(({ nextRunAt }) => nextRunAt === null);
-  const overdue = context.host
-    ? active.items.filter(({ nextRunAt }) => nextRunAt !== null && nextRunAt < env.now() - 60_000)
-    : [];
+  // Without a host, and while the clock is not believed, nobody looks; then it takes a moment.
+  const watched = (context.host?.clock.steadyMs ?? 0) > OVERDUE_MS;
+  const overdue = active.items.filter(
+    ({ nextRunAt, policy }) => watched && (nextRunAt ?? Infinity) + policy.jitterMs < env.now() - OVERDUE_MS,
+  );
   return [
     { check: "database", ok: true, detail: "opened, checked and at today's schema" },
     {
@@ -142,10 +148,15 @@ function hostChecks({ host }: Context): Check[] {
   ];
 }
 
-function clockCheck({ clock }: Host): Check {
-  const { suspicion } = clock;
-  if (!suspicion) return { check: "clock", ok: true, detail: "believed" };
-  const left = formatDuration(suspicion.leftMs);
-  const wait = `Schedules wait until it has gone steadily for another ${left}; if it is right: qntx doctor --confirm-clock`;
-  return { check: "clock", ok: false, detail: `${suspicion.reason}. ${wait}` };
+function clockCheck(host: Host): Check {
+  return { check: "clock", ok: !host.clock.suspicion, detail: clockTrouble(host) ?? "believed" };
+}
+
+/** What people must know of the clock; null when there is nothing. */
+function clockTrouble({ clock: { suspicion, behind } }: Host): string | null {
+  if (suspicion) {
+    const left = formatDuration(Math.ceil(suspicion.leftMs / 1_000) * 1_000);
+    return `${suspicion.reason}. Schedules wait until it has gone steadily for another ${left}; if it is right: qntx doctor --confirm-clock`;
+  }
+  return behind === null ? null : `it was set back; schedules go on after ${formatInstant(behind)}`;
 }

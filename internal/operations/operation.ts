@@ -6,9 +6,10 @@
 import type { z } from "zod";
 import type { Capability, Principal } from "../access/principal.ts";
 import type { Attestation } from "../ats/attestation.ts";
-import type { Env } from "../base/env.ts";
+import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
+import type { LockProvider } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a running host adds to the store: things that are alive. */
@@ -29,11 +30,25 @@ export interface Host {
   readonly plugins: PluginControl;
   /** Whether the wall clock is believed. */
   readonly clock: ClockControl;
+  /** Who keeps locks. */
+  readonly locks: LockControl;
+}
+
+export interface LockControl {
+  /** A plugin's name, "store" or "none". */
+  readonly name: string;
+  readonly provider: LockProvider;
+  /** Why schedules wait for it; null when they do not. */
+  readonly trouble: string | null;
 }
 
 export interface ClockControl {
   /** Why it is not believed, and how long it must still go steadily; null when it is. */
   readonly suspicion: { reason: string; leftMs: number } | null;
+  /** Until when nothing is due, because the clock was set back behind what was accounted for; null when it was not. */
+  readonly behind: Millis | null;
+  /** How long it has been believed, and not been set. */
+  readonly steadyMs: Millis;
   /** Somebody says that it is right. */
   confirm(): void;
 }

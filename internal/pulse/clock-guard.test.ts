@@ -63,14 +63,18 @@ test("a blip of ten years that is taken back is over at once", async () => {
   expect(guard.look()).toBe(true);
 });
 
-test("a start before what was recorded already is not believed until somebody says so", () => {
+test("a start before what was recorded already is not believed until somebody says so", async () => {
   const env = new FakeEnv();
   expect(new ClockGuard(env, env.now() + 30 * SECOND).look()).toBe(true);
   const guard = new ClockGuard(env, env.now() + HOUR);
   expect(guard.look()).toBe(false);
   expect(guard.suspicion?.reason).toContain("was recorded already");
+  await env.advance(MINUTE);
+  expect(guard.steadyMs).toBe(0);
   guard.confirm();
   expect(guard.look()).toBe(true);
+  await env.advance(MINUTE);
+  expect(guard.steadyMs).toBe(MINUTE);
 });
 
 test("a clock that was behind at the start, and is set right, is believed at once", () => {
@@ -79,4 +83,27 @@ test("a clock that was behind at the start, and is set right, is believed at onc
   expect(guard.look()).toBe(false);
   env.jump(10 * DAY);
   expect(guard.look()).toBe(true);
+});
+
+test("a clock that was set back says from when on something is due again", async () => {
+  const env = new FakeEnv();
+  const guard = new ClockGuard(env, null);
+  await env.advance(HOUR);
+  guard.look();
+  const reached = env.now();
+  for (const [step, behind] of [
+    [0, null],
+    [-2 * HOUR, reached],
+    [HOUR, reached],
+    [-30 * SECOND, reached],
+    [HOUR, null],
+  ] as const) {
+    env.jump(step);
+    guard.look();
+    expect([step, guard.behind]).toEqual([step, behind]);
+    expect(guard.takeStep()).toBe(Math.abs(step) > MINUTE ? step : 0);
+    expect(guard.takeStep()).toBe(0);
+  }
+  env.jump(-HOUR);
+  expect(new ClockGuard(env, reached).behind).toBe(reached);
 });

@@ -7,9 +7,10 @@ import { type Env, type Millis, sleep } from "../base/env.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import { messageOf } from "../base/fault.ts";
+import { formatInstant } from "../base/instant.ts";
 import type { NewEvent } from "../event/event.ts";
 import type { EventStore, Fired, ScheduleStore } from "../store/store.ts";
-import type { ClockGuard } from "./clock-guard.ts";
+import { type ClockGuard, inSeconds } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 
 export interface TickerOptions {
@@ -25,6 +26,8 @@ export interface TickerOptions {
   onJobs: (lanes: Set<string>) => void;
   /** Told which running jobs must end, because a later occurrence takes their place. */
   onStopped: (jobIds: readonly string[]) => void;
+  /** Told that occurrences wait for their locks. */
+  onAsked: () => void;
 }
 
 const SCHEDULES_PER_STEP = 250; // One transaction: about ten milliseconds, then others have their turn.
@@ -63,10 +66,26 @@ export class Ticker implements Service {
   async #believesClock(): Promise<boolean> {
     const { clock } = this.#options;
     const believed = clock.look();
+    const step = clock.takeStep();
     const before = this.#doubt;
     this.#doubt = clock.suspicion?.reason ?? null;
     if (this.#doubt !== before) await this.#tellDoubt(this.#doubt);
+    else if (believed && step !== 0) await this.#tellStep(step);
     return believed;
+  }
+
+  async #tellStep(step: Millis): Promise<void> {
+    const { log, clock, env } = this.#options;
+    const to = formatInstant(env.now());
+    const went = step < 0 ? "went back" : "went forward, or the machine slept,";
+    const then =
+      clock.behind === null
+        ? "what was missed is made up for as each schedule says"
+        : `nothing runs twice, and schedules go on after ${formatInstant(clock.behind)}`;
+    const what = `the clock ${went} by ${inSeconds(step)}: ${then}`;
+    log.warn(what, { to });
+    const message = `${what.charAt(0).toUpperCase()}${what.slice(1)}.`;
+    await this.#say({ kind: "clock.set", message, data: { byMs: step, to } });
   }
 
   async #tellDoubt(reason: string | null): Promise<void> {
@@ -102,12 +121,13 @@ export class Ticker implements Service {
 
   /** Accounts for one batch. Returns when there is something to do again. */
   async #step(): Promise<Millis | null> {
-    const { env, log, schedules, nodeId, onJobs, onStopped } = this.#options;
+    const { env, log, schedules, nodeId, onJobs, onStopped, onAsked } = this.#options;
     try {
       const fired = await schedules.fire({ nodeId, limit: SCHEDULES_PER_STEP });
       this.#trouble.over("due schedules are recorded again");
       if (fired.jobs.length > 0) onJobs(lanesOf(fired));
       if (fired.stopped.length > 0) onStopped(fired.stopped);
+      if (fired.asked > 0) onAsked();
       for (const { scheduleId, message } of fired.broken) {
         log.error("a schedule could not be evaluated; trying again in a minute", {
           schedule: scheduleId,

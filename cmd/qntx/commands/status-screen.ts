@@ -61,7 +61,7 @@ export function statusScreen(out: Out, view: StatusView): string {
 
 function hostPart(
   out: Out,
-  { running, ready, version, address, startedAt, home, jobs, schedules }: StatusView,
+  { running, ready, version, address, startedAt, clock, home, jobs, schedules }: StatusView,
 ): string {
   const state = ready
     ? out.paint("green", "ready")
@@ -72,6 +72,7 @@ function hostPart(
     ["host", address === null ? state : `${state} at ${address}`],
     ["version", version],
     ["started", whenInFull(out, startedAt)],
+    ["clock", clock && out.paint("yellow", clock)],
     ["home", home],
     ["jobs", countsShown(jobs)],
     ["schedules", countsShown(schedules)],

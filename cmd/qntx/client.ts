@@ -54,12 +54,12 @@ function remoteClient(server: string, { vars }: World): Client {
   return new HostClient(server.replace(/\/+$/, ""), { headers: { authorization: `Bearer ${token}` } });
 }
 
-async function openOwnStore(env: Env, { home }: Config): Promise<OpenedStore | null> {
+async function openOwnStore(env: Env, { home, locks }: Config): Promise<OpenedStore | null> {
   const [{ openStore }, { silentLog }] = await Promise.all([
     import("../../internal/store/open.ts"),
     import("../../internal/base/log.ts"),
   ]);
-  return openStore(env, home, { check: "after-a-crash", log: silentLog });
+  return openStore(env, home, { check: "after-a-crash", locksBy: locks, log: silentLog });
 }
 
 function busy(home: string): Fault {

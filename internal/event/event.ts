@@ -22,6 +22,8 @@ export const EVENT_KINDS = {
   "schedule.objective-dropped": "An objective that was missed is not asked for any more.",
   "plugin.failed": "A plugin is not started again until somebody has done something.",
   "plugin.recovered": "A plugin that had failed is ready.",
+  "locks.failed": "The lock provider does not answer; schedules that need a lock wait.",
+  "locks.recovered": "The lock provider answers again.",
 } as const;
 
 export type EventKind = keyof typeof EVENT_KINDS;

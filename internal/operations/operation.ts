@@ -10,6 +10,7 @@ import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { LockProvider } from "../store/locks.ts";
+import type { LockProvider } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a running host adds to the store: things that are alive. */
@@ -32,6 +33,14 @@ export interface Host {
   readonly clock: ClockControl;
   /** Who keeps locks. */
   readonly locks: LockControl;
+}
+
+export interface LockControl {
+  /** A plugin's name, "store" or "none". */
+  readonly name: string;
+  readonly provider: LockProvider;
+  /** Why schedules wait for it; null when they do not. */
+  readonly trouble: string | null;
 }
 
 export interface LockControl {

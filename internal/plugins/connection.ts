@@ -37,6 +37,15 @@ import {
   type PluginMessage,
   PluginServiceClient,
 } from "../../proto/gen/qntx/v1/plugin.ts";
+import {
+  LockServiceClient,
+  type ReleaseLockRequest,
+  type ReleaseLockResponse,
+  type RenewLockRequest,
+  type RenewLockResponse,
+  type TryLockRequest,
+  type TryLockResponse,
+} from "../../proto/gen/qntx/v1/lock.ts";
 import type { Env, Millis } from "../base/env.ts";
 
 /** What a call came back with. `details` is the plugin's or the channel's own sentence. */
@@ -70,6 +79,7 @@ export class Connection {
   readonly #channel: Channel;
   readonly #domain: DomainPluginServiceClient;
   readonly #ours: PluginServiceClient;
+  readonly #locks: LockServiceClient;
   readonly #metadata = new Metadata();
   #closed = false;
 
@@ -81,6 +91,7 @@ export class Connection {
     this.#channel = new Channel(address, plaintext, OPTIONS);
     this.#domain = new DomainPluginServiceClient(address, plaintext, { channelOverride: this.#channel });
     this.#ours = new PluginServiceClient(address, plaintext, { channelOverride: this.#channel });
+    this.#locks = new LockServiceClient(address, plaintext, { channelOverride: this.#channel });
   }
 
   /** Waits until the plugin listens. */
@@ -130,6 +141,18 @@ export class Connection {
       limitMs,
       signal,
     );
+  }
+
+  tryLock(request: TryLockRequest, limitMs: Millis): Promise<Answer<TryLockResponse>> {
+    return this.#call((q, m, o, done) => this.#locks.tryLock(q, m, o, done), request, limitMs);
+  }
+
+  renewLock(request: RenewLockRequest, limitMs: Millis): Promise<Answer<RenewLockResponse>> {
+    return this.#call((q, m, o, done) => this.#locks.renew(q, m, o, done), request, limitMs);
+  }
+
+  releaseLock(request: ReleaseLockRequest, limitMs: Millis): Promise<Answer<ReleaseLockResponse>> {
+    return this.#call((q, m, o, done) => this.#locks.release(q, m, o, done), request, limitMs);
   }
 
   /** The job stream. It has no deadline: it lives as long as the process. */

@@ -71,6 +71,8 @@ export interface Announcement {
   watchers: readonly DeclaredWatcher[];
   handlers: readonly HandlerOptions[];
   stream: boolean;
+  /** True when hosts may ask it for locks. */
+  lockProvider: boolean;
   /** 0 means that it did not say. */
   concurrency: number;
 }
@@ -166,6 +168,7 @@ export function readAnnouncement(
     })),
     handlers: readHandlers(initialized.handlerNames, described?.handlers ?? [], warn),
     stream: described?.stream ?? false,
+    lockProvider: described?.lockProvider ?? false,
     concurrency: Math.min(CONCURRENCY_MAX, Math.max(0, described?.concurrency ?? 0)),
   };
 }

@@ -20,6 +20,7 @@ import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";
 import type { Announcement } from "./guard.ts";
 import { forwardHttp, type PluginHttpRequest } from "./http.ts";
 import { Leftovers } from "./leftovers.ts";
+import { PluginLocks } from "./locks.ts";
 import { PLUGIN_LIMITS, type PluginLimits } from "./limits.ts";
 import type { HostSide } from "./open.ts";
 import { orNothing } from "./patience.ts";
@@ -115,6 +116,11 @@ export class Plugins implements Service {
   /** What a plugin said about itself: capabilities, endpoints, watchers. Null while it is not ready. */
   announcementOf(name: string): Announcement | null {
     return this.#get(name).announcement;
+  }
+
+  /** The locks that a plugin keeps, whoever runs as it when they are asked for. */
+  locks(name: string): PluginLocks {
+    return new PluginLocks(this.#get(name));
   }
 
   /** The known plugin that announces a handler, or announced it last; null when none ever did. */

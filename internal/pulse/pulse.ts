@@ -5,6 +5,7 @@
  *   job enqueued for later ──► promoter ──┼──► worker ──► executors (plugins)
  *   job enqueued for now ─────────────────┘
  *
+ * Where locks are kept elsewhere, the locker stands between ticker and worker.
  * A run that ends wakes the ticker, because the next occurrence may wait for it.
  * The judge stands aside: it says which runs have not done what was wanted of them.
  * The ticker and the promoter run from the start; the worker only once the
@@ -16,10 +17,12 @@ import type { Service } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import { JOB_TIMEOUT_DEFAULT_MS } from "../job/job.ts";
 import { configuredBudget } from "../plugin/budget.ts";
-import type { Store } from "../store/store.ts";
+import type { LockProvider } from "../store/locks.ts";
+import type { Fired, Store } from "../store/store.ts";
 import { Caretaker } from "./caretaker.ts";
 import { ClockGuard } from "./clock-guard.ts";
 import { Judge } from "./judge.ts";
+import { Locker } from "./locker.ts";
 import { Promoter } from "./promoter.ts";
 import { Registry } from "./registry.ts";
 import { Ticker } from "./ticker.ts";
@@ -35,6 +38,8 @@ export interface PulseOptions {
   version: string;
   napMs: Millis;
   jobsMax: number;
+  /** Who keeps the locks of occurrences; absent, or called "store": nobody has to be asked. */
+  locks?: { name: string; provider: LockProvider; ready(): Promise<void> };
   /** Why no job of a lane runs; null when some do. Absent: nobody knows. */
   waits?: (lane: string) => string | null;
   /** How long a job may run where neither it nor its handler says; absent: five minutes. */
@@ -50,8 +55,9 @@ export class Pulse {
   readonly #worker: Worker;
   readonly #caretaker: Caretaker;
   readonly #judge: Judge;
+  readonly #locker: Locker | null;
 
-  constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs, waits }: PulseOptions) {
+  constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs, waits, locks }: PulseOptions) {
     const { events, jobs, logs, nodes, objectives, schedules } = store;
     const { registry } = this;
     const bootId = newId(env, "BT");
@@ -60,6 +66,11 @@ export class Pulse {
     const onFired = (lanes: Iterable<string>) => {
       onJobs(lanes);
       onDelayed(); // Runs that are made up for start some milliseconds apart.
+    };
+    const onLocked = ({ jobs: made, stopped, asked }: Fired) => {
+      if (made.length > 0) onFired(made.map(({ lane }) => lane));
+      if (stopped.length > 0) onStopped(stopped);
+      if (asked > 0) this.#locker?.nudge();
     };
     const onRunEnd = () => this.#ticker.nudge();
     const onStopped = (jobIds: readonly string[]) => {
@@ -92,7 +103,12 @@ export class Pulse {
       napMs,
       onJobs: onFired,
       onStopped,
+      onAsked: () => this.#locker?.nudge(),
     });
+    this.#locker =
+      !locks || locks.name === "store"
+        ? null
+        : new Locker({ env, log, schedules, events, nodeId, clock, ...locks, onFired: onLocked });
     this.#judge = new Judge({ env, log, objectives, nodeId, clock, napMs, waits: waits ?? (() => null) });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
     this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, clock, onJobs });
@@ -100,7 +116,8 @@ export class Pulse {
 
   /** What runs from the start: occurrences are recorded on time, whatever plugins do. */
   get early(): readonly Service[] {
-    return [this.#caretaker, this.#ticker, this.#promoter, this.#judge];
+    const always = [this.#caretaker, this.#ticker, this.#promoter, this.#judge];
+    return this.#locker ? [...always, this.#locker] : always;
   }
 
   /** What runs once plugins are registered. */
@@ -121,7 +138,13 @@ export class Pulse {
   /** A schedule was made or changed. What was due before the change may have become jobs by it. */
   schedulesChanged(): void {
     this.#ticker.nudge();
+    this.#locker?.nudge();
     this.#worker.nudge();
+  }
+
+  /** What is wrong with who keeps the locks; null when nothing is. */
+  get lockTrouble(): string | null {
+    return this.#locker?.trouble ?? null;
   }
 
   /** Cancels a job that runs on this node. */

@@ -15,9 +15,13 @@ export type LocksBy = "store" | "none" | { plugin: string };
 /** By how much clocks of two hosts may differ before one starts what the other's lock no longer covers. */
 const CLOCKS_APART_MS: Millis = 600_000;
 
-/** True when an occurrence of the schedule must be locked before it may run: with the store as the provider, its rows are the lock. */
+/**
+ * True when an occurrence of the schedule must be locked before it may run. With the store as
+ * the provider its rows are the lock; where nobody keeps locks, what needs one waits in vain.
+ */
 export function asksForLocks(by: LocksBy, { locking }: Pick<Schedule, "locking">): boolean {
-  return typeof by === "object" && locking !== "node-local";
+  if (by === "store" || locking === "node-local") return false;
+  return by === "none" ? locking === "require-global" : true;
 }
 
 /**

@@ -2,16 +2,18 @@
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
-import type { ClockControl, Host, PluginControl } from "../operations/operation.ts";
+import type { ClockControl, Host, LockControl, PluginControl } from "../operations/operation.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Plugins } from "../plugins/plugins.ts";
 import type { Pulse } from "../pulse/pulse.ts";
+import type { Locks } from "./locks.ts";
 
 export interface LiveHostOptions {
   env: Env;
   pulse: Pulse;
   plugins: Plugins;
   version: string;
+  locks: Pick<Locks, "name" | "provider">;
   attested: (attestations: readonly Attestation[]) => void;
 }
 
@@ -20,6 +22,7 @@ export class LiveHost implements Host {
   readonly version: string;
   readonly plugins: PluginControl;
   readonly clock: ClockControl;
+  readonly locks: LockControl;
   address = "";
   ready = false;
   readonly #options: LiveHostOptions;
@@ -30,6 +33,13 @@ export class LiveHost implements Host {
     this.version = options.version;
     this.plugins = pluginControl(options.plugins, options.pulse);
     this.clock = options.pulse.clock;
+    const { pulse, locks } = options;
+    this.locks = {
+      ...locks,
+      get trouble() {
+        return pulse.lockTrouble;
+      },
+    };
   }
 
   jobsAdded(lanes: Iterable<string>): void {

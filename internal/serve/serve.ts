@@ -27,6 +27,7 @@ import { Pulse } from "../pulse/pulse.ts";
 import { CallbackServer } from "../services/server.ts";
 import { openStore, type OpenedStore } from "../store/open.ts";
 import { LiveHost } from "./live-host.ts";
+import { checkLockKeeper, locksOf } from "./locks.ts";
 import { PluginEvents } from "./plugin-events.ts";
 import { pluginOptions } from "./plugin-options.ts";
 
@@ -70,7 +71,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 async function openPatiently({ env, log, config, signals }: ServeOptions): Promise<OpenedStore | null> {
   const { home } = config;
   const until = env.mono() + LOCK_PATIENCE_MS;
-  const open = () => openStore(env, home, { check: "always", log });
+  const open = () => openStore(env, home, { check: "always", locksBy: config.locks, log });
   for (let opened = open(); ; opened = open()) {
     if (opened || signals.quit.aborted || env.mono() >= until) return opened;
     if (await hostAnswers(env, socketPath(home))) return null;
@@ -87,7 +88,20 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const { runMs } = config.plugin;
   let host: Host | null = null;
   const waits = (lane: string) => laneWaits(host, lane);
-  const pulse = new Pulse({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs, waits });
+  const locks = locksOf(config.locks, store, () => plugins);
+  const pulse = new Pulse({
+    env,
+    log,
+    store,
+    nodeId,
+    lastSeenAt,
+    version,
+    napMs,
+    jobsMax,
+    runMs,
+    waits,
+    locks,
+  });
   const tokens = new Tokens(env);
   const contextOf = (principal: Principal): Context => ({
     env,
@@ -117,6 +131,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     pulse,
     plugins,
     version,
+    locks,
     attested: (list) => callbacks.watches.tell(list),
   });
   host = live;
@@ -126,6 +141,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     options.onStarted?.(() => plugins.killAll());
     options.onReady({ address: live.address, home: config.home });
     const worker = whenSettled(pulse.worker, plugins, () => {
+      checkLockKeeper(config.locks, plugins, log);
       live.ready = true;
       pulse.jobsAdded();
       options.onWorking?.();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Env } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
+import type { LocksBy } from "../schedule/lock.ts";
 import { type HostLock, takeHostLock } from "./lock.ts";
 import { type CheckWhen, openDatabase } from "./sqlite/open.ts";
 import { SqliteStore } from "./sqlite/store.ts";
@@ -14,11 +15,11 @@ export interface OpenedStore {
   lock: HostLock;
 }
 
-/** Opens the store and takes the host's lock. Null when another process has the lock; throws a Fault when it cannot be opened. `log` hears of what cannot be answered to anybody. */
+/** Opens the store and takes the host's lock. Null when another process has the lock; throws a Fault when it cannot be opened. `log` hears of what cannot be answered to anybody; `locksBy` keeps the locks of schedules. */
 export function openStore(
   env: Env,
   home: string,
-  { check, log }: { check: CheckWhen; log: Log },
+  { check, locksBy, log }: { check: CheckWhen; locksBy: LocksBy; log: Log },
 ): OpenedStore | null {
   makeHome(home);
   const lock = takeHostLock(home);
@@ -26,7 +27,7 @@ export function openStore(
   try {
     const db = openDatabase(join(home, "qntx.db"), check);
     const tzdata = process.versions["tz"] ?? process.versions["icu"] ?? "unknown";
-    const store = new SqliteStore(env, { db, logPath: join(home, "logs.db"), tzdata, log });
+    const store = new SqliteStore(env, { db, logPath: join(home, "logs.db"), tzdata, locksBy, log });
     return { lock, store };
   } catch (error) {
     lock.release();

@@ -281,5 +281,18 @@ export function lockedScheduleSuite(engine: string, open: OpenStore): void {
       const [schedule] = (await at.store.schedules.list({ owner }, {})).items;
       expect((schedule?.nextRunAt ?? 1) % (7 * SECOND)).toBe(0);
     });
+
+    test.each([
+      ["require-global", ["pending"]],
+      ["prefer-global", ["fired"]],
+      ["node-local", ["fired"]],
+    ] as [Locking, OccurrenceOutcome[]][])("where nobody keeps locks: %s", async (locking, expected) => {
+      await at.close();
+      at = await open({ locksBy: "none" });
+      nodeId = await at.store.nodes.nodeId();
+      const schedule = await create({ locking });
+      await tick(MINUTE);
+      expect(await outcomes(schedule.id)).toEqual(expected);
+    });
   });
 }

@@ -28,6 +28,7 @@ export const hostStatus = operation({
       version: host?.version ?? null,
       address: host?.address ?? null,
       startedAt: host ? formatInstant(host.startedAt) : null,
+      loop: host?.loop ?? null,
       clock: host && clockTrouble(host),
       home,
       jobs,

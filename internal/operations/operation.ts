@@ -31,6 +31,8 @@ export interface Host {
   readonly plugins: PluginControl;
   /** Whether the wall clock is believed. */
   readonly clock: ClockControl;
+  /** For how long nobody was answered lately, because something held the event loop. */
+  readonly loop: { p99Ms: Millis; worstMs: Millis };
   /** Who keeps locks. */
   readonly locks: LockControl;
 }

@@ -6,6 +6,7 @@ import type { ClockControl, Host, LockControl, PluginControl } from "../operatio
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Plugins } from "../plugins/plugins.ts";
 import type { Pulse } from "../pulse/pulse.ts";
+import type { Lateness, LoopDelay } from "./loop-delay.ts";
 import type { Locks } from "./locks.ts";
 
 export interface LiveHostOptions {
@@ -14,6 +15,7 @@ export interface LiveHostOptions {
   plugins: Plugins;
   version: string;
   locks: Pick<Locks, "name" | "provider">;
+  loop: Pick<LoopDelay, "lately">;
   attested: (attestations: readonly Attestation[]) => void;
 }
 
@@ -40,6 +42,10 @@ export class LiveHost implements Host {
         return pulse.lockTrouble;
       },
     };
+  }
+
+  get loop(): Lateness {
+    return this.#options.loop.lately;
   }
 
   jobsAdded(lanes: Iterable<string>): void {

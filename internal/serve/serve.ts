@@ -27,6 +27,7 @@ import { Pulse } from "../pulse/pulse.ts";
 import { CallbackServer } from "../services/server.ts";
 import { openStore, type OpenedStore } from "../store/open.ts";
 import { LiveHost } from "./live-host.ts";
+import { LoopDelay } from "./loop-delay.ts";
 import { checkLockKeeper, locksOf } from "./locks.ts";
 import { PluginEvents } from "./plugin-events.ts";
 import { pluginOptions } from "./plugin-options.ts";
@@ -126,9 +127,11 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     },
     onGaveUp: (plugin, reason) => events.gaveUp(plugin, reason),
   });
+  const loop = new LoopDelay(env);
   const live = new LiveHost({
     env,
     pulse,
+    loop,
     plugins,
     version,
     locks,
@@ -147,7 +150,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
       options.onWorking?.();
     });
     tellOfTheEnd(options, plugins);
-    await runTogether(env, [...pulse.early, plugins, worker], signals, config.serve.graceMs);
+    await runTogether(env, [loop, ...pulse.early, plugins, worker], signals, config.serve.graceMs);
   } finally {
     await http.close();
     callbacks.close();

@@ -10,7 +10,6 @@ import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { LockProvider } from "../store/locks.ts";
-import type { LockProvider } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a running host adds to the store: things that are alive. */

@@ -44,14 +44,6 @@ export interface LockControl {
   readonly trouble: string | null;
 }
 
-export interface LockControl {
-  /** A plugin's name, "store" or "none". */
-  readonly name: string;
-  readonly provider: LockProvider;
-  /** Why schedules wait for it; null when they do not. */
-  readonly trouble: string | null;
-}
-
 export interface ClockControl {
   /** Why it is not believed, and how long it must still go steadily; null when it is. */
   readonly suspicion: { reason: string; leftMs: number } | null;

@@ -128,7 +128,6 @@ export class Ticker implements Service {
       if (fired.jobs.length > 0) onJobs(lanesOf(fired));
       if (fired.stopped.length > 0) onStopped(fired.stopped);
       if (fired.asked > 0) onAsked();
-      if (fired.asked > 0) onAsked();
       for (const { scheduleId, message } of fired.broken) {
         log.error("a schedule could not be evaluated; trying again in a minute", {
           schedule: scheduleId,

@@ -20,6 +20,7 @@ export const EVENT_KINDS = {
   "schedule.objective-missed": "A run did not start, or did not succeed, within the time that was wanted.",
   "schedule.objective-recovered": "A later run met what an earlier one had missed.",
   "schedule.objective-dropped": "An objective that was missed is not asked for any more.",
+  "schedule.repaired": "Something about a schedule that nobody would have looked after again was set right.",
   "plugin.failed": "A plugin is not started again until somebody has done something.",
   "plugin.recovered": "A plugin that had failed is ready.",
   "locks.failed": "The lock provider does not answer; schedules that need a lock wait.",

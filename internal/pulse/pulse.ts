@@ -24,6 +24,7 @@ import { ClockGuard } from "./clock-guard.ts";
 import { Judge } from "./judge.ts";
 import { Locker } from "./locker.ts";
 import { Promoter } from "./promoter.ts";
+import { Reconciler } from "./reconciler.ts";
 import { Registry } from "./registry.ts";
 import { Ticker } from "./ticker.ts";
 import { Worker } from "./worker.ts";
@@ -55,10 +56,11 @@ export class Pulse {
   readonly #worker: Worker;
   readonly #caretaker: Caretaker;
   readonly #judge: Judge;
+  readonly #reconciler: Reconciler;
   readonly #locker: Locker | null;
 
   constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs, waits, locks }: PulseOptions) {
-    const { events, jobs, logs, nodes, objectives, schedules } = store;
+    const { events, jobs, ledger, logs, nodes, objectives, schedules } = store;
     const { registry } = this;
     const bootId = newId(env, "BT");
     const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
@@ -111,12 +113,14 @@ export class Pulse {
         : new Locker({ env, log, schedules, events, nodeId, clock, ...locks, onFired: onLocked });
     this.#judge = new Judge({ env, log, objectives, nodeId, clock, napMs, waits: waits ?? (() => null) });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
+    const onRepaired = () => this.schedulesChanged();
+    this.#reconciler = new Reconciler({ env, log, ledger, clock, onRepaired });
     this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, clock, onJobs });
   }
 
   /** What runs from the start: occurrences are recorded on time, whatever plugins do. */
   get early(): readonly Service[] {
-    const always = [this.#caretaker, this.#ticker, this.#promoter, this.#judge];
+    const always = [this.#caretaker, this.#ticker, this.#promoter, this.#judge, this.#reconciler];
     return this.#locker ? [...always, this.#locker] : always;
   }
 

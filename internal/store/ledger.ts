@@ -1,5 +1,6 @@
 /** The seam of what keeps the fire ledger true: what was planned, what is broken, what is too old to keep. */
 import type { Millis } from "../base/env.ts";
+import type { Damage, Repair } from "../schedule/damage.ts";
 import type { Term } from "../schedule/terms.ts";
 
 /** What one cursor of a schedule followed since it was made. */
@@ -13,6 +14,14 @@ export interface CursorHistory {
   terms: Term[];
 }
 
+/** Something that was wrong, and is not any more. */
+export interface Repaired {
+  damage: Damage;
+  repair: Repair;
+  /** What was wrong and what was done. */
+  sentence: string;
+}
+
 export interface LedgerStore {
   /** The time zone data by which this program decides. */
   readonly tzdata: string;
@@ -20,4 +29,8 @@ export interface LedgerStore {
   history(scheduleId: string): Promise<CursorHistory[]>;
   /** From after here on the ledger is whole: what is older may have been removed. Null: nothing ever was. */
   horizon(): Promise<Millis | null>;
+  /** Up to `limit` things that nobody would look after again. */
+  damage(limit: number): Promise<Damage[]>;
+  /** Sets up to `limit` of each kind right, each with its event. */
+  repair(limit: number): Promise<Repaired[]>;
 }

@@ -176,8 +176,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "a row of the ledger is there twice",
     atEnd: (db) =>
       void db.run(`
-        INSERT INTO occurrence
-        SELECT schedule_id, occurrence - 1, node, 'expired', NULL, NULL, last_occurrence, count, 0, decided_at, revision, ''
+        INSERT INTO occurrence (schedule_id, occurrence, node, outcome, last_occurrence, count, decided_at, revision, note)
+        SELECT schedule_id, occurrence - 1, node, 'expired', last_occurrence, count, decided_at, revision, ''
           FROM occurrence
          WHERE ${ANY_ROW}`),
   },

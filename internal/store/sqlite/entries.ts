@@ -192,7 +192,7 @@ export function pauseNote(pause: string): string {
 }
 
 /** The job of an occurrence: the schedule's target with the schedule's payload and policies. */
-function jobOf(
+export function jobOf(
   row: ScheduleCursorRow,
   { occurrence, runCount, catchup }: Run,
   id: string,

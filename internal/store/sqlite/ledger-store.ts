@@ -1,16 +1,29 @@
 /** What keeps the ledger true, in SQLite. The steps that write it are in ledger.ts. */
 import type { Database, Statement } from "bun:sqlite";
-import type { Millis } from "../../base/env.ts";
-import type { CursorHistory, LedgerStore } from "../ledger.ts";
+import type { Env, Millis } from "../../base/env.ts";
+import type { Damage } from "../../schedule/damage.ts";
+import type { CursorHistory, LedgerStore, Repaired } from "../ledger.ts";
+import type { GroupCommit } from "./group.ts";
+import { Mending, type MendingParts } from "./mending.ts";
 import type { Terms } from "./terms.ts";
+
+interface LedgerStoreParts extends MendingParts {
+  group: GroupCommit;
+  terms: Terms;
+  tzdata: string;
+}
 
 export class SqliteLedgerStore implements LedgerStore {
   readonly tzdata: string;
+  readonly #group: GroupCommit;
+  readonly #mending: Mending;
   readonly #terms: Terms;
   readonly #horizon: Statement<{ value: string }, []>;
 
-  constructor(db: Database, { terms, tzdata }: { terms: Terms; tzdata: string }) {
+  constructor(env: Env, { db, group, terms, tzdata, ...parts }: LedgerStoreParts) {
     this.tzdata = tzdata;
+    this.#group = group;
+    this.#mending = new Mending(env, { db, ...parts });
     this.#terms = terms;
     this.#horizon = db.prepare("SELECT value FROM meta WHERE key = 'ledger_horizon'");
   }
@@ -22,5 +35,14 @@ export class SqliteLedgerStore implements LedgerStore {
   async horizon(): Promise<Millis | null> {
     const row = this.#horizon.get();
     return row ? Number(row.value) : null;
+  }
+
+  async damage(limit: number): Promise<Damage[]> {
+    return this.#mending.find(limit);
+  }
+
+  async repair(limit: number): Promise<Repaired[]> {
+    if (this.#mending.find(1).length === 0) return []; // No transaction for nothing.
+    return this.#group.write(() => this.#mending.repair(limit));
   }
 }

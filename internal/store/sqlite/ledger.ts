@@ -13,9 +13,10 @@ import type { DecidedRow } from "../../schedule/rows.ts";
 import type { OccurrenceOutcome, Pause, Policy, Spec } from "../../schedule/schedule.ts";
 import type { LockVerdict } from "../locks.ts";
 import type { Fired } from "../store.ts";
-import { type Account, Entries, pauseNote } from "./entries.ts";
+import { type Account, Entries, jobOf, pauseNote } from "./entries.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { RunEnd, SqliteJobs } from "./jobs.ts";
+import type { MendingRow } from "./mending-sql.ts";
 import type { SqliteObjectives } from "./objectives.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
 import type { ScheduleSql } from "./schedule-sql.ts";
@@ -178,6 +179,17 @@ export class Ledger {
     const planned = !finished && row.state !== "deleted";
     this.#terms.begin(id, node, { since: accountedUntil, revision: planned ? row.revision : null });
     if (finished) this.#finish(id, now);
+  }
+
+  /** Makes the job of an occurrence again that is gone from the database. False when another run is in its way. */
+  makeAgain(gone: MendingRow): boolean {
+    const { schedule_id: id, node, occurrence, run_count, catchup } = gone;
+    const row = this.#cursor(id, node);
+    if (!row) return false;
+    const free = !this.#sql.openJob.get({ id, node }) || readPolicy(row.policy).overlap === "allow";
+    if (!free) return false;
+    const run = { occurrence, runCount: run_count ?? row.run_count, catchup: catchup === 1 };
+    return this.#jobs.insert(jobOf(row, run, gone.job_id)).created;
   }
 
   #waiting(id: string, node: string): Waiting[] {

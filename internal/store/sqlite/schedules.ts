@@ -89,6 +89,11 @@ export class SqliteSchedules implements ScheduleStore {
     this.blackouts = new SqliteBlackouts(env, db, group, this);
   }
 
+  /** How occurrences are accounted for, for who mends that. */
+  get accounts(): Ledger {
+    return this.#ledger;
+  }
+
   create(schedule: NewSchedule): Promise<Schedule | ScheduleRefusal> {
     return this.#group.write(() => this.createNow(schedule));
   }

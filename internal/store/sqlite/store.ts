@@ -69,7 +69,15 @@ export class SqliteStore implements Store {
       tzdata,
     });
     this.blackouts = this.schedules.blackouts;
-    this.ledger = new SqliteLedgerStore(db, { terms, tzdata });
+    const { events, schedules } = this;
+    this.ledger = new SqliteLedgerStore(env, {
+      db,
+      group: this.#group,
+      events,
+      accounts: schedules.accounts,
+      terms,
+      tzdata,
+    });
     this.backfills = new SqliteBackfills(env, db, this.#group, this.jobs);
     new SqlitePaces(db, { jobs: this.jobs, events: this.events, log });
     this.attestations = new SqliteAttestations(env, db, this.#group);

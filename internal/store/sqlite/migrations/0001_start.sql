@@ -172,6 +172,8 @@ CREATE TABLE schedule_cursor (
 
 CREATE INDEX schedule_cursor_due ON schedule_cursor (node, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX schedule_cursor_next ON schedule_cursor (next_occurrence) WHERE next_occurrence IS NOT NULL;
+-- Cursors at rest: those of paused, finished and deleted schedules, and none that is active.
+CREATE INDEX schedule_cursor_idle ON schedule_cursor (schedule_id) WHERE due_at IS NULL;
 
 -- Spans of the past that somebody asked to be run. Their jobs name them as parent.
 CREATE TABLE backfill (
@@ -268,6 +270,43 @@ CREATE TABLE lock (
 ) STRICT;
 
 CREATE INDEX lock_until ON lock (until);
+
+-- What a hand took out of the database. Nothing else deletes a cursor; old runs are deleted while meta has a row 'pruning'.
+CREATE TABLE gone_cursor (
+  schedule_id     TEXT    NOT NULL,
+  node            TEXT    NOT NULL,
+  accounted_until INTEGER NOT NULL,
+  PRIMARY KEY (schedule_id, node)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER schedule_cursor_gone AFTER DELETE ON schedule_cursor BEGIN
+  INSERT OR REPLACE INTO gone_cursor VALUES (old.schedule_id, old.node, old.accounted_until);
+END;
+
+CREATE TABLE gone_run (
+  job_id      TEXT    NOT NULL PRIMARY KEY,
+  schedule_id TEXT    NOT NULL,
+  occurrence  INTEGER NOT NULL,
+  node        TEXT    NOT NULL,
+  run_count   INTEGER,
+  catchup     INTEGER NOT NULL,
+  ended       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER job_gone AFTER DELETE ON job
+  WHEN old.trigger = 'schedule'
+   AND (old.finished_at IS NULL OR NOT EXISTS (SELECT 1 FROM meta WHERE key = 'pruning'))
+BEGIN
+  INSERT OR REPLACE INTO gone_run
+  SELECT old.id, old.schedule_id, old.occurrence, old.node, old.run_count, old.catchup, old.finished_at IS NOT NULL
+   WHERE EXISTS (
+           SELECT 1
+             FROM occurrence
+            WHERE schedule_id = old.schedule_id
+              AND occurrence  = old.occurrence
+              AND node        = old.node
+              AND job_id      = old.id);
+END;
 
 CREATE TABLE attestation (
   seq        INTEGER NOT NULL PRIMARY KEY,

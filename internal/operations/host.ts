@@ -7,6 +7,7 @@ import { laneWaits } from "./job-view.ts";
 import { missedObjectives, missedSentence } from "./objective-view.ts";
 import { type Context, type Host, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
+import { type Check, hostRepair, scheduleChecks } from "./repair.ts";
 
 export const hostStatus = operation({
   name: "host.status",
@@ -88,12 +89,12 @@ export const auditList = operation({
   },
 });
 
-export const hostOperations = [hostStatus, hostDoctor, clockConfirm, auditList];
+export const hostOperations = [hostStatus, hostDoctor, hostRepair, clockConfirm, auditList];
 
 const OVERDUE_MS: Millis = 60_000; // Tickers look every second.
 
 async function storeChecks(context: Context): Promise<Check[]> {
-  const { store, env } = context;
+  const { store } = context;
   const lanes = await store.jobs.queuedLanes();
   const stuck = context.host ? lanes.filter(({ lane }) => laneWaits(context.host, lane) !== null) : [];
   const missed = await missedObjectives(context);
@@ -116,14 +117,7 @@ async function storeChecks(context: Context): Promise<Check[]> {
               .map(({ lane, count }) => `${count} of ${lane} wait: ${laneWaits(context.host, lane)}`)
               .join("; "),
     },
-    {
-      check: "schedules",
-      ok: idle.length + overdue.length === 0,
-      detail:
-        idle.length + overdue.length === 0
-          ? "every active one has its next run"
-          : `without a next run, or overdue: ${[...idle, ...overdue].map(({ id }) => id).join(", ")}`,
-    },
+    ...(await scheduleChecks(context)),
     {
       check: "objectives",
       ok: missed.length === 0,

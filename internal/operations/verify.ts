@@ -72,7 +72,7 @@ async function keepOverdue(
 ): Promise<void> {
   const suspects = verdicts.filter(({ verdict }) => verdict.overdue.length > 0);
   if (suspects.length === 0) return;
-  const attended = host?.ready && host.clock.suspicion === null && env.now() - host.startedAt > OVERDUE_MS;
+  const attended = (host?.clock.steadyMs ?? 0) > OVERDUE_MS;
   if (attended) await sleep(env, LOOK_AGAIN_MS);
   for (const { schedule, verdict } of suspects) {
     const breathe = async () => {};

@@ -1,7 +1,6 @@
 /** What can be asked of the host as a whole. */
 import { z } from "zod";
 import { formatDuration } from "../base/duration.ts";
-import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
 import { laneWaits } from "./job-view.ts";
 import { missedObjectives, missedSentence } from "./objective-view.ts";
@@ -53,8 +52,6 @@ export const hostStatus = operation({
   },
 });
 
-type Check = { check: string; ok: boolean; detail: string };
-
 export const hostDoctor = operation({
   name: "host.doctor",
   summary: "Look for what is wrong, and say what to do about it",
@@ -91,20 +88,11 @@ export const auditList = operation({
 
 export const hostOperations = [hostStatus, hostDoctor, hostRepair, clockConfirm, auditList];
 
-const OVERDUE_MS: Millis = 60_000; // Tickers look every second.
-
 async function storeChecks(context: Context): Promise<Check[]> {
   const { store } = context;
   const lanes = await store.jobs.queuedLanes();
   const stuck = context.host ? lanes.filter(({ lane }) => laneWaits(context.host, lane) !== null) : [];
   const missed = await missedObjectives(context);
-  const active = await store.schedules.list({ state: "active" }, { limit: 1_000 });
-  const idle = active.items.filter(({ nextRunAt }) => nextRunAt === null);
-  // Without a host, and while the clock is not believed, nobody looks; then it takes a moment.
-  const watched = (context.host?.clock.steadyMs ?? 0) > OVERDUE_MS;
-  const overdue = active.items.filter(
-    ({ nextRunAt, policy }) => watched && (nextRunAt ?? Infinity) + policy.jitterMs < env.now() - OVERDUE_MS,
-  );
   return [
     { check: "database", ok: true, detail: "opened, checked and at today's schema" },
     {

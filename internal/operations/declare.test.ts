@@ -61,6 +61,7 @@ const BAD: [Partial<Declaration>, string][] = [
   [{ id: "x".repeat(129) }, "… (131 characters) cannot be a schedule's id."],
   [{ when: "" }, 'Schedule "nightly" (""): when: "" does not say when.'],
   [{ when: "soon" }, 'when: "soon" does not say when.'],
+  [{ when: "5 min" }, 'when: "5 min" is not a duration.'],
   [{ when: "61 * * * *" }, 'Schedule "nightly" ("61 * * * *"): when: '],
   [{ when: "@fortnightly" }, 'Schedule "nightly" ("@fortnightly"): when: '],
   [{ when: "0 0 30 2 *" }, 'when: "0 0 30 2 *" never fires: no month has such a day.'],

@@ -44,7 +44,10 @@ export function recurrence(options: RecurrenceOptions): Recurrence {
 
 /** Reads the one text that says when: an interval, a cron expression or a shortcut. Throws a Fault that names the field. */
 export function parseWhen(text: string, field: string): Spec {
-  if (text.length > CRON_TEXT_MAX || /[ \t*@]|^\d{4}-/.test(text.trim())) return cronSpec([text], field);
+  const isShort = text.length <= CRON_TEXT_MAX;
+  if (isShort && /^\d+\s+[a-z]+$/i.test(text.trim()))
+    return { kind: "every", everyMs: parseEvery(text, field) };
+  if (!isShort || /[ \t*@]|^\d{4}-/.test(text.trim())) return cronSpec([text], field);
   if (/^\d+[a-z]/i.test(text.trim())) return { kind: "every", everyMs: parseEvery(text.trim(), field) };
   throw fieldFault(
     field,

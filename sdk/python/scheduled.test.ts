@@ -90,3 +90,12 @@ describe("what cannot be declared is refused when it is asked for", () => {
     expect(refusal).toMatchObject({ code, details: expect.stringContaining(sentence) });
   });
 });
+
+test.each([
+  ["mute", "TypeError: Mute has no run(self, job)."],
+  ["timeless", 'TypeError: Timeless has no schedules, like [Schedule("often", "5m")].'],
+])("what would do nothing is refused when it is served: %s", async (word, sentence) => {
+  await using plugin = listed(word);
+  await plugin.lines.until((line) => line === sentence);
+  expect(await plugin.child.exited).toBe(1);
+});

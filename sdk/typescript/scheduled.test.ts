@@ -140,3 +140,16 @@ describe("what cannot travel is refused when it is asked for, with the schedule 
     expect(refusal).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining(sentence) });
   });
 });
+
+describe("what would do nothing is refused where it is defined", () => {
+  const good = { name: "p", version: "1", schedules: [], run() {} };
+  const rows: [string, object, string][] = [
+    ["a misspelt field", { ...good, schedule: [] }, "ScheduledPlugin p has no field schedule. It has name, "],
+    ["a handler of its own", { ...good, jobs: {} }, "ScheduledPlugin p has no field jobs."],
+    ["no run", { ...good, run: undefined }, "ScheduledPlugin p has no run. Add one, like run(job) { … }."],
+    ["no schedules", { ...good, schedules: undefined }, "ScheduledPlugin p has no schedules. Add them, like"],
+  ];
+  test.each(rows)("%s", (_, plugin, sentence) => {
+    expect(() => defineScheduledPlugin(plugin as never)).toThrow(sentence);
+  });
+});

@@ -9,12 +9,13 @@
  *   name: "sweeper",
  *   version: "0.1.0",
  *   schedules: [{ id: "hourly", when: "@hourly" }],
- *   run: (job) => job.log(`sweep no. ${job.runCount}`),
+ *   run: (job) => job.log("sweeping", { run: job.runCount ?? 0 }),
  * });
  * ```
  *
  * It becomes a plugin with one handler, `<plugin>.run`, which all schedules run.
  */
+import { PluginError } from "./names.ts";
 import type { DeclaredSchedule, Declarations, Job, PluginDefinition } from "./qntx.ts";
 
 /** When to run: a declared schedule whose handler is the plugin's `run`. */
@@ -31,8 +32,9 @@ export interface ScheduledPlugin extends Omit<PluginDefinition, "jobs" | "schedu
   maxAttempts?: number;
 }
 
-/** Makes it a definition that can be loaded. Its methods keep their `this`. */
+/** Makes it a definition that can be loaded. Its methods keep their `this`. Throws a PluginError that names what is wrong. */
 export function defineScheduledPlugin(plugin: ScheduledPlugin): PluginDefinition {
+  check(plugin);
   const { timeoutMs, maxAttempts } = plugin;
   const run = {
     run: (job: Job) => plugin.run(job),
@@ -47,6 +49,25 @@ export function defineScheduledPlugin(plugin: ScheduledPlugin): PluginDefinition
     stop: (host) => plugin.stop?.(host),
     cleanup: () => plugin.cleanup?.(),
   };
+}
+
+const FIELDS = new Set([
+  ...["name", "version", "description", "author", "license", "capabilities", "concurrency", "priority"],
+  ...["http", "start", "stop", "schedules", "run", "cleanup", "timeoutMs", "maxAttempts"],
+]);
+
+/** A misspelt field would do nothing, silently. What an instance of a class has besides is its own affair. */
+function check(plugin: ScheduledPlugin): void {
+  const whose = `ScheduledPlugin ${plugin.name}`;
+  const unknown = Object.keys(plugin).filter((key) => !FIELDS.has(key));
+  if (Object.getPrototypeOf(plugin) === Object.prototype && unknown.length > 0)
+    throw new PluginError(`${whose} has no field ${unknown.join(", ")}. It has ${[...FIELDS].join(", ")}.`);
+  if (typeof plugin.run !== "function")
+    throw new PluginError(`${whose} has no run. Add one, like run(job) { … }.`);
+  if (plugin.schedules === undefined)
+    throw new PluginError(
+      `${whose} has no schedules. Add them, like schedules: [{ id: "often", when: "5m" }].`,
+    );
 }
 
 /** What stays as it is. Named one by one: an instance of a class has its methods in its prototype. */

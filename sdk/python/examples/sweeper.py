@@ -13,8 +13,8 @@ class Sweeper(ScheduledPlugin):
     ]
 
     def run(self, job):
-        late = ", made up for" if job.catchup else ""
-        job.log(f"{job.declared_id}, run {job.run_count} for {job.occurrence}{late}")
+        which = f"run {job.run_count} for {job.occurrence}" if job.occurrence else "asked for by hand"
+        job.log(f"{job.declared_id}, {which}{', made up for' if job.catchup else ''}")
         return {"schedule": job.declared_id, "run": job.run_count, "deep": bool(job.payload)}
 
     def cleanup(self):

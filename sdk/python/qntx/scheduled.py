@@ -53,15 +53,21 @@ class ScheduledPlugin:
     def run(self, job: Job) -> object:
         """One run, plain or async. `job.declared_id` says of which schedule; what it returns
         and raises is what any handler does."""
-        raise NotImplementedError(f"{type(self).__name__} has no run(self, job).")
+        raise NotImplementedError
 
     def cleanup(self) -> object:
         """Lets go of what it holds, plain or async; see Plugin.on_cleanup."""
 
     def plugin(self) -> Plugin:
-        """The Plugin that it is, for who wants more: HTTP routes, on_start and so on."""
+        """The Plugin that it is, for who wants more: HTTP routes, on_start and so on. Raises
+        TypeError when it lacks its run or its schedules."""
         from . import Plugin  # It knows us too.
 
+        kind = type(self)
+        if kind.run is ScheduledPlugin.run:
+            raise TypeError(f"{kind.__name__} has no run(self, job).")
+        if self.schedules is ScheduledPlugin.schedules:
+            raise TypeError(f'{kind.__name__} has no schedules, like [Schedule("often", "5m")].')
         plugin = Plugin(self.name, self.version, description=self.description, author=self.author,
                         license=self.license, capabilities=self.capabilities, concurrency=self.concurrency,
                         priority=self.priority)

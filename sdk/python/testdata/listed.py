@@ -38,5 +38,18 @@ class Listed(ScheduledPlugin):
             raise RuntimeError("the table is locked")
 
 
+class Mute(ScheduledPlugin):
+    name = "mute"
+    schedules = [Schedule("a", "1h")]
+
+
+class Timeless(ScheduledPlugin):
+    name = "timeless"
+    schedule = [Schedule("a", "1h")]
+
+    def run(self, job):
+        pass
+
+
 if __name__ == "__main__":
-    Listed().serve()
+    {"mute": Mute, "timeless": Timeless}.get(sys.argv[1], Listed)().serve()

@@ -16,7 +16,8 @@ export default defineScheduledPlugin({
     { id: "hourly", when: "@hourly", jitterMs: 60_000, missed: "all", priority: -1 },
   ],
   run({ declaredId, runCount, occurrence, catchup, payload, log }: Job) {
-    log(`${declaredId}, run ${runCount} for ${occurrence}${catchup ? ", made up for" : ""}`);
+    const which = occurrence ? `run ${runCount} for ${occurrence}` : "asked for by hand";
+    log(`${declaredId}, ${which}${catchup ? ", made up for" : ""}`);
     return { schedule: declaredId, run: runCount, deep: payload?.deep === true };
   },
   cleanup: () => console.log("the broom is put away"),

@@ -8,6 +8,7 @@ export type Capability =
   | "cap:queue.enqueue-any"
   | "cap:ats.read"
   | "cap:ats.write"
+  | "cap:locks.use"
   | "cap:log.emit"
   | "cap:context.read"
   | "cap:scheduler.manage"
@@ -33,6 +34,7 @@ export const TRUSTED_CAPABILITIES: ReadonlySet<Capability> = new Set([
   "cap:queue.enqueue-any",
   "cap:ats.read",
   "cap:ats.write",
+  "cap:locks.use",
   "cap:log.emit",
   "cap:context.read",
   "cap:scheduler.manage",

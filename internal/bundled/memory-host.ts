@@ -118,6 +118,7 @@ export class MemoryScheduler implements Scheduler {
       pauseNote: "",
       nextRunAt: "2030-01-01T00:00:00Z",
       createdAt: "2029-01-01T00:00:00Z",
+      locking: "require-global",
       mustStartWithin: "",
       mustSucceedWithin: "",
       ...wanted,

@@ -25,6 +25,8 @@ export interface FileSchedule {
   readonly payload: unknown;
   readonly description: string;
   readonly paused: boolean;
+  /** Which nodes run it; empty when the file does not say. */
+  readonly locking: string;
   /** Objectives; 0 when the file gives none. */
   readonly mustStartWithinMs: Millis;
   readonly mustSucceedWithinMs: Millis;
@@ -43,6 +45,7 @@ const FIELDS = [
   "payload",
   "description",
   "paused",
+  "locking",
   "mustStartWithin",
   "mustSucceedWithin",
 ] as const;
@@ -96,6 +99,7 @@ class Entry {
       payload: this.#payload(),
       description: this.#text("description", false),
       paused: this.#paused(),
+      locking: this.#text("locking", false),
       mustStartWithinMs: this.#objective("mustStartWithin"),
       mustSucceedWithinMs: this.#objective("mustSucceedWithin"),
       where: this.#file.where("schedule", this.#index),

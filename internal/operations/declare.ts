@@ -9,7 +9,8 @@ import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
 import type { Owner, Policy, Spec } from "../schedule/schedule.ts";
-import { POLICY_DEFAULT, SCHEDULE_NAME_PATTERN } from "../schedule/schedule.ts";
+import { type LocksBy, refuseUnlockable } from "../schedule/lock.ts";
+import { type Locking, LOCKINGS, POLICY_DEFAULT, SCHEDULE_NAME_PATTERN } from "../schedule/schedule.ts";
 import { parseWhen, type Recurrence, recurrence } from "../schedule/recurrence.ts";
 import type { DeclaredChange, NewSchedule } from "../store/store.ts";
 import type { Context } from "./operation.ts";
@@ -42,7 +43,6 @@ export interface Declaration {
   mustSucceedWithinMs: Millis;
 }
 
-const LOCKINGS = ["require-global", "prefer-global", "node-local"] as const;
 export const DECLARED_MAX = 1_000; // Of one plugin or file: a list that somebody still reads; more are made at run time.
 const DECLARED_ID_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9._:-]{0,127}$/;
 const RUNS_COMPARED = 16; // With jitter: enough to see the shortest time between two runs of any usual expression.
@@ -67,7 +67,7 @@ export async function declareSchedules(
   return changes;
 }
 
-function readDeclaration({ env }: Context, owner: Owner, declaration: Declaration): NewSchedule {
+function readDeclaration({ env, store }: Context, owner: Owner, declaration: Declaration): NewSchedule {
   const { id, description, handler } = declaration;
   checkId(id);
   const spec = typeof declaration.when === "string" ? parseWhen(declaration.when, "when") : declaration.when;
@@ -86,7 +86,7 @@ function readDeclaration({ env }: Context, owner: Owner, declaration: Declaratio
     spec,
     timezone,
     policy,
-    locking: readLocking(declaration.locking),
+    locking: readLocking(store.locksBy, declaration.locking),
     paused: declaration.paused ? { note: "declared as paused", by: `${owner.kind}:${owner.name}` } : null,
     description: parseInput(createInput.pick({ description: true }), { description }).description ?? "",
     metadata: {},
@@ -150,8 +150,9 @@ function duration(field: string, ms: Millis, maxMs: Millis): Millis {
   throw fieldFault(field, `${ms} ms is out of range.`, `Give 0 to ${formatDuration(maxMs)}.`);
 }
 
-function readLocking(locking: string): (typeof LOCKINGS)[number] {
+function readLocking(by: LocksBy, locking: string): Locking {
   const known = LOCKINGS.find((hint) => hint === (locking || "require-global"));
+  if (known) refuseUnlockable(by, known);
   if (known) return known;
   throw fieldFault("locking", `${shown(locking)} is none of ${LOCKINGS.join(", ")}.`);
 }

@@ -112,11 +112,19 @@ const SENTENCES: Record<OccurrenceOutcome, (facts: Facts) => string> = {
   quota: ({ row }) => `A quota was used up${row.note === "" ? "" : `: ${row.note}`}.`,
   expired: ({ schedule: { policy } }) =>
     `It could not start within ${formatDuration(policy.latenessMaxMs)} of its time, and nothing starts later than that.`,
-  "other-node": ({ row }) => `Another node ran it${row.note === "" ? "" : `: ${row.note}`}.`,
+  "other-node": ({ row }) => `It is another node's: ${row.note || "it has its lock"}.`,
   deleted: () => "The schedule was changed or deleted before it could start.",
-  pending: ({ row, schedule }) =>
-    `It waits for the run before it to end (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}.`,
+  pending: ({ context, row, schedule }) =>
+    row.lockKey !== null ? lockSentence(context, row) : `It waits for the run before it to end (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}.`,
 };
+
+/** Whose answer it waits for, and what they say instead. */
+function lockSentence({ host }: Context, { note }: Occurrence): string {
+  if (note !== "") return `It waits for the lock: ${note}.`;
+  return host === null
+    ? "It waits for the lock, and no host is running that could ask for it."
+    : `It waits for the lock: ${host.locks.name} has not answered yet.`;
+}
 
 function lateness({ row }: Facts): string {
   return formatDuration(row.decidedAt - row.occurrence);

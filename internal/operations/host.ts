@@ -127,12 +127,20 @@ function hostChecks({ host }: Context): Check[] {
   return [
     { check: "host", ok: host.ready, detail: host.ready ? `ready at ${host.address}` : "still starting" },
     clockCheck(host),
+    ...lockCheck(host),
     ...plugins,
   ];
 }
 
 function clockCheck(host: Host): Check {
   return { check: "clock", ok: !host.clock.suspicion, detail: clockTrouble(host) ?? "believed" };
+}
+
+/** Nothing to say where the store keeps the locks: then nobody else has to answer. */
+function lockCheck({ locks: { name, trouble } }: Host): Check[] {
+  if (name === "store") return [];
+  const detail = trouble === null ? `given by ${name}` : `schedules that need one wait; ${name} says: ${trouble}`;
+  return [{ check: "locks", ok: trouble === null, detail }];
 }
 
 /** What people must know of the clock; null when there is nothing. */

@@ -8,7 +8,7 @@ import { fieldFault, shown } from "../base/fault.ts";
 import { parseInstant } from "../base/instant.ts";
 import { HANDLER_NAME_PATTERN } from "../plugin/plugin.ts";
 import { cronSpec, parseEvery } from "../schedule/recurrence.ts";
-import { AT_INSTANTS_MAX, SCHEDULE_NAME_PATTERN, type Spec, type Target } from "../schedule/schedule.ts";
+import { AT_INSTANTS_MAX, LOCKINGS, SCHEDULE_NAME_PATTERN, type Spec, type Target } from "../schedule/schedule.ts";
 import { parseTimezone } from "../schedule/zone.ts";
 import { policyShape } from "./schedule-policy.ts";
 
@@ -28,6 +28,7 @@ const whenShape = {
 };
 
 const describeShape = {
+  locking: z.enum(LOCKINGS, `must be one of ${LOCKINGS.join(", ")}.`).optional(),
   payload: z.unknown().optional(),
   description: z
     .string()

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
+import { refuseUnlockable } from "../schedule/lock.ts";
 import { type Schedule, SCHEDULE_STATES } from "../schedule/schedule.ts";
 import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/store.ts";
 import { scheduleExplain } from "./explain.ts";
@@ -59,7 +60,7 @@ export const scheduleCreate = operation({
       spec,
       timezone: readTimezone(input.timezone, spec),
       policy: await withNamedSpans(context, readPolicyInput(input)),
-      locking: "require-global",
+      locking: input.locking ?? "require-global",
       paused: input.paused ? { note: input.note ?? "", by: ownerName(owner) } : null,
       description: input.description ?? "",
       metadata: input.metadata ?? {},
@@ -129,7 +130,9 @@ export const scheduleUpdate = operation({
       policy: await withNamedSpans(context, readPolicyInput(input, before.policy)),
       description: input.description,
       metadata: input.metadata,
+      locking: input.locking,
     };
+    if (input.locking !== undefined) refuseUnlockable(context.store.locksBy, input.locking);
     if (TIMING.some((field) => input[field] !== undefined))
       refuseNever({ ...before, ...definedOnly(change) }, context.env.now());
     return changed(context, await context.store.schedules.update(before.id, change, input.revision));
@@ -341,9 +344,9 @@ async function ownNamed(context: Context, name: string): Promise<Schedule | unde
 
 /** An upsert that says nothing new about the interval keeps its grid. */
 function upsertChange(wanted: NewSchedule, before: Schedule): ScheduleChange {
-  const { target, payload, spec, timezone, policy, description, metadata } = wanted;
+  const { target, payload, spec, timezone, policy, locking, description, metadata } = wanted;
   const same = JSON.stringify(spec) === JSON.stringify(before.spec);
-  return { target, payload, timezone, policy, description, metadata, ...(same ? {} : { spec }) };
+  return { target, payload, timezone, policy, locking, description, metadata, ...(same ? {} : { spec }) };
 }
 
 function definedOnly(change: ScheduleChange): Partial<Schedule> {

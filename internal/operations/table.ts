@@ -6,6 +6,7 @@ import { eventOperations } from "./event.ts";
 import { handlerOperations } from "./handler.ts";
 import { hostOperations } from "./host.ts";
 import { jobOperations } from "./job.ts";
+import { lockOperations } from "./lock.ts";
 import type { AnyOperation } from "./operation.ts";
 import { pluginOperations } from "./plugin.ts";
 import { scheduleOperations } from "./schedule.ts";
@@ -19,6 +20,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...backfillOperations,
   ...jobOperations,
   ...handlerOperations,
+  ...lockOperations,
   ...pluginOperations,
   ...attestationOperations,
   ...eventOperations,

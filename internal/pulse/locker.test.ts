@@ -130,7 +130,7 @@ test("a provider that fails is asked again, ever more seldom, and it is said onc
   expect(tries).toBeLessThan(90); // Three at once, every five seconds in the end.
   expect(world.locker.trouble).toBe("Connection refused");
   expect(world.events.map(({ kind, subject }) => [kind, subject])).toEqual([["locks.failed", "locks"]]);
-  expect(new Set(world.notes)).toEqual(new Set(["locks: Connection refused"]));
+  expect(new Set(world.notes)).toEqual(new Set(["locks says: Connection refused"]));
   expect(world.verdicts).toEqual([]);
 
   world.answer = async () => HELD;

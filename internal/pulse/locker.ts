@@ -135,18 +135,19 @@ export class Locker implements Service {
   /** The first failure after a pause makes the next pause longer; those that come with it are the same one. */
   async #failed(reason: string): Promise<void> {
     const { env, name, schedules } = this.#options;
+    const says = name === "none" ? reason : `${name} says: ${reason}`;
     if (this.#pauseLeft > 0) return;
     this.#failedAt = env.mono();
     this.#pauseMs = Math.min(PAUSE_MAX_MS, Math.max(PAUSE_FIRST_MS, this.#pauseMs * 2));
     const begins = this.#troubleText === null;
     this.#troubleText = reason;
-    this.#trouble.failed(`locks: ${name} does not answer; occurrences wait for it`, reason);
+    this.#trouble.failed("schedules that need a lock wait", says);
     try {
-      await schedules.noteLockWaits(`${name}: ${reason}`);
+      await schedules.noteLockWaits(says);
     } catch (error) {
       this.#trouble.failed("why occurrences wait for their locks could not be noted", error);
     }
-    if (begins) await this.#say("locks.failed", `${name} gives no locks, so schedules wait: ${reason}`);
+    if (begins) await this.#say("locks.failed", `Schedules that need a lock wait: ${says}.`);
   }
 
   async #worked(): Promise<void> {
@@ -154,8 +155,8 @@ export class Locker implements Service {
     if (this.#troubleText === null || env.mono() < this.#failedAt + CALM_MS) return;
     this.#troubleText = null;
     this.#pauseMs = 0;
-    this.#trouble.over(`locks: ${name} answers again`);
-    await this.#say("locks.recovered", `${name} gives locks again.`);
+    this.#trouble.over("locks are given again");
+    await this.#say("locks.recovered", `${name} gives locks again; schedules go on.`);
   }
 
   /** An event that cannot be written must not hold up the schedules. */

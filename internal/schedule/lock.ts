@@ -6,8 +6,9 @@
  * common: tenant, owner, the declared id or name, and the nominal instant.
  */
 import type { Millis } from "../base/env.ts";
+import { fieldFault } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
-import type { Policy, Schedule, Spec } from "./schedule.ts";
+import type { Locking, Policy, Schedule, Spec } from "./schedule.ts";
 
 /** Who keeps the locks of occurrences: the store, nobody, or the plugin of this name. */
 export type LocksBy = "store" | "none" | { plugin: string };
@@ -22,6 +23,16 @@ const CLOCKS_APART_MS: Millis = 600_000;
 export function asksForLocks(by: LocksBy, { locking }: Pick<Schedule, "locking">): boolean {
   if (by === "store" || locking === "node-local") return false;
   return by === "none" ? locking === "require-global" : true;
+}
+
+/** Throws a Fault for a hint that nobody could honour: several hosts would fire each occurrence, or none could. */
+export function refuseUnlockable(by: LocksBy, locking: Locking): void {
+  if (by !== "none" || locking !== "require-global") return;
+  throw fieldFault(
+    "locking",
+    'require-global needs somebody who keeps locks, and [locks] provider is "none".',
+    "Choose prefer-global or node-local, so that each host fires its own, or name a lock provider.",
+  );
 }
 
 /**

@@ -33,7 +33,8 @@ export interface Owner {
 }
 
 /** Across several nodes: one node fires an occurrence, or each fires its own copy. */
-export type Locking = "require-global" | "prefer-global" | "node-local";
+export const LOCKINGS = ["require-global", "prefer-global", "node-local"] as const;
+export type Locking = (typeof LOCKINGS)[number];
 
 export const MISSED_POLICIES = ["latest", "skip", "earliest", "all"] as const;
 export type MissedPolicy = (typeof MISSED_POLICIES)[number];
@@ -190,6 +191,8 @@ export interface Occurrence {
   decidedAt: Millis;
   revision: number;
   note: string;
+  /** What the lock provider is asked for while it waits for its lock; null when it does not. */
+  lockKey: string | null;
 }
 
 export const EVERY_MIN_MS = 1_000; // Below a second a schedule is a loop, and belongs into a plugin.

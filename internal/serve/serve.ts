@@ -216,7 +216,6 @@ async function declareFileSchedules(context: Context, config: Config): Promise<v
     when: schedule.spec,
     jitterMs: 0,
     missed: "",
-    locking: "",
     priority: 0,
     timeoutMs: 0,
   }));

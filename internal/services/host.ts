@@ -109,13 +109,14 @@ function messageOfSchedule(schedule: Schedule): ScheduleMessage {
 }
 
 function readCreate(request: CreateScheduleMessage): Record<string, unknown> {
-  const { every, cron, at, timezone, mustStartWithin, mustSucceedWithin, ...rest } = request;
+  const { every, cron, at, timezone, locking, mustStartWithin, mustSucceedWithin, ...rest } = request;
   return definedOnly({
     ...rest,
     every: given(every),
     cron: given(cron),
     at: given(at),
     timezone: given(timezone),
+    locking: given(locking),
     mustStartWithin: given(mustStartWithin),
     mustSucceedWithin: given(mustSucceedWithin),
   });
@@ -180,6 +181,7 @@ function scheduleMessage(view: ScheduleView, payload: Uint8Array): ScheduleMessa
     description: view.description,
     metadata: view.metadata,
     createdAt: view.createdAt,
+    locking: view.locking,
     mustStartWithin: durationOrNone(view.mustStartWithinMs),
     mustSucceedWithin: durationOrNone(view.mustSucceedWithinMs),
   };

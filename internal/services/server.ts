@@ -4,12 +4,14 @@ import { Fault } from "../base/fault.ts";
 import {
   ATSStoreServiceService,
   HostServiceService,
+  LockServiceService,
   QueueServiceService,
   ScheduleServiceService,
 } from "../wire/host.ts";
 import { attestationService } from "./attestations.ts";
 import type { ServiceOptions } from "./door.ts";
 import { hostService } from "./host.ts";
+import { lockService } from "./locks.ts";
 import { queueService } from "./queue.ts";
 import { scheduleService } from "./schedules.ts";
 import { Watches } from "./watches.ts";
@@ -27,6 +29,7 @@ export class CallbackServer {
     this.#server.addService(QueueServiceService, queueService(options));
     this.#server.addService(ScheduleServiceService, scheduleService(options));
     this.#server.addService(HostServiceService, hostService(options, this.watches));
+    this.#server.addService(LockServiceService, lockService(options));
   }
 
   /** `127.0.0.1:port`, once it listens. */

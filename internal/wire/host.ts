@@ -19,6 +19,11 @@ export {
   type ScheduledJob as ScheduledJobMessage,
 } from "../../proto/gen/protocol/schedule.ts";
 export {
+  LockServiceService,
+  type LockServiceServer,
+  type TryLockResponse as TryLockAnswerMessage,
+} from "../../proto/gen/qntx/v1/lock.ts";
+export {
   FieldFaults,
   HostServiceService,
   type HostServiceServer,

@@ -115,13 +115,20 @@ function wireSchedule(schedule: NewSchedule) {
     description: schedule.description ?? "",
     metadata: schedule.metadata ?? {},
     paused: schedule.paused ?? false,
+    locking: schedule.locking ?? "",
     mustStartWithin: schedule.mustStartWithin ?? "",
     mustSucceedWithin: schedule.mustSucceedWithin ?? "",
   };
 }
 
 function readSchedule(schedule: WireSchedule): Schedule {
-  return { ...schedule, payload: fromBytes(schedule.payload), state: readState(schedule.state) };
+  const { payload, state, locking } = schedule;
+  return { ...schedule, payload: fromBytes(payload), state: readState(state), locking: readLocking(locking) };
+}
+
+function readLocking(locking: string): Schedule["locking"] {
+  if (locking === "node-local" || locking === "require-global" || locking === "prefer-global") return locking;
+  throw new HostError("INTERNAL", `The host says that the locking of a schedule is ${JSON.stringify(locking)}.`);
 }
 
 function readState(state: string): Schedule["state"] {

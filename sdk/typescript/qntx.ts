@@ -85,6 +85,9 @@ export interface JobOptions {
   description?: string;
 }
 
+/** Across several hosts: each runs its own copy of an occurrence, one does, or one does where somebody keeps locks. */
+export type Locking = "node-local" | "require-global" | "prefer-global";
+
 /** A schedule that the plugin declares: it exists as long as the declaration does. One that is wrong keeps the plugin from starting. */
 export interface DeclaredSchedule {
   /** Unique within the plugin, and for ever: letters, digits and . _ : - (at most 128). */
@@ -100,7 +103,7 @@ export interface DeclaredSchedule {
   /** What becomes of runs that nobody was there to start: the latest one (as when absent), none, the earliest one, or all (at most ten). */
   missed?: "skip" | "latest" | "earliest" | "all";
   /** Whether one node of several runs it (require-global, as when absent), or each (node-local). */
-  locking?: "node-local" | "require-global" | "prefer-global";
+  locking?: Locking;
   /** Handed to every run; JSON, or bytes as they are. */
   payload?: Json;
   paused?: boolean;
@@ -126,6 +129,8 @@ export interface NewSchedule {
   description?: string;
   metadata?: Record<string, string>;
   paused?: boolean;
+  /** On several hosts: one of them runs it (require-global, as when absent), or each (node-local). */
+  locking?: Locking;
   /** How long after its time a run must have started, and succeeded ("30s"): otherwise the host says so. */
   mustStartWithin?: string;
   mustSucceedWithin?: string;
@@ -139,6 +144,7 @@ export interface ScheduleChange {
   payload?: Json;
   description?: string;
   name?: string;
+  locking?: Locking;
   /** Objectives, as for a new schedule; an empty text takes one away. */
   mustStartWithin?: string;
   mustSucceedWithin?: string;
@@ -162,6 +168,7 @@ export interface Schedule {
   description: string;
   metadata: Record<string, string>;
   createdAt: string;
+  locking: Locking;
   /** Objectives; empty when nobody asks. */
   mustStartWithin: string;
   mustSucceedWithin: string;

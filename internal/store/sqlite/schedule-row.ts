@@ -65,6 +65,7 @@ export interface OccurrenceRow {
   decided_at: number;
   revision: number;
   note: string;
+  lock_key: string | null;
 }
 
 /** Makes a schedule of its row and the cursor that people see. */
@@ -146,5 +147,6 @@ export function readOccurrence(row: OccurrenceRow): Occurrence {
     decidedAt: row.decided_at,
     revision: row.revision,
     note: row.note,
+    lockKey: row.lock_key,
   };
 }

@@ -16,7 +16,7 @@ import {
   SCHEDULE_STATES,
   type ScheduleState,
 } from "../../schedule/schedule.ts";
-import { gridAnchor, type LocksBy } from "../../schedule/lock.ts";
+import { gridAnchor, type LocksBy, refuseUnlockable } from "../../schedule/lock.ts";
 import type { LockVerdict, LockWait } from "../locks.ts";
 import type {
   DeclaredChange,
@@ -104,6 +104,7 @@ export class SqliteSchedules implements ScheduleStore {
   }
 
   #insert(schedule: NewSchedule): Schedule {
+    refuseUnlockable(this.#options.locksBy, schedule.locking);
     const now = this.#env.now();
     const definition = this.#observed({ ...schedule, anchor: schedule.anchor ?? this.#anchorOf(schedule, now) });
     const pause = schedule.paused && JSON.stringify({ until: null, ...schedule.paused, at: now });

@@ -31,7 +31,7 @@ LIST_MAX = 10_000  # Schedules that list() collects: far above any quota.
 
 class Host:
     """config     the plugin's section of the configuration: text by name
-    log        the plugin's own log; scheduler, queue, ats: see their classes
+    log        the plugin's own log; scheduler, queue, ats, locks: see their classes
     """
 
     def __init__(self, plugin: Plugin):
@@ -40,9 +40,10 @@ class Host:
         self.scheduler = Scheduler(self)
         self.queue = Queue(self)
         self.ats = Attestations(self)
+        self.locks = Locks(self)
         self._plugin = plugin
         self._token = ""
-        self._endpoints = {"protocol.ATSStoreService": "", "qntx.v1.HostService": ""}
+        self._endpoints = {"protocol.ATSStoreService": "", "qntx.v1.HostService": "", "qntx.v1.LockService": ""}
         self._channels: dict[str, grpc.Channel] = {}
         self._pool = futures.ThreadPoolExecutor(CALLS_MAX, "qntx-host")
 
@@ -54,10 +55,12 @@ class Host:
     def _initialize(self, request) -> None:
         self.config = dict(request.config)
         self._token = request.auth_token
+        # One address serves all that is ours; each of these is that address.
+        ours = request.schedule_endpoint or request.queue_endpoint or request.ats_store_endpoint
         self._endpoints = {
             "protocol.ATSStoreService": request.ats_store_endpoint,
-            # One address serves all that is ours; each of these is that address.
-            "qntx.v1.HostService": request.schedule_endpoint or request.queue_endpoint or request.ats_store_endpoint,
+            "qntx.v1.HostService": ours,
+            "qntx.v1.LockService": ours,
         }
 
     def _stub(self, kind: str, path: str) -> typing.Callable:
@@ -100,7 +103,8 @@ class Scheduler:
     def create(self, handler: str, payload: object = None, **options) -> typing.Any:
         """Makes a schedule. Options: exactly one of every ("5m"), cron ("0 9 * * 1-5")
         and at (ISO 8601 with its offset); name, timezone, description, metadata (text
-        by name), paused; must_start_within and must_succeed_within ("30s" after its
+        by name), paused, locking ("require-global", "prefer-global" or "node-local");
+        must_start_within and must_succeed_within ("30s" after its
         time; otherwise the host says so)."""
         request = v1.CreateScheduleRequest(
             handler=self._host._plugin._qualified(handler), payload=write_json(payload), **options)
@@ -193,6 +197,38 @@ class Queue:
     def _enqueue(self, request) -> list:
         answer = self._host._ask("qntx.v1.HostService/Enqueue", request)
         return [Record(id=job.id, created=job.created) for job in answer.jobs]
+
+
+class Locks:
+    """Locks among this plugin's processes, on all hosts that have the same lock provider.
+    Times are in seconds; a lock ends by itself."""
+
+    def __init__(self, host: Host):
+        self._host = host
+
+    def try_lock(self, key: str, ttl: float, holder: str) -> typing.Any:
+        """A record of token and fence (greater than all that were given for this key
+        before), or, when somebody else has it, one of token None, holder and left. Never
+        waits. The same holder is given its lock again; ask again after an error."""
+
+        def ask():
+            request = v1.TryLockRequest(key=key, ttl_ms=round(ttl * 1000), holder=holder)
+            answer = self._host._ask("qntx.v1.LockService/TryLock", request)
+            if answer.HasField("handle"):
+                return Record(token=answer.handle.token, fence=answer.handle.fence)
+            return Record(token=None, holder=answer.contention.holder, left=answer.contention.left_ms / 1000)
+
+        return self._host._answer(ask)
+
+    def renew(self, token: str, ttl: float) -> typing.Any:
+        """Keeps it for `ttl` from now. False when it ran out, or somebody else has it."""
+        request = v1.RenewLockRequest(token=token, ttl_ms=round(ttl * 1000))
+        return self._host._answer(lambda: self._host._ask("qntx.v1.LockService/Renew", request).held)
+
+    def release(self, token: str) -> typing.Any:
+        """Gives it back. False when it was not held with this token any more."""
+        request = v1.ReleaseLockRequest(token=token)
+        return self._host._answer(lambda: self._host._ask("qntx.v1.LockService/Release", request).released)
 
 
 class Attestations:

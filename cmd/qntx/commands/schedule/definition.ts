@@ -2,7 +2,12 @@
 import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX } from "../../../../internal/job/job.ts";
 import type { ArgDefs, ArgsOf } from "../../command.ts";
 import { blackoutNames, handlerNames, zoneNames } from "../../names.ts";
-import { MISSED_MAX_MAX, MISSED_POLICIES, OVERLAP_POLICIES } from "../../../../internal/schedule/schedule.ts";
+import {
+  LOCKINGS,
+  MISSED_MAX_MAX,
+  MISSED_POLICIES,
+  OVERLAP_POLICIES,
+} from "../../../../internal/schedule/schedule.ts";
 import { integer, json, nameOrSpan, pair } from "../../values.ts";
 
 const FAILURES_MAX = 1_000;
@@ -93,6 +98,11 @@ export const definitionArgs = {
     type: "string",
     valueHint: "D",
     description: "Say so when a job has not succeeded this long after its time",
+  },
+  locking: {
+    type: "enum",
+    options: [...LOCKINGS],
+    description: "On several hosts: one of them runs it, or each (default require-global)",
   },
   jitter: { type: "string", valueHint: "D", description: "Start each job up to this much later, evenly" },
   startAt: { type: "string", valueHint: "T", description: "Do not fire before this instant" },

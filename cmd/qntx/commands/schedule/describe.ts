@@ -57,6 +57,7 @@ export async function scheduleFacts(out: Out, view: ShownSchedule): Promise<stri
     ["payload", jsonShown(out, view.payload)],
     ["overlap", view.overlap],
     ["missed", view.missed],
+    ["locking", view.locking === "require-global" ? null : view.locking],
     ["failures", view.failures === 0 ? null : `${view.failures} in a row`],
     ["must start", view.mustStartWithinMs && `within ${formatDuration(view.mustStartWithinMs)}`],
     ["must succeed", view.mustSucceedWithinMs && `within ${formatDuration(view.mustSucceedWithinMs)}`],

@@ -59,6 +59,8 @@ export interface Schedule {
   /** Objectives: how long after its time a run must have started, and succeeded ("30s"); empty means that nobody asks. */
   mustStartWithin: string;
   mustSucceedWithin: string;
+  /** node-local, require-global or prefer-global. */
+  locking: string;
 }
 
 export interface Schedule_MetadataEntry {
@@ -82,6 +84,8 @@ export interface CreateScheduleRequest {
   upsert: boolean;
   mustStartWithin: string;
   mustSucceedWithin: string;
+  /** node-local, require-global or prefer-global; empty means require-global. */
+  locking: string;
 }
 
 export interface CreateScheduleRequest_MetadataEntry {
@@ -114,6 +118,7 @@ export interface UpdateScheduleRequest {
   /** Empty takes the objective away. */
   mustStartWithin?: string | undefined;
   mustSucceedWithin?: string | undefined;
+  locking?: string | undefined;
 }
 
 export interface ListSchedulesRequest {
@@ -327,6 +332,7 @@ function createBaseSchedule(): Schedule {
     createdAt: "",
     mustStartWithin: "",
     mustSucceedWithin: "",
+    locking: "",
   };
 }
 
@@ -382,6 +388,9 @@ export const Schedule: MessageFns<Schedule> = {
     }
     if (message.mustSucceedWithin !== "") {
       writer.uint32(138).string(message.mustSucceedWithin);
+    }
+    if (message.locking !== "") {
+      writer.uint32(146).string(message.locking);
     }
     return writer;
   },
@@ -538,6 +547,14 @@ export const Schedule: MessageFns<Schedule> = {
             message.mustSucceedWithin = reader.string();
             continue;
           }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.locking = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -580,6 +597,7 @@ export const Schedule: MessageFns<Schedule> = {
     message.createdAt = object.createdAt ?? "";
     message.mustStartWithin = object.mustStartWithin ?? "";
     message.mustSucceedWithin = object.mustSucceedWithin ?? "";
+    message.locking = object.locking ?? "";
     return message;
   },
 };
@@ -666,6 +684,7 @@ function createBaseCreateScheduleRequest(): CreateScheduleRequest {
     upsert: false,
     mustStartWithin: "",
     mustSucceedWithin: "",
+    locking: "",
   };
 }
 
@@ -709,6 +728,9 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
     }
     if (message.mustSucceedWithin !== "") {
       writer.uint32(106).string(message.mustSucceedWithin);
+    }
+    if (message.locking !== "") {
+      writer.uint32(114).string(message.locking);
     }
     return writer;
   },
@@ -833,6 +855,14 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
             message.mustSucceedWithin = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.locking = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -871,6 +901,7 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
     message.upsert = object.upsert ?? false;
     message.mustStartWithin = object.mustStartWithin ?? "";
     message.mustSucceedWithin = object.mustSucceedWithin ?? "";
+    message.locking = object.locking ?? "";
     return message;
   },
 };
@@ -1080,6 +1111,7 @@ function createBaseUpdateScheduleRequest(): UpdateScheduleRequest {
     revision: undefined,
     mustStartWithin: undefined,
     mustSucceedWithin: undefined,
+    locking: undefined,
   };
 }
 
@@ -1117,6 +1149,9 @@ export const UpdateScheduleRequest: MessageFns<UpdateScheduleRequest> = {
     }
     if (message.mustSucceedWithin !== undefined) {
       writer.uint32(90).string(message.mustSucceedWithin);
+    }
+    if (message.locking !== undefined) {
+      writer.uint32(98).string(message.locking);
     }
     return writer;
   },
@@ -1222,6 +1257,14 @@ export const UpdateScheduleRequest: MessageFns<UpdateScheduleRequest> = {
             message.mustSucceedWithin = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.locking = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1250,6 +1293,7 @@ export const UpdateScheduleRequest: MessageFns<UpdateScheduleRequest> = {
     message.revision = object.revision ?? undefined;
     message.mustStartWithin = object.mustStartWithin ?? undefined;
     message.mustSucceedWithin = object.mustSucceedWithin ?? undefined;
+    message.locking = object.locking ?? undefined;
     return message;
   },
 };

@@ -5,6 +5,7 @@
  */
 import type { Env } from "./env.ts";
 
+const TAIL_LENGTH = 16;
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /** What an id of ours looks like, whatever its prefix. */
@@ -17,11 +18,12 @@ export function newId(env: Env, prefix: IdPrefix): string {
   let time = env.now();
   let head = "";
   for (let i = 0; i < 10; i++) {
-    head = ALPHABET.charAt(time % 32) + head;
+    head = ALPHABET[time % 32] + head;
     time = Math.floor(time / 32);
   }
+  const bytes = env.bytes(TAIL_LENGTH);
   let tail = "";
-  for (const byte of env.bytes(16)) tail += ALPHABET.charAt(byte & 31);
+  for (let i = 0; i < TAIL_LENGTH; i++) tail += ALPHABET[(bytes[i] ?? 0) & 31];
   return `${prefix}_${head}${tail}`;
 }
 

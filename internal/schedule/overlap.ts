@@ -89,7 +89,8 @@ export class Turns {
 
   /** Before anything new: who waited too long never runs, and the first in line does when nothing is open. */
   release(): void {
-    const { policy, lateMs } = this.#options;
+    const { policy, lateMs, waiting: waited } = this.#options;
+    if (waited.length === 0) return; // As with most schedules, at most times.
     for (const { waiting } of this.#line.filter(
       (entry) => lateMs(entry.waiting.occurrence) > policy.latenessMaxMs,
     )) {

@@ -23,6 +23,7 @@ const steps: Step[] = [
   { name: "simulation", argv: [BUN, "scripts/sim/main.ts", "--seeds", "200", "--mutants"] },
   { name: "kill loop", argv: [BUN, "scripts/prove/kill.ts", "--kills", "50"], vars },
   { name: "mid-commit kills", argv: [BUN, "scripts/prove/commit.ts", "--points", "60"], vars },
+  { name: "locks of two hosts", argv: [BUN, "scripts/prove/locks.ts"], vars },
   {
     name: "the lock of an idle host",
     argv: [BUN, "test", "internal/serve/e2e/kill-lock.test.ts"],

@@ -13,6 +13,7 @@ const NEEDED = [
     packages: ["python3", "python3-grpcio"],
   },
   { what: "faketime", probe: ["faketime", "--version"], packages: ["faketime"] },
+  { what: "redis-server", probe: ["redis-server", "--version"], packages: ["redis-server"] },
   { what: "strace", probe: ["strace", "--version"], packages: ["strace"] },
   { what: "protoc", probe: ["protoc", "--version"], packages: ["protobuf-compiler", "libprotobuf-dev"] },
   {

@@ -407,6 +407,7 @@ test("schedules keep what they say", () => {
       id = "often"
       handler = "h"
       every = "1h30m"
+      locking = "node-local"
       mustStartWithin = "30s"
 
       [[schedule]]
@@ -424,6 +425,7 @@ test("schedules keep what they say", () => {
       payload: { since: "2030-01-01T00:00:00.000Z", list: [1, 2.5, true] },
       description: "Cleans up",
       paused: true,
+      locking: "",
       mustStartWithinMs: 0,
       mustSucceedWithinMs: 0,
       where: "qntx.toml:2",
@@ -436,6 +438,7 @@ test("schedules keep what they say", () => {
       payload: undefined,
       description: "",
       paused: false,
+      locking: "node-local",
       mustStartWithinMs: 30_000,
       mustSucceedWithinMs: 0,
       where: "qntx.toml:11",
@@ -448,9 +451,10 @@ test("schedules keep what they say", () => {
       payload: undefined,
       description: "",
       paused: false,
+      locking: "",
       mustStartWithinMs: 0,
       mustSucceedWithinMs: 0,
-      where: "qntx.toml:17",
+      where: "qntx.toml:18",
     },
   ]);
 });

@@ -121,9 +121,9 @@ const SENTENCES: Record<OccurrenceOutcome, (facts: Facts) => string> = {
 /** Whose answer it waits for, and what they say instead. */
 function lockSentence({ host }: Context, { note }: Occurrence): string {
   if (note !== "") return `It waits for the lock: ${note}.`;
-  return host === null
-    ? "It waits for the lock, and no host is running that could ask for it."
-    : `It waits for the lock: ${host.locks.name} has not answered yet.`;
+  if (host === null) return "It waits for the lock, and no host is running that could ask for it.";
+  const { name, trouble } = host.locks;
+  return `It waits for the lock: ${name} ${trouble === null ? "has not answered yet" : `says: ${trouble}`}.`;
 }
 
 function lateness({ row }: Facts): string {

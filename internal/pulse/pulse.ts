@@ -65,20 +65,7 @@ export class Pulse {
     const bootId = newId(env, "BT");
     const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
     const onDelayed = () => this.#promoter.nudge();
-    const onFired = (lanes: Iterable<string>) => {
-      onJobs(lanes);
-      onDelayed(); // Runs that are made up for start some milliseconds apart.
-    };
-    const onLocked = ({ jobs: made, stopped, asked }: Fired) => {
-      if (made.length > 0) onFired(made.map(({ lane }) => lane));
-      if (stopped.length > 0) onStopped(stopped);
-      if (asked > 0) this.#locker?.nudge();
-    };
     const onRunEnd = () => this.#ticker.nudge();
-    const onStopped = (jobIds: readonly string[]) => {
-      for (const id of jobIds) this.#worker.cancel(id);
-      this.#promoter.nudge();
-    };
     const budget = configuredBudget("run", runMs ?? JOB_TIMEOUT_DEFAULT_MS);
     this.bootId = bootId;
     this.clock = new ClockGuard(env, lastSeenAt ?? null);
@@ -103,19 +90,39 @@ export class Pulse {
       nodeId,
       clock,
       napMs,
-      onJobs: onFired,
-      onStopped,
+      onJobs: (lanes) => this.#fired(lanes),
+      onStopped: (jobIds) => this.#stopped(jobIds),
       onAsked: () => this.#locker?.nudge(),
     });
-    this.#locker =
-      !locks || locks.name === "store"
-        ? null
-        : new Locker({ env, log, schedules, events, nodeId, clock, ...locks, onFired: onLocked });
+    const onFired = (fired: Fired) => this.#locked(fired);
+    const asks = locks !== undefined && locks.name !== "store";
+    this.#locker = asks
+      ? new Locker({ env, log, schedules, events, nodeId, clock, ...locks, onFired })
+      : null;
     this.#judge = new Judge({ env, log, objectives, nodeId, clock, napMs, waits: waits ?? (() => null) });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
     const onRepaired = () => this.schedulesChanged();
     this.#reconciler = new Reconciler({ env, log, ledger, clock, onRepaired });
     this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, clock, onJobs });
+  }
+
+  /** Jobs were made by the clock. Runs that are made up for start some milliseconds apart. */
+  #fired(lanes: Iterable<string>): void {
+    this.#worker.nudge(lanes);
+    this.#promoter.nudge();
+  }
+
+  /** Runs must end, because a later occurrence takes their place. */
+  #stopped(jobIds: readonly string[]): void {
+    for (const id of jobIds) this.#worker.cancel(id);
+    this.#promoter.nudge();
+  }
+
+  /** Occurrences have their locks. */
+  #locked({ jobs, stopped, asked }: Fired): void {
+    if (jobs.length > 0) this.#fired(jobs.map(({ lane }) => lane));
+    if (stopped.length > 0) this.#stopped(stopped);
+    if (asked > 0) this.#locker?.nudge();
   }
 
   /** What runs from the start: occurrences are recorded on time, whatever plugins do. */

@@ -141,7 +141,7 @@ describe("the plugin", () => {
 
   test("refuses a key that would do nothing", async () => {
     await expect(Driver.start(definition, { config: { host: "localhost" } })).rejects.toThrow(
-      "[redis-lock] has no key host; it has url and prefix.",
+      "[redis-lock] has no key host; it has url and prefix",
     );
   });
 

@@ -139,7 +139,7 @@ function whereOf(url: string): string {
     return protocol.endsWith("unix:") ? pathname : host;
   } catch {
     throw new Error(
-      `[redis-lock] url is not the address of a Redis server; write it like ${EXAMPLE}, with one of ${PROTOCOLS.join(" ")}.`,
+      `[redis-lock] url is not the address of a Redis server; write it like ${EXAMPLE}, with one of ${PROTOCOLS.join(" ")}`,
     );
   }
 }

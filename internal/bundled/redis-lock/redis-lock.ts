@@ -22,6 +22,6 @@ const PREFIX_DEFAULT = "qntx"; // Hosts with the same one share locks.
 function readConfig(config: Host["config"]): { url: string; prefix: string } {
   const unknown = Object.keys(config).filter((key) => key !== "url" && key !== "prefix");
   if (unknown.length > 0)
-    throw new Error(`[redis-lock] has no key ${unknown.join(", ")}; it has url and prefix.`);
+    throw new Error(`[redis-lock] has no key ${unknown.join(", ")}; it has url and prefix`);
   return { url: config["url"] || URL_DEFAULT, prefix: config["prefix"] || PREFIX_DEFAULT };
 }

@@ -38,7 +38,7 @@ function row(occurrence: number, more: Partial<LedgerRow> = {}): LedgerRow {
 
 function books(jobs: readonly JobRow[], ledger: readonly LedgerRow[] = []): Books {
   const byId = new Map(jobs.map((each) => [each.id, each]));
-  return { integrity: "ok", jobs: byId, ledger: [...ledger], schedules: new Map() };
+  return { integrity: "ok", jobs: byId, ledger: [...ledger], schedules: new Map(), ids: new Map() };
 }
 
 function line(what: Line["what"], id: string, more: Partial<Line> = {}): Line {

@@ -41,6 +41,8 @@ export interface Books {
   ledger: LedgerRow[];
   /** States by name. */
   schedules: Map<string, string>;
+  /** Ids of schedules by name. */
+  ids: Map<string, string>;
 }
 
 /** A schedule of the load: every so long since its anchor. */
@@ -61,12 +63,15 @@ export function readBooks(home: string): Books {
     using db = new Database(join(folder, "qntx.db"), { strict: true });
     const check = db.query<{ integrity_check: string }, []>("PRAGMA integrity_check").all();
     const jobs = db.query<JobRow, []>("SELECT * FROM job").all();
-    const schedules = db.query<{ name: string; state: string }, []>("SELECT name, state FROM schedule").all();
+    const schedules = db
+      .query<{ id: string; name: string; state: string }, []>("SELECT id, name, state FROM schedule")
+      .all();
     return {
       integrity: check.map((row) => row.integrity_check).join("; "),
       jobs: new Map(jobs.map((job) => [job.id, job])),
       ledger: db.query<LedgerRow, []>("SELECT * FROM occurrence").all(),
       schedules: new Map(schedules.map(({ name, state }) => [name, state])),
+      ids: new Map(schedules.map(({ id, name }) => [name, id])),
     };
   } finally {
     rmSync(folder, { recursive: true });

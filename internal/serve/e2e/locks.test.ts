@@ -1,0 +1,131 @@
+/**
+ * Locks across hosts: a slice of the lock loop, which `bun scripts/prove/locks.ts` runs
+ * whole, and what people read when the lock provider is wrong or away.
+ */
+import { expect, test } from "bun:test";
+import { RedisServer } from "../../bundled/redis-lock/redis-server.ts";
+import { Place } from "./host.ts";
+import { lockLoop, lockLoopTrouble } from "./lock-loop.ts";
+
+const STORY_LIMIT_MS = 120_000;
+
+test(
+  "two hosts that share a lock server run each occurrence once, whoever is killed",
+  async () => {
+    const report = await lockLoop({ schedules: 20, seconds: 15, outages: 1, seed: 7 });
+    expect(lockLoopTrouble(report)).toEqual([]);
+    // It was tried in earnest: both ran some, both were killed, and the server was missed.
+    expect(report.occurrences).toBeGreaterThan(200);
+    expect(Math.min(...report.jobs)).toBeGreaterThan(0);
+    expect(report.kills).toBeGreaterThan(1);
+    expect(report.told).toBeGreaterThan(0);
+  },
+  STORY_LIMIT_MS,
+);
+
+test.each([
+  ["a plugin that nobody enabled", 'provider = "zookeeper"', "no plugin of that name is enabled"],
+  ["a plugin that keeps no locks", 'provider = "ix-json"', "that plugin says that it provides no locks"],
+  [
+    "a plugin that does not start",
+    'provider = "redis-lock"\n[redis-lock]\nurl = "localhost"',
+    "that plugin has not started: It failed to initialize",
+  ],
+])(
+  "a host whose locks are kept by %s does not stay up",
+  async (_, config, sentence) => {
+    await using place = new Place(`[locks]\n${config}\n`);
+    const { code, stderr } = await place.cli(["serve", "--port", "0"]);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(sentence);
+  },
+  STORY_LIMIT_MS,
+);
+
+test(
+  "where nobody keeps locks, what needs one is refused, and runs of a schedule that was made before wait in the open",
+  async () => {
+    await using place = new Place();
+    const made = await place.cli(["schedule", "create", "before", "--handler", "h", "--every", "1s"]);
+    expect(made.code).toBe(0);
+    place.write("qntx.toml", '[locks]\nprovider = "none"\n');
+    const refused = await place.cli(["schedule", "create", "after", "--handler", "h", "--every", "1s"]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain("--locking: require-global needs somebody who keeps locks");
+    const local = [
+      "schedule",
+      "create",
+      "local",
+      "--handler",
+      "h",
+      "--every",
+      "1s",
+      "--locking",
+      "prefer-global",
+    ];
+    expect((await place.cli(local)).code).toBe(0);
+
+    await place.start();
+    const fired = await place.until("a run that needs no lock", () => occurrences(place, "local"));
+    expect(fired.map(({ outcome }) => outcome)).toContain("fired");
+    const waiting = await place.until("an occurrence that says why it waits", async () =>
+      (await occurrences(place, "before")).find(({ outcome, note }) => outcome === "pending" && note !== ""),
+    );
+    expect(waiting.note).toContain('[locks] provider is "none"');
+    const { sentence } = await place.call<{ sentence: string }>("schedule.explain", {
+      id: "before",
+      at: waiting.occurrence,
+    });
+    expect(sentence).toContain("It waits for the lock");
+    const outcomes = (await occurrences(place, "before")).map(({ outcome }) => outcome);
+    expect(outcomes).not.toContain("fired");
+  },
+  STORY_LIMIT_MS,
+);
+
+test(
+  "a schedule that waits for a lock server that is away says so, and runs when it is back",
+  async () => {
+    await using redis = await RedisServer.start();
+    await redis.kill();
+    const locks = `[locks]\nprovider = "redis-lock"\n[redis-lock]\nurl = "${redis.url}"\n`;
+    await using place = new Place(locks);
+    await place.start();
+    await place.call("schedule.create", { name: "beat", handler: "h", every: "1s", overlap: "allow" });
+    const waiting = await place.until("an occurrence that says why it waits", async () =>
+      (await occurrences(place, "beat")).find(({ note }) => note !== ""),
+    );
+    expect(waiting).toMatchObject({ outcome: "pending" });
+    const at = waiting.occurrence;
+    const { sentence } = await place.call<{ sentence: string }>("schedule.explain", { id: "beat", at });
+    expect(sentence).toBe(
+      `It waits for the lock: redis-lock says: Redis at 127.0.0.1:${redis.port}: Connection closed.`,
+    );
+    const { checks } = await place.call<{ checks: { check: string; ok: boolean }[] }>("host.doctor");
+    expect(checks.find(({ check }) => check === "locks")).toMatchObject({ ok: false });
+
+    await redis.restart();
+    const ran = await place.until("its run", async () =>
+      (await occurrences(place, "beat")).find((row) => row.occurrence === at && row.outcome !== "pending"),
+    );
+    expect(ran).toMatchObject({ outcome: expect.stringMatching(/^fired/), note: "" });
+    const kinds = await place.until("the end of the trouble to be told", async () => {
+      const { events } = await place.call<{ events: { kind: string }[] }>("event.list");
+      const told = events.map(({ kind }) => kind).filter((kind) => kind.startsWith("locks."));
+      return told.includes("locks.recovered") && told;
+    });
+    expect(kinds).toEqual(["locks.recovered", "locks.failed"]);
+  },
+  STORY_LIMIT_MS,
+);
+
+interface Row {
+  occurrence: string;
+  outcome: string;
+  note: string;
+}
+
+/** The ledger of a schedule; null while it is empty. */
+async function occurrences(place: Place, id: string): Promise<Row[]> {
+  return (await place.call<{ occurrences: Row[] }>("schedule.ledger", { id, limit: 1_000 })).occurrences;
+}

@@ -38,6 +38,8 @@ export interface Config {
   readonly serve: { readonly port: number; readonly host: string; readonly graceMs: Millis };
   readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };
   readonly pulse: { readonly workers: number; readonly napMs: Millis };
+  /** How long old rows are kept. */
+  readonly retention: { readonly ledgerMs: Millis; readonly auditMs: Millis; readonly eventsMs: Millis };
   /** Who keeps the locks of schedules. */
   readonly locks: LockKeeper;
   readonly plugin: {
@@ -101,12 +103,17 @@ export function loadConfig(options: LoadOptions): Config {
   });
 }
 
-function grouped(values: ConfigValues): Pick<Config, "home" | "serve" | "log" | "pulse" | "locks" | "plugin"> {
+function grouped(values: ConfigValues): Pick<Config, "home" | "serve" | "log" | "pulse" | "retention" | "locks" | "plugin"> {
   return {
     home: values.home,
     serve: { port: values["serve.port"], host: values["serve.host"], graceMs: values["serve.grace"] },
     log: { level: values["log.level"], format: values["log.format"] },
     pulse: { workers: values["pulse.workers"], napMs: values["pulse.nap"] },
+    retention: {
+      ledgerMs: values["retention.ledger"],
+      auditMs: values["retention.audit"],
+      eventsMs: values["retention.events"],
+    },
     locks: lockKeeper(values),
     plugin: {
       enabled: values["plugin.enabled"],

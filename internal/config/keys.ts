@@ -80,6 +80,21 @@ export const KEYS = {
     summary:
       "Who says which node runs an occurrence: this store, a plugin for hosts that share no store, or none.",
   }),
+  "retention.ledger": key({
+    kind: duration("1d", "36500d"),
+    fallback: "90d",
+    summary: "How long rows of the fire ledger are kept; one whose job has ended later is kept as long as that.",
+  }),
+  "retention.audit": key({
+    kind: duration("1d", "36500d"),
+    fallback: "365d",
+    summary: "How long the audit trail is kept.",
+  }),
+  "retention.events": key({
+    kind: duration("1d", "36500d"),
+    fallback: "90d",
+    summary: "How long events are kept; of those, the newest hundred thousand.",
+  }),
   "plugin.enabled": key({
     kind: names(PLUGIN_NAME, "a list of different plugin names (small letters, digits, dashes)"),
     fallback: [],

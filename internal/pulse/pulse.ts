@@ -26,6 +26,7 @@ import { Locker } from "./locker.ts";
 import { Promoter } from "./promoter.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Registry } from "./registry.ts";
+import { keptOf, Retention, type RetentionTimes } from "./retention.ts";
 import { Ticker } from "./ticker.ts";
 import { Worker } from "./worker.ts";
 
@@ -43,6 +44,8 @@ export interface PulseOptions {
   locks?: { name: string; provider: LockProvider; ready(): Promise<void> };
   /** Why no job of a lane runs; null when some do. Absent: nobody knows. */
   waits?: (lane: string) => string | null;
+  /** How long old rows are kept; absent: for ever. */
+  retention?: RetentionTimes;
   /** How long a job may run where neither it nor its handler says; absent: five minutes. */
   runMs?: Millis;
 }
@@ -57,9 +60,23 @@ export class Pulse {
   readonly #caretaker: Caretaker;
   readonly #judge: Judge;
   readonly #reconciler: Reconciler;
+  readonly #retention: Retention;
   readonly #locker: Locker | null;
 
-  constructor({ env, log, store, nodeId, lastSeenAt, version, napMs, jobsMax, runMs, waits, locks }: PulseOptions) {
+  constructor({
+    env,
+    log,
+    store,
+    nodeId,
+    lastSeenAt,
+    version,
+    napMs,
+    jobsMax,
+    runMs,
+    waits,
+    locks,
+    retention,
+  }: PulseOptions) {
     const { events, jobs, ledger, logs, nodes, objectives, schedules } = store;
     const { registry } = this;
     const bootId = newId(env, "BT");
@@ -103,6 +120,7 @@ export class Pulse {
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
     const onRepaired = () => this.schedulesChanged();
     this.#reconciler = new Reconciler({ env, log, ledger, clock, onRepaired });
+    this.#retention = new Retention({ env, log, clock, kept: retention ? keptOf(store, retention) : [] });
     this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, clock, onJobs });
   }
 
@@ -127,8 +145,9 @@ export class Pulse {
 
   /** What runs from the start: occurrences are recorded on time, whatever plugins do. */
   get early(): readonly Service[] {
-    const always = [this.#caretaker, this.#ticker, this.#promoter, this.#judge, this.#reconciler];
-    return this.#locker ? [...always, this.#locker] : always;
+    const punctual = [this.#caretaker, this.#ticker, this.#promoter, this.#judge];
+    const tidy = [this.#reconciler, this.#retention];
+    return this.#locker ? [...punctual, this.#locker, ...tidy] : [...punctual, ...tidy];
   }
 
   /** What runs once plugins are registered. */

@@ -99,6 +99,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     version,
     napMs,
     jobsMax,
+    retention: config.retention,
     runMs,
     waits,
     locks,

@@ -2,6 +2,7 @@
 import type { Millis } from "../base/env.ts";
 import type { Damage, Repair } from "../schedule/damage.ts";
 import type { Term } from "../schedule/terms.ts";
+import type { Pruned, PruneRequest } from "./prune.ts";
 
 /** What one cursor of a schedule followed since it was made. */
 export interface CursorHistory {
@@ -29,6 +30,8 @@ export interface LedgerStore {
   history(scheduleId: string): Promise<CursorHistory[]>;
   /** From after here on the ledger is whole: what is older may have been removed. Null: nothing ever was. */
   horizon(): Promise<Millis | null>;
+  /** Removes rows from before then, but for those that are open, and those whose job is younger. */
+  prune(request: PruneRequest): Promise<Pruned>;
   /** Up to `limit` things that nobody would look after again. */
   damage(limit: number): Promise<Damage[]>;
   /** Sets up to `limit` of each kind right, each with its event. */

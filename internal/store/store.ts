@@ -14,6 +14,7 @@ import type { Settlement } from "../job/outcome.ts";
 import type { LocksBy } from "../schedule/lock.ts";
 import type { ObjectiveStore } from "./objectives.ts";
 import type { LedgerStore } from "./ledger.ts";
+import type { Pruned, PruneRequest } from "./prune.ts";
 import type { NamedBlackout } from "../schedule/named-blackout.ts";
 import type {
   Locking,
@@ -371,6 +372,8 @@ export interface NodeStore {
   lastSeenAt(): Promise<Millis | null>;
   /** Ends a boot: its jobs may be taken at once. */
   release(bootId: string): Promise<void>;
+  /** Forgets boots whose lease ended before then, and that hold nothing any more. */
+  prune(request: PruneRequest): Promise<Pruned>;
 }
 
 export interface AuditEntry {
@@ -386,6 +389,8 @@ export interface AuditEntry {
 export interface AuditStore {
   add(entry: Omit<AuditEntry, "at">): Promise<void>;
   list(page: PageRequest): Promise<Page<AuditEntry>>;
+  /** Removes the oldest entries, as far as they are from before then. */
+  prune(request: PruneRequest): Promise<Pruned>;
 }
 
 export interface EventFilter {
@@ -399,6 +404,8 @@ export interface EventStore {
   /** Writes an event. Of all that were ever written, the newest are kept. */
   add(event: NewEvent): Promise<Event>;
   list(filter: EventFilter, page: PageRequest): Promise<Page<Event>>;
+  /** Removes the oldest events, as far as they are from before then. */
+  prune(request: PruneRequest): Promise<Pruned>;
 }
 
 export interface Store {

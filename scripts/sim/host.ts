@@ -13,6 +13,7 @@ import { messageOf } from "../../internal/base/fault.ts";
 import { aborted, runTogether, type Service } from "../../internal/base/lifecycle.ts";
 import type { Log, LogFields } from "../../internal/base/log.ts";
 import { Pulse } from "../../internal/pulse/pulse.ts";
+import type { RetentionTimes } from "../../internal/pulse/retention.ts";
 import { SqliteStore } from "../../internal/store/sqlite/store.ts";
 import { databaseFor, type Door, type StatementKind } from "./database.ts";
 import type { Mutant } from "./mutants.ts";
@@ -23,6 +24,9 @@ import { Killed, type Owner } from "./world.ts";
 import { Dice } from "./dice.ts";
 
 const NAP_MS = 1_000; // As the default configuration has it.
+/** Short, so that it is met within a world; hours pass where hosts are away. */
+export const RETENTION: RetentionTimes = { ledgerMs: 60_000, auditMs: 60_000, eventsMs: 60_000 };
+
 const GRACE_MS = 10_000; // Jobs may take this long to end by themselves.
 const END_WITHIN_MS = GRACE_MS + 20_000; // Grace, cancellation, its grace, draining, and some.
 
@@ -75,6 +79,7 @@ export class SimHost implements Owner, Door {
       nodeId: this.store.nodes.id,
       version: "1",
       napMs: NAP_MS,
+      retention: RETENTION,
       jobsMax,
     });
     mutant?.pulse?.(this.pulse);

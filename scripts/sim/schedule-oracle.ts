@@ -5,6 +5,7 @@
  * nothing left out, and a job for each that fired.
  */
 import type { Millis } from "../../internal/base/env.ts";
+import { isFinished } from "../../internal/job/job.ts";
 import {
   FIRED_OUTCOMES,
   LATE_AFTER_MS,
@@ -12,6 +13,7 @@ import {
   type OverlapPolicy,
   type Pause,
 } from "../../internal/schedule/schedule.ts";
+import { RETENTION } from "./host.ts";
 import type { JobOracle } from "./job-oracle.ts";
 import type { CursorRecord, JobRecord, OccurrenceRecord, ScheduleRecord } from "./journal.ts";
 import { Plan } from "./plan.ts";
@@ -162,6 +164,15 @@ export class ScheduleOracle {
     this.#expect(this.#waiting.delete(waitingKey(row)), "I3", `${name} was decided already`);
     this.#expect(row.outcome !== "pending", "I3", `${name} was changed and waits`);
     if (schedule) this.#checkOutcome(row, this.#planOf(schedule), name);
+  }
+
+  /** Old rows go, but not those that somebody may still ask about: the open ones, and those whose job is younger. */
+  removed({ scheduleId, node, lastOccurrence, outcome, jobId }: OccurrenceRecord): void {
+    const name = `${keyOf(scheduleId, node)}@${lastOccurrence} (${outcome})`;
+    const old = lastOccurrence < this.#world.wall() - RETENTION.ledgerMs;
+    this.#expect(old && outcome !== "pending", "I3", `${name} was removed`);
+    const job = this.#jobs.jobs.get(jobId ?? "");
+    this.#expect(!job || isFinished(job.state), "I3", `${name} was removed, and its job has not ended`);
   }
 
   /** How occurrences of a schedule treat the run before them. */

@@ -232,8 +232,8 @@ class Simulation implements Scene {
         return this.schedules.occurrence(change.row);
       case "occurrence changed":
         return this.schedules.closed(change.row);
-      default:
-        this.world.violate("I3", `${change.kind}: ${JSON.stringify(change.row)}`);
+      case "occurrence removed":
+        return this.schedules.removed(change.row);
     }
   }
 

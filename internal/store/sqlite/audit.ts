@@ -1,9 +1,11 @@
-/** The audit trail in SQLite: who did what, and who was refused. Rows are only ever added. */
+/** The audit trail in SQLite: who did what, and who was refused. Rows are added, and removed when they are old. */
 import type { Database, Statement } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
 import type { AuditEntry, AuditStore, Page, PageRequest } from "../store.ts";
+import type { Pruned, PruneRequest } from "../prune.ts";
 import type { GroupCommit } from "./group.ts";
 import { pageOf, readPage } from "./page.ts";
+import { pruneOldest, pruneOldestSql } from "./prune-oldest.ts";
 
 type Values = Record<string, string | number>;
 type AuditRow = Omit<AuditEntry, "allowed"> & { seq: number; allowed: number };
@@ -13,11 +15,13 @@ export class SqliteAudit implements AuditStore {
   readonly #group: GroupCommit;
   readonly #insert: Statement<unknown, [Values]>;
   readonly #list: Statement<AuditRow, [Values]>;
+  readonly #prune: Statement<unknown, [Values]>;
 
   constructor(env: Env, db: Database, group: GroupCommit) {
     this.#env = env;
     this.#group = group;
     this.#insert = db.prepare(INSERT);
+    this.#prune = db.prepare(pruneOldestSql("audit"));
     this.#list = db.prepare("SELECT * FROM audit WHERE seq < $before ORDER BY seq DESC LIMIT $limit");
   }
 
@@ -25,6 +29,10 @@ export class SqliteAudit implements AuditStore {
     return this.#group.write(
       () => void this.#insert.run({ ...entry, allowed: entry.allowed ? 1 : 0, at: this.#env.now() }),
     );
+  }
+
+  prune({ before }: PruneRequest): Promise<Pruned> {
+    return this.#group.write(() => pruneOldest(this.#prune, before));
   }
 
   async list(page: PageRequest): Promise<Page<AuditEntry>> {

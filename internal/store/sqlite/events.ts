@@ -7,8 +7,10 @@ import type { Env } from "../../base/env.ts";
 import { newId } from "../../base/id.ts";
 import { type Event, type EventData, type EventKind, EVENTS_MAX, type NewEvent } from "../../event/event.ts";
 import type { EventFilter, EventStore, Page, PageRequest } from "../store.ts";
+import type { Pruned, PruneRequest } from "../prune.ts";
 import type { GroupCommit } from "./group.ts";
 import { pageOf, readPage } from "./page.ts";
+import { pruneOldest, pruneOldestSql } from "./prune-oldest.ts";
 
 type Values = Record<string, string | number | null>;
 type EventRow = Omit<Event, "data"> & { data: string };
@@ -20,6 +22,7 @@ export class SqliteEvents implements EventStore {
   readonly #insert: Statement<EventRow, [Values]>;
   readonly #forget: Statement<unknown, [Values]>;
   readonly #last: Statement<EventRow, [Values]>;
+  readonly #prune: Statement<unknown, [Values]>;
 
   constructor(env: Env, db: Database, group: GroupCommit) {
     this.#env = env;
@@ -28,6 +31,7 @@ export class SqliteEvents implements EventStore {
     this.#insert = db.prepare(INSERT);
     this.#forget = db.prepare("DELETE FROM event WHERE seq <= $seq");
     this.#last = db.prepare(LAST);
+    this.#prune = db.prepare(pruneOldestSql("event"));
   }
 
   add(event: NewEvent): Promise<Event> {
@@ -47,6 +51,10 @@ export class SqliteEvents implements EventStore {
     if (!row) throw new Error("An event was just written and is not there.");
     this.#forget.run({ seq: row.seq - EVENTS_MAX });
     return readEvent(row);
+  }
+
+  prune({ before }: PruneRequest): Promise<Pruned> {
+    return this.#group.write(() => pruneOldest(this.#prune, before));
   }
 
   /** The newest event of a kind about a subject; null when there is none. */

@@ -3,7 +3,9 @@ import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import type { Damage } from "../../schedule/damage.ts";
 import type { CursorHistory, LedgerStore, Repaired } from "../ledger.ts";
+import type { Pruned, PruneRequest } from "../prune.ts";
 import type { GroupCommit } from "./group.ts";
+import { LedgerPruning } from "./ledger-pruning.ts";
 import { Mending, type MendingParts } from "./mending.ts";
 import type { Terms } from "./terms.ts";
 
@@ -17,6 +19,7 @@ export class SqliteLedgerStore implements LedgerStore {
   readonly tzdata: string;
   readonly #group: GroupCommit;
   readonly #mending: Mending;
+  readonly #pruning: LedgerPruning;
   readonly #terms: Terms;
   readonly #horizon: Statement<{ value: string }, []>;
 
@@ -24,6 +27,7 @@ export class SqliteLedgerStore implements LedgerStore {
     this.tzdata = tzdata;
     this.#group = group;
     this.#mending = new Mending(env, { db, ...parts });
+    this.#pruning = new LedgerPruning(env, db);
     this.#terms = terms;
     this.#horizon = db.prepare("SELECT value FROM meta WHERE key = 'ledger_horizon'");
   }
@@ -35,6 +39,10 @@ export class SqliteLedgerStore implements LedgerStore {
   async horizon(): Promise<Millis | null> {
     const row = this.#horizon.get();
     return row ? Number(row.value) : null;
+  }
+
+  prune(request: PruneRequest): Promise<Pruned> {
+    return this.#group.write(() => this.#pruning.step(request));
   }
 
   async damage(limit: number): Promise<Damage[]> {

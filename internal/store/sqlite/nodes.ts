@@ -2,6 +2,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { newId } from "../../base/id.ts";
+import type { Pruned, PruneRequest } from "../prune.ts";
 import type { BootLease, NodeStore } from "../store.ts";
 import type { GroupCommit } from "./group.ts";
 
@@ -15,6 +16,7 @@ export class SqliteNodes implements NodeStore {
   readonly #release: Statement<unknown, [Values]>;
   readonly #see: Statement<unknown, [Values]>;
   readonly #lastSeen: Statement<{ value: string }, []>;
+  readonly #prune: Statement<unknown, [Values]>;
 
   constructor(env: Env, db: Database, group: GroupCommit) {
     this.#env = env;
@@ -24,6 +26,7 @@ export class SqliteNodes implements NodeStore {
     this.#see = db.prepare(SEE);
     this.#lastSeen = db.prepare("SELECT value FROM meta WHERE key = 'last_seen_at'");
     this.#release = db.prepare("DELETE FROM boot WHERE id = $bootId");
+    this.#prune = db.prepare(PRUNE);
   }
 
   /** The stable id, known as soon as the store is open. */
@@ -50,6 +53,10 @@ export class SqliteNodes implements NodeStore {
     return row ? Number(row.value) : null;
   }
 
+  prune({ before }: PruneRequest): Promise<Pruned> {
+    return this.#group.write(() => ({ removed: this.#prune.run({ before }).changes, cursor: null }));
+  }
+
   release(bootId: string): Promise<void> {
     return this.#group.write(() => void this.#release.run({ bootId }));
   }
@@ -62,6 +69,11 @@ function readNodeId(env: Env, db: Database): string {
   if (!row) throw new Error("The node id was just written and is not there.");
   return row.value;
 }
+
+const PRUNE = `
+  DELETE FROM boot
+   WHERE lease_until < $before
+     AND NOT EXISTS (SELECT 1 FROM job WHERE boot_id = boot.id)`;
 
 const RENEW = `
   INSERT INTO boot (id, node_id, version, started_at, lease_until)

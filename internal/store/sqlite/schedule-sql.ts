@@ -299,18 +299,24 @@ const DECLARED = `${SHOWN}
      AND s.declared_id <> ''`;
 
 // Rows do not overlap, but for a blackout inside a range: of each node, only the last other row before `from` may
-// reach into the span.
+// reach into the span; without one, only the last blackout.
 const LEDGER = `
   SELECT *
     FROM occurrence
    WHERE schedule_id = $id
      AND occurrence >= MAX($afterOccurrence, COALESCE((
-           SELECT MIN((SELECT MAX(o.occurrence)
-                         FROM occurrence o
-                        WHERE o.schedule_id = $id
-                          AND o.occurrence <= $from
-                          AND o.node = c.node
-                          AND o.outcome <> 'blackout'))
+           SELECT MIN(COALESCE(
+                    (SELECT MAX(o.occurrence)
+                       FROM occurrence o
+                      WHERE o.schedule_id = $id
+                        AND o.occurrence <= $from
+                        AND o.node = c.node
+                        AND o.outcome <> 'blackout'),
+                    (SELECT MAX(o.occurrence)
+                       FROM occurrence o
+                      WHERE o.schedule_id = $id
+                        AND o.occurrence <= $from
+                        AND o.node = c.node)))
              FROM schedule_cursor c
             WHERE c.schedule_id = $id), $from))
      AND last_occurrence >= $from

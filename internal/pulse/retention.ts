@@ -1,0 +1,87 @@
+/**
+ * Retention: removes what is older than somebody wants to keep it, in steps of some
+ * milliseconds, so that nobody notices. Each kind of row has one verb of its store;
+ * what may not go, however old, is that verb's business.
+ */
+import { type Env, type Millis, sleep } from "../base/env.ts";
+import type { Service, StopSignals } from "../base/lifecycle.ts";
+import type { Log } from "../base/log.ts";
+import type { Pruned, PruneRequest } from "../store/prune.ts";
+import type { Store } from "../store/store.ts";
+import type { ClockGuard } from "./clock-guard.ts";
+import { Trouble } from "./trouble.ts";
+
+/** One kind of row, and how long it is kept. */
+export interface Kept {
+  name: string;
+  keepMs: Millis;
+  /** Removes some of what is older than `before`. */
+  prune(request: PruneRequest): Promise<Pruned>;
+}
+
+/** How long what is kept. */
+export interface RetentionTimes {
+  ledgerMs: Millis;
+  auditMs: Millis;
+  eventsMs: Millis;
+}
+
+const ROUND_MS: Millis = 3_600_000; // A row is at most an hour older than it should be.
+const BETWEEN_STEPS_MS: Millis = 50; // Steps of at most some ten milliseconds: others have four fifths of the time.
+const BOOTS_MS: Millis = 86_400_000; // A boot that is dead for a day holds nothing that anybody waits for.
+
+/** Everything that is removed some day. */
+export function keptOf(store: Store, { ledgerMs, auditMs, eventsMs }: RetentionTimes): Kept[] {
+  const { ledger, audit, events, nodes } = store;
+  return [
+    { name: "ledger", keepMs: ledgerMs, prune: (request) => ledger.prune(request) },
+    { name: "audit", keepMs: auditMs, prune: (request) => audit.prune(request) },
+    { name: "events", keepMs: eventsMs, prune: (request) => events.prune(request) },
+    { name: "boots", keepMs: BOOTS_MS, prune: (request) => nodes.prune(request) },
+  ];
+}
+
+export interface RetentionOptions {
+  env: Env;
+  log: Log;
+  clock: ClockGuard;
+  kept: readonly Kept[];
+}
+
+export class Retention implements Service {
+  readonly name = "retention";
+  readonly #options: RetentionOptions;
+  readonly #trouble: Trouble;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+    this.#trouble = new Trouble(options.log);
+  }
+
+  async run({ stop }: StopSignals): Promise<void> {
+    const { env, kept } = this.#options;
+    while (!stop.aborted) {
+      for (const kind of kept) await this.#prune(kind, stop);
+      await sleep(env, ROUND_MS, stop);
+    }
+  }
+
+  /** Removes all that is too old of one kind. By a clock that is not believed, nothing is. */
+  async #prune({ name, keepMs, prune }: Kept, stop: AbortSignal): Promise<void> {
+    const { env, log, clock } = this.#options;
+    const before = env.now() - keepMs;
+    let removed = 0;
+    try {
+      for (let cursor: string | null | undefined; cursor !== null && !stop.aborted && clock.look();) {
+        const step: Pruned = await prune({ before, cursor });
+        removed += step.removed;
+        cursor = step.cursor;
+        if (cursor !== null) await sleep(env, BETWEEN_STEPS_MS, stop);
+      }
+      this.#trouble.over("what is too old is removed again");
+    } catch (error) {
+      this.#trouble.failed("what is too old could not be removed; trying again in an hour", error);
+    }
+    if (removed > 0) log.info("what was too old is removed", { of: name, rows: removed });
+  }
+}

@@ -133,6 +133,18 @@ const WRONG_FILES: readonly (readonly [string, string])[] = [
     'qntx.toml:3: handler is 3, but must be a text. Write handler = "…".',
   ],
   [
+    '[webhook]\nurl = "example.org/hook"',
+    'qntx.toml:2: webhook.url is something else, but must be an address like "https://example.org/hook", or "env:NAME" or "file:PATH" where it is kept. Change it, or delete the line to get "".',
+  ],
+  [
+    '[webhook]\nurl = "https://ada:pw@example.org/"',
+    'qntx.toml:2: webhook.url is something else, but must be an address like "https://example.org/hook", or "env:NAME" or "file:PATH" where it is kept. Change it, or delete the line to get "".',
+  ],
+  [
+    '[webhook]\nsecret = "hunter2"',
+    'qntx.toml:2: webhook.secret is something else, but must be "env:NAME" or "file:PATH": the secret itself is kept there. Change it, or delete the line to get "".',
+  ],
+  [
     "[[schedule]]\nid = 'a'\nhandler = 'h'\nevery = 'soon'",
     'qntx.toml:4: every is "soon", but must be a duration. Write it like "30s", "5m" or "1h30m".',
   ],
@@ -245,6 +257,8 @@ test("without a file every key has its default", () => {
     "plugin.run": 300_000,
     "plugin.cleanup": 5_000,
     "plugin.bundled": true,
+    "webhook.url": "",
+    "webhook.secret": "",
   });
 });
 
@@ -483,3 +497,32 @@ for (const [host, accepted] of HOSTS) {
     else expect(attempt).toThrow(Fault);
   });
 }
+
+test.each([
+  // what is written                                              what is used
+  ["", {}, null],
+  ['[webhook]\nurl = "https://example.org/a"', {}, { url: "https://example.org/a", secret: null }],
+  [
+    '[webhook]\nurl = "env:HOOK"\nsecret = "env:KEY"',
+    { HOOK: "http://127.0.0.1:1/b", KEY: "s3cret" },
+    { url: "http://127.0.0.1:1/b", secret: "s3cret" },
+  ],
+  ['[webhook]\nsecret = "env:KEY"', {}, null],
+])("a webhook is used as %j says", (toml, vars, expected) => {
+  expect(load({ toml, vars }).webhook()).toEqual(expected);
+});
+
+test.each([
+  [
+    '[webhook]\nurl = "env:HOOK"',
+    {},
+    "qntx.toml:2: webhook.url refers to the variable HOOK, which is not set. Set HOOK where the host is started.",
+  ],
+  [
+    '[webhook]\nurl = "env:HOOK"',
+    { HOOK: "s3cret" },
+    "qntx.toml:2: What webhook.url refers to is no web address. Write it like https://example.org/hook.",
+  ],
+])("a webhook that cannot be used as %j says is refused when it is wanted", (toml, vars, sentence) => {
+  expect(complaint(() => load({ toml, vars }).webhook())).toBe(sentence);
+});

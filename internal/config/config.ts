@@ -16,7 +16,8 @@ import { checkLockPlugin, type LockKeeper, lockKeeper } from "./locks.ts";
 import { type PluginSection, resolveValues } from "./plugin-section.ts";
 import { configFault, type Problem } from "./problems.ts";
 import { checkVariables, readSections } from "./sections.ts";
-import { homeOf, readKeys } from "./sources.ts";
+import { fetched, isWebAddress, type Source } from "./references.ts";
+import { homeOf, type Origins, readKeys } from "./sources.ts";
 import type { TomlFile } from "./toml.ts";
 
 /** Where a value came from. */
@@ -52,6 +53,8 @@ export interface Config {
     readonly bundled: boolean;
   };
   readonly schedules: readonly FileSchedule[];
+  /** Where events are sent, its secret fetched now; null for nowhere. Throws a Fault that names the key of what is not there. */
+  webhook(): { readonly url: string; readonly secret: string | null } | null;
   /** `[name]` sections, as they are written. */
   readonly sections: readonly PluginSection[];
   /** All values by key, for those who show them. */
@@ -99,8 +102,30 @@ export function loadConfig(options: LoadOptions): Config {
     sections,
     values,
     origin: (key: ConfigKey) => origins[key],
+    webhook: () => webhookOf(values, origins, { vars: options.vars, place: placeOf(options, file) }),
     ...pluginLookups(sections, options, file),
   });
+}
+
+/** What is relative in the file is meant from there; without a file, from the current folder. */
+function placeOf({ cwd, userHome }: LoadOptions, file: TomlFile | null): Place {
+  return { folder: file?.folder ?? cwd, userHome };
+}
+
+function webhookOf(values: ConfigValues, origins: Origins, source: Source): ReturnType<Config["webhook"]> {
+  const valueOf = (name: "webhook.url" | "webhook.secret") =>
+    fetched(values[name], { name, where: origins[name].where }, source);
+  const url = valueOf("webhook.url");
+  if (url === "") return null;
+  if (isWebAddress(url)) return { url, secret: valueOf("webhook.secret") || null };
+  const { where } = origins["webhook.url"];
+  throw configFault([
+    {
+      where,
+      message: "What webhook.url refers to is no web address.",
+      hint: "Write it like https://example.org/hook.",
+    },
+  ]);
 }
 
 function grouped(values: ConfigValues): Pick<Config, "home" | "serve" | "log" | "pulse" | "retention" | "locks" | "plugin"> {
@@ -129,17 +154,17 @@ function grouped(values: ConfigValues): Pick<Config, "home" | "serve" | "log" | 
 
 function pluginLookups(
   sections: readonly PluginSection[],
-  { vars, cwd, userHome }: LoadOptions,
+  options: LoadOptions,
   file: TomlFile | null,
 ): Pick<Config, "pluginArgs" | "pluginAddress" | "pluginConfig"> {
-  const place: Place = { folder: file?.folder ?? cwd, userHome };
+  const place = placeOf(options, file);
   const sectionOf = (name: string) => sections.find((section) => section.name === name);
   return {
     pluginArgs: (name) => sectionOf(name)?.args ?? [],
     pluginAddress: (name) => sectionOf(name)?.address ?? null,
     pluginConfig(name) {
       const section = sectionOf(name);
-      return section ? resolveValues(section, vars, place) : {};
+      return section ? resolveValues(section, options.vars, place) : {};
     },
   };
 }

@@ -7,6 +7,7 @@
  * the environment, the environment over the file, the file over the default.
  */
 import { boolean, duration, folder, folders, integer, type Kind, loopback, names, oneOf, word } from "./kinds.ts";
+import { reference, webAddress } from "./references.ts";
 
 export interface Key<T> {
   readonly kind: Kind<T>;
@@ -129,6 +130,16 @@ export const KEYS = {
     kind: boolean,
     fallback: true,
     summary: "Whether the plugins inside the binary are started.",
+  }),
+  "webhook.url": key({
+    kind: webAddress,
+    fallback: "",
+    summary: "Where events are sent; empty for nowhere.",
+  }),
+  "webhook.secret": key({
+    kind: reference,
+    fallback: "",
+    summary: "Signs what is sent; empty for no signature.",
   }),
 } as const;
 

@@ -24,6 +24,8 @@ export interface Kind<T> {
   parse(text: string, place: Place): T | undefined;
   /** Writes it as TOML. */
   show(value: T): string;
+  /** True when what was given instead may be a secret that somebody wrote out: no message repeats it. */
+  readonly secret?: true;
 }
 
 /** A whole number from `min` to `max`. */

@@ -7,11 +7,10 @@
  * empty text is as good as none. `env:NAME` and `file:PATH` stand for secrets,
  * which are fetched at the moment a plugin is handed its values and kept nowhere.
  */
-import { readFileSync, statSync } from "node:fs";
-import { messageOf } from "../base/fault.ts";
 import { said } from "./file-schedule.ts";
-import { pathOf, type Place, textsOf } from "./kinds.ts";
-import { configFault, type Problem } from "./problems.ts";
+import { type Place, textsOf } from "./kinds.ts";
+import type { Problem } from "./problems.ts";
+import { fetched } from "./references.ts";
 import type { TomlFile } from "./toml.ts";
 
 declare global {
@@ -34,9 +33,6 @@ export interface PluginSection {
 }
 
 const HOST_KEYS = ["args", "address"];
-const SECRET_BYTES_MAX = 65_536; // A key or a certificate chain; anything larger is a file for the plugin to read itself.
-const ENV_REFERENCE = /^env:([A-Za-z_][A-Za-z0-9_]*)$/;
-const FILE_REFERENCE = /^file:(?!\/\/)(.+)$/; // Not file://…, which is an URL that a plugin may want.
 
 /** Reads one section; what is wrong with it is added to `problems`. */
 export function readPluginSection(
@@ -72,11 +68,6 @@ export function readPluginSection(
   };
 }
 
-/** True for a value that stands for a secret kept elsewhere. */
-export function isReference(value: string): boolean {
-  return ENV_REFERENCE.test(value) || FILE_REFERENCE.test(value);
-}
-
 /** What the plugin gets, secrets fetched. Throws a Fault that names the key of one that is not there. */
 export function resolveValues(
   section: PluginSection,
@@ -84,49 +75,10 @@ export function resolveValues(
   place: Place,
 ): Record<string, string> {
   const resolved = Object.entries(section.values).map(([key, value]) => {
-    const variable = ENV_REFERENCE.exec(value)?.[1];
-    const path = FILE_REFERENCE.exec(value)?.[1];
-    if (variable !== undefined) return [key, variableValue(section, key, variable, vars)] as const;
-    if (path !== undefined) return [key, fileValue(section, key, pathOf(path, place))] as const;
-    return [key, value] as const;
+    const about = { name: `${section.name}.${key}`, where: section.where(key) };
+    return [key, fetched(value, about, { vars, place })] as const;
   });
   return Object.fromEntries(resolved);
-}
-
-function variableValue(
-  section: PluginSection,
-  key: string,
-  variable: string,
-  vars: Readonly<Record<string, string | undefined>>,
-): string {
-  const value = vars[variable];
-  if (value !== undefined) return value;
-  const message = `${section.name}.${key} refers to the variable ${variable}, which is not set.`;
-  throw configFault([
-    { where: section.where(key), message, hint: `Set ${variable} where the host is started.` },
-  ]);
-}
-
-function fileValue(section: PluginSection, key: string, path: string): string {
-  const wrong = (what: string, hint: string) =>
-    configFault([
-      { where: section.where(key), message: `${section.name}.${key} refers to ${path}, ${what}.`, hint },
-    ]);
-  const text = readSecret(path, wrong);
-  return text.replace(/\r?\n$/, ""); // Editors end a file with a line break that is no part of the secret.
-}
-
-function readSecret(path: string, wrong: (what: string, hint: string) => Error): string {
-  try {
-    const about = statSync(path);
-    if (about.isFile() && about.size <= SECRET_BYTES_MAX) return readFileSync(path, "utf8");
-  } catch (error) {
-    throw wrong(
-      `which cannot be read (${messageOf(error)})`,
-      "Create it, readable for the host's user alone.",
-    );
-  }
-  throw wrong(`which is no file of at most ${SECRET_BYTES_MAX} bytes`, "Give the plugin the path itself.");
 }
 
 function isHostPort(text: string): boolean {

@@ -144,7 +144,8 @@ function fallback(name: ConfigKey, place: Place): Candidate {
 }
 
 function wrongValue(name: ConfigKey, value: unknown): string {
-  return `${name} is ${said(value)}, but must be ${KEYS[name].kind.expects}.`;
+  const { kind }: Key<unknown> = KEYS[name];
+  return `${name} is ${kind.secret ? "something else" : said(value)}, but must be ${kind.expects}.`;
 }
 
 function defaultText(name: ConfigKey): string {

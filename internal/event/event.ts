@@ -22,6 +22,7 @@ export const EVENT_KINDS = {
   "schedule.objective-dropped": "An objective that was missed is not asked for any more.",
   "schedule.repaired": "Something about a schedule that nobody would have looked after again was set right.",
   "plugin.failed": "A plugin is not started again until somebody has done something.",
+  "webhook.given-up": "An event is not sent to the webhook any more: it was not taken in time, or nobody is told.",
   "plugin.recovered": "A plugin that had failed is ready.",
   "locks.failed": "The lock provider does not answer; schedules that need a lock wait.",
   "locks.recovered": "The lock provider answers again.",

@@ -93,6 +93,7 @@ async function storeChecks(context: Context): Promise<Check[]> {
   const lanes = await store.jobs.queuedLanes();
   const stuck = context.host ? lanes.filter(({ lane }) => laneWaits(context.host, lane) !== null) : [];
   const missed = await missedObjectives(context);
+  const webhook = await store.webhooks.waiting();
   return [
     { check: "database", ok: true, detail: "opened, checked and at today's schema" },
     {
@@ -113,6 +114,14 @@ async function storeChecks(context: Context): Promise<Check[]> {
         missed.length === 0
           ? "none is missed"
           : missed.map((one) => `${one.name || one.scheduleId}: ${missedSentence(one)}`).join("; "),
+    },
+    {
+      check: "webhook",
+      ok: webhook.reason === "",
+      detail:
+        webhook.reason === ""
+          ? "no event waits that could not be sent"
+          : `${webhook.count} events wait; the last try failed: ${webhook.reason}`,
     },
   ];
 }

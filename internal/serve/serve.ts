@@ -30,6 +30,7 @@ import { LiveHost } from "./live-host.ts";
 import { LoopDelay } from "./loop-delay.ts";
 import { checkLockKeeper, locksOf } from "./locks.ts";
 import { PluginEvents } from "./plugin-events.ts";
+import { Webhooks } from "./webhooks.ts";
 import { pluginOptions } from "./plugin-options.ts";
 
 export interface ServeOptions {
@@ -117,6 +118,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const callbacks = new CallbackServer({ log, tokens, contextOf });
   await callbacks.listen();
   const events = new PluginEvents(log, store.events);
+  const webhooks = new Webhooks({ env, log, webhooks: store.webhooks, target: config.webhook(), version });
   const plugins = new Plugins({
     ...pluginOptions(options, { registry: pulse.registry, tokens, endpoint: () => callbacks.endpoint }),
     declare: async (name, schedules) => {
@@ -151,7 +153,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
       options.onWorking?.();
     });
     tellOfTheEnd(options, plugins);
-    await runTogether(env, [loop, ...pulse.early, plugins, worker], signals, config.serve.graceMs);
+    await runTogether(env, [loop, ...pulse.early, webhooks, plugins, worker], signals, config.serve.graceMs);
   } finally {
     await http.close();
     callbacks.close();

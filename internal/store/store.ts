@@ -13,6 +13,7 @@ import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
 import type { LocksBy } from "../schedule/lock.ts";
 import type { ObjectiveStore } from "./objectives.ts";
+import type { WebhookStore } from "./webhooks.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { Pruned, PruneRequest } from "./prune.ts";
 import type { NamedBlackout } from "../schedule/named-blackout.ts";
@@ -423,6 +424,7 @@ export interface Store {
   readonly events: EventStore;
   readonly locks: LockProvider;
   readonly objectives: ObjectiveStore;
+  readonly webhooks: WebhookStore;
   /** Commits what is open and closes. */
   close(): Promise<void>;
 }

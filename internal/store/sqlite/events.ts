@@ -22,6 +22,7 @@ export class SqliteEvents implements EventStore {
   readonly #insert: Statement<EventRow, [Values]>;
   readonly #forget: Statement<unknown, [Values]>;
   readonly #last: Statement<EventRow, [Values]>;
+  #onAdd: (event: Event) => void = () => {};
   readonly #prune: Statement<unknown, [Values]>;
 
   constructor(env: Env, db: Database, group: GroupCommit) {
@@ -50,7 +51,14 @@ export class SqliteEvents implements EventStore {
     });
     if (!row) throw new Error("An event was just written and is not there.");
     this.#forget.run({ seq: row.seq - EVENTS_MAX });
-    return readEvent(row);
+    const event = readEvent(row);
+    this.#onAdd(event);
+    return event;
+  }
+
+  /** Calls back, inside the transaction, for every event that is written. */
+  onAdd(onAdd: (event: Event) => void): void {
+    this.#onAdd = onAdd;
   }
 
   prune({ before }: PruneRequest): Promise<Pruned> {

@@ -316,3 +316,15 @@ CREATE TABLE schedule_term (
   tzdata      TEXT    NOT NULL,
   PRIMARY KEY (schedule_id, node, since)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE webhook (
+  seq        INTEGER NOT NULL PRIMARY KEY, -- Of the event.
+  event_id   TEXT    NOT NULL,
+  subject    TEXT    NOT NULL,
+  body       TEXT    NOT NULL,
+  attempt    INTEGER NOT NULL DEFAULT 0,
+  reason     TEXT    NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  due_at     INTEGER
+) STRICT;
+CREATE INDEX webhook_due ON webhook (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX webhook_subject ON webhook (subject, seq);

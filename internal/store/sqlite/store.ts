@@ -19,6 +19,7 @@ import { SqlitePaces } from "./paces.ts";
 import { SqliteObjectives } from "./objectives.ts";
 import { SqliteSchedules } from "./schedules.ts";
 import { followTimezoneData, Terms } from "./terms.ts";
+import { SqliteWebhooks } from "./webhooks.ts";
 
 export interface SqliteStoreOptions {
   /** An open database with today's schema; the store closes it. */
@@ -45,6 +46,7 @@ export class SqliteStore implements Store {
   readonly locks: SqliteLocks;
   readonly locksBy: LocksBy;
   readonly objectives: SqliteObjectives;
+  readonly webhooks: SqliteWebhooks;
   readonly #db: Database;
   readonly #group: GroupCommit;
 
@@ -56,6 +58,7 @@ export class SqliteStore implements Store {
     this.locksBy = locksBy;
     this.locks = new SqliteLocks(env, db, this.#group);
     this.events = new SqliteEvents(env, db, this.#group);
+    this.webhooks = new SqliteWebhooks(env, db, this.#group, this.events);
     this.objectives = new SqliteObjectives(env, db, this.#group, this.events);
     this.jobs = new SqliteJobs(env, db, this.#group);
     this.nodes = new SqliteNodes(env, db, this.#group);

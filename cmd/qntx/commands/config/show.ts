@@ -7,7 +7,8 @@
 import type { Config } from "../../../../internal/config/config.ts";
 import { type ConfigKey, configKeys, type Key, KEYS } from "../../../../internal/config/keys.ts";
 import { quoted } from "../../../../internal/config/kinds.ts";
-import { isReference, type PluginSection } from "../../../../internal/config/plugin-section.ts";
+import type { PluginSection } from "../../../../internal/config/plugin-section.ts";
+import { isReference } from "../../../../internal/config/references.ts";
 import { command } from "../../command.ts";
 import { openConfig } from "../../settings.ts";
 

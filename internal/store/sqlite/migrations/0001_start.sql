@@ -353,3 +353,16 @@ CREATE TABLE event (
 
 CREATE INDEX event_kind ON event (kind, seq);
 CREATE INDEX event_subject ON event (subject, seq);
+-- Events on their way to somebody else's program. Of a subject, only the first has a time: the others wait for it.
+CREATE TABLE webhook (
+  seq        INTEGER NOT NULL PRIMARY KEY, -- Of the event.
+  event_id   TEXT    NOT NULL,
+  subject    TEXT    NOT NULL,
+  body       TEXT    NOT NULL,
+  attempt    INTEGER NOT NULL DEFAULT 0,
+  reason     TEXT    NOT NULL DEFAULT '',
+  created_at INTEGER NOT NULL,
+  due_at     INTEGER
+) STRICT;
+CREATE INDEX webhook_due ON webhook (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX webhook_subject ON webhook (subject, seq);

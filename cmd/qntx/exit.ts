@@ -15,6 +15,7 @@ export const EXIT = {
   unreachable: 6,
   timeout: 7,
   jobFailed: 8,
+  changes: 9,
   interrupted: 130,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -24,12 +25,13 @@ export const EXIT_MEANINGS: readonly (readonly [ExitCode, string])[] = [
   [EXIT.ok, "It worked."],
   [EXIT.failed, "It was tried and did not work, or was not allowed."],
   [EXIT.usage, "The words on the command line are wrong."],
-  [EXIT.config, "qntx.toml, the environment or a flag has a wrong value."],
+  [EXIT.config, "qntx.toml, the environment, a flag or a document has a wrong value."],
   [EXIT.notFound, "There is no such thing."],
   [EXIT.conflict, "It exists already, or is in a state that forbids this."],
   [EXIT.unreachable, "No host answered."],
   [EXIT.timeout, "It took longer than it was given."],
   [EXIT.jobFailed, "The job that was waited for ended as failed."],
+  [EXIT.changes, "With --plan: something would change."],
   [EXIT.interrupted, "Ctrl-C."],
 ];
 

@@ -57,6 +57,12 @@ export const tree: Group = group(
       delete: lazy("Delete a schedule; its ledger stays", () =>
         import("./commands/schedule/delete.ts").then((file) => file.scheduleDelete),
       ),
+      export: lazy("Write schedules as a document that can be applied", () =>
+        import("./commands/schedule/export.ts").then((file) => file.scheduleExport),
+      ),
+      apply: lazy("Make schedules as a document states them", () =>
+        import("./commands/schedule/apply.ts").then((file) => file.scheduleApply),
+      ),
     }),
     blackout: group("Times in which nothing fires, under a name", {
       set: lazy("Make one, or change it for all who observe it", () =>

@@ -8,7 +8,13 @@ import { formatDuration, parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
 import { parseInstant } from "../base/instant.ts";
-import { BLACKOUT_NAMES_MAX, type NamedBlackout, ownSpans, spansOf } from "../schedule/named-blackout.ts";
+import {
+  BLACKOUT_NAMES_MAX,
+  type NamedBlackout,
+  noBlackout,
+  ownSpans,
+  spansOf,
+} from "../schedule/named-blackout.ts";
 import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX, JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
 import {
   BLACKOUTS_MAX,
@@ -160,9 +166,8 @@ export async function withNamedSpans({ store }: Pick<Context, "store">, policy: 
 
 async function findBlackout(store: Store, name: string): Promise<NamedBlackout> {
   const found = await store.blackouts.get(name);
-  if (found) return found;
-  const wayOut = `Make it with: qntx blackout set ${name}`;
-  throw fieldFault("blackouts", `there is no blackout ${shown(name)}.`, wayOut);
+  if (!found) throw noBlackout(name);
+  return found;
 }
 
 type BlackoutInput = NonNullable<PolicyInput["blackouts"]>[number];

@@ -9,12 +9,14 @@ import { jobOperations } from "./job.ts";
 import { lockOperations } from "./lock.ts";
 import type { AnyOperation } from "./operation.ts";
 import { pluginOperations } from "./plugin.ts";
+import { documentOperations } from "./schedule-apply.ts";
 import { scheduleOperations } from "./schedule.ts";
 import { scheduleVerify } from "./verify.ts";
 
 /** All operations, in the order in which documents list them. */
 export const OPERATIONS: readonly AnyOperation[] = [
   ...scheduleOperations,
+  ...documentOperations,
   ...blackoutOperations,
   scheduleVerify,
   ...backfillOperations,

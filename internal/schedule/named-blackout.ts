@@ -7,7 +7,7 @@
  * its past can be recomputed from its own revisions after a list has changed.
  */
 import type { Millis } from "../base/env.ts";
-import { fieldFault, shown } from "../base/fault.ts";
+import { type Fault, fieldFault, shown } from "../base/fault.ts";
 import { parseInstant } from "../base/instant.ts";
 import type { Blackout, Policy } from "./schedule.ts";
 
@@ -64,6 +64,12 @@ export function spansOf({
     const span = parseRange(range, timezone, `ranges.${index}`);
     return { ...span, note: range.note === "" ? name : `${name}: ${range.note}`, of: name };
   });
+}
+
+/** The refusal of a name that nobody has set. */
+export function noBlackout(name: string): Fault {
+  const wayOut = `Make it with: qntx blackout set ${name}`;
+  return fieldFault("blackouts", `there is no blackout ${shown(name)}.`, wayOut);
 }
 
 /** The spans that a schedule says itself. */

@@ -213,6 +213,8 @@ export interface ScheduleStore {
   get(id: string): Promise<Schedule | null>;
   /** Schedules, not deleted, that have this name; more than one when several owners use it. */
   named(name: string): Promise<Schedule[]>;
+  /** The schedule that an owner declared under an id, deleted ones too; null when there is none. */
+  declaredAs(owner: Owner, declaredId: string, tenant: string): Promise<Schedule | null>;
   /** Full ids that end or start with `part`; at most `limit`. */
   find(part: string, limit: number): Promise<string[]>;
   /** Oldest first. */

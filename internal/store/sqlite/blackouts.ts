@@ -5,8 +5,8 @@
  */
 import type { Database, Statement } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
-import { Fault, fieldFault, shown } from "../../base/fault.ts";
-import { BLACKOUT_USES_MAX, type NamedBlackout, spansOf } from "../../schedule/named-blackout.ts";
+import { Fault } from "../../base/fault.ts";
+import { BLACKOUT_USES_MAX, type NamedBlackout, noBlackout, spansOf } from "../../schedule/named-blackout.ts";
 import type { BlackoutRange } from "../../schedule/named-blackout.ts";
 import type { Blackout } from "../../schedule/schedule.ts";
 import type { BlackoutInUse, BlackoutSet, BlackoutStore, NewBlackout, Page, PageRequest } from "../store.ts";
@@ -152,15 +152,6 @@ export class BlackoutSql {
     this.#unlink.run({ id });
     for (const name of names) this.#link.run({ id, name });
   }
-}
-
-/** The refusal of a name that nobody has set. */
-export function noBlackout(name: string): Fault {
-  return fieldFault(
-    "blackouts",
-    `there is no blackout ${shown(name)}.`,
-    `Make it with: qntx blackout set ${name}`,
-  );
 }
 
 function sameSpans(a: NamedBlackout, b: NamedBlackout): boolean {

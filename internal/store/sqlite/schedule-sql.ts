@@ -35,6 +35,7 @@ export class ScheduleSql {
   readonly list: Statement<ShownRow, [Values]>;
   readonly upcoming: Statement<ShownRow, [Values]>;
   readonly declared: Statement<ShownRow, [Values]>;
+  readonly declaredAs: Statement<ShownRow, [Values]>;
   readonly ledger: Statement<OccurrenceRow, [Values]>;
   readonly counts: Statement<{ state: ScheduleState; count: number }, []>;
 
@@ -69,6 +70,7 @@ export class ScheduleSql {
     this.list = db.prepare(LIST);
     this.upcoming = db.prepare(UPCOMING);
     this.declared = db.prepare(DECLARED);
+    this.declaredAs = db.prepare(DECLARED_AS);
     this.ledger = db.prepare(LEDGER);
     this.counts = db.prepare("SELECT state, COUNT(*) AS count FROM schedule GROUP BY state");
   }
@@ -296,6 +298,13 @@ const DECLARED = `${SHOWN}
    WHERE s.tenant     = $tenant
      AND s.owner_kind = $ownerKind
      AND s.owner_name = $ownerName
+     AND s.declared_id <> ''`;
+
+const DECLARED_AS = `${SHOWN}
+   WHERE s.tenant      = $tenant
+     AND s.owner_kind  = $ownerKind
+     AND s.owner_name  = $ownerName
+     AND s.declared_id = $declaredId
      AND s.declared_id <> ''`;
 
 // Rows do not overlap, but for a blackout inside a range: of each node, only the last other row before `from` may

@@ -83,7 +83,15 @@ export class SqliteSchedules implements ScheduleStore {
     this.#sql = new ScheduleSql(db);
     this.#lockWaits = new LockWaitSql(db);
     const { jobs, events, objectives, terms } = options;
-    this.#ledger = new Ledger(env, { db, sql: this.#sql, locksBy: options.locksBy, jobs, events, objectives, terms });
+    this.#ledger = new Ledger(env, {
+      db,
+      sql: this.#sql,
+      locksBy: options.locksBy,
+      jobs,
+      events,
+      objectives,
+      terms,
+    });
     this.#options = options;
     this.#lists = new BlackoutSql(db);
     this.blackouts = new SqliteBlackouts(env, db, group, this);
@@ -106,7 +114,10 @@ export class SqliteSchedules implements ScheduleStore {
   #insert(schedule: NewSchedule): Schedule {
     refuseUnlockable(this.#options.locksBy, schedule.locking);
     const now = this.#env.now();
-    const definition = this.#observed({ ...schedule, anchor: schedule.anchor ?? this.#anchorOf(schedule, now) });
+    const definition = this.#observed({
+      ...schedule,
+      anchor: schedule.anchor ?? this.#anchorOf(schedule, now),
+    });
     const pause = schedule.paused && JSON.stringify({ until: null, ...schedule.paused, at: now });
     this.#sql.insert.run({
       id: schedule.id,
@@ -129,6 +140,11 @@ export class SqliteSchedules implements ScheduleStore {
 
   async named(name: string): Promise<Schedule[]> {
     return this.#sql.named.all({ name }).map(readSchedule);
+  }
+
+  async declaredAs({ kind, name }: Owner, declaredId: string, tenant: string): Promise<Schedule | null> {
+    const row = this.#sql.declaredAs.get({ tenant, ownerKind: kind, ownerName: name, declaredId });
+    return row ? readSchedule(row) : null;
   }
 
   async find(part: string, limit: number): Promise<string[]> {
@@ -470,7 +486,9 @@ function timing({
 }
 
 /** What is wanted of its runs: a change of it is told to those who watch. */
-function objectives({ policy: { mustStartWithinMs, mustSucceedWithinMs } }: Pick<Schedule, "policy">): string {
+function objectives({
+  policy: { mustStartWithinMs, mustSucceedWithinMs },
+}: Pick<Schedule, "policy">): string {
   return JSON.stringify([mustStartWithinMs, mustSucceedWithinMs]);
 }
 

@@ -1,0 +1,82 @@
+/** `qntx schedule apply -f FILE` makes schedules as a document states them: all of it, or nothing. */
+import type { OutputOf } from "../../../../internal/operations/operation.ts";
+import type {
+  scheduleApply as operation,
+  schedulePlan,
+} from "../../../../internal/operations/schedule-apply.ts";
+import type { FieldChange, PlanAction, PlanLine } from "../../../../internal/operations/schedule-plan.ts";
+import { openClient } from "../../client.ts";
+import { command } from "../../command.ts";
+import { EXIT, type ExitCode } from "../../exit.ts";
+import { counted } from "../../layout.ts";
+import type { Out, Style } from "../../output.ts";
+import { fileText } from "../../values.ts";
+
+const VALUE_CHARS_MAX = 60; // Of a payload, its beginning is enough to know it by.
+const STYLES: Partial<Record<PlanAction, Style>> = {
+  create: "green",
+  change: "yellow",
+  delete: "red",
+  refused: "red",
+  unchanged: "dim",
+};
+type Applied = OutputOf<typeof operation | typeof schedulePlan>;
+
+export const scheduleApply = command({
+  details:
+    "What is not different is not touched. With --plan nothing is changed; it ends with 9 when something would be, and\nwith 5 when something would be refused.",
+  args: {
+    file: {
+      type: "string",
+      alias: "f",
+      required: true,
+      valueHint: "FILE|-",
+      complete: "files",
+      description: "The document, in YAML or JSON",
+    },
+    plan: { type: "boolean", description: "Show what would change, and change nothing" },
+    prune: { type: "boolean", description: "Delete what the same source made and no longer states" },
+  },
+  examples: [
+    { line: "qntx schedule apply -f schedules.yaml --plan", why: "look first" },
+    { line: "qntx schedule apply -f schedules.yaml --prune", why: "and delete what is gone from it" },
+    { line: "ssh other qntx schedule export | qntx schedule apply -f -", why: "as they are there" },
+  ],
+  async run({ args: { file, plan, prune }, world, globals, out }): Promise<ExitCode> {
+    const document = await fileText(file, "--file", world);
+    const name = file === "-" ? "standard input" : file;
+    await using client = await openClient(world, globals);
+    const operation = plan ? "schedule.plan" : "schedule.apply";
+    const applied = await client.call<Applied>(operation, { document, name, prune });
+    out.data(applied, () => planTable(out, applied.lines));
+    out.say(summary(applied, plan));
+    if (!plan) return EXIT.ok;
+    return applied.refused > 0 ? EXIT.conflict : applied.changes > 0 ? EXIT.changes : EXIT.ok;
+  },
+});
+
+function planTable(out: Out, lines: readonly PlanLine[]): string {
+  if (lines.length === 0) return "";
+  const rows = lines.map(({ action, noun, name, id, changes, reason, hint }) => {
+    const style = STYLES[action];
+    const what = noun === "blackout" ? `blackout ${name}` : name || id || "-";
+    const why = [reason, hint, changes.map(changeShown).join(", ")].filter((part) => part).join(" ");
+    return [style ? out.paint(style, action) : action, what, why];
+  });
+  return out.table([{ title: "plan" }, { title: "schedule" }, { title: "what" }], rows);
+}
+
+function changeShown({ field, from, to }: FieldChange): string {
+  return from === null ? `${field}: ${valueShown(to)}` : `${field}: ${valueShown(from)} → ${valueShown(to)}`;
+}
+
+function valueShown(value: FieldChange["from"]): string {
+  const text = typeof value === "string" ? value : value === null ? "nothing" : JSON.stringify(value);
+  return text.length > VALUE_CHARS_MAX ? `${text.slice(0, VALUE_CHARS_MAX)}…` : text;
+}
+
+function summary({ changes, refused }: Applied, plan: boolean): string {
+  if (refused > 0) return `${counted(refused, "schedule")} would be refused, so nothing would be changed.`;
+  if (changes === 0) return "No changes.";
+  return plan ? `${counted(changes, "change")} to make.` : `${counted(changes, "change")} made.`;
+}

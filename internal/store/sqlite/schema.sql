@@ -75,6 +75,38 @@ CREATE INDEX event_kind ON event (kind, seq);
 
 CREATE INDEX event_subject ON event (subject, seq);
 
+CREATE TABLE gone_cursor (
+  schedule_id     TEXT    NOT NULL,
+  node            TEXT    NOT NULL,
+  accounted_until INTEGER NOT NULL,
+  PRIMARY KEY (schedule_id, node)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gone_run (
+  job_id      TEXT    NOT NULL PRIMARY KEY,
+  schedule_id TEXT    NOT NULL,
+  occurrence  INTEGER NOT NULL,
+  node        TEXT    NOT NULL,
+  run_count   INTEGER,
+  catchup     INTEGER NOT NULL,
+  ended       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER job_gone AFTER DELETE ON job
+  WHEN old.trigger = 'schedule'
+   AND (old.finished_at IS NULL OR NOT EXISTS (SELECT 1 FROM meta WHERE key = 'pruning'))
+BEGIN
+  INSERT OR REPLACE INTO gone_run
+  SELECT old.id, old.schedule_id, old.occurrence, old.node, old.run_count, old.catchup, old.finished_at IS NOT NULL
+   WHERE EXISTS (
+           SELECT 1
+             FROM occurrence
+            WHERE schedule_id = old.schedule_id
+              AND occurrence  = old.occurrence
+              AND node        = old.node
+              AND job_id      = old.id);
+END;
+
 CREATE TABLE job (
   seq              INTEGER NOT NULL PRIMARY KEY,
   id               TEXT    NOT NULL UNIQUE,
@@ -282,6 +314,10 @@ CREATE TABLE schedule_blackout (
 
 CREATE INDEX schedule_blackout_by_schedule ON schedule_blackout (schedule_id);
 
+CREATE TRIGGER schedule_cursor_gone AFTER DELETE ON schedule_cursor BEGIN
+  INSERT OR REPLACE INTO gone_cursor VALUES (old.schedule_id, old.node, old.accounted_until);
+END;
+
 CREATE TABLE schedule_cursor (
   schedule_id     TEXT    NOT NULL REFERENCES schedule (id),
   node            TEXT    NOT NULL,
@@ -293,6 +329,8 @@ CREATE TABLE schedule_cursor (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX schedule_cursor_due ON schedule_cursor (node, due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX schedule_cursor_idle ON schedule_cursor (schedule_id) WHERE due_at IS NULL;
 
 CREATE INDEX schedule_cursor_next ON schedule_cursor (next_occurrence) WHERE next_occurrence IS NOT NULL;
 
@@ -316,6 +354,7 @@ CREATE TABLE schedule_term (
   tzdata      TEXT    NOT NULL,
   PRIMARY KEY (schedule_id, node, since)
 ) STRICT, WITHOUT ROWID;
+
 CREATE TABLE webhook (
   seq        INTEGER NOT NULL PRIMARY KEY, -- Of the event.
   event_id   TEXT    NOT NULL,
@@ -326,5 +365,7 @@ CREATE TABLE webhook (
   created_at INTEGER NOT NULL,
   due_at     INTEGER
 ) STRICT;
+
 CREATE INDEX webhook_due ON webhook (due_at) WHERE due_at IS NOT NULL;
+
 CREATE INDEX webhook_subject ON webhook (subject, seq);

@@ -22,7 +22,7 @@ import type { DeclaredSchedule, Declarations, Job, PluginDefinition } from "./qn
 export type PluginSchedule = Omit<DeclaredSchedule, "handler">;
 
 /** What an author writes: `schedules`, `run` and, as they like, `cleanup`. */
-export interface ScheduledPlugin extends Omit<PluginDefinition, "jobs" | "schedules"> {
+export interface ScheduledPlugin extends Omit<PluginDefinition, "jobs" | "schedules" | "locks"> {
   schedules: Declarations<PluginSchedule>;
   /** One run. `declaredId` says of which schedule; what it returns and throws is what any handler does. */
   run(job: Job): unknown;
@@ -51,17 +51,33 @@ export function defineScheduledPlugin(plugin: ScheduledPlugin): PluginDefinition
   };
 }
 
-const FIELDS = new Set([
-  ...["name", "version", "description", "author", "license", "capabilities", "concurrency", "priority"],
-  ...["http", "start", "stop", "schedules", "run", "cleanup", "timeoutMs", "maxAttempts"],
-]);
+const FIELDS: Record<keyof ScheduledPlugin, true> = {
+  name: true,
+  version: true,
+  description: true,
+  author: true,
+  license: true,
+  schedules: true,
+  run: true,
+  cleanup: true,
+  timeoutMs: true,
+  maxAttempts: true,
+  priority: true,
+  concurrency: true,
+  capabilities: true,
+  http: true,
+  start: true,
+  stop: true,
+};
 
 /** A misspelt field would do nothing, silently. What an instance of a class has besides is its own affair. */
 function check(plugin: ScheduledPlugin): void {
   const whose = `ScheduledPlugin ${plugin.name}`;
-  const unknown = Object.keys(plugin).filter((key) => !FIELDS.has(key));
+  const unknown = Object.keys(plugin).filter((key) => !Object.hasOwn(FIELDS, key));
   if (Object.getPrototypeOf(plugin) === Object.prototype && unknown.length > 0)
-    throw new PluginError(`${whose} has no field ${unknown.join(", ")}. It has ${[...FIELDS].join(", ")}.`);
+    throw new PluginError(
+      `${whose} has no field ${unknown.join(", ")}. It has ${Object.keys(FIELDS).join(", ")}.`,
+    );
   if (typeof plugin.run !== "function")
     throw new PluginError(`${whose} has no run. Add one, like run(job) { … }.`);
   if (plugin.schedules === undefined)

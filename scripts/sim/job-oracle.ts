@@ -22,7 +22,17 @@ const SPIN_WINDOW_MS = 10_000;
 const SPIN_CLAIMS_MAX = 40; // A job that is claimed four times a second gets nowhere, and keeps everybody busy.
 
 /** What never changes about a job. */
-const FIXED = ["seq", "token", "lane", "trigger", "uniqueKey", "scheduleId", "occurrence", "node"] as const;
+const FIXED = [
+  "seq",
+  "token",
+  "lane",
+  "trigger",
+  "uniqueKey",
+  "scheduleId",
+  "occurrence",
+  "runCount",
+  "node",
+] as const;
 
 export interface JobOracleOptions {
   world: World;
@@ -50,6 +60,8 @@ export class JobOracle {
   readonly #cancelRunning = new Map<string, Millis>();
   /** Jobs that others were claimed before, although it was their turn. */
   readonly #overtaken = new Map<string, string>();
+  /** Runs that each schedule had. */
+  readonly #runs = new Map<string, number>();
   readonly #claims = new Map<string, { since: Millis; count: number }>();
 
   constructor({ world, attempts, isAlive, overlapOf }: JobOracleOptions) {
@@ -76,11 +88,19 @@ export class JobOracle {
       this.#expect(open === undefined, "promise 2", `${id} has the unique key of ${open}, which is open`);
       this.#openKeys.set(key, id);
     }
-    if (job.trigger !== "schedule") {
+    if (job.trigger === "schedule") this.#count(job);
+    else {
       this.#expect(!this.byToken.has(token), "I1", `token ${token} was enqueued twice`);
       this.byToken.set(token, job);
     }
     this.#keep(job);
+  }
+
+  /** Runs of a schedule are numbered without gap and double, whatever dies in between. */
+  #count({ id, scheduleId, runCount }: JobRecord): void {
+    const runs = (this.#runs.get(scheduleId ?? "") ?? 0) + 1;
+    this.#expect(runCount === runs, "promise", `${id} is run ${runCount} of its schedule, and not ${runs}`);
+    this.#runs.set(scheduleId ?? "", runs);
   }
 
   changed(after: JobRecord): void {

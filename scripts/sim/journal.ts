@@ -30,6 +30,7 @@ export interface JobRecord {
   uniqueKey: string | null;
   scheduleId: string | null;
   occurrence: number | null;
+  runCount: number | null;
   node: string;
   pluginVersion: string | null;
   progress: string | null;
@@ -150,6 +151,7 @@ const JOB = {
   uniqueKey: "unique_key",
   scheduleId: "schedule_id",
   occurrence: "occurrence",
+  runCount: "run_count",
   node: "node",
   pluginVersion: "plugin_version",
   progress: "progress",

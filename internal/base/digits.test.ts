@@ -15,3 +15,14 @@ test.each([
 ])("%s", (json, number) => {
   expect(lostDigits(json)).toBe(number);
 });
+
+test.each([
+  // A megabyte that took 200 ms once, because of how it was looked through.
+  ["in quotes", JSON.stringify("1".repeat(1_000_000)), false],
+  ["as a number", "1".repeat(1_000_000), true],
+  ["behind backslashes", JSON.stringify('\\"1'.repeat(250_000) + "1".repeat(16)), false],
+  ["behind a quote that nothing ends", `"${'\\"1'.repeat(250_000)}${"1".repeat(16)}`, false],
+  ["in many texts", JSON.stringify(Array(50_000).fill("1".repeat(18))), false],
+])("a megabyte of digits %s is looked through", (_, json, changes) => {
+  expect(lostDigits(json) !== undefined).toBe(changes);
+});

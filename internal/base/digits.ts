@@ -4,22 +4,42 @@
  * would notice that one has changed on its way.
  */
 
-/** What stands in quotes, or a number outside of them. */
-const TEXT_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
+const NUMBER = /-?\d[\d.eE+-]*/g;
 /** Nothing else can lose any; most texts have none, and are not looked at twice. */
 const SUSPECT = /\d{16}|[eE]\+?\d{3}/;
 
-/** The first number of a JSON text that reading it would change; undefined when there is none. */
+const BACKSLASH = 92;
+const WHOLE_CHARS_MAX = 310; // The greatest number that is read as one has 309 digits, and may have a sign.
+
+/**
+ * The first number of a JSON text that reading it would change; undefined when there is none.
+ * A regular expression for what stands in quotes would take 200 ms for a megabyte.
+ */
 export function lostDigits(json: string): string | undefined {
   if (!SUSPECT.test(json)) return undefined;
-  for (const [word] of json.matchAll(TEXT_OR_NUMBER)) {
-    if (!word.startsWith('"') && !isKept(word)) return word;
+  for (let from = 0; from < json.length;) {
+    const quote = json.indexOf('"', from);
+    const between = json.slice(from, quote < 0 ? json.length : quote);
+    const lost = between.match(NUMBER)?.find((number) => !isKept(number));
+    if (lost !== undefined) return lost;
+    from = quote < 0 ? json.length : endOfText(json, quote);
   }
   return undefined;
+}
+
+/** Where a text ends that begins with this quote. */
+function endOfText(json: string, quote: number): number {
+  for (let at = json.indexOf('"', quote + 1); at >= 0; at = json.indexOf('"', at + 1)) {
+    let slashes = 0;
+    while (json.charCodeAt(at - 1 - slashes) === BACKSLASH) slashes++;
+    if (slashes % 2 === 0) return at + 1;
+  }
+  return json.length;
 }
 
 /** Fractions are rounded by everybody; whole numbers stand for something. */
 function isKept(number: string): boolean {
   if (!/^-?\d+$/.test(number)) return Number.isFinite(Number(number));
+  if (number.length > WHOLE_CHARS_MAX) return false;
   return String(Number(number)) === number || BigInt(number) === BigInt(Number(number));
 }

@@ -175,7 +175,7 @@ export class Ledger {
       row.state === "active"
         ? look({ scheduleId: id, recurrence: every, policy }, { turns, accountedUntil, now })
         : { next: null, dueAt: pausedUntil(row), finished: false };
-    this.#sql.insertCursor.run({ id, node, accountedUntil, next, dueAt });
+    this.#sql.insertCursor.run({ id, node, accountedUntil, next, dueAt, priority: policy.priority });
     const planned = !finished && row.state !== "deleted";
     this.#terms.begin(id, node, { since: accountedUntil, revision: planned ? row.revision : null });
     if (finished) this.#finish(id, now);

@@ -14,6 +14,7 @@ export class ScheduleSql {
   readonly ran: Statement<unknown, [Values]>;
   readonly insertRevision: Statement<unknown, [Values]>;
   readonly insertCursor: Statement<unknown, [Values]>;
+  readonly setPriority: Statement<unknown, [Values]>;
   readonly cursors: Statement<ScheduleCursorRow, [Values]>;
   readonly due: Statement<ScheduleCursorRow, [Values]>;
   readonly nextDue: Statement<{ due_at: number }, [Values]>;
@@ -47,6 +48,7 @@ export class ScheduleSql {
     this.ran = db.prepare(RAN);
     this.insertRevision = db.prepare(INSERT_REVISION);
     this.insertCursor = db.prepare(INSERT_CURSOR);
+    this.setPriority = db.prepare(SET_PRIORITY);
     this.cursors = db.prepare(CURSORS);
     this.due = db.prepare(DUE);
     this.nextDue = db.prepare(NEXT_DUE);
@@ -125,12 +127,18 @@ const INSERT_REVISION = `
    WHERE id = $id`;
 
 const INSERT_CURSOR = `
-  INSERT INTO schedule_cursor (schedule_id, node, accounted_until, next_occurrence, due_at)
-  VALUES ($id, $node, $accountedUntil, $next, $dueAt)
+  INSERT INTO schedule_cursor (schedule_id, node, accounted_until, next_occurrence, due_at, priority)
+  VALUES ($id, $node, $accountedUntil, $next, $dueAt, $priority)
   ON CONFLICT (schedule_id, node) DO UPDATE
      SET accounted_until = excluded.accounted_until,
          next_occurrence = excluded.next_occurrence,
-         due_at          = excluded.due_at`;
+         due_at          = excluded.due_at,
+         priority        = excluded.priority`;
+
+const SET_PRIORITY = `
+  UPDATE schedule_cursor
+     SET priority = $priority
+   WHERE schedule_id = $id`;
 
 const CURSORS = `
   SELECT s.*, c.node, c.accounted_until, c.next_occurrence, c.due_at
@@ -145,7 +153,7 @@ const DUE = `
    WHERE c.node   = $node
      AND c.due_at IS NOT NULL
      AND c.due_at <= $now
-   ORDER BY c.due_at
+   ORDER BY c.due_at, c.priority
    LIMIT $limit`;
 
 const NEXT_DUE = `

@@ -202,6 +202,8 @@ export class SqliteSchedules implements ScheduleStore {
     this.#lists.link(before.id, after.policy.blackoutNames);
     this.#sql.insertRevision.run({ id: before.id, now, tzdata: this.#options.tzdata });
     if (objectives(after) !== objectives(before)) this.#options.objectives.changed(before, after.policy);
+    if (after.policy.priority !== before.policy.priority)
+      this.#sql.setPriority.run({ id: before.id, priority: after.policy.priority });
     if (!retimed) return this.#read(before.id);
     if (this.#nodeOf(after) !== this.#nodeOf(before))
       this.#ledger.stop(before.id, this.#nodeOf(before), "deleted");

@@ -159,6 +159,32 @@ export function declarationSuite(engine: string, open: OpenStore): void {
       expect(numbers(await claim("BT_2"))).toEqual([[5, "a", false]]);
     });
 
+    test("of schedules that are due at the same moment, those with the lower priority come first", async () => {
+      const made = async (priority: number) => create({ policy: { ...POLICY_DEFAULT, priority } });
+      const ids = [(await made(5)).id, (await made(-5)).id, (await made(0)).id, (await made(7)).id];
+      const [five = "", minus = "", zero = "", seven = ""] = ids;
+      const changed = { policy: { ...POLICY_DEFAULT, priority: -6 } };
+      for (const order of [
+        [minus, zero, five, seven],
+        [seven, minus, zero, five],
+      ]) {
+        await at.env.advance(MINUTE);
+        const nodeId = await at.store.nodes.nodeId();
+        const fired: string[] = [];
+        while (fired.length < 4) {
+          const step = await at.store.schedules.fire({ nodeId, limit: 1 });
+          fired.push(...step.jobs.map(({ scheduleId }) => scheduleId));
+        }
+        expect(fired).toEqual(order);
+        for (const job of await at.store.jobs.claim({
+          bootId: "BT_1",
+          lanes: [{ lane: "test.work", limit: 10 }],
+        }))
+          await end(at.store, at.env, job, COMPLETED);
+        await at.store.schedules.update(seven, changed);
+      }
+    });
+
     test("a declared schedule gives way to a name that is taken, and keeps giving way", async () => {
       const owner = { kind: "plugin", name: "p" } as const;
       const runtime = await create({ owner, name: "sync" });

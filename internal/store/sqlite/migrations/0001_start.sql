@@ -166,11 +166,12 @@ CREATE TABLE schedule_cursor (
   accounted_until INTEGER NOT NULL,
   next_occurrence INTEGER,
   due_at          INTEGER,
+  priority        INTEGER NOT NULL DEFAULT 0, -- That of its runs: of those due at the same moment, lower ones come first.
   PRIMARY KEY (schedule_id, node),
   CONSTRAINT cursor_moves_on CHECK (next_occurrence IS NULL OR next_occurrence > accounted_until)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX schedule_cursor_due ON schedule_cursor (node, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX schedule_cursor_due ON schedule_cursor (node, due_at, priority) WHERE due_at IS NOT NULL;
 CREATE INDEX schedule_cursor_next ON schedule_cursor (next_occurrence) WHERE next_occurrence IS NOT NULL;
 -- Cursors at rest: those of paused, finished and deleted schedules, and none that is active.
 CREATE INDEX schedule_cursor_idle ON schedule_cursor (schedule_id) WHERE due_at IS NULL;

@@ -419,6 +419,9 @@ test("schedules keep what they say", () => {
       description = "Cleans up"
       paused = true
       payload = { since = 2030-01-01T00:00:00Z, list = [1, 2.5, true] }
+      overlap = "allow"
+      startAt = 2030-01-01T00:00:00Z
+      blackouts = ["holidays", { from = 2030-01-01T00:00:00Z, to = 2030-01-02T00:00:00Z }]
 
       [[schedule]]
       id = "often"
@@ -445,7 +448,13 @@ test("schedules keep what they say", () => {
       locking: "",
       mustStartWithinMs: 0,
       mustSucceedWithinMs: 0,
+      more: {
+        overlap: "allow",
+        startAt: "2030-01-01T00:00:00.000Z",
+        blackouts: ["holidays", { from: "2030-01-01T00:00:00.000Z", to: "2030-01-02T00:00:00.000Z" }],
+      },
       where: "qntx.toml:2",
+      places: expect.objectContaining({ overlap: "qntx.toml:10", blackouts: "qntx.toml:12" }),
     },
     {
       id: "often",
@@ -458,7 +467,9 @@ test("schedules keep what they say", () => {
       locking: "node-local",
       mustStartWithinMs: 30_000,
       mustSucceedWithinMs: 0,
-      where: "qntx.toml:11",
+      more: {},
+      where: "qntx.toml:14",
+      places: expect.any(Object),
     },
     {
       id: "twice",
@@ -471,7 +482,9 @@ test("schedules keep what they say", () => {
       locking: "",
       mustStartWithinMs: 0,
       mustSucceedWithinMs: 0,
-      where: "qntx.toml:18",
+      more: {},
+      where: "qntx.toml:21",
+      places: expect.any(Object),
     },
   ]);
 });

@@ -1,6 +1,7 @@
 /**
  * File schedules: `[[schedule]]` in qntx.toml. Only their shape is checked here;
- * whether a cron text or a time zone means anything is for those who know.
+ * whether a cron text, a time zone or a policy means anything is for those who know
+ * (operations/declare.ts), and who are told where each field stands.
  */
 import { TomlDate } from "smol-toml";
 import type { Millis } from "../base/env.ts";
@@ -30,12 +31,38 @@ export interface FileSchedule {
   /** Objectives; 0 when the file gives none. */
   readonly mustStartWithinMs: Millis;
   readonly mustSucceedWithinMs: Millis;
+  /** Further fields of `schedule create`, as JSON has them: nobody has looked at them yet. */
+  readonly more: Readonly<Record<string, unknown>>;
   /** Where it stands, for messages: `qntx.toml:12`. */
   readonly where: string;
+  /** Where each of its fields stands. */
+  readonly places: Readonly<Record<string, string>>;
 }
 
 const SCHEDULES_MAX = 1_000; // A file that a person still reads; more are made by plugins at run time.
-const FIELDS = [
+/** Fields that go on as they are. */
+const MORE = [
+  "note",
+  "overlap",
+  "missed",
+  "missedMax",
+  "missedWindow",
+  "maxLateness",
+  "jitter",
+  "dstGap",
+  "dstFold",
+  "startAt",
+  "endAt",
+  "runsMax",
+  "timeout",
+  "maxAttempts",
+  "priority",
+  "blackouts",
+  "pauseAfterFailures",
+  "metadata",
+] as const;
+/** Everything that `[[schedule]]` takes. */
+export const FILE_SCHEDULE_FIELDS = [
   "id",
   "handler",
   "every",
@@ -48,8 +75,9 @@ const FIELDS = [
   "locking",
   "mustStartWithin",
   "mustSucceedWithin",
+  ...MORE,
 ] as const;
-type Field = (typeof FIELDS)[number];
+type Field = (typeof FILE_SCHEDULE_FIELDS)[number];
 
 /** Reads all `[[schedule]]` entries; what is wrong with them is added to `problems`. */
 export function readSchedules(file: TomlFile, problems: Problem[]): readonly FileSchedule[] {
@@ -96,24 +124,26 @@ class Entry {
       handler: this.#text("handler", true),
       spec: this.#spec(),
       timezone: this.#text("timezone", false),
-      payload: this.#payload(),
+      payload: this.#json("payload"),
       description: this.#text("description", false),
       paused: this.#paused(),
       locking: this.#text("locking", false),
       mustStartWithinMs: this.#objective("mustStartWithin"),
       mustSucceedWithinMs: this.#objective("mustSucceedWithin"),
+      more: this.#more(),
       where: this.#file.where("schedule", this.#index),
+      places: this.#places(),
     };
   }
 
   #refuseUnknown(): void {
     for (const field of Object.keys(this.#table)) {
-      if (FIELDS.some((known) => known === field)) continue;
-      const meant = nearest(field, FIELDS);
+      if (FILE_SCHEDULE_FIELDS.some((known) => known === field)) continue;
+      const meant = nearest(field, FILE_SCHEDULE_FIELDS);
       this.#wrong(
         field,
         `${field} is not a key of [[schedule]].`,
-        meant ? `Did you mean ${meant}?` : `The keys are ${FIELDS.join(", ")}.`,
+        meant ? `Did you mean ${meant}?` : `The keys are ${FILE_SCHEDULE_FIELDS.join(", ")}.`,
       );
     }
   }
@@ -191,15 +221,26 @@ class Entry {
     });
   }
 
-  #payload(): unknown {
-    const value = this.#table["payload"];
+  #more(): Readonly<Record<string, unknown>> {
+    const given = MORE.filter((field) => this.#table[field] !== undefined);
+    return Object.fromEntries(given.map((field) => [field, this.#json(field)]));
+  }
+
+  #json(field: Field): unknown {
+    const value = this.#table[field];
     if (value === undefined) return undefined;
     try {
-      return jsonOf(value);
+      return jsonOf(value, field);
     } catch (error) {
-      this.#wrong("payload", messageOf(error), "Write it as a text.");
+      this.#wrong(field, messageOf(error), "Write it as a text.");
       return undefined;
     }
+  }
+
+  #places(): Readonly<Record<string, string>> {
+    const fields = Object.keys(this.#table);
+    const place = (field: string) => this.#file.where("schedule", this.#index, field);
+    return Object.fromEntries(fields.map((field) => [field, place(field)]));
   }
 
   #name(): string {
@@ -228,16 +269,16 @@ function noteDoubles(schedules: readonly FileSchedule[], problems: Problem[]): v
 }
 
 /** A TOML value as JSON has it: dates become text. Throws for numbers that JSON would change. */
-function jsonOf(value: unknown): unknown {
+function jsonOf(value: unknown, field: string): unknown {
   if (value instanceof Date) return value.toISOString();
   if (typeof value === "bigint")
-    throw new Error(`payload has ${value}, which JSON numbers cannot hold exactly.`);
+    throw new Error(`${field} has ${value}, which JSON numbers cannot hold exactly.`);
   if (typeof value === "number" && !Number.isFinite(value)) {
-    throw new Error(`payload has ${value}, which JSON does not know.`);
+    throw new Error(`${field} has ${value}, which JSON does not know.`);
   }
-  if (Array.isArray(value)) return value.map(jsonOf);
+  if (Array.isArray(value)) return value.map((item) => jsonOf(item, field));
   if (!isTable(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, jsonOf(item)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, jsonOf(item, field)]));
 }
 
 /** True for a TOML table. */

@@ -3,21 +3,35 @@
  * that exist as long as the statement does. One that is wrong refuses the whole
  * list, with a sentence that quotes it.
  */
+import { z } from "zod";
 import { formatDuration } from "../base/duration.ts";
-import type { Millis } from "../base/env.ts";
+import type { Env, Millis } from "../base/env.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
+import type { FileSchedule } from "../config/file-schedule.ts";
 import { JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
 import type { Owner, Policy, Spec } from "../schedule/schedule.ts";
-import { type LocksBy, refuseUnlockable } from "../schedule/lock.ts";
-import { type Locking, LOCKINGS, POLICY_DEFAULT, SCHEDULE_NAME_PATTERN } from "../schedule/schedule.ts";
-import { parseWhen, type Recurrence, recurrence } from "../schedule/recurrence.ts";
+import { refuseUnlockable } from "../schedule/lock.ts";
+import {
+  AT_INSTANTS_MAX,
+  type Locking,
+  LOCKINGS,
+  POLICY_DEFAULT,
+  SCHEDULE_NAME_PATTERN,
+} from "../schedule/schedule.ts";
+import { checkEvery, cronSpec, parseWhen, recurrence } from "../schedule/recurrence.ts";
 import type { DeclaredChange, NewSchedule } from "../store/store.ts";
 import type { Context } from "./operation.ts";
 import { parseInput } from "./parse-input.ts";
 import { payloadBytes } from "./payload.ts";
 import { createInput, readTarget, readTimezone, SCHEDULE_PAYLOAD_BYTES_MAX } from "./schedule-input.ts";
-import { checkObjective, readPolicyInput, refuseImpossible } from "./schedule-policy.ts";
+import {
+  checkObjective,
+  policyShape,
+  readPolicyInput,
+  refuseImpossible,
+  withNamedSpans,
+} from "./schedule-policy.ts";
 import { nextWithin } from "../schedule/decide.ts";
 
 /** A schedule as it is declared. `when` is an interval, a cron expression, a shortcut, or a spec that was read already. */
@@ -41,6 +55,11 @@ export interface Declaration {
   /** Objectives; 0 means that nobody asks. */
   mustStartWithinMs: Millis;
   mustSucceedWithinMs: Millis;
+  /** Further fields of `schedule create`, as somebody wrote them into a file. */
+  more?: Readonly<Record<string, unknown>>;
+  /** Where it stands in a file, and where its fields do; absent for a plugin's. */
+  where?: string;
+  places?: Readonly<Record<string, string>>;
 }
 
 export const DECLARED_MAX = 1_000; // Of one plugin or file: a list that somebody still reads; more are made at run time.
@@ -55,26 +74,68 @@ export async function declareSchedules(
 ): Promise<DeclaredChange[]> {
   if (declarations.length > DECLARED_MAX)
     throw new Fault("config", `${declarations.length} schedules are declared; there may be ${DECLARED_MAX}.`);
-  const seen = new Set<string>();
-  const schedules = declarations.map((declaration) => {
-    if (seen.has(declaration.id))
-      throw new Fault("config", `Two schedules are declared with the id ${shown(declaration.id)}.`);
-    seen.add(declaration.id);
-    return named(declaration, () => readDeclaration(context, owner, declaration));
+  const schedules = await readAll(declarations, async (declaration) => {
+    const schedule = readDeclaration(context.env, owner, declaration);
+    refuseUnlockable(context.store.locksBy, schedule.locking);
+    const policy = await withNamedSpans(context, schedule.policy);
+    const { spec, timezone } = schedule;
+    if (spec.kind !== "at") checkRuns({ spec, timezone }, policy, context.env.now());
+    return schedule;
   });
   const changes = await context.store.schedules.declare(owner, schedules);
   if (changes.length > 0) context.host?.schedulesChanged();
   return changes;
 }
 
-function readDeclaration({ env, store }: Context, owner: Owner, declaration: Declaration): NewSchedule {
+/** Checks declarations without a store: all but what needs one. Throws a Fault that names the wrong ones. */
+export async function checkDeclarations(
+  env: Env,
+  owner: Owner,
+  declarations: readonly Declaration[],
+): Promise<void> {
+  await readAll(declarations, async (declaration) => {
+    const { spec, timezone, policy } = readDeclaration(env, owner, declaration);
+    if (spec.kind !== "at") checkRuns({ spec, timezone }, policy, env.now());
+  });
+}
+
+/** Reads each; what is wrong with those of a file is said together, each with its line. */
+async function readAll<T>(
+  declarations: readonly Declaration[],
+  read: (declaration: Declaration) => Promise<T>,
+): Promise<T[]> {
+  const seen = new Set<string>();
+  const faults: Fault[] = [];
+  const all: T[] = [];
+  for (const declaration of declarations) {
+    if (seen.has(declaration.id))
+      throw new Fault("config", `Two schedules are declared with the id ${shown(declaration.id)}.`);
+    seen.add(declaration.id);
+    try {
+      all.push(await read(declaration));
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      faults.push(namedFault(declaration, error));
+    }
+  }
+  const [first] = faults;
+  if (!first) return all;
+  if (faults.length === 1 || declarations[0]?.where === undefined) throw first;
+  const fields = faults.flatMap((fault) => fault.fields);
+  throw new Fault("config", `The schedules have ${fields.length} mistakes.`, { fields });
+}
+
+function readDeclaration(env: Env, owner: Owner, declaration: Declaration): NewSchedule {
   const { id, description, handler } = declaration;
   checkId(id);
-  const spec = typeof declaration.when === "string" ? parseWhen(declaration.when, "when") : declaration.when;
+  const { when } = declaration;
+  const spec = typeof when === "string" ? parseWhen(when, "when") : checkSpec(when);
   const timezone = readTimezone(declaration.timezone || undefined, spec);
-  const policy = readDeclaredPolicy(declaration);
-  const times = { spec, timezone, anchor: env.now(), dstGap: policy.dstGap, dstFold: policy.dstFold };
-  if (spec.kind !== "at") checkRuns(recurrence(times), policy, env.now());
+  const more = parseInput(moreInput, declaration.more);
+  if (more.note !== undefined && !declaration.paused)
+    throw fieldFault("note", "has no effect on a schedule that is not paused.", "Write paused = true.");
+  const policy = readPolicyInput(more, readDeclaredPolicy(declaration));
+  const note = more.note ?? "declared as paused";
   return {
     id: newId(env, "SC"),
     name: SCHEDULE_NAME_PATTERN.test(id) ? id : "",
@@ -86,11 +147,28 @@ function readDeclaration({ env, store }: Context, owner: Owner, declaration: Dec
     spec,
     timezone,
     policy,
-    locking: readLocking(store.locksBy, declaration.locking),
-    paused: declaration.paused ? { note: "declared as paused", by: `${owner.kind}:${owner.name}` } : null,
+    locking: readLocking(declaration.locking),
+    paused: declaration.paused ? { note, by: `${owner.kind}:${owner.name}` } : null,
     description: parseInput(createInput.pick({ description: true }), { description }).description ?? "",
-    metadata: {},
+    metadata: more.metadata ?? {},
   };
+}
+
+/** What a file may say beyond what a plugin declares. */
+const moreInput = z.strictObject({
+  ...createInput.pick({ note: true, metadata: true }).shape,
+  ...policyShape,
+});
+
+/** A spec whose shape alone was looked at. */
+function checkSpec(spec: Spec): Spec {
+  if (spec.kind === "cron") return cronSpec(spec.cron, "cron");
+  if (spec.kind === "every")
+    return { ...spec, everyMs: checkEvery(spec.everyMs, "every", formatDuration(spec.everyMs)) };
+  const { length } = spec.instants;
+  if (length === 0 || length > AT_INSTANTS_MAX)
+    throw fieldFault("at", `a schedule cannot have ${length} instants.`, `Give 1 to ${AT_INSTANTS_MAX}.`);
+  return { kind: "at", instants: [...new Set(spec.instants)].toSorted((a, b) => a - b) };
 }
 
 function checkId(id: string): void {
@@ -103,7 +181,8 @@ function checkId(id: string): void {
 }
 
 /** It runs at all, and no run may wait for its jitter until the next one is due. */
-function checkRuns(plan: Recurrence, policy: Policy, now: Millis): void {
+function checkRuns(when: Pick<NewSchedule, "spec" | "timezone">, policy: Policy, now: Millis): void {
+  const plan = recurrence({ ...when, anchor: now, dstGap: policy.dstGap, dstFold: policy.dstFold });
   let run = nextWithin(plan, policy, now);
   if (run === null) throw fieldFault("when", "never fires.");
   if (policy.jitterMs === 0) return;
@@ -150,22 +229,35 @@ function duration(field: string, ms: Millis, maxMs: Millis): Millis {
   throw fieldFault(field, `${ms} ms is out of range.`, `Give 0 to ${formatDuration(maxMs)}.`);
 }
 
-function readLocking(by: LocksBy, locking: string): Locking {
+function readLocking(locking: string): Locking {
   const known = LOCKINGS.find((hint) => hint === (locking || "require-global"));
-  if (known) refuseUnlockable(by, known);
   if (known) return known;
   throw fieldFault("locking", `${shown(locking)} is none of ${LOCKINGS.join(", ")}.`);
 }
 
-/** Puts the declaration's id and text in front of what is wrong with it. */
-function named<T>(declaration: Declaration, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    const text = typeof declaration.when === "string" ? ` (${shown(declaration.when)})` : "";
-    throw new Fault("config", `Schedule ${shown(declaration.id)}${text}: ${error.message}`, {
-      hint: error.hint,
-    });
-  }
+/** The Fault with the declaration's place, id and text in front of what is wrong with it. */
+function namedFault({ id, when, where, places }: Declaration, { message, hint, fields }: Fault): Fault {
+  const text = typeof when === "string" ? ` (${shown(when)})` : "";
+  const subject = `Schedule ${shown(id)}${text}`;
+  const said = fields.map(({ field, message: wrong }) => ({
+    field: places?.[field.split(/[.[]/)[0] ?? ""] ?? where ?? "schedules",
+    message: `${subject}: ${field}: ${wrong}${hint ? ` ${hint}` : ""}`,
+  }));
+  const place = where === undefined ? "" : `${said[0]?.field ?? where}: `;
+  return new Fault("config", `${place}${subject}: ${message}`, { hint, fields: said });
 }
+
+/** What `[[schedule]]` in a configuration file declares. */
+export function declarationsOf(schedules: readonly FileSchedule[]): Declaration[] {
+  return schedules.map(({ spec, ...schedule }) => ({
+    ...schedule,
+    when: spec,
+    jitterMs: 0,
+    missed: "",
+    priority: 0,
+    timeoutMs: 0,
+  }));
+}
+
+/** Who owns what the configuration file declares. */
+export const FILE_OWNER: Owner = { kind: "file", name: "qntx.toml" };

@@ -9,6 +9,7 @@
 import type { Json } from "../ats/attestation.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { ID_PATTERN, newId } from "../base/id.ts";
+import { gridAnchor, type LocksBy } from "../schedule/lock.ts";
 import { noBlackout, ownSpans, spansOf } from "../schedule/named-blackout.ts";
 import type { Policy, Schedule } from "../schedule/schedule.ts";
 import type { NewBlackout, NewSchedule, ScheduleStep } from "../store/store.ts";
@@ -150,7 +151,7 @@ class Planner {
       const reason = "It was deleted, and stays so.";
       return this.#say("unchanged", { ...found, definition: found }, { reason });
     }
-    const definition = withoutSilence(wanted.definition, found);
+    const definition = withoutSilence(wanted.definition, found, this.#context.store.locksBy);
     const changes = differences(definitionFields(found), definitionFields(definition));
     const retimed = changes.some(({ field }) => TIMING.includes(field));
     if (ownerText(found.owner) !== ownerText(wanted.owner))
@@ -272,12 +273,13 @@ class Planner {
 }
 
 /** What an entry is silent about stays: the name, and the grid of an interval that is the same. */
-function withoutSilence(wanted: Wanted["definition"], found: Schedule): Wanted["definition"] {
+function withoutSilence(wanted: Wanted["definition"], found: Schedule, by: LocksBy): Wanted["definition"] {
   const sameSpec = JSON.stringify(wanted.spec) === JSON.stringify(found.spec);
+  const anchor = wanted.anchor ?? (sameSpec ? found.anchor : null);
   return {
     ...wanted,
     name: wanted.name || found.name,
-    anchor: wanted.anchor ?? (sameSpec ? found.anchor : null),
+    anchor: anchor === null ? null : gridAnchor(by, wanted, anchor), // Hosts that share locks share grids.
   };
 }
 

@@ -25,7 +25,6 @@ import {
 } from "./schedule-input.ts";
 import { readPolicyInput } from "./schedule-policy.ts";
 
-const LOCKINGS = ["require-global", "prefer-global", "node-local"] as const;
 const NOTE_CHARS_MAX = 1_000;
 
 export interface WantedPause {
@@ -61,7 +60,6 @@ const entryInput = z.strictObject({
   anchor: z.string().optional(),
   payloadText: z.string().optional(),
   payloadBase64: z.base64("is not base64.").optional(),
-  locking: z.enum(LOCKINGS, `must be one of ${LOCKINGS.join(", ")}.`).optional(),
   retry: z
     .strictObject({ kind: z.enum(["exponential", "fixed"]), base: z.string(), max: z.string() })
     .optional(),

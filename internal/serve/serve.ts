@@ -19,7 +19,7 @@ import { HttpServer } from "../http/server.ts";
 import { operatorToken } from "../http/operator-token.ts";
 import { toPlugin } from "../http/plugin-proxy.ts";
 import { hostAnswers, socketPath } from "../http/socket.ts";
-import { declareSchedules } from "../operations/declare.ts";
+import { declarationsOf, declareSchedules, FILE_OWNER } from "../operations/declare.ts";
 import { laneWaits } from "../operations/job-view.ts";
 import type { Context, Host } from "../operations/operation.ts";
 import { Plugins } from "../plugins/plugins.ts";
@@ -143,7 +143,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   host = live;
   const http = listen(options, { live, plugins, contextOf });
   try {
-    await declareFileSchedules(contextOf(HOST), config);
+    await declareSchedules(contextOf(HOST), FILE_OWNER, declarationsOf(config.schedules));
     options.onStarted?.(() => plugins.killAll());
     options.onReady({ address: live.address, home: config.home });
     const worker = whenSettled(pulse.worker, plugins, () => {
@@ -210,17 +210,4 @@ function tellOfTheEnd({ log, config, signals }: ServeOptions, plugins: Plugins):
     graceMs: config.serve.graceMs,
   });
   tell(signals.hurry, "qntx does not wait any longer: jobs that run go back in line");
-}
-
-/** `[[schedule]]` of the configuration file: owned by it, and gone when it no longer names them. */
-async function declareFileSchedules(context: Context, config: Config): Promise<void> {
-  const declarations = config.schedules.map((schedule) => ({
-    ...schedule,
-    when: schedule.spec,
-    jitterMs: 0,
-    missed: "",
-    priority: 0,
-    timeoutMs: 0,
-  }));
-  await declareSchedules(context, { kind: "file", name: "qntx.toml" }, declarations);
 }

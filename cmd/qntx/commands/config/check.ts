@@ -8,6 +8,11 @@ export const configCheck = command({
   examples: [{ line: "qntx config check --config new.toml", why: "before it is put in place" }],
   async run({ globals, out, world }) {
     const { file, plugin, schedules } = await openConfig(world, globals);
+    if (schedules.length > 0) {
+      const { checkDeclarations, declarationsOf, FILE_OWNER } =
+        await import("../../../../internal/operations/declare.ts");
+      await checkDeclarations(world.env, FILE_OWNER, declarationsOf(schedules));
+    }
     const counts = `${counted(plugin.enabled.length, "plugin")} enabled, ${counted(schedules.length, "schedule")}`;
     out.data(
       { ok: true, file, plugins: plugin.enabled, schedules: schedules.map(({ id }) => id) },

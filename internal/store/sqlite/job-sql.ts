@@ -6,13 +6,23 @@ import type { JobRow } from "./job-row.ts";
 /** The parameters of a statement, by name. */
 export type Values = Record<string, string | number | null | Uint8Array>;
 
-/** What an end concerns beside the job: the schedule whose plan or backfill it ran for; null for any other job. */
-export interface EndedRow {
-  schedule_id: string | null;
-  id: string;
-  trigger: JobTrigger;
+/** What the end of a run concerns beside its job. Mostly nothing: then to know it is all that it costs. */
+export interface RunEndRow {
+  job_id: string;
+  schedule_id: string;
   node: string;
+  trigger: "schedule" | "backfill";
   state: JobState;
+  /** From the moment it was made, waiting and retries included. */
+  took: number;
+  /** Failures of the schedule in a row before this run. */
+  failures: number;
+  /** 1 when the schedule is known to be too slow for its interval. */
+  slow: number;
+  /** 1 when an occurrence waits for the end of this run. */
+  awaited: number;
+  /** 1 when the run must meet an objective. */
+  watched: number;
 }
 
 export class JobSql {
@@ -22,17 +32,17 @@ export class JobSql {
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
   readonly claim: Statement<JobRow, [Values]>;
   readonly finish: Statement<unknown, [Values]>;
-  readonly ended: Statement<EndedRow, [Values]>;
-  readonly terminate: Statement<EndedRow, [Values]>;
-  readonly expire: Statement<EndedRow, [Values]>;
+  readonly runEnd: Statement<RunEndRow, [Values]>;
+  readonly terminate: Statement<{ id: string }, [Values]>;
+  readonly expire: Statement<{ id: string }, [Values]>;
   readonly giveBack: Statement<unknown, [Values]>;
   readonly progress: Statement<unknown, [Values]>;
   readonly promote: Statement<{ lane: string }, [Values]>;
   readonly nextDue: Statement<{ run_at: number }, []>;
-  readonly cancelWaiting: Statement<EndedRow, [Values]>;
+  readonly cancelWaiting: Statement<{ id: string }, [Values]>;
   readonly cancelRunning: Statement<unknown, [Values]>;
-  readonly recoverCancelled: Statement<EndedRow, [Values]>;
-  readonly recoverHopeless: Statement<EndedRow, [Values]>;
+  readonly recoverCancelled: Statement<{ id: string }, [Values]>;
+  readonly recoverHopeless: Statement<{ id: string }, [Values]>;
   readonly recover: Statement<{ id: string; lane: string }, [Values]>;
   readonly annotate: Statement<unknown, [Values]>;
   readonly counts: Statement<{ state: JobState | "all"; count: number }, []>;
@@ -45,7 +55,7 @@ export class JobSql {
     this.find = db.prepare(FIND);
     this.claim = db.prepare(CLAIM);
     this.finish = db.prepare(FINISH);
-    this.ended = db.prepare(FINISHED);
+    this.runEnd = db.prepare(RUN_END);
     this.terminate = db.prepare(TERMINATE);
     this.expire = db.prepare(EXPIRE);
     this.giveBack = db.prepare(GIVE_BACK);
@@ -62,11 +72,6 @@ export class JobSql {
     this.queuedLanes = db.prepare(QUEUED_LANES);
   }
 }
-
-/** Of a job that ended: the schedule whose occurrence it was, by its plan or by a backfill. */
-const END = `CASE WHEN trigger = 'schedule' OR trigger = 'backfill' THEN schedule_id END AS schedule_id,
-             id, trigger, node, state`;
-const ENDED = `RETURNING ${END}`;
 
 const INSERT = `
   INSERT INTO job (id, tenant, handler, plugin, lane, trigger, source, owner, priority, state, run_at,
@@ -130,7 +135,25 @@ const FINISH = `
      AND fence = $fence`;
 
 // Beside FINISH, and not in its RETURNING, which makes a table of its own for each job.
-const FINISHED = `SELECT ${END} FROM job WHERE id = $id`;
+const RUN_END = `
+  SELECT j.id AS job_id, j.schedule_id, j.node, j.trigger, j.state, j.finished_at - j.created_at AS took,
+         s.failures, s.slow IS NOT NULL AS slow,
+         EXISTS (
+           SELECT 1
+             FROM occurrence INDEXED BY occurrence_pending
+            WHERE schedule_id = j.schedule_id
+              AND node        = j.node
+              AND outcome     = 'pending') AS awaited,
+         EXISTS (
+           SELECT 1
+             FROM objective_watch
+            WHERE schedule_id = j.schedule_id
+              AND node        = j.node
+              AND occurrence  = j.occurrence) AS watched
+    FROM job j
+    JOIN schedule s ON s.id = j.schedule_id
+   WHERE j.id = $id
+     AND (j.trigger = 'schedule' OR j.trigger = 'backfill')`;
 
 // Fenced off: whatever its plugin still says of it, nobody listens.
 const TERMINATE = `
@@ -141,7 +164,7 @@ const TERMINATE = `
          error       = $error
    WHERE id = $id
      AND finished_at IS NULL
-  ${ENDED}`;
+  RETURNING id`;
 
 const EXPIRE = `
   UPDATE job
@@ -157,7 +180,7 @@ const EXPIRE = `
               AND started_at IS NULL
               AND finished_at IS NULL
             LIMIT $limit)
-  ${ENDED}`;
+  RETURNING id`;
 
 const GIVE_BACK = `
   UPDATE job
@@ -208,7 +231,7 @@ const CANCEL_WAITING = `
          error       = $error
    WHERE id = $id
      AND state IN ('scheduled', 'queued', 'retrying', 'paused')
-  ${ENDED}`;
+  RETURNING id`;
 
 const CANCEL_RUNNING = `
   UPDATE job
@@ -225,7 +248,7 @@ const RECOVER_CANCELLED = `
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
      AND cancel_requested = 1
-  ${ENDED}`;
+  RETURNING id`;
 
 const RECOVER_HOPELESS = `
   UPDATE job
@@ -236,7 +259,7 @@ const RECOVER_HOPELESS = `
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
      AND interrupted >= $interruptedMax
-  ${ENDED}`;
+  RETURNING id`;
 
 // The tries are given back: a host that dies is no fault of its jobs. What keeps happening is counted.
 const RECOVER = `

@@ -26,19 +26,29 @@ import type {
 } from "../store.ts";
 import type { GroupCommit } from "./group.ts";
 import { type JobRow, readJob } from "./job-row.ts";
-import { type EndedRow, JOB_LIST_SQL, JobSql, type Values } from "./job-sql.ts";
+import { JOB_LIST_SQL, JobSql, type RunEndRow, type Values } from "./job-sql.ts";
 import { pageOf, readPage } from "./page.ts";
 
 const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
 const FIND_ROWS = 50_000; // Some milliseconds; then others have their turn.
 const PAGE_BYTES_MAX = 16_777_216; // Payloads and results: a page of a thousand large ones would be a gigabyte.
 
-/** The end of a run of a schedule. */
+/** The end of a run of a schedule, and whom it concerns. */
 export interface RunEnd {
   scheduleId: string;
   jobId: string;
   node: string;
   state: JobState;
+  /** From the moment it was made, waiting and retries included. */
+  tookMs: Millis;
+  /** Failures of the schedule in a row before this run. */
+  failures: number;
+  /** True when the schedule is known to be too slow for its interval. */
+  slow: boolean;
+  /** True when an occurrence waits for the end of this run. */
+  awaited: boolean;
+  /** True when the run must meet an objective. */
+  watched: boolean;
 }
 
 export class SqliteJobs implements JobStore {
@@ -178,15 +188,16 @@ export class SqliteJobs implements JobStore {
 
   #finish(scheduleId: string | null, end: Values & { id: string }): boolean {
     if (this.#sql.finish.run(end).changes === 0) return false;
-    return scheduleId === null || this.#finished(this.#sql.ended.all({ id: end.id }));
+    return scheduleId === null || this.#finished([{ id: end.id }]);
   }
 
   /** Tells whoever follows the runs of a schedule. True when a job has ended. */
-  #finished(ended: readonly EndedRow[]): boolean {
-    for (const { schedule_id: scheduleId, id: jobId, trigger, node, state } of ended) {
-      if (scheduleId === null) continue;
-      if (trigger === "backfill") this.#onBackfillEnd(scheduleId);
-      else for (const onRunEnd of this.#onRunEnd) onRunEnd({ scheduleId, jobId, node, state });
+  #finished(ended: readonly { id: string }[]): boolean {
+    for (const { id } of ended) {
+      const row = this.#sql.runEnd.get({ id });
+      if (!row) continue; // No run of a schedule.
+      if (row.trigger === "backfill") this.#onBackfillEnd(row.schedule_id);
+      else for (const onRunEnd of this.#onRunEnd) onRunEnd(readRunEnd(row));
     }
     return ended.length > 0;
   }
@@ -303,6 +314,12 @@ export class SqliteJobs implements JobStore {
   async queuedLanes(): Promise<{ lane: string; count: number }[]> {
     return this.#sql.queuedLanes.all();
   }
+}
+
+function readRunEnd(row: RunEndRow): RunEnd {
+  const { schedule_id: scheduleId, job_id: jobId, node, state, took: tookMs, failures } = row;
+  const [slow, awaited, watched] = [row.slow === 1, row.awaited === 1, row.watched === 1];
+  return { scheduleId, jobId, node, state, tookMs, failures, slow, awaited, watched };
 }
 
 /** How a list is found: by what leaves the fewest jobs to look through. */

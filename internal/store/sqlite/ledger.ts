@@ -315,11 +315,11 @@ export class Ledger {
   }
 
   /** A run has ended: who waits for it is looked at, and failures in a row are counted. */
-  #runEnded({ scheduleId: id, jobId, node, state }: RunEnd): void {
+  #runEnded({ scheduleId: id, jobId, node, state, failures: before, awaited, watched }: RunEnd): void {
     const now = this.#env.now();
-    this.#sql.poke.run({ id, node, now });
-    this.#objectives.ended({ scheduleId: id, node, jobId });
-    if (state === "completed") this.#sql.forgetFailures.run({ id });
+    if (awaited) this.#sql.poke.run({ id, node, now });
+    if (watched) this.#objectives.ended({ scheduleId: id, node, jobId });
+    if (state === "completed" && before > 0) this.#sql.forgetFailures.run({ id });
     if (state !== "failed") return;
     const failures = this.#sql.countFailure.get({ id })?.failures ?? 0;
     const row = this.#sql.get.get({ id });

@@ -38,11 +38,11 @@ export class SqlitePaces {
     jobs.onRunEnd((end) => this.#ended(end));
   }
 
-  #ended({ jobId, state }: RunEnd): void {
-    if (state === "cancelled") return;
+  #ended({ jobId, state, tookMs: took, slow: wasSlow }: RunEnd): void {
+    if (state === "cancelled" || (!wasSlow && took < EVERY_MIN_MS)) return; // No interval is shorter than that.
     const run = this.#run.get({ jobId });
-    // No interval is shorter than that, so a short run needs no look at others.
-    if (!run || (run.took < EVERY_MIN_MS && run.slow === null)) return;
+    // One that fits into the interval does not make a schedule slow that was not.
+    if (!run || (!wasSlow && paceOf(run, took) === null)) return;
     const recent = this.#recent.all({ id: run.id, limit: PACE_RUNS }).map(({ took }) => took);
     const tookMs = Math.ceil((median(recent) ?? run.took) / GRAIN_MS) * GRAIN_MS;
     const pace = paceOf(run, tookMs);

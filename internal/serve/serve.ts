@@ -23,9 +23,10 @@ import { declarationsOf, declareSchedules, FILE_OWNER } from "../operations/decl
 import { laneWaits } from "../operations/job-view.ts";
 import type { Context, Host } from "../operations/operation.ts";
 import { Plugins } from "../plugins/plugins.ts";
-import { Pulse } from "../pulse/pulse.ts";
+import { Pulse, type PulseOptions } from "../pulse/pulse.ts";
 import { CallbackServer } from "../services/server.ts";
 import { openStore, type OpenedStore } from "../store/open.ts";
+import type { Store } from "../store/store.ts";
 import { LiveHost } from "./live-host.ts";
 import { LoopDelay } from "./loop-delay.ts";
 import { checkLockKeeper, locksOf } from "./locks.ts";
@@ -84,27 +85,10 @@ async function openPatiently({ env, log, config, signals }: ServeOptions): Promi
 
 async function run(options: ServeOptions, { store }: OpenedStore): Promise<void> {
   const { env, log, config, version, signals } = options;
-  const nodeId = await store.nodes.nodeId();
-  const { napMs, workers: jobsMax } = config.pulse;
-  const lastSeenAt = await store.nodes.lastSeenAt();
-  const { runMs } = config.plugin;
   let host: Host | null = null;
   const waits = (lane: string) => laneWaits(host, lane);
   const locks = locksOf(config.locks, store, () => plugins);
-  const pulse = new Pulse({
-    env,
-    log,
-    store,
-    nodeId,
-    lastSeenAt,
-    version,
-    napMs,
-    jobsMax,
-    retention: config.retention,
-    runMs,
-    waits,
-    locks,
-  });
+  const pulse = await makePulse(options, store, { waits, locks });
   const tokens = new Tokens(env);
   const contextOf = (principal: Principal): Context => ({
     env,
@@ -159,6 +143,28 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     callbacks.close();
     await events.settled();
   }
+}
+
+/** Pulse as the configuration has it. */
+async function makePulse(
+  { env, log, config, version }: ServeOptions,
+  store: Store,
+  asked: Pick<PulseOptions, "waits" | "locks">,
+): Promise<Pulse> {
+  const { napMs, workers: jobsMax } = config.pulse;
+  return new Pulse({
+    env,
+    log,
+    store,
+    nodeId: await store.nodes.nodeId(),
+    lastSeenAt: await store.nodes.lastSeenAt(),
+    version,
+    napMs,
+    jobsMax,
+    retention: config.retention,
+    runMs: config.plugin.runMs,
+    ...asked,
+  });
 }
 
 const HOST: Principal = { kind: "host" };

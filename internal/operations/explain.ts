@@ -115,7 +115,9 @@ const SENTENCES: Record<OccurrenceOutcome, (facts: Facts) => string> = {
   "other-node": ({ row }) => `It is another node's: ${row.note || "it has its lock"}.`,
   deleted: () => "The schedule was changed or deleted before it could start.",
   pending: ({ context, row, schedule }) =>
-    row.lockKey !== null ? lockSentence(context, row) : `It waits for the run before it to end (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}.`,
+    row.lockKey !== null
+      ? lockSentence(context, row)
+      : `It waits for the run before it to end (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}.`,
 };
 
 /** Whose answer it waits for, and what they say instead. */

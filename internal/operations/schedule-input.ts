@@ -8,7 +8,13 @@ import { fieldFault, shown } from "../base/fault.ts";
 import { parseInstant } from "../base/instant.ts";
 import { HANDLER_NAME_PATTERN } from "../plugin/plugin.ts";
 import { cronSpec, parseEvery } from "../schedule/recurrence.ts";
-import { AT_INSTANTS_MAX, LOCKINGS, SCHEDULE_NAME_PATTERN, type Spec, type Target } from "../schedule/schedule.ts";
+import {
+  AT_INSTANTS_MAX,
+  LOCKINGS,
+  SCHEDULE_NAME_PATTERN,
+  type Spec,
+  type Target,
+} from "../schedule/schedule.ts";
 import { parseTimezone } from "../schedule/zone.ts";
 import { policyShape } from "./schedule-policy.ts";
 

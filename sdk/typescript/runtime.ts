@@ -75,7 +75,11 @@ export async function serveLoaded(plugin: LoadedPlugin, options: ServeOptions): 
   };
   server.addService(DomainPluginServiceService, domainService(served, stop));
   server.addService(PluginServiceService, pluginService(served));
-  if (plugin.locks) server.addService(LockServiceService, lockService(() => served.locks));
+  if (plugin.locks)
+    server.addService(
+      LockServiceService,
+      lockService(() => served.locks),
+    );
   const port = await bind(server, options.port);
   print(`QNTX_PLUGIN_PORT=${port}`);
   return { name: plugin.metadata.name, port, stop, stopped: stopped.promise };

@@ -254,6 +254,12 @@ export class SqliteJobs implements JobStore {
     return found.state;
   }
 
+  /** True when a job was asked to end, or was ended. */
+  isStopped(id: string): boolean {
+    const row = this.#sql.get.get({ id });
+    return row !== null && (row.cancel_requested === 1 || row.state === "cancelled");
+  }
+
   /** Ends a job inside the running group, whatever it is doing: its holder is fenced off. True when it was running. */
   terminateNow(id: string, by: string): boolean {
     const found = this.#sql.get.get({ id });

@@ -50,6 +50,8 @@ export class Ledger {
   readonly #objectives: SqliteObjectives;
   readonly #terms: Terms;
   readonly #locksBy: LocksBy;
+  /** Jobs that a change of their schedule has ended, as far as it was committed; whoever fires next is told. */
+  readonly #untold = new Set<string>();
   readonly #savepoint: Statement;
   readonly #rollbackTo: Statement;
   readonly #release: Statement;
@@ -87,6 +89,7 @@ export class Ledger {
     }
     const dueTimes = ["", nodeId].flatMap((node) => this.#sql.nextDue.get({ node })?.due_at ?? []);
     fired.nextDueAt = dueTimes.length > 0 ? Math.min(...dueTimes) : null;
+    fired.stopped.push(...[...this.#untold].filter((jobId) => this.#jobs.isStopped(jobId)));
     return fired;
   }
 
@@ -126,6 +129,12 @@ export class Ledger {
         row.state === "active" && isCurrent(row) && readPolicy(row.policy).blackouts.length > 0;
       if (isDue || inBlackout) this.#settleAlone(row, now, fired, { closing: true });
     }
+    for (const jobId of fired.stopped) this.#untold.add(jobId);
+  }
+
+  /** The holders of these jobs are told now. */
+  told(jobIds: readonly string[]): void {
+    for (const jobId of jobIds) this.#untold.delete(jobId);
   }
 
   /**

@@ -345,8 +345,10 @@ export class SqliteSchedules implements ScheduleStore {
     return true;
   }
 
-  fire({ nodeId, limit }: { nodeId: string; limit: number }): Promise<Fired> {
-    return this.#group.write((careful) => this.#ledger.fire(nodeId, { limit, careful }));
+  async fire({ nodeId, limit }: { nodeId: string; limit: number }): Promise<Fired> {
+    const fired = await this.#group.write((careful) => this.#ledger.fire(nodeId, { limit, careful }));
+    this.#ledger.told(fired.stopped);
+    return fired;
   }
 
   async lockWaits(limit: number): Promise<LockWait[]> {

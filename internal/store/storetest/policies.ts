@@ -55,6 +55,19 @@ export function policySuite(engine: string, open: OpenStore): void {
     };
     const outcomes = async (id: string) => (await ledger(id)).map(([, outcome]) => outcome);
 
+    test.each(["cancel-other", "terminate-other"] as OverlapPolicy[])(
+      "overlap %s: a change that finds an occurrence due says at the next fire whose run it has ended",
+      async (overlap) => {
+        const schedule = await create({ overlap });
+        await tick(MINUTE);
+        const { id } = await claimOne();
+        await at.env.advance(MINUTE);
+        await at.store.schedules.update(schedule.id, { description: "changed" });
+        expect((await fire()).stopped).toEqual([id]);
+        expect((await fire()).stopped).toEqual([]);
+      },
+    );
+
     test.each([
       // mode              after three occurrences of a run that takes long      after it has ended
       [

@@ -63,6 +63,7 @@ export interface OccurrenceRow {
   last_occurrence: number;
   count: number;
   decided_at: number;
+  seen_at: number | null;
   revision: number;
   note: string;
   lock_key: string | null;

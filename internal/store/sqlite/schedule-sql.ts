@@ -190,9 +190,9 @@ const OPEN_JOB = `
 
 const INSERT_OCCURRENCE = `
   INSERT INTO occurrence (schedule_id, occurrence, node, outcome, job_id, related_job_id, last_occurrence, count,
-                          catchup, decided_at, revision, note, lock_key)
+                          catchup, decided_at, seen_at, revision, note, lock_key)
   VALUES ($id, $occurrence, $node, $outcome, $jobId, $relatedJobId, $lastOccurrence, $count,
-          $catchup, $now, $revision, $note, $lockKey)`;
+          $catchup, $now, $now, $revision, $note, $lockKey)`;
 
 const WAITING = `
   SELECT occurrence, catchup, lock_key IS NOT NULL AS asks

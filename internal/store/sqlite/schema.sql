@@ -243,6 +243,7 @@ CREATE TABLE occurrence (
   count           INTEGER NOT NULL,
   catchup         INTEGER NOT NULL DEFAULT 0,
   decided_at      INTEGER NOT NULL,
+  seen_at         INTEGER, -- When it was looked at first: one that waits is decided later.
   revision        INTEGER NOT NULL,
   note            TEXT    NOT NULL,
   lock_key        TEXT, -- While it waits for its lock: what the provider is asked for.

@@ -75,7 +75,7 @@ test("a schedule whose ledger contradicts it holds up nobody else", async () => 
   for (const schedule of [broken, well]) await store.schedules.create(schedule);
   const occurrence = env.now() + 60_000;
   db.run(
-    "INSERT INTO occurrence VALUES (?, ?, '', 'paused', NULL, NULL, ?, 1, 0, 0, 1, 'from a backup that was mixed in', NULL)",
+    "INSERT INTO occurrence VALUES (?, ?, '', 'paused', NULL, NULL, ?, 1, 0, 0, 0, 1, 'from a backup that was mixed in', NULL)",
     [broken.id, occurrence, occurrence],
   );
   await env.advance(60_000);

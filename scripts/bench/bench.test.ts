@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../build.ts";
+import { refusalRows } from "./cron.ts";
 import { drain, preloaded } from "./drain.ts";
 import { startEcho } from "./echo.ts";
 import { BenchHome, type BenchPlugin } from "./host.ts";
@@ -47,6 +48,12 @@ test("a plugin enqueues, paces itself and is called by schedules", async () => {
     lateness.push(...report.lateness);
   }
   expect(latencies).toHaveLength(3);
+});
+
+test("what cannot be a schedule is refused over every way in", async () => {
+  const rows = await refusalRows(binary, { calls: 1, processes: 1 });
+  expect(rows).toHaveLength(12);
+  expect(rows.every(({ value, floor }) => value > 0 && floor > 0)).toBe(true);
 });
 
 test("an operation that is refused says so", async () => {

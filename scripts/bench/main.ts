@@ -14,6 +14,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "../build.ts";
 import { BUN, ROOT } from "../steps.ts";
+import { cronBench } from "./cron.ts";
 import { drainBench } from "./drain.ts";
 import { enqueueBench } from "./enqueue.ts";
 import { latencyBench } from "./latency.ts";
@@ -34,7 +35,9 @@ if (values.write && names.length > 0)
 const folder = mkdtempSync(join(tmpdir(), "qntx-bench-"));
 try {
   const binary = values.binary ? resolve(values.binary) : await build({ outfile: join(folder, "qntx") });
-  const benches = [startBench, latencyBench, enqueueBench, drainBench].map((make) => make(binary));
+  const benches = [startBench, latencyBench, enqueueBench, drainBench, cronBench].map((make) =>
+    make(binary),
+  );
   const unknown = names.filter((name) => !benches.some((bench) => bench.name === name));
   if (unknown.length > 0)
     fail(

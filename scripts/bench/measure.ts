@@ -4,11 +4,11 @@
 export interface Row {
   what: string;
   value: number;
-  unit: "jobs/s" | "ms";
+  unit: "jobs/s" | "schedules/s" | "starts/s" | "ms" | "µs" | "MiB" | "% of a core";
   floor: number;
   /** What the floor is, in a few words. */
   floorIs: string;
-  /** What must hold; rates at least, times at most. */
+  /** What must hold; rates at least, anything else at most. */
   target?: number;
 }
 
@@ -23,15 +23,20 @@ export interface Bench {
   run(): Promise<Row[]>;
 }
 
-/** A rate should be high and a time low: both as "how much of the best". */
+/** A rate should be high and anything else low: both as "how much of the best". */
 export function shareOfFloor({ unit, value, floor }: Row): number {
-  return unit === "ms" ? floor / value : value / floor;
+  return isRate(unit) ? value / floor : floor / value;
 }
 
 /** False when a row misses its target. */
 export function holds({ unit, value, target }: Row): boolean {
   if (target === undefined) return true;
-  return unit === "ms" ? value <= target : value >= target;
+  return isRate(unit) ? value >= target : value <= target;
+}
+
+/** True for what should be high. */
+export function isRate(unit: Row["unit"]): boolean {
+  return unit.endsWith("/s");
 }
 
 export function median(values: readonly number[]): number {

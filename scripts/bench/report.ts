@@ -1,5 +1,5 @@
 /** Report: rows as a table, for a terminal and for the page in docs/. */
-import { type Bench, holds, type Row, shareOfFloor } from "./measure.ts";
+import { type Bench, holds, isRate, type Row, shareOfFloor } from "./measure.ts";
 
 const HEAD = ["what", "value", "floor", "of the floor", "must"];
 
@@ -16,7 +16,7 @@ export function table(rows: readonly Row[]): string {
 
 function cells(row: Row): string[] {
   const { what, value, unit, floor, floorIs, target } = row;
-  const must = target === undefined ? "" : `${unit === "ms" ? "≤" : "≥"} ${number(target)} ${unit}`;
+  const must = target === undefined ? "" : `${isRate(unit) ? "≥" : "≤"} ${number(target)} ${unit}`;
   return [
     what,
     `${number(value)} ${unit}`,

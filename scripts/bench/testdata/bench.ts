@@ -19,6 +19,8 @@ export default definePlugin({
     due(job) {
       lateness.push(now() - Date.parse(job.occurrence ?? ""));
     },
+    refused,
+    shown,
     /** Gives what was gathered, and forgets it. */
     report() {
       const report = { latencies, lateness };
@@ -52,4 +54,33 @@ async function pace({ payload: { count, everyMs }, qntx }: Job) {
     void qntx.queue.enqueue("bench.hit", { at: now() });
   }
   while (latencies.length < count) await new Promise((resolve) => setTimeout(resolve, everyMs));
+}
+
+/** Milliseconds of each of some calls that want to make a schedule, and are refused. A payload holds no megabyte: it is told what to repeat. */
+async function refused({ payload: { text, times: repeated, calls }, qntx }: Job) {
+  const cron = text.repeat(repeated);
+  const create = () => qntx.scheduler.create({ handler: "bench.noop", cron });
+  const times: number[] = [];
+  for (let call = 0; call < calls; call++) {
+    const startedAt = performance.now();
+    const made = await create().then(
+      () => true,
+      () => false,
+    );
+    if (made) throw new Error("a schedule was made");
+    times.push(performance.now() - startedAt);
+  }
+  return times;
+}
+
+/** Milliseconds of each of some calls that are answered with a schedule. */
+async function shown({ payload: { calls }, qntx }: Job) {
+  const { id } = await qntx.scheduler.create({ handler: "bench.noop", every: "1d" });
+  const times: number[] = [];
+  for (let call = 0; call < calls; call++) {
+    const startedAt = performance.now();
+    await qntx.scheduler.get(id);
+    times.push(performance.now() - startedAt);
+  }
+  return times;
 }

@@ -1,5 +1,5 @@
 /** What keeps the ledger true, in SQLite. The steps that write it are in ledger.ts. */
-import type { Database, Statement } from "bun:sqlite";
+import type { Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import type { Damage } from "../../schedule/damage.ts";
 import type { CursorHistory, LedgerStore, Repaired } from "../ledger.ts";

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { decide } from "./decide.ts";
 import { effectiveAt } from "./jitter.ts";
-import { recurrence } from "./recurrence.ts";
+import { type Recurrence, recurrence } from "./recurrence.ts";
 import { type OccurrenceOutcome, type Policy, POLICY_DEFAULT } from "./schedule.ts";
 
 const SECOND = 1_000;
@@ -38,6 +38,59 @@ test.each([
     expect(decision.rows.length).toBeLessThan(6);
     const accounted = decision.rows.reduce((sum, { count }) => sum + count, 0);
     expect([(10 * DAY) / SECOND, (10 * DAY) / SECOND - 1]).toContain(accounted);
+  },
+);
+
+/** A recurrence that counts how often it is asked. */
+function counting(of: Recurrence): Recurrence & { asked: number } {
+  return {
+    asked: 0,
+    next(after) {
+      this.asked++;
+      return of.next(after);
+    },
+    count(after, until) {
+      this.asked++;
+      return of.count(after, until);
+    },
+    latest(after, until) {
+      this.asked++;
+      return of.latest(after, until);
+    },
+  };
+}
+
+test.each([
+  // policy                              occurrences that run, or wait to
+  [{ missed: "skip" }, 0],
+  [{ missed: "latest" }, 1],
+  [{ missed: "earliest", latenessMaxMs: 10 * DAY, missedWindowMs: 10 * DAY }, 1],
+  [{ missed: "all", missedMax: 100 }, 100],
+] as [Partial<Policy>, number][])(
+  "an outage of 3 days at 30 s over a change of clocks (%p) is accounted for by some questions, not by 8,640",
+  (change, runs) => {
+    const start = Date.UTC(2026, 9, 24, 0, 0, 15);
+    const plan = recurrence({
+      spec: { kind: "cron", cron: ["*/30 * * * * *"] },
+      timezone: "Europe/London",
+      anchor: 0,
+      dstGap: "run-after",
+      dstFold: "first",
+    });
+    const recurrenceAsked = counting(plan);
+    const { rows } = decide({
+      scheduleId: "SC_x",
+      recurrence: recurrenceAsked,
+      policy: { ...POLICY_DEFAULT, ...change },
+      accountedUntil: start,
+      now: start + 3 * DAY,
+      open: false,
+      waiting: [],
+      runCount: 0,
+    });
+    expect(rows.reduce((sum, { count }) => sum + count, 0)).toBe(8_640);
+    expect(rows.filter(({ fires, outcome }) => fires || outcome === "pending")).toHaveLength(runs);
+    expect(recurrenceAsked.asked).toBeLessThan(40 + 2 * runs);
   },
 );
 

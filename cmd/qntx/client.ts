@@ -59,7 +59,7 @@ async function openOwnStore(env: Env, { home, locks }: Config): Promise<OpenedSt
     import("../../internal/store/open.ts"),
     import("../../internal/base/log.ts"),
   ]);
-  return openStore(env, home, { check: "after-a-crash", locksBy: locks, log: silentLog });
+  return openStore(env, home, { locksBy: locks, log: silentLog });
 }
 
 function busy(home: string): Fault {

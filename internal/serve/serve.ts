@@ -74,7 +74,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 async function openPatiently({ env, log, config, signals }: ServeOptions): Promise<OpenedStore | null> {
   const { home } = config;
   const until = env.mono() + LOCK_PATIENCE_MS;
-  const open = () => openStore(env, home, { check: "always", locksBy: config.locks, log });
+  const open = () => openStore(env, home, { locksBy: config.locks, log });
   for (let opened = open(); ; opened = open()) {
     if (opened || signals.quit.aborted || env.mono() >= until) return opened;
     if (await hostAnswers(env, socketPath(home))) return null;

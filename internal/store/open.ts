@@ -6,7 +6,7 @@ import { Fault, messageOf } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import type { LocksBy } from "../schedule/lock.ts";
 import { type HostLock, takeHostLock } from "./lock.ts";
-import { type CheckWhen, openDatabase } from "./sqlite/open.ts";
+import { openDatabase } from "./sqlite/open.ts";
 import { SqliteStore } from "./sqlite/store.ts";
 import type { Store } from "./store.ts";
 
@@ -19,13 +19,13 @@ export interface OpenedStore {
 export function openStore(
   env: Env,
   home: string,
-  { check, locksBy, log }: { check: CheckWhen; locksBy: LocksBy; log: Log },
+  { locksBy, log }: { locksBy: LocksBy; log: Log },
 ): OpenedStore | null {
   makeHome(home);
   const lock = takeHostLock(home);
   if (!lock) return null;
   try {
-    const db = openDatabase(join(home, "qntx.db"), check);
+    const db = openDatabase(join(home, "qntx.db"));
     const tzdata = process.versions["tz"] ?? process.versions["icu"] ?? "unknown";
     const store = new SqliteStore(env, { db, logPath: join(home, "logs.db"), tzdata, locksBy, log });
     return { lock, store };

@@ -47,7 +47,7 @@ export interface Sabotage {
 
 /** Opens an empty database, through the same door as production. */
 export function openWorldDatabase(): Database {
-  return openDatabase(":memory:", "after-a-crash");
+  return openDatabase(":memory:");
 }
 
 /** The database for one host. Its `close` closes nothing. */

@@ -89,7 +89,7 @@ test(
 
 test("a change of clocks, a clock that is set back, and three days of nobody at thirty seconds", async () => {
   const env = new FakeEnv({ now: Date.UTC(2026, 2, 28, 22) });
-  const db = openDatabase(":memory:", "after-a-crash");
+  const db = openDatabase(":memory:");
   const store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
   const principal = { kind: "operator", name: "operator" } as const;
   const context: Context = { env, log: silentLog, store, principal, host: null, home: "" };

@@ -14,7 +14,7 @@ let db: Database;
 let store: SqliteStore;
 beforeEach(() => {
   env = new FakeEnv();
-  db = openDatabase(":memory:", "after-a-crash");
+  db = openDatabase(":memory:");
   store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
 });
 afterEach(() => store.close());

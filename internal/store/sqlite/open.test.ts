@@ -3,31 +3,47 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { copyFileSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Fault } from "../../base/fault.ts";
-import { openDatabase } from "./open.ts";
+import { closeDatabase, openDatabase } from "./open.ts";
 
 let home: string;
 let path: string;
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), "qntx-open-"));
   path = join(home, "qntx.db");
+  closeDatabase(openDatabase(path));
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
-/** A database with a page in the middle that is not what it was. */
-function damaged(): void {
-  openDatabase(path, "always").close();
+/** Writes into a page in the middle. */
+function damage(): void {
   writeSync(openSync(path, "r+"), Buffer.alloc(2_000, 0xff), 0, 2_000, 4_096 * 5);
 }
 
-test("a damaged database is refused by a host, and by everybody after a crash", () => {
-  damaged();
-  expect(() => openDatabase(path, "always")).toThrow(/is damaged/);
-  copyFileSync(path, `${path}-wal`); // Whatever is in it: it is there.
-  expect(() => openDatabase(path, "after-a-crash")).toThrow(Fault);
+/** Gives a file the time of another one, to the nanosecond. */
+function touch(file: string, like: string): void {
+  expect(Bun.spawnSync(["touch", "-r", like, file]).exitCode).toBe(0);
+}
+
+test("a damaged database is refused", () => {
+  damage();
+  expect(() => openDatabase(path)).toThrow(/is damaged/);
 });
 
-test("one that was closed in order is not looked through by every command", () => {
-  damaged();
-  openDatabase(path, "after-a-crash").close();
+test("one that is as it was when it was closed in order is not looked through again", () => {
+  const like = join(home, "like");
+  touch(like, path);
+  damage();
+  touch(path, like);
+  openDatabase(path).close(); // Not in order.
+  expect(() => openDatabase(path)).toThrow(/is damaged/);
+});
+
+test("another copy in its place is looked through", () => {
+  const copy = join(home, "copy");
+  damage();
+  copyFileSync(path, copy);
+  rmSync(path);
+  closeDatabase(openDatabase(path));
+  copyFileSync(copy, path);
+  expect(() => openDatabase(path)).toThrow(/is damaged/);
 });

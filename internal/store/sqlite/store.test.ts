@@ -25,7 +25,7 @@ import { SqliteStore } from "./store.ts";
 async function openSqlite({ locksBy }: OpenOptions = {}) {
   const home = mkdtempSync(join(tmpdir(), "qntx-store-"));
   const env = new FakeEnv();
-  const db = openDatabase(join(home, "qntx.db"), "always");
+  const db = openDatabase(join(home, "qntx.db"));
   const store = new SqliteStore(env, {
     db,
     logPath: join(home, "logs.db"),

@@ -15,6 +15,7 @@ import { SqliteLedgerStore } from "./ledger-store.ts";
 import { SqliteLocks } from "./locks.ts";
 import { SqliteLogs } from "./logs.ts";
 import { SqliteNodes } from "./nodes.ts";
+import { closeDatabase } from "./open.ts";
 import { SqlitePaces } from "./paces.ts";
 import { SqliteObjectives } from "./objectives.ts";
 import { SqliteSchedules } from "./schedules.ts";
@@ -91,6 +92,6 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     this.#group.close();
     this.logs.close();
-    this.#db.close();
+    closeDatabase(this.#db);
   }
 }

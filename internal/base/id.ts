@@ -27,7 +27,10 @@ export function newId(env: Env, prefix: IdPrefix): string {
   return `${prefix}_${head}${tail}`;
 }
 
+/** How long the end of an id is that screens show. */
+export const SHORT_ID_LENGTH = 8;
+
 /** The end of an id: what tells it from its neighbours on a screen. */
 export function shortId(id: string): string {
-  return id.slice(-8);
+  return id.slice(-SHORT_ID_LENGTH);
 }

@@ -18,7 +18,7 @@ export function parseInstant(text: string, field: string): Millis {
     match &&
     new Date(Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3]))).getUTCDate() ===
       Number(match[3]);
-  if (Number.isNaN(ms) || !dayExists) {
+  if (Number.isNaN(ms) || !dayExists || !hasFourDigitYear(ms)) {
     throw fieldFault(
       field,
       `${shown(text)} is not an instant.`,
@@ -26,4 +26,9 @@ export function parseInstant(text: string, field: string): Millis {
     );
   }
   return ms;
+}
+
+/** An offset may lead out of the years that can be written and read again. */
+function hasFourDigitYear(ms: Millis): boolean {
+  return /^\d{4}-/.test(new Date(ms).toISOString());
 }

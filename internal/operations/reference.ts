@@ -4,7 +4,7 @@
  * For a plugin, what is not its own does not exist.
  */
 import { Fault, shown } from "../base/fault.ts";
-import { ID_PATTERN } from "../base/id.ts";
+import { ID_PATTERN, SHORT_ID_LENGTH } from "../base/id.ts";
 import type { Job } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { Schedule } from "../schedule/schedule.ts";
@@ -19,10 +19,16 @@ export async function resolveSchedule(context: Context, reference: string): Prom
   const exact = ID_PATTERN.test(reference) ? await schedules.get(reference) : null;
   if (exact && mayTouchSchedule(context, exact)) return exact;
   const named = (await schedules.named(reference)).filter((schedule) => mayTouchSchedule(context, schedule));
-  if (named.length === 1 && named[0]) return named[0];
   if (named.length > 1) throw ambiguous("schedule", reference, named.map(describeSchedule));
   const part = reference.length >= PART_CHARS_MIN && context.principal.kind !== "plugin";
-  const ids = part ? await schedules.find(reference.toUpperCase(), CANDIDATES_MAX) : [];
+  // A plugin may name its schedule like the end of another's id, which is what screens show.
+  const likeId = reference.length === SHORT_ID_LENGTH;
+  const ids =
+    part && (!named[0] || likeId) ? await schedules.find(reference.toUpperCase(), CANDIDATES_MAX) : [];
+  const others = ids.filter((id) => id !== named[0]?.id);
+  if (named[0] && others.length > 0)
+    throw ambiguous("schedule", reference, [describeSchedule(named[0]), ...others]);
+  if (named[0]) return named[0];
   if (ids.length > 1) throw ambiguous("schedule", reference, ids);
   const found = ids[0] ? await schedules.get(ids[0]) : null;
   if (found) return found;

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { Env } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
+import { ID_PATTERN } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import { HANDLER_NAME_PATTERN } from "../plugin/plugin.ts";
 import { cronSpec, parseEvery } from "../schedule/recurrence.ts";
@@ -146,6 +147,8 @@ export function readTarget(text: string): Target {
 
 /** A schedule's name; empty means none. */
 export function readName(name: string | undefined): string {
+  if (name !== undefined && ID_PATTERN.test(name))
+    throw fieldFault("name", `${shown(name)} is an id, and would be taken for that one.`, "Choose a name.");
   if (name === undefined || name === "" || SCHEDULE_NAME_PATTERN.test(name)) return name ?? "";
   throw fieldFault(
     "name",

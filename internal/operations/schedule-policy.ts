@@ -19,6 +19,7 @@ import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX, JOB_TIMEOUT_MAX_MS } from "../job/j
 import {
   BLACKOUTS_MAX,
   type Blackout,
+  LATE_AFTER_MS,
   MISSED_MAX_MAX,
   MISSED_POLICIES,
   OBJECTIVE_MAX_MS,
@@ -90,7 +91,7 @@ const READERS: readonly ((input: PolicyInput) => Partial<Policy>)[] = [
   ({ missedMax }) => given("missedMax", missedMax, (max) => max),
   ({ missedWindow }) =>
     given("missedWindowMs", missedWindow, (value) => parseDuration(value, "missedWindow")),
-  ({ maxLateness }) => given("latenessMaxMs", maxLateness, (value) => parseDuration(value, "maxLateness")),
+  ({ maxLateness }) => given("latenessMaxMs", maxLateness, readLateness),
   ({ jitter }) => given("jitterMs", jitter, (value) => parseDuration(value, "jitter")),
   ({ dstGap }) => given("dstGap", dstGap, (rule) => rule),
   ({ dstFold }) => given("dstFold", dstFold, (rule) => rule),
@@ -148,6 +149,17 @@ function given<K extends keyof Policy, Value>(
 ): Partial<Policy> {
   if (value === undefined) return {};
   return { [field]: value === null ? POLICY_DEFAULT[field] : read(value) };
+}
+
+/** Nothing starts in no time: with less than a second nothing would start at all. */
+function readLateness(text: string): Millis {
+  const ms = parseDuration(text, "maxLateness");
+  if (ms >= LATE_AFTER_MS) return ms;
+  throw fieldFault(
+    "maxLateness",
+    `${shown(text)} is too short: nothing would start.`,
+    "Give a second or more.",
+  );
 }
 
 /** A timeout of at least a millisecond and at most a week. */

@@ -35,6 +35,7 @@ interface Shown {
 }
 
 interface Run extends JobShown {
+  trigger: string;
   declaredId: string;
   occurrence: string;
   runCount: number;
@@ -95,7 +96,9 @@ class Steward {
   async runs(declaredId: string): Promise<Run[]> {
     const { id } = await this.schedule(declaredId);
     const { jobs } = await this.place.call<{ jobs: Run[] }>("job.list", { scheduleId: id, limit: 1_000 });
-    return jobs.filter(({ state }) => state === "completed").toSorted((a, b) => a.runCount - b.runCount);
+    return jobs
+      .filter(({ state, trigger }) => state === "completed" && trigger === "schedule")
+      .toSorted((a, b) => a.runCount - b.runCount);
   }
 
   /** Says what it declares from its next start on. */
@@ -130,6 +133,9 @@ async function runsKnowThemselves(steward: Steward): Promise<void> {
     expect(run).toMatchObject(told);
     expect(run.result).toEqual({ ...told, tenant: null, payload: { n: 1 } });
   });
+  // A person's retry stands for the same run.
+  const { id: again } = await place.json<JobShown>("job", "retry", runs[1]?.id ?? "");
+  expect((await place.ended(again)).result).toEqual(runs[1]?.result);
   const { stdout } = await place.cli(["job", "show", runs[0]?.id ?? ""]);
   expect(stdout).toMatch(/^declared +often$/m);
   expect(stdout).toMatch(/^run +1$/m);

@@ -64,6 +64,11 @@ export function sleep(env: Env, delayMs: Millis, signal?: AbortSignal): Promise<
   });
 }
 
+/** Resolves in a later turn of the event loop: for work that is long, so that others have their turn in between. */
+export function turn(env: Env): Promise<void> {
+  return new Promise((resolve) => env.soon(resolve));
+}
+
 /** Settles as the promise does, or rejects with `onTimeout()` when it takes longer than `limitMs`. */
 export function within<T>(
   env: Env,

@@ -73,7 +73,7 @@ async function think(
   context: Context,
   { document: text, name = "the document", prune = false }: DocumentInput,
 ): Promise<{ plan: Plan; document: ScheduleDocument }> {
-  const document = readDocument(text, { name, person: ownerOf(context) });
+  const document = await readDocument(context.env, text, { name, person: ownerOf(context) });
   if (prune && !document.named) {
     throw new Fault("config", `${name} does not say whose schedules it states, so nothing can be pruned.`, {
       hint: 'Begin it with "source: NAME"; then what it makes is known to be its own.',

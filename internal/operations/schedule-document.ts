@@ -6,6 +6,7 @@
  * `source` names who owns what the document makes. Without it, that is the person who
  * applies it, as if each schedule had been made by hand.
  */
+import { type Env, turn } from "../base/env.ts";
 import { messageOf, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
 import { type Owner, SCHEDULE_NAME_PATTERN } from "../schedule/schedule.ts";
@@ -18,8 +19,10 @@ import { brokenLine, type EntryLines, listLines, topLine } from "./yaml-lines.ts
 import { z } from "zod";
 
 export const DOCUMENT_BYTES_MAX = 4_194_304; // 4 MiB: it travels in one request, and is read in one go.
-export const DOCUMENT_SCHEDULES_MAX = 5_000; // They are written in one transaction, which others wait for.
+export const DOCUMENT_SCHEDULES_MAX = 5_000; // Written in one transaction, some 150 µs each: under a second, in which others wait.
 export const DOCUMENT_BLACKOUTS_MAX = 100;
+/** Entries that are looked at before others have their turn: a hundred take some milliseconds. */
+export const ENTRIES_PER_TURN = 100;
 const KEYS = ["source", "blackouts", "schedules"] as const;
 const SOURCE_OF_CONFIGURATION = "qntx.toml";
 
@@ -48,16 +51,17 @@ export function writeDocument(fields: DocumentFields): string {
 }
 
 /** Reads a document. `person` owns what it makes when it does not say who does. Throws one Fault with everything that is wrong. */
-export function readDocument(
+export async function readDocument(
+  env: Env,
   text: string,
   { name, person }: { name: string; person: Owner },
-): ScheduleDocument {
+): Promise<ScheduleDocument> {
   const problems = new Problems(name);
   const root = readRoot(text, problems);
   const source = readSource(root["source"], topLine(text, "source"), problems);
   const home: Owner = source === null ? person : { kind: "file", name: source };
   const blackouts = readBlackouts(root["blackouts"], topLine(text, "blackouts"), problems);
-  const schedules = readSchedules(root["schedules"], { text, home, problems });
+  const schedules = await readSchedules(env, root["schedules"], { text, home, problems });
   refuseTwins(schedules, problems);
   problems.throwAny();
   return { name, home, named: source !== null, blackouts, schedules };
@@ -145,10 +149,11 @@ function readBlackouts(section: unknown, line: number | undefined, problems: Pro
   });
 }
 
-function readSchedules(
+async function readSchedules(
+  env: Env,
   section: unknown,
   { text, home, problems }: { text: string; home: Owner; problems: Problems },
-): Wanted[] {
+): Promise<Wanted[]> {
   const line = topLine(text, "schedules");
   const list: unknown = section ?? [];
   if (!Array.isArray(list) || list.length > DOCUMENT_SCHEDULES_MAX) {
@@ -159,9 +164,12 @@ function readSchedules(
   }
   const { entries } = listLines(text, "schedules");
   const lines = entries.length === list.length ? entries : [];
-  return list.flatMap((entry: unknown, index) =>
-    readEntry(entry, { index, at: lines[index], home, problems }),
-  );
+  const wanted: Wanted[] = [];
+  for (const [index, entry] of list.entries()) {
+    if (index % ENTRIES_PER_TURN === 0) await turn(env);
+    wanted.push(...readEntry(entry, { index, at: lines[index], home, problems }));
+  }
+  return wanted;
 }
 
 interface EntryPlace {

@@ -7,8 +7,9 @@
  * they are, and make those that are missing; it may not change them.
  */
 import type { Json } from "../ats/attestation.ts";
+import { turn } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
-import { ID_PATTERN, newId } from "../base/id.ts";
+import { newId } from "../base/id.ts";
 import { gridAnchor, type LocksBy } from "../schedule/lock.ts";
 import { noBlackout, ownSpans, spansOf } from "../schedule/named-blackout.ts";
 import type { Policy, Schedule } from "../schedule/schedule.ts";
@@ -16,7 +17,7 @@ import type { NewBlackout, NewSchedule, ScheduleStep } from "../store/store.ts";
 import type { Context } from "./operation.ts";
 import { ownerSentence, ownerText } from "./ownership.ts";
 import { ownerOf } from "./reference.ts";
-import type { ScheduleDocument } from "./schedule-document.ts";
+import { ENTRIES_PER_TURN, type ScheduleDocument } from "./schedule-document.ts";
 import { definitionFields, type Fields, pauseFields } from "./schedule-entry.ts";
 import { refuseNever } from "./schedule-next.ts";
 import type { Wanted, WantedPause } from "./schedule-wanted.ts";
@@ -60,7 +61,10 @@ export async function planOf(
 ): Promise<Plan> {
   const planner = new Planner(context, document);
   for (const blackout of document.blackouts) await planner.blackout(blackout);
-  for (const wanted of document.schedules) await planner.schedule(wanted);
+  for (const [index, wanted] of document.schedules.entries()) {
+    if (index % ENTRIES_PER_TURN === 0) await turn(context.env);
+    await planner.schedule(wanted);
+  }
   if (prune) await planner.prune();
   return planner.plan;
 }
@@ -203,7 +207,7 @@ class Planner {
   /** Its own id, where it moves from another host: who keeps that id finds it again. A deleted schedule stays deleted. */
   async #idFor({ id, definition, declaredId }: Wanted): Promise<string> {
     const { store, env } = this.#context;
-    if (id === null || !ID_PATTERN.test(id) || !id.startsWith("SC_")) return newId(env, "SC");
+    if (id === null) return newId(env, "SC");
     if ((await store.schedules.get(id)) === null) return id;
     if (definition.name !== "" && declaredId === "") return newId(env, "SC");
     throw new Fault("conflict", `Schedule ${id} was deleted and stays so.`, {

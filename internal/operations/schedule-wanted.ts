@@ -53,7 +53,10 @@ export interface Wanted {
 
 const entryInput = z.strictObject({
   ...createInput.omit({ paused: true, note: true, upsert: true, ifNotExists: true }).shape,
-  id: z.string().regex(ID_PATTERN, "is not an id.").optional(),
+  id: z
+    .string()
+    .refine((id) => ID_PATTERN.test(id) && id.startsWith("SC_"), "is not a schedule's id.")
+    .optional(),
   owner: z.string().optional(),
   declaredId: z.string().optional(),
   tenant: z.string().optional(),

@@ -30,7 +30,7 @@ export interface BlackoutRange {
 
 export const BLACKOUT_RANGES_MAX = 100; // Five years of twenty holidays; each schedule that uses them keeps a copy.
 export const BLACKOUT_NAMES_MAX = 10; // Of one schedule.
-export const BLACKOUT_USES_MAX = 5_000; // Schedules that change with it, in one transaction.
+export const BLACKOUT_USES_MAX = 5_000; // Schedules that change with it, in one transaction: under a second, in which others wait.
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 

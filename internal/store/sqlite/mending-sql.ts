@@ -133,7 +133,8 @@ const CLOSE_LEFT = `
   UPDATE occurrence
      SET outcome    = $outcome,
          decided_at = $now,
-         note       = 'it was left open'
+         note       = 'it was left open',
+         lock_key   = NULL
    WHERE schedule_id = $id
      AND node        = $node
      AND occurrence  = $occurrence

@@ -182,3 +182,19 @@ describe("an occurrence that waits", () => {
     expect(await outcomes(id)).toEqual(["skipped-missed 9", "fired"]);
   });
 });
+
+test("an occurrence that waits for its lock waits on, and is closed where its schedule has ended by hand", async () => {
+  await store.close();
+  db = openDatabase(":memory:");
+  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test", locksBy: { plugin: "locks" } });
+  const { id } = await create();
+  await tick(MINUTE);
+  await env.advance(10 * MINUTE);
+  await tick(0);
+  expect(await outcomes(id)).toContain("pending");
+  expect(await repaired()).toEqual([]);
+  db.run("UPDATE schedule SET state = 'deleted', deleted_by = 'hand'");
+  expect(await repaired()).toContain("left-open: closed");
+  expect(await outcomes(id)).not.toContain("pending");
+  expect(await store.schedules.lockWaits(10)).toEqual([]);
+});

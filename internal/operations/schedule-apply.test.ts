@@ -5,6 +5,7 @@ import { TRUSTED_CAPABILITIES } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
+import type { LocksBy } from "../schedule/lock.ts";
 import { POLICY_DEFAULT, type Policy, type Schedule } from "../schedule/schedule.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
@@ -23,12 +24,12 @@ class Folder implements AsyncDisposable {
   readonly store: SqliteStore;
   readonly context: Context;
 
-  constructor() {
+  constructor(locksBy: LocksBy = "store") {
     const db = new Database(":memory:", { strict: true });
     db.run("PRAGMA foreign_keys = ON");
     migrate(db);
     const { env } = this;
-    this.store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+    this.store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test", locksBy });
     const principal = { kind: "operator", name: "operator" } as const;
     this.context = { env, log: silentLog, store: this.store, principal, host: null, home: "/nowhere" };
   }
@@ -202,6 +203,16 @@ test("applied where there is nothing, it makes the same schedules, and the same 
   const anyTime = (schedule: Schedule) => essence({ ...schedule, nextRunAt: null }); // The clock there is another.
   expect(after.map(anyTime)).toEqual(before.map(anyTime));
   expect(await there.export()).toBe(text);
+  expect(await there.apply(text)).toMatchObject({ changes: 0 });
+});
+
+test("where a plugin keeps locks, an interval has the grid of all such hosts, wherever it comes from", async () => {
+  await using here = new Folder();
+  await using there = new Folder({ plugin: "locks" });
+  await here.make({ name: "grid", spec: { kind: "every", everyMs: 90_000 } });
+  const text = await here.export();
+  expect(actions(await there.apply(text))).toEqual(["create grid"]);
+  expect(await there.all()).toMatchObject([{ anchor: 0 }]);
   expect(await there.apply(text)).toMatchObject({ changes: 0 });
 });
 

@@ -187,7 +187,7 @@ class Planner {
       return this.#say("unchanged", { ...wanted, id: null }, { reason });
     }
     const policy = await this.#resolved(definition.policy);
-    const anchor = definition.anchor ?? undefined;
+    const anchor = gridOf(this.#context.store.locksBy, definition) ?? undefined;
     refuseNever({ ...definition, anchor, policy }, env.now());
     const schedule: NewSchedule = {
       ...definition,
@@ -280,11 +280,12 @@ class Planner {
 function withoutSilence(wanted: Wanted["definition"], found: Schedule, by: LocksBy): Wanted["definition"] {
   const sameSpec = JSON.stringify(wanted.spec) === JSON.stringify(found.spec);
   const anchor = wanted.anchor ?? (sameSpec ? found.anchor : null);
-  return {
-    ...wanted,
-    name: wanted.name || found.name,
-    anchor: anchor === null ? null : gridAnchor(by, wanted, anchor), // Hosts that share locks share grids.
-  };
+  return { ...wanted, name: wanted.name || found.name, anchor: gridOf(by, { ...wanted, anchor }) };
+}
+
+/** Hosts that share locks share grids, whatever a document says that comes from another host. */
+function gridOf(by: LocksBy, { anchor, ...definition }: Wanted["definition"]): number | null {
+  return anchor === null ? null : gridAnchor(by, definition, anchor);
 }
 
 function pauseChange(

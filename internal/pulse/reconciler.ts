@@ -13,7 +13,7 @@ import { Trouble } from "./trouble.ts";
 export interface ReconcilerOptions {
   env: Env;
   log: Log;
-  ledger: LedgerStore;
+  ledger: Pick<LedgerStore, "repair">;
   clock: ClockGuard;
   /** Told that schedules and jobs have changed behind the back of who waits for them. */
   onRepaired: () => void;

@@ -2,6 +2,9 @@
  * Retention: removes what is older than somebody wants to keep it, in steps of some
  * milliseconds, so that nobody notices. Each kind of row has one verb of its store;
  * what may not go, however old, is that verb's business.
+ *
+ * What it removes is gone for good, so it trusts the wall clock less than others do: a
+ * host that has run for an hour ages nothing by years, whatever somebody sets.
  */
 import { type Env, type Millis, sleep } from "../base/env.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
@@ -28,6 +31,7 @@ export interface RetentionTimes {
 
 const ROUND_MS: Millis = 3_600_000; // A row is at most an hour older than it should be.
 const BETWEEN_STEPS_MS: Millis = 50; // Steps of at most some ten milliseconds: others have four fifths of the time.
+const AHEAD_MAX_MS: Millis = 86_400_000; // What the wall clock may gain on the monotonic one: a night's sleep, not a wrong year.
 const BOOTS_MS: Millis = 86_400_000; // A boot that is dead for a day holds nothing that anybody waits for.
 
 /** Everything that is removed some day. */
@@ -52,9 +56,12 @@ export class Retention implements Service {
   readonly name = "retention";
   readonly #options: RetentionOptions;
   readonly #trouble: Trouble;
+  /** What the wall clock was ahead of the monotonic one when we began. */
+  readonly #ahead: Millis;
 
   constructor(options: RetentionOptions) {
     this.#options = options;
+    this.#ahead = options.env.now() - options.env.mono();
     this.#trouble = new Trouble(options.log);
   }
 
@@ -69,7 +76,7 @@ export class Retention implements Service {
   /** Removes all that is too old of one kind. By a clock that is not believed, nothing is. */
   async #prune({ name, keepMs, prune }: Kept, stop: AbortSignal): Promise<void> {
     const { env, log, clock } = this.#options;
-    const before = env.now() - keepMs;
+    const before = Math.min(env.now(), env.mono() + this.#ahead + AHEAD_MAX_MS) - keepMs;
     let removed = 0;
     try {
       for (let cursor: string | null | undefined; cursor !== null && !stop.aborted && clock.look();) {

@@ -44,6 +44,7 @@ const HOUR = 3_600_000;
 const JUST_NOW_MS = 10_000;
 const CALM_MS = 30_000;
 const PATIENCE_MS = 900_000; // After this, what is not done will never be.
+const VERIFY_MS = 15_000; // Now and then somebody looks.
 const END_MS = 45_000; // For the last host to end in order.
 
 /** Runs one seed. With a mutant something in the core is broken, and the result should say so. */
@@ -121,6 +122,7 @@ class Simulation implements Scene {
     new Client(this).start();
     new People(this).start();
     startFaults(this, () => this.#host);
+    this.every(VERIFY_MS, this.dice.people, "somebody verifies", () => this.#verify());
     while (this.world.time < this.#chaosEnds && this.world.violations.length === 0)
       this.world.runUntil(this.#chaosEnds); // A long outage moves the end.
     this.#calmDown();
@@ -317,8 +319,12 @@ class Simulation implements Scene {
       this.world.violate("I1", `${id} (${token}, ${lane}) has been ${state} for ${since} s`);
     }
     this.#mutant?.atEnd?.(this.#db);
-    if (this.host) verifyWorld(this.world, this.host.store);
+    if (this.host) verifyWorld(this.world, this.host.store, { calm: true });
     else this.world.violate("I8", "times are calm, and no host runs");
+  }
+
+  #verify(): void {
+    if (this.host) verifyWorld(this.world, this.host.store, { calm: false });
   }
 
   #isBehind(): boolean {

@@ -134,6 +134,15 @@ describe("a run whose job is gone", () => {
     expect(await work()).toHaveLength(1);
   });
 
+  test("is no damage when it had ended and was removed because it was old", async () => {
+    await create();
+    await tick(MINUTE);
+    await work();
+    db.run("INSERT INTO meta (key, value) VALUES ('pruning', 'jobs')");
+    db.run("DELETE FROM job");
+    expect(await repaired()).toEqual([]);
+  });
+
   test("fails as expired when it is too late for it", async () => {
     await create({ latenessMaxMs: MINUTE });
     const [job] = (await tick(MINUTE)).jobs;

@@ -174,6 +174,8 @@ async function peopleAreRespected(steward: Steward): Promise<void> {
   await place.json("schedule", "pause", "often", "--note", "too loud");
   await place.json("schedule", "delete", "hourly", "--yes");
   await place.json("schedule", "create", "extra", "--handler", "steward.run", "--every", "1h");
+  const making = await place.enqueue("steward.run", { make: "made" });
+  expect(await place.ended(making)).toMatchObject({ state: "completed" });
   const before = await settled(steward);
   for (let times = 1; times <= 2; times++) {
     await steward.restart();
@@ -183,6 +185,7 @@ async function peopleAreRespected(steward: Steward): Promise<void> {
   expect(before["often"]).toMatchObject({ state: "paused", revision: 1 });
   expect(before["hourly"]).toMatchObject({ state: "deleted" });
   expect(before["extra"]).toMatchObject({ state: "active", owner: "person:operator" });
+  expect(before["made"]).toMatchObject({ state: "active", owner: "plugin:steward" }); // At run time.
 }
 
 /** A new list changes what it says otherwise, and nothing else; the old list brings back what it had. */
@@ -198,6 +201,7 @@ async function authorsChangeWhatTheyChange(steward: Steward): Promise<void> {
     minutely: { state: "deleted" },
     hourly: before["hourly"],
     extra: before["extra"],
+    made: before["made"],
     new: { state: "active", everyMs: 3_600_000 },
   });
   steward.plan([

@@ -24,6 +24,8 @@ class Steward(ScheduledPlugin):
             return [Schedule(**each) for each in json.load(plan)]
 
     def run(self, job):
+        if isinstance(job.payload, dict) and job.payload.get("make"):
+            job.qntx.scheduler.create("steward.run", name=job.payload["make"], every="1h")
         return {"scheduleId": job.schedule_id, "declaredId": job.declared_id, "occurrence": job.occurrence,
                 "runCount": job.run_count, "catchup": job.catchup, "tenant": job.tenant, "payload": job.payload}
 

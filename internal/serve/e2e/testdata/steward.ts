@@ -17,7 +17,9 @@ class Steward implements ScheduledPlugin {
     return existsSync("plan.json") ? JSON.parse(readFileSync("plan.json", "utf8")) : THREE;
   }
 
-  run({ scheduleId, declaredId, occurrence, runCount, catchup, tenant, payload }: Job) {
+  async run({ scheduleId, declaredId, occurrence, runCount, catchup, tenant, payload, qntx }: Job) {
+    if (payload?.make)
+      await qntx.scheduler.create({ name: payload.make, handler: "steward.run", every: "1h" });
     return {
       scheduleId,
       declaredId,

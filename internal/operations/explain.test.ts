@@ -115,6 +115,20 @@ test("what is not recorded: before it was made, to come, no occurrence, due with
   expect(gone.sentence).toBe("The schedule is deleted; there is no occurrence at that instant.");
 });
 
+test("what lies behind: no occurrence then, one of an old definition, one that is too old to be kept", async () => {
+  await create();
+  for (let i = 0; i < 3; i++) await tick(MINUTE);
+  await call("schedule.update", { id: "s", every: "1h" });
+  expect(await explain(1.5)).toBe(
+    "That instant was no occurrence of the schedule; the next one after it was at 2026-01-01T00:02:00.000Z.",
+  );
+  expect(await explain(2)).toMatch(/^It did not run, because the run before it had not ended/);
+  await store.ledger.prune({ before: start + HOUR });
+  expect(await explain(2)).toBe(
+    "It was planned; what became of it was removed, as is everything from before 2026-01-01T01:00:00.000Z.",
+  );
+});
+
 test("without an instant it is the occurrence that was decided last", async () => {
   await create();
   for (let i = 0; i < 3; i++) await tick(MINUTE);

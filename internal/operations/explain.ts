@@ -12,6 +12,7 @@ import { laneOf } from "../pulse/registry.ts";
 import { nextWithin } from "../schedule/decide.ts";
 import { recurrence } from "../schedule/recurrence.ts";
 import type { Occurrence, OccurrenceOutcome, Schedule } from "../schedule/schedule.ts";
+import { listPlanned } from "../schedule/terms.ts";
 import { laneWaits } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { resolveSchedule } from "./reference.ts";
@@ -27,7 +28,9 @@ export const scheduleExplain = operation({
     const at = text === undefined ? await lastDecided(context, schedule) : parseInstant(text, "at");
     const row = await rowOf(context, schedule, at);
     const job = row?.jobId ? await context.store.jobs.get(row.jobId) : null;
-    const ofPlan = row ? await ofRow(context, schedule, row, job) : withoutRow(context, schedule, at);
+    const ofPlan = row
+      ? await ofRow(context, schedule, row, job)
+      : ((await ofPast(context, schedule, at)) ?? withoutRow(context, schedule, at));
     const backfill = await context.store.backfills.run(schedule.id, at);
     const sentence = backfill
       ? `${ofPlan} A backfill runs it: ${jobSentence({ context, job: backfill })}`
@@ -150,6 +153,31 @@ function jobSentence({ context, job, row }: Pick<Facts, "context" | "job"> & { r
   return `job ${job.id} is ${job.state}: ${waits}.`;
 }
 
+/** What was planned for an instant that is behind all cursors, by the definition of then; null when it is not, or the schedule is over. */
+async function ofPast(
+  { store }: Context,
+  { id, state, createdAt }: Schedule,
+  at: Millis,
+): Promise<string | null> {
+  const cursors = await store.ledger.history(id);
+  const behind = Math.max(...cursors.map(({ accountedUntil }) => accountedUntil ?? Number.NEGATIVE_INFINITY));
+  if (at > behind || at <= createdAt) return null;
+  const span = { from: at, to: behind + 1 };
+  const firsts = cursors.flatMap(({ terms }) => listPlanned(terms, span).take(1).toArray());
+  const next = firsts.length === 0 ? null : Math.min(...firsts);
+  if (next !== at) return state === "active" || state === "paused" ? noOccurrence("was", next) : null;
+  const horizon = await store.ledger.horizon();
+  return horizon !== null && at <= horizon
+    ? `It was planned; what became of it was removed, as is everything from before ${formatInstant(horizon)}.`
+    : `It was planned, and the ledger does not say what became of it: qntx schedule verify ${id}`;
+}
+
+function noOccurrence(is: "is" | "was", next: Millis | null): string {
+  const nothing = is === "is" ? "nothing follows" : "nothing followed";
+  const after = next === null ? nothing : `the next one after it ${is} at ${formatInstant(next)}`;
+  return `That instant ${is} no occurrence of the schedule; ${after}.`;
+}
+
 /** Nothing is recorded for that instant: it is still to come, was never planned, or lies outside of the schedule's life. */
 function withoutRow({ env, host }: Context, schedule: Schedule, at: Millis): string {
   const { state, createdAt, pause, policy } = schedule;
@@ -162,8 +190,7 @@ function withoutRow({ env, host }: Context, schedule: Schedule, at: Millis): str
   const plan = recurrence({ ...schedule, dstGap: policy.dstGap, dstFold: policy.dstFold });
   const next = nextWithin(plan, policy, at - 1);
   if (next !== at) {
-    const after = next === null ? "nothing follows" : `the next one after it is at ${formatInstant(next)}`;
-    return `That instant is no occurrence of the schedule; ${after}.`;
+    return noOccurrence("is", next);
   }
   if (at > env.now()) return "It is still to come.";
   if (!host)

@@ -66,13 +66,15 @@ export function createOut(world: World, { json, quiet, color }: OutOptions): Out
     terminal: stdout.terminal,
     paint,
     data(value, text) {
-      stdout.write(withNewline(json ? JSON.stringify(value) : typeof text === "string" ? text : text()));
+      if (json) return stdout.write(withNewline(JSON.stringify(value)));
+      const said = typeof text === "string" ? text : text();
+      stdout.write(withNewline(stdout.terminal ? tamed(said) : said));
     },
     say(text) {
-      if (!quiet) stderr.write(withNewline(text));
+      if (!quiet) stderr.write(withNewline(tamed(text)));
     },
     warn(text) {
-      stderr.write(`${paintTalk("yellow", "qntx: warning:")} ${withNewline(text)}`);
+      stderr.write(`${paintTalk("yellow", "qntx: warning:")} ${withNewline(tamed(text))}`);
     },
     table(columns, rows) {
       const width = stdout.terminal ? stdout.columns : Number.POSITIVE_INFINITY;
@@ -82,7 +84,9 @@ export function createOut(world: World, { json, quiet, color }: OutOptions): Out
     confirm: (question, yes) => confirm(world, question, { yes, mayAsk: !json }),
     fail(error) {
       if (error instanceof Interrupted) return;
-      stderr.write(json ? `${JSON.stringify({ error: errorOf(error) })}\n` : errorText(error, paintTalk));
+      stderr.write(
+        json ? `${JSON.stringify({ error: errorOf(error) })}\n` : tamed(errorText(error, paintTalk)),
+      );
     },
   };
 }
@@ -114,6 +118,13 @@ function errorText(error: unknown, paint: Out["paint"]): string {
   }
   if (error.hint) lines.push(MARGIN + hanging(error.hint));
   return `${lines.join("\n")}\n`;
+}
+
+/** What plugins and others wrote must not drive the terminal: of its controls only line breaks, tabs and colours are left. */
+function tamed(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- They are what this is about.
+  const control = /\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+  return text.replace(control, (match) => (match.length > 1 ? match : " "));
 }
 
 function hanging(text: string): string {

@@ -66,6 +66,14 @@ test("schedules are listed with the ends of their ids, in words, and relative to
   expect(await type(home, "schedule resume poll")).toBe("Schedule poll is active. It runs next in 5 min.\n");
 });
 
+test("what others wrote does not drive the terminal", async () => {
+  const home = newHome();
+  const evil = "a\x1b[2Jb\x07\x9bc";
+  await type(home, `schedule create poll --handler python.poll --every 5m --paused --note '${evil}'`);
+  expect(await type(home, "schedule show poll")).toContain("person:operator: a [2Jb  c\n");
+  expect(await type(home, "schedule show poll", { terminal: false })).toContain(evil);
+});
+
 test("what would fire is shown with the clock on the wall there, and how long until then", async () => {
   const line = "schedule next --cron '30 2 * * *' --tz Europe/Amsterdam --from 2030-03-30T12:00:00Z -n 2";
   expect(await type(newHome(), line)).toBe(

@@ -38,7 +38,8 @@ async function watch(world: World, globals: Globals, out: Out): Promise<ExitCode
     const changed = JSON.stringify(view) !== before;
     before = JSON.stringify(view);
     const redraw = out.terminal && !out.json;
-    if (changed || redraw) out.data(view, () => (redraw ? HOME_AND_CLEAR : "") + statusScreen(out, view));
+    if (redraw) world.stdout.write(HOME_AND_CLEAR);
+    if (changed || redraw) out.data(view, () => statusScreen(out, view));
     await sleep(world.env, REDRAW_MS, quit);
   }
   return EXIT.interrupted;

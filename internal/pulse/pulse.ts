@@ -27,7 +27,7 @@ import { Promoter } from "./promoter.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Registry } from "./registry.ts";
 import { keptOf, Retention, type RetentionTimes } from "./retention.ts";
-import { Ticker } from "./ticker.ts";
+import { lanesOf, Ticker } from "./ticker.ts";
 import { Worker } from "./worker.ts";
 
 export interface PulseOptions {
@@ -138,7 +138,7 @@ export class Pulse {
 
   /** Occurrences have their locks. */
   #locked({ jobs, stopped, asked }: Fired): void {
-    if (jobs.length > 0) this.#fired(jobs.map(({ lane }) => lane));
+    if (jobs.length > 0) this.#fired(lanesOf({ jobs }));
     if (stopped.length > 0) this.#stopped(stopped);
     if (asked > 0) this.#locker?.nudge();
   }

@@ -143,6 +143,6 @@ export class Ticker implements Service {
 }
 
 /** The lanes of what was fired, in the order in which they are to be asked. */
-function lanesOf({ jobs }: Fired): Set<string> {
+export function lanesOf({ jobs }: Pick<Fired, "jobs">): Set<string> {
   return new Set(jobs.toSorted((a, b) => a.priority - b.priority).map(({ lane }) => lane));
 }

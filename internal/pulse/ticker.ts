@@ -30,7 +30,7 @@ export interface TickerOptions {
   onAsked: () => void;
 }
 
-const SCHEDULES_PER_STEP = 250; // One transaction: about ten milliseconds, then others have their turn.
+const SCHEDULES_PER_STEP = 128; // One transaction of some milliseconds: then their jobs may start, and others have their turn.
 const TROUBLE_PAUSE_MS = 1_000;
 
 export class Ticker implements Service {

@@ -10,7 +10,7 @@ import { asksForLocks, type LocksBy } from "../../schedule/lock.ts";
 import { type Stop, TERMINATE_GRACE_MS, type Waiting } from "../../schedule/overlap.ts";
 import { type Recurrence, recurrence } from "../../schedule/recurrence.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
-import type { OccurrenceOutcome, Pause, Policy, Spec } from "../../schedule/schedule.ts";
+import type { OccurrenceOutcome, Pause, Policy } from "../../schedule/schedule.ts";
 import type { LockVerdict } from "../locks.ts";
 import type { Fired } from "../store.ts";
 import { type Account, Entries, jobOf, pauseNote } from "./entries.ts";
@@ -18,7 +18,7 @@ import type { SqliteEvents } from "./events.ts";
 import type { RunEnd, SqliteJobs } from "./jobs.ts";
 import type { MendingRow } from "./mending-sql.ts";
 import type { SqliteObjectives } from "./objectives.ts";
-import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
+import { readPolicy, readSpec, type ScheduleCursorRow } from "./schedule-row.ts";
 import type { ScheduleSql } from "./schedule-sql.ts";
 import type { Terms } from "./terms.ts";
 
@@ -26,7 +26,7 @@ import type { Terms } from "./terms.ts";
 const BROKEN_PAUSE_MS = 60_000;
 
 /** After this long a step ends and others have their turn. */
-const FIRE_MS_MAX: Millis = 10;
+const FIRE_MS_MAX: Millis = 5;
 
 interface LedgerParts {
   locksBy: LocksBy;
@@ -375,7 +375,7 @@ function recurrenceOf({
   policy,
 }: Pick<ScheduleCursorRow, "spec" | "timezone" | "anchor" | "policy">): Recurrence {
   const { dstGap, dstFold }: Policy = readPolicy(policy);
-  return recurrence({ spec: JSON.parse(spec) as Spec, timezone, anchor, dstGap, dstFold });
+  return recurrence({ spec: readSpec(spec), timezone, anchor, dstGap, dstFold });
 }
 
 /** When the pause of a schedule ends by itself; null when it does not, or there is none. */

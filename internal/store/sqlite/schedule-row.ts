@@ -1,4 +1,5 @@
 /** Rows of the schedule tables, and what they stand for. Our own database is trusted. */
+import { Memo } from "../../schedule/memo.ts";
 import type { Pace } from "../../schedule/pace.ts";
 import {
   type Locking,
@@ -45,8 +46,28 @@ export interface ScheduleRow {
   payload: Uint8Array;
 }
 
-/** A schedule with where it stands on one node. */
-export interface ScheduleCursorRow extends ScheduleRow {
+/** What is needed of a schedule to fire it, with where it stands on one node. */
+export interface ScheduleCursorRow extends Pick<
+  ScheduleRow,
+  | "id"
+  | "tenant"
+  | "name"
+  | "owner_kind"
+  | "owner_name"
+  | "declared_id"
+  | "target_kind"
+  | "target"
+  | "spec"
+  | "timezone"
+  | "anchor"
+  | "policy"
+  | "locking"
+  | "state"
+  | "pause"
+  | "revision"
+  | "run_count"
+  | "payload"
+> {
   node: string;
   accounted_until: number;
   next_occurrence: number | null;
@@ -79,7 +100,7 @@ export function readSchedule(row: ScheduleRow & { next_occurrence: number | null
     declaredId: row.declared_id,
     target: readTarget(row.target_kind, row.target),
     payload: row.payload,
-    spec: JSON.parse(row.spec) as Spec,
+    spec: readSpec(row.spec),
     timezone: row.timezone,
     anchor: row.anchor,
     policy: readPolicy(row.policy),
@@ -120,8 +141,29 @@ export function writePolicy(policy: Policy): string {
   return JSON.stringify(Object.fromEntries(differs));
 }
 
+/** Many schedules have the same words in these columns, and each is read several times for an occurrence. */
+const TEXTS_MAX = 1_000;
+const TEXT_CHARS_MAX = 1_000; // Some list a thousand instants or blackouts; those are read again.
+const specs = new Memo(TEXTS_MAX, parseSpec);
+const policies = new Memo(TEXTS_MAX, parsePolicy);
+
+/** Reads what says when a schedule fires. What comes back is shared: nobody changes it. */
+export function readSpec(text: string): Spec {
+  return text.length <= TEXT_CHARS_MAX ? specs.get(text) : parseSpec(text);
+}
+
+/** Reads the policies that differ from the defaults, on top of them. Shared as well. */
 export function readPolicy(text: string): Policy {
-  return text === "{}" ? POLICY_DEFAULT : { ...POLICY_DEFAULT, ...(JSON.parse(text) as Partial<Policy>) };
+  if (text === "{}") return POLICY_DEFAULT;
+  return text.length <= TEXT_CHARS_MAX ? policies.get(text) : parsePolicy(text);
+}
+
+function parseSpec(text: string): Spec {
+  return JSON.parse(text) as Spec;
+}
+
+function parsePolicy(text: string): Policy {
+  return { ...POLICY_DEFAULT, ...(JSON.parse(text) as Partial<Policy>) };
 }
 
 /** The one column that a target is kept in. */

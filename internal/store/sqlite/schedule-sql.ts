@@ -140,14 +140,19 @@ const SET_PRIORITY = `
      SET priority = $priority
    WHERE schedule_id = $id`;
 
+// All others cost as much again, for each occurrence.
+const CURSOR = `s.id, s.tenant, s.name, s.owner_kind, s.owner_name, s.declared_id, s.target_kind, s.target, s.spec,
+         s.timezone, s.anchor, s.policy, s.locking, s.state, s.pause, s.revision, s.run_count, s.payload,
+         c.node, c.accounted_until, c.next_occurrence, c.due_at`;
+
 const CURSORS = `
-  SELECT s.*, c.node, c.accounted_until, c.next_occurrence, c.due_at
+  SELECT ${CURSOR}
     FROM schedule_cursor c
     JOIN schedule s ON s.id = c.schedule_id
    WHERE c.schedule_id = $id`;
 
 const DUE = `
-  SELECT s.*, c.node, c.accounted_until, c.next_occurrence, c.due_at
+  SELECT ${CURSOR}
     FROM schedule_cursor c
     JOIN schedule s ON s.id = c.schedule_id
    WHERE c.node   = $node

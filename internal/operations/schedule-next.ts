@@ -68,7 +68,7 @@ export function nextOf(
   }
   const span = { from: start, to: parseInstant(to, "to") };
   if (span.to <= span.from)
-    throw fieldFault("to", `${shown(to)} is not after from.`, "A span ends after it begins.");
+    throw fieldFault("to", `${shown(to)} is not after its beginning.`, "A span ends after it begins.");
   const limit = count ?? NEXT_COUNT_MAX;
   const instants = cursors.flatMap((terms) => listPlanned(terms, span).take(limit).toArray());
   const first = instants.toSorted((a, b) => a - b).slice(0, limit);

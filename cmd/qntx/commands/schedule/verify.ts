@@ -52,9 +52,12 @@ function pageOf(client: Client, request: object): Promise<OutputOf<typeof operat
 
 function verdictText(out: Out, verdict: Verdict): string {
   const { ok, dup, gap, overdue, unjudged, schedules, occurrences, wrong } = verdict;
-  const of = `${schedules === 1 ? "1 schedule" : `${schedules} schedules`} with ${occurrences} planned occurrences`;
+  const count = schedules === 1 ? "1 schedule" : `${schedules} schedules`;
+  const of = `${count} with ${occurrences} planned occurrences`;
+  const right =
+    occurrences === 0 ? `${count}: nothing was planned until now.` : `${of}: each is in the ledger, once.`;
   const notes = [
-    ok ? `${of}: each is in the ledger, once.` : `${of}:`,
+    ok ? right : `${of}:`,
     unjudged === 0
       ? ""
       : `${unjudged} differ that other time zone data decided; nobody can judge them any more.`,

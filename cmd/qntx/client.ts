@@ -11,6 +11,7 @@ import { hostAnswers, socketPath } from "../../internal/http/socket.ts";
 import type { OpenedStore } from "../../internal/store/open.ts";
 import type { Globals } from "./command.ts";
 import { isFaultCode } from "./exit.ts";
+import { programArgv } from "./self.ts";
 import { openConfig } from "./settings.ts";
 import type { World } from "./world.ts";
 
@@ -147,6 +148,7 @@ class StoreClient implements Client {
       principal: { kind: "operator", name: "operator" } as const,
       host: null,
       home: this.#config.home,
+      self: programArgv(),
     };
     return (await callOperation(context, operation, input)) as Output;
   }

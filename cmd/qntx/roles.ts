@@ -7,6 +7,10 @@ import type { PluginDefinition } from "../../sdk/typescript/qntx.ts";
 /** Plays the role that the first word names and does not return; returns when it names none. */
 export async function playRole(argv: readonly string[]): Promise<void> {
   const [role, ...rest] = argv;
+  if (role === "__simulate") {
+    const { runSimulateRole } = await import("./simulate-role.ts");
+    await runSimulateRole();
+  }
   if (role === "__plugin" && rest[0] === "--bundled") return playBundled(rest.slice(1));
   if (role === "__script") {
     const { runScriptRole } = await import("../../internal/bundled/script/role.ts");

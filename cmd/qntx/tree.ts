@@ -51,6 +51,9 @@ export const tree: Group = group(
       verify: lazy("Compare the ledger with everything that was planned", () =>
         import("./commands/schedule/verify.ts").then((file) => file.scheduleVerify),
       ),
+      simulate: lazy("Show what schedules do together over a span, past or to come", () =>
+        import("./commands/schedule/simulate.ts").then((file) => file.scheduleSimulate),
+      ),
       backfill: lazy("Run what it meant for a span of the past, beside its plan", () =>
         import("./commands/schedule/backfill.ts").then((file) => file.scheduleBackfill),
       ),

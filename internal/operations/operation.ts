@@ -75,6 +75,10 @@ export interface Context {
   readonly host: Host | null;
   /** The data folder. */
   readonly home: string;
+  /** How this program starts itself in another role. Absent where nothing needs that. */
+  readonly self?: readonly string[];
+  /** Aborted when whoever called is gone, or cannot be answered much longer: nothing is waited for then. */
+  readonly signal?: AbortSignal;
   /** Told of every call when it has ended. */
   readonly meter?: (call: MeteredCall) => void;
 }

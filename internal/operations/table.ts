@@ -11,6 +11,7 @@ import type { AnyOperation } from "./operation.ts";
 import { pluginOperations } from "./plugin.ts";
 import { documentOperations } from "./schedule-apply.ts";
 import { scheduleOperations } from "./schedule.ts";
+import { scheduleSimulate } from "./simulate.ts";
 import { scheduleVerify } from "./verify.ts";
 
 /** All operations, in the order in which documents list them. */
@@ -20,6 +21,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...blackoutOperations,
   scheduleVerify,
   ...backfillOperations,
+  scheduleSimulate,
   ...jobOperations,
   ...handlerOperations,
   ...lockOperations,

@@ -71,6 +71,8 @@ export function forecast(request: ForecastRequest, tell: (row: ForecastRow) => v
 interface Run {
   startsAt: Millis;
   endsAt: Millis;
+  /** Told when it has ended, because a later occurrence may cut it short; null when that was done already. */
+  untold: { occurrence: Millis; outcome: OccurrenceOutcome } | null;
 }
 
 class Forecast {
@@ -86,6 +88,8 @@ class Forecast {
   #dueAt: Millis | null = null;
   #waiting: Waiting[];
   #open: Run[];
+  /** True when an occurrence may end the run before it. */
+  #cuts = false;
   #runCount: number;
 
   constructor(request: ForecastRequest, tell: (row: ForecastRow) => void) {
@@ -98,7 +102,7 @@ class Forecast {
     this.#closed = closed.toSorted((a, b) => a.at - b.at);
     this.#now = this.#accountedUntil = from - 1;
     this.#waiting = [...waiting];
-    this.#open = [...open];
+    this.#open = open.map((run) => ({ ...run, untold: null }));
     this.#runCount = runCount;
   }
 
@@ -113,6 +117,7 @@ class Forecast {
       if (definition) this.#follow(new Rules(definition), { until, ends: next?.definition === null });
     });
     this.#endWaiting(this.#request.past?.until ?? this.#now);
+    this.#end(Number.POSITIVE_INFINITY);
     for (const { occurrence } of this.#waiting) this.#say(occurrence, "pending");
   }
 
@@ -124,7 +129,9 @@ class Forecast {
 
   /** Follows one definition until another takes its place. */
   #follow(rules: Rules, { until, ends }: { until: Millis; ends: boolean }): void {
-    const latest = this.#request.past?.until ?? Number.MAX_SAFE_INTEGER;
+    const { past } = this.#request;
+    const latest = past?.until ?? Number.MAX_SAFE_INTEGER;
+    this.#cuts = past === null && rules.cuts;
     this.#lookOut(rules);
     while (!this.#over) {
       this.#glide(rules, until);
@@ -191,9 +198,9 @@ class Forecast {
 
   #start(occurrence: Millis, outcome: OccurrenceOutcome, startsAt: Millis): void {
     const endsAt = Math.max(startsAt, this.#request.endsAt(occurrence, startsAt));
-    this.#open.push({ startsAt, endsAt });
+    this.#open.push({ startsAt, endsAt, untold: this.#cuts ? { occurrence, outcome } : null });
     this.#runCount += 1;
-    this.#say(occurrence, outcome, { startsAt, endsAt });
+    if (!this.#cuts) this.#say(occurrence, outcome, { startsAt, endsAt });
   }
 
   /** What was recorded of a run says how it ended; what nobody recorded ends when it is asked to. Gives the start of what takes its place. */
@@ -256,7 +263,7 @@ class Forecast {
     for (let at = plan.next(this.#accountedUntil); at !== null && at < to; at = plan.next(at)) {
       const startsAt = effectiveAt(scheduleId, at, definition.policy, plan);
       if (startsAt > until || (!beside && startsAt < busyUntil)) break;
-      if (busyUntil <= startsAt) this.#open.length = 0;
+      if (busyUntil <= startsAt) this.#end(startsAt);
       this.#start(at, "fired", startsAt);
       busyUntil = Math.max(busyUntil, this.#open.at(-1)?.endsAt ?? startsAt);
       this.#accountedUntil = at;
@@ -266,11 +273,21 @@ class Forecast {
   }
 
   #isOpen(now: Millis): boolean {
-    this.#open = this.#open.filter(({ endsAt }) => endsAt > now);
+    this.#end(now);
     return this.#open.length > 0;
   }
 
-  #say(occurrence: Millis, outcome: OccurrenceOutcome, run?: Run): void {
+  /** Forgets runs that have ended by now, and tells how, where that was not known before. */
+  #end(now: Millis): void {
+    for (const { untold, startsAt, endsAt } of this.#open) {
+      if (endsAt > now || untold === null) continue;
+      // One that was ended before its grace was over never began.
+      this.#say(untold.occurrence, untold.outcome, endsAt >= startsAt ? { startsAt, endsAt } : undefined);
+    }
+    this.#open = this.#open.filter(({ endsAt }) => endsAt > now);
+  }
+
+  #say(occurrence: Millis, outcome: OccurrenceOutcome, run?: Pick<Run, "startsAt" | "endsAt">): void {
     const { startsAt = null, endsAt = null } = run ?? {};
     this.#tell({ occurrence, lastOccurrence: occurrence, count: 1, outcome, startsAt, endsAt });
   }
@@ -284,17 +301,20 @@ class Rules {
   readonly plan: Recurrence;
   /** True when an occurrence that is on time and meets no run simply fires. */
   readonly glides: boolean;
-
-  next(after: Millis): Millis {
-    return this.plan.next(after) ?? Number.POSITIVE_INFINITY;
-  }
+  readonly cuts: boolean;
 
   constructor(definition: Definition) {
     const { policy } = definition;
     this.definition = definition;
     this.recurrence = recurrence({ ...definition, dstGap: policy.dstGap, dstFold: policy.dstFold });
     this.plan = planned(definition);
+    this.cuts = policy.overlap === "cancel-other" || policy.overlap === "terminate-other";
     this.glides = policy.runsMax === null && policy.blackouts.length === 0;
+  }
+
+  /** The next occurrence outside of blackouts; never is after everything. */
+  next(after: Millis): Millis {
+    return this.plan.next(after) ?? Number.POSITIVE_INFINITY;
   }
 }
 

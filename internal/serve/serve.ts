@@ -97,6 +97,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     principal,
     host,
     home: config.home,
+    self: options.self,
   });
 
   const callbacks = new CallbackServer({ log, tokens, contextOf });

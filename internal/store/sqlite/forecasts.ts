@@ -6,7 +6,7 @@ import type { Span } from "../../schedule/forecast.ts";
 import type { Waiting } from "../../schedule/overlap.ts";
 import type { RecordedRow } from "../../schedule/past.ts";
 import type { Schedule } from "../../schedule/schedule.ts";
-import type { ForecastSource, OpenRun } from "../forecasts.ts";
+import type { OpenedForecastSource, OpenRun } from "../forecasts.ts";
 import type { CursorHistory } from "../ledger.ts";
 import { type OccurrenceRow, readSchedule, type ScheduleRow } from "./schedule-row.ts";
 import { Terms } from "./terms.ts";
@@ -19,7 +19,8 @@ type RecordRow = OccurrenceRow & {
   run_state: JobState | null;
 };
 
-export class SqliteForecasts implements ForecastSource {
+export class SqliteForecasts implements OpenedForecastSource {
+  readonly #db: Database;
   readonly #terms: Terms;
   readonly #one: Statement<ShownRow, [Values]>;
   readonly #page: Statement<ShownRow, [Values]>;
@@ -30,14 +31,19 @@ export class SqliteForecasts implements ForecastSource {
   readonly #waiting: Statement<{ occurrence: number; catchup: number }, [Values]>;
 
   constructor(db: Database, { tzdata }: { tzdata: string }) {
+    this.#db = db;
     this.#terms = new Terms(db, tzdata);
-    this.#one = db.prepare("SELECT *, NULL AS next_occurrence FROM schedule WHERE id = $id");
+    this.#one = db.prepare(`${SCHEDULE} WHERE id = $id`);
     this.#page = db.prepare(PAGE);
     this.#took = db.prepare(TOOK);
     this.#record = db.prepare(RECORD);
     this.#runsSince = db.prepare(RUNS_SINCE);
     this.#open = db.prepare(OPEN);
     this.#waiting = db.prepare(WAITING);
+  }
+
+  close(): void {
+    this.#db.close();
   }
 
   schedules(which: { ids: readonly string[] } | { after: string; limit: number }): Schedule[] {
@@ -87,9 +93,14 @@ function readRecord(row: RecordRow): RecordedRow {
   };
 }
 
-const PAGE = `
-  SELECT *, NULL AS next_occurrence
-    FROM schedule
+/** All of a schedule but its payload: of ten thousand, that may be a gigabyte. */
+const SCHEDULE = `
+  SELECT id, tenant, name, owner_kind, owner_name, declared_id, declared_paused, target_kind, target, spec, timezone,
+         anchor, policy, locking, state, pause, deleted_by, description, metadata, revision, run_count, failures, slow,
+         last_run_at, last_job_id, created_at, updated_at, x'' AS payload, NULL AS next_occurrence
+    FROM schedule`;
+
+const PAGE = `${SCHEDULE}
    WHERE id > $after
      AND (state = 'active' OR state = 'paused')
    ORDER BY id

@@ -32,6 +32,8 @@ export interface LockLoopReport {
   missing: string[];
   /** Losers that recorded something else. */
   misnamed: string[];
+  /** What a host says of its own ledger that is not as planned. */
+  unverified: string[];
 }
 
 const EVERY_MS = 1_000;
@@ -58,6 +60,7 @@ class LockLoop {
   readonly #redis: RedisServer;
   readonly #options: LockLoopOptions;
   readonly #random: () => number;
+  readonly #unverified: string[] = [];
   #kills = 0;
 
   constructor(hosts: readonly [Witnesses, Witnesses], redis: RedisServer, options: LockLoopOptions) {
@@ -129,6 +132,8 @@ class LockLoop {
       },
       DRAIN_LIMIT_MS,
     );
+    const verified = await place.cli(["schedule", "verify", "--all"]);
+    if (verified.code !== 0) this.#unverified.push(verified.stdout + verified.stderr);
     const { events } = await place.call<{ events: unknown[] }>("event.list", { kind: "locks.failed" });
     const code = await place.host.stop();
     if (code !== 0) throw new Error(`It ended with ${code}: ${place.host.text.slice(-2_000)}`);
@@ -147,6 +152,7 @@ class LockLoop {
       twice: [],
       missing: [],
       misnamed: [],
+      unverified: this.#unverified,
     };
     for (let i = 0; i < this.#options.schedules; i++) {
       for (let at = from + EVERY_MS; at <= until; at += EVERY_MS) {
@@ -217,7 +223,7 @@ class Account {
 
 /** One line with the figures. */
 export function lockLoopLine(report: LockLoopReport): string {
-  const { occurrences, jobs, otherNode, kills, outages, told, twice, missing, misnamed } = report;
+  const { occurrences, jobs, otherNode, kills, outages, told, twice, missing, misnamed, unverified } = report;
   return [
     `lock loop: ${occurrences} occurrences on two hosts`,
     `${jobs[0]} and ${jobs[1]} jobs`,
@@ -225,6 +231,7 @@ export function lockLoopLine(report: LockLoopReport): string {
     `${twice.length} twice`,
     `${missing.length} missing`,
     `${misnamed.length} recorded as something else`,
+    `${unverified.length} ledgers not as planned`,
     `${kills} kills`,
     `${outages} outages of the lock server, told ${told} times`,
   ].join(", ");
@@ -233,11 +240,12 @@ export function lockLoopLine(report: LockLoopReport): string {
 const SHOWN_MAX = 20;
 
 /** What is wrong, as sentences. */
-export function lockLoopTrouble({ twice, missing, misnamed }: LockLoopReport): string[] {
+export function lockLoopTrouble({ twice, missing, misnamed, unverified }: LockLoopReport): string[] {
   const all = [
     ...twice.map((text) => `twice: ${text}`),
     ...missing.map((text) => `missing: ${text}`),
     ...misnamed.map((text) => `misnamed: ${text}`),
+    ...unverified.map((text) => `not as planned: ${text}`),
   ];
   return all.length > SHOWN_MAX ? [...all.slice(0, SHOWN_MAX), `and ${all.length - SHOWN_MAX} more`] : all;
 }

@@ -6,6 +6,7 @@ import { expect, test } from "bun:test";
 import { RedisServer } from "../../bundled/redis-lock/redis-server.ts";
 import { Place } from "./host.ts";
 import { lockLoop, lockLoopTrouble } from "./lock-loop.ts";
+import { PYTHON_PATH } from "./python.ts";
 
 const STORY_LIMIT_MS = 120_000;
 
@@ -120,8 +121,8 @@ test(
   STORY_LIMIT_MS,
 );
 
-/** A plugin that does with locks what its jobs say. */
-const LOCKSMITH = (name: string) => `
+/** A plugin that does with locks what its jobs say, in two languages. */
+const TYPESCRIPT = (name: string) => `
   import { definePlugin } from "qntx";
   export default definePlugin({
     name: "${name}",
@@ -132,6 +133,21 @@ const LOCKSMITH = (name: string) => `
     },
   });
 `;
+const PYTHON = `
+from qntx import Plugin
+plugin = Plugin("smith", version="1")
+
+@plugin.job("take")
+def take(job):
+    lock = job.qntx.locks.try_lock("k", ttl=60, holder=job.payload["holder"])
+    return vars(lock)
+
+@plugin.job("release")
+def release(job):
+    return {"released": job.qntx.locks.release(job.payload["token"])}
+
+plugin.run()
+`;
 
 test(
   "plugins take locks of their host: each has keys of its own, and hosts with one lock server share them",
@@ -141,10 +157,10 @@ test(
     const config = `${locks}[plugin]\nbundled = false\nenabled = ["smith", "jones"]\n`;
     await using one = new Place(config);
     await using other = new Place(config);
-    for (const place of [one, other]) {
-      for (const name of ["smith", "jones"]) place.write(`plugins/${name}.ts`, LOCKSMITH(name));
-    }
-    await Promise.all([one.start(), other.start()]);
+    for (const place of [one, other]) place.write("plugins/jones.ts", TYPESCRIPT("jones"));
+    one.write("plugins/smith.ts", TYPESCRIPT("smith"));
+    other.write("plugins/smith.py", PYTHON);
+    await Promise.all([one.start(), other.start({ vars: { PATH: PYTHON_PATH } })]);
     const run = async (place: Place, handler: string, payload: object): Promise<object> =>
       Object((await place.ended(await place.enqueue(handler, payload))).result);
 
@@ -153,7 +169,10 @@ test(
     expect(await run(other, "smith.take", { holder: "b" })).toMatchObject({ holder: "a" });
     expect(await run(other, "jones.take", { holder: "b" })).toHaveProperty("token");
     expect(await run(one, "smith.release", held)).toEqual({ released: true });
-    expect(await run(other, "smith.take", { holder: "b" })).toHaveProperty("token");
+    const next = await run(other, "smith.take", { holder: "b" });
+    expect(Object.keys(next)).toEqual(["token", "fence"]);
+    expect(await run(one, "smith.take", { holder: "a" })).toMatchObject({ holder: "b" });
+    expect(await run(other, "smith.release", next)).toEqual({ released: true });
   },
   STORY_LIMIT_MS,
 );

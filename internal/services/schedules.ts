@@ -1,4 +1,5 @@
 /** ScheduleService, as seed and upstream define it; but two schedules for one handler are two schedules. */
+import { formatDuration } from "../base/duration.ts";
 import { fieldFault, Fault } from "../base/fault.ts";
 import { EVERY_MIN_MS, type Schedule } from "../schedule/schedule.ts";
 import { resolveSchedule } from "../operations/reference.ts";
@@ -50,7 +51,8 @@ async function create(
   if (intervalSeconds * 1000 < EVERY_MIN_MS) {
     throw fieldFault("interval_seconds", `${intervalSeconds} is too short.`, "The shortest interval is 1.");
   }
-  const input = { handler: handlerName, every: `${intervalSeconds}s`, payload, metadata };
+  const every = formatDuration(intervalSeconds * 1_000);
+  const input = { handler: handlerName, every, payload, metadata };
   const { id } = await call(context, scheduleCreate, input);
   return { success: true, error: "", scheduleId: id };
 }

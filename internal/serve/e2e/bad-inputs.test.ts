@@ -9,7 +9,7 @@ import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ATSStoreServiceClient } from "../../../proto/gen/protocol/atsstore.ts";
 import { QueueServiceClient } from "../../../proto/gen/protocol/queue.ts";
-import { ScheduleServiceClient } from "../../../proto/gen/protocol/schedule.ts";
+import { type GetScheduleResponse, ScheduleServiceClient } from "../../../proto/gen/protocol/schedule.ts";
 import { Place, type RunningHost } from "./host.ts";
 
 /** Looks like a stack trace, or like our insides. */
@@ -198,6 +198,28 @@ describe("over gRPC", () => {
       ]);
     } finally {
       for (const client of [queue, schedules, ats]) client.close();
+    }
+  });
+
+  test("the longest interval that the protocol can say is one", async () => {
+    await place.until("the telltale", async () =>
+      existsSync(join(place.home, "plugins-data/telltale/told.json")),
+    );
+    const { queue_endpoint: address, auth_token: authToken } = told();
+    const schedules = new ScheduleServiceClient(address, credentials.createInsecure());
+    const request = { authToken, handlerName: "telltale.work", payload: Buffer.alloc(0), metadata: {} };
+    const intervalSeconds = 2 ** 31 - 1;
+    try {
+      const { error, scheduleId } = await ask<{ error: string; scheduleId: string }>((done) =>
+        schedules.createSchedule({ ...request, intervalSeconds }, done),
+      );
+      expect(error).toBe("");
+      const { job } = await ask<GetScheduleResponse>((done) =>
+        schedules.getSchedule({ authToken, scheduleId }, done),
+      );
+      expect(job).toMatchObject({ intervalSeconds, state: "active" });
+    } finally {
+      schedules.close();
     }
   });
 

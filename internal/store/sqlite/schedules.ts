@@ -191,6 +191,7 @@ export class SqliteSchedules implements ScheduleStore {
   #change(before: Schedule, change: ScheduleChange): Schedule {
     const now = this.#env.now();
     const merged = { ...before, ...given(change) };
+    if (merged.locking !== before.locking) refuseUnlockable(this.#options.locksBy, merged.locking);
     const respec = JSON.stringify(merged.spec) !== JSON.stringify(before.spec);
     const anchor = change.anchor ?? this.#anchorOf(merged, respec ? now : before.anchor);
     const after: Definition = this.#observed({ ...merged, anchor });

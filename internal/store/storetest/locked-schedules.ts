@@ -282,17 +282,17 @@ export function lockedScheduleSuite(engine: string, open: OpenStore): void {
       expect((schedule?.nextRunAt ?? 1) % (7 * SECOND)).toBe(0);
     });
 
-    test.each([
-      ["require-global", ["pending"]],
-      ["prefer-global", ["fired"]],
-      ["node-local", ["fired"]],
-    ] as [Locking, OccurrenceOutcome[]][])("where nobody keeps locks: %s", async (locking, expected) => {
+    test("where nobody keeps locks, what needs one is refused, and each node runs the rest by itself", async () => {
       await at.close();
       at = await open({ locksBy: "none" });
       nodeId = await at.store.nodes.nodeId();
-      const schedule = await create({ locking });
+      await expect(create({ locking: "require-global" })).rejects.toThrow("locking: require-global needs");
+      const schedule = await create({ locking: "prefer-global" });
+      await expect(at.store.schedules.update(schedule.id, { locking: "require-global" })).rejects.toThrow(
+        "locking: require-global needs",
+      );
       await tick(MINUTE);
-      expect(await outcomes(schedule.id)).toEqual(expected);
+      expect(await outcomes(schedule.id)).toEqual(["fired"]);
     });
   });
 }

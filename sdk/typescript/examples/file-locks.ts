@@ -1,6 +1,6 @@
 /**
- * A lock provider: hosts that have a disk in common, and no store, share locks in one
- * SQLite file on it. `[locks] provider = "file-locks"`, and `[file-locks] path`.
+ * A lock provider: hosts on one machine, each with a data folder of its own, share locks
+ * in one SQLite file. `[locks] provider = "file-locks"`, and `[file-locks] path`.
  */
 import { Database } from "bun:sqlite";
 import { definePlugin, type LockContention, type LockHandle, type Locks } from "qntx";
@@ -8,7 +8,7 @@ import { definePlugin, type LockContention, type LockHandle, type Locks } from "
 export default definePlugin({
   name: "file-locks",
   version: "0.1.0",
-  description: "Locks in a SQLite file that several hosts can reach",
+  description: "Locks in a SQLite file, for several hosts on one machine",
   locks: ({ config }) => openLocks(config["path"] ?? "locks.db"),
 });
 

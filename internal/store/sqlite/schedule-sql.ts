@@ -33,7 +33,6 @@ export class ScheduleSql {
   readonly named: Statement<ShownRow, [Values]>;
   readonly ownName: Statement<ShownRow, [Values]>;
   readonly find: Statement<{ id: string }, [Values]>;
-  readonly list: Statement<ShownRow, [Values]>;
   readonly upcoming: Statement<ShownRow, [Values]>;
   readonly declared: Statement<ShownRow, [Values]>;
   readonly declaredAs: Statement<ShownRow, [Values]>;
@@ -69,7 +68,6 @@ export class ScheduleSql {
     );
     this.ownName = db.prepare(OWN_NAME);
     this.find = db.prepare(FIND);
-    this.list = db.prepare(LIST);
     this.upcoming = db.prepare(UPCOMING);
     this.declared = db.prepare(DECLARED);
     this.declaredAs = db.prepare(DECLARED_AS);
@@ -286,17 +284,6 @@ const FIND = `
     FROM schedule
    WHERE substr(id, -length($part)) = $part
       OR substr(id, 1, length($part)) = $part
-   LIMIT $limit`;
-
-const LIST = `${SHOWN}
-   WHERE s.id > $after
-     AND ($state     IS NULL OR s.state      = $state)
-     AND ($deleted = 1 OR $state IS NOT NULL OR s.state <> 'deleted')
-     AND ($target    IS NULL OR (s.target_kind = 'handler' AND s.target = $target))
-     AND ($ownerKind IS NULL OR s.owner_kind = $ownerKind)
-     AND ($ownerName IS NULL OR s.owner_name = $ownerName)
-     AND ($tenant    IS NULL OR s.tenant     = $tenant)
-   ORDER BY s.id
    LIMIT $limit`;
 
 const UPCOMING = `

@@ -39,6 +39,7 @@ import { Ledger } from "./ledger.ts";
 import { LockWaitSql } from "./lock-waits.ts";
 import type { SqliteObjectives } from "./objectives.ts";
 import { noCursor, pageLimit, pageOf } from "./page.ts";
+import { ScheduleLists } from "./schedule-lists.ts";
 import {
   readOccurrence,
   readPause,
@@ -74,6 +75,7 @@ export class SqliteSchedules implements ScheduleStore {
   readonly #lockWaits: LockWaitSql;
   readonly #options: ScheduleOptions;
   readonly #lists: BlackoutSql;
+  readonly #pages: ScheduleLists;
   /** The named blackouts that these schedules observe. */
   readonly blackouts: SqliteBlackouts;
 
@@ -94,6 +96,7 @@ export class SqliteSchedules implements ScheduleStore {
     });
     this.#options = options;
     this.#lists = new BlackoutSql(db);
+    this.#pages = new ScheduleLists(db);
     this.blackouts = new SqliteBlackouts(env, db, group, this);
   }
 
@@ -152,18 +155,7 @@ export class SqliteSchedules implements ScheduleStore {
   }
 
   async list(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>> {
-    const limit = pageLimit(page);
-    const rows = this.#sql.list.all({
-      after: page.cursor ?? "",
-      limit: limit + 1,
-      state: filter.state ?? null,
-      deleted: filter.deleted ? 1 : 0,
-      target: filter.handler ?? null,
-      ownerKind: filter.owner?.kind ?? null,
-      ownerName: filter.owner?.name ?? null,
-      tenant: filter.tenant ?? null,
-    });
-    return pageOf(rows, limit, readSchedule, (row) => row.id);
+    return this.#pages.page(filter, page);
   }
 
   async upcoming(limit: number): Promise<Schedule[]> {

@@ -305,6 +305,10 @@ CREATE UNIQUE INDEX schedule_declared ON schedule (tenant, owner_kind, owner_nam
 
 CREATE UNIQUE INDEX schedule_name ON schedule (tenant, owner_kind, owner_name, name) WHERE name <> '' AND state <> 'deleted';
 
+CREATE INDEX schedule_owner ON schedule (owner_kind, owner_name, id);
+
+CREATE INDEX schedule_state ON schedule (state, id);
+
 CREATE INDEX schedule_target ON schedule (target, id);
 
 CREATE TABLE schedule_blackout (

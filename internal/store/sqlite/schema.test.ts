@@ -11,6 +11,7 @@ import { ATTESTATION_SQL } from "./attestations.ts";
 import { EVENT_FOLLOW_SQL, EVENT_LIST_SQL } from "./events.ts";
 import { JOB_LIST_SQL } from "./job-sql.ts";
 import { migrate } from "./migrate.ts";
+import { SCHEDULE_LIST_SQL } from "./schedule-lists.ts";
 
 const PATH = join(import.meta.dir, "schema.sql");
 
@@ -86,6 +87,13 @@ test.each(Object.entries(JOB_LIST_SQL))("the list of jobs by %s reads an index",
   const walksAll = by === "all" || by === "completed";
   expect(details.includes("INTEGER PRIMARY KEY (rowid<?)")).toBe(walksAll);
   expect(details).toContain(walksAll ? "SEARCH job" : "USING INDEX job_");
+});
+
+test.each(Object.entries(SCHEDULE_LIST_SQL))("the list of schedules by %s reads an index", (by, sql) => {
+  const plan = migrated().query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
+  const details = plan.map(({ detail }) => detail).join("; ");
+  expect(details).toContain(by === "all" ? "USING PRIMARY KEY (id>?)" : "USING INDEX schedule_");
+  expect(details).not.toContain("TEMP B-TREE");
 });
 
 test.each([...Object.entries(EVENT_LIST_SQL), ...Object.entries(EVENT_FOLLOW_SQL)])(

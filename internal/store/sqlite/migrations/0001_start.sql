@@ -135,6 +135,8 @@ CREATE UNIQUE INDEX schedule_name ON schedule (tenant, owner_kind, owner_name, n
 CREATE INDEX schedule_by_name ON schedule (name) WHERE name <> '' AND state <> 'deleted';
 CREATE UNIQUE INDEX schedule_declared ON schedule (tenant, owner_kind, owner_name, declared_id) WHERE declared_id <> '';
 CREATE INDEX schedule_target ON schedule (target, id);
+CREATE INDEX schedule_state ON schedule (state, id);
+CREATE INDEX schedule_owner ON schedule (owner_kind, owner_name, id);
 
 -- What was promised when: past occurrences follow the revision in force at their moment.
 CREATE TABLE schedule_revision (

@@ -184,13 +184,9 @@ export class Connection {
   }
 
   #call<Q, R>(method: Method<Q, R>, request: Q, limitMs: Millis, signal?: AbortSignal): Promise<Answer<R>> {
-    if (signal?.aborted) {
-      return Promise.resolve({
-        ok: false,
-        code: status.CANCELLED,
-        details: "It was called off before it was sent.",
-      });
-    }
+    const notSent = (code: status, details: string) => Promise.resolve({ ok: false as const, code, details });
+    if (signal?.aborted) return notSent(status.CANCELLED, "It was called off before it was sent.");
+    if (this.#closed) return notSent(status.UNAVAILABLE, "The connection is closed."); // grpc-js would throw.
     return new Promise((resolve) => {
       const deadline = this.#env.now() + limitMs;
       // grpc-js loses a cancellation that comes in the turn of the call itself: the plugin would go on.

@@ -82,6 +82,10 @@ class Reading {
 
   async verdict(breathe: () => Promise<void>): Promise<LedgerVerdict> {
     const histories = await this.#store.ledger.history(this.#schedule.id);
+    if (histories.some(({ accountedUntil }) => accountedUntil === null)) {
+      this.#verdict.broken = "where it stands is gone. Repair that first: qntx doctor --repair";
+      return this.#verdict;
+    }
     const cursors = new Map(histories.map((history) => [history.node, this.#cursor(history)]));
     try {
       for await (const row of this.#rows(breathe)) {
@@ -100,7 +104,7 @@ class Reading {
   }
 
   #cursor({ node, accountedUntil, dueAt, terms }: CursorHistory) {
-    const until = accountedUntil ?? terms.at(-1)?.since ?? this.#from;
+    const until = accountedUntil ?? this.#from;
     if (dueAt !== null && dueAt < this.#now - OVERDUE_MS)
       this.#verdict.overdue.push(`cursor@${node} due ${dueAt}`);
     const { tzdata } = this.#store.ledger;

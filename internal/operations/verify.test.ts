@@ -98,6 +98,16 @@ test("a plan that cannot be evaluated is wrong, and says why", async () => {
   });
 });
 
+test("where the cursor is gone, nothing can be said before it is repaired", async () => {
+  await create("s");
+  await tick(MINUTE);
+  db.run("DELETE FROM schedule_cursor");
+  const hint = expect.stringContaining("qntx doctor --repair");
+  expect(await verify()).toMatchObject({ ok: false, dup: 0, gap: 0, wrong: [{ advice: [hint] }] });
+  await call("host.repair", {});
+  expect(await verify()).toMatchObject({ ok: true, wrong: [] });
+});
+
 /** A host that has been there for long enough that whatever waits should not wait any more. */
 const LONG_RUNNING = {
   clock: { suspicion: null, behind: null, steadyMs: DAY, confirm() {} },

@@ -61,6 +61,8 @@ export interface BackfillView {
   /** The first and the last instant that gets a run. */
   first: string | null;
   last: string | null;
+  /** What explains that there are fewer than somebody may expect; otherwise null. */
+  note: string | null;
 }
 
 export const scheduleBackfill = operation({
@@ -160,8 +162,13 @@ async function lookAt(context: Context, input: BackfillInput): Promise<Look> {
     made: fresh.length,
     first: instantOrNull(fresh[0]),
     last: instantOrNull(fresh.at(-1)),
+    note: span.from < schedule.anchor && schedule.spec.kind === "every" ? gridNote(schedule) : null,
   };
   return { schedule, span, wanted, view };
+}
+
+function gridNote({ anchor }: Schedule): string {
+  return `An interval has no occurrences before its grid begins, which is at ${formatInstant(anchor)}.`;
 }
 
 function readSpan({ env }: Context, { from: fromText, to: toText }: BackfillInput): Look["span"] {

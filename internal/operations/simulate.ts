@@ -20,7 +20,7 @@ import {
 /** The role in which this program simulates; cmd/qntx/roles.ts plays it. */
 const SIMULATE_ROLE = "__simulate";
 
-const SIMULATION_MS_MAX: Millis = 60_000; // Then the answer is late for whoever asked, and the processor is wanted.
+const SIMULATION_MAX_MS: Millis = 60_000; // Then the answer is late for whoever asked, and the processor is wanted.
 const SCHEDULES_NAMED_MAX = 1_000;
 const DAY: Millis = 86_400_000;
 const WEEK: Millis = 7 * DAY;
@@ -102,7 +102,7 @@ async function simulateAside(
   });
   let late = false;
   const end = () => child.kill("SIGKILL");
-  const cancelTimer = env.after(SIMULATION_MS_MAX, () => {
+  const cancelTimer = env.after(SIMULATION_MAX_MS, () => {
     late = true;
     end();
   });
@@ -134,7 +134,7 @@ function readAnswer(answer: string, complaint: string): Simulation {
 }
 
 function tookTooLong(): Fault {
-  return new Fault("timeout", `The simulation took longer than ${SIMULATION_MS_MAX / 1_000} s.`, {
+  return new Fault("timeout", `The simulation took longer than ${SIMULATION_MAX_MS / 1_000} s.`, {
     hint: "Give a shorter span, or fewer schedules.",
   });
 }

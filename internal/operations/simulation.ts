@@ -68,6 +68,7 @@ export interface Simulation extends Span {
   unknown: number;
   occurrences: number;
   fires: number;
+  /** By the days of UTC. */
   perDay: { at: Millis; occurrences: number }[];
   perHour: BusyHour[];
   worst: (BusyMinute & { schedules: Called[]; more: number })[];
@@ -114,7 +115,8 @@ export function simulate(source: ForecastSource, request: SimulationRequest): Si
 }
 
 function nothingYet({ from, to, durations }: SimulationRequest): Simulation {
-  const days = Math.ceil((to - from) / DAY);
+  const firstDay = Math.floor(from / DAY);
+  const days = Math.ceil(to / DAY) - firstDay;
   return {
     from,
     to,
@@ -122,7 +124,7 @@ function nothingYet({ from, to, durations }: SimulationRequest): Simulation {
     unknown: 0,
     occurrences: 0,
     fires: 0,
-    perDay: Array.from({ length: days }, (_, day) => ({ at: from + day * DAY, occurrences: 0 })),
+    perDay: Array.from({ length: days }, (_, day) => ({ at: (firstDay + day) * DAY, occurrences: 0 })),
     perHour: [],
     worst: [],
     atOnce: { runs: 0, at: null },
@@ -155,7 +157,8 @@ function playerOf(source: ForecastSource, schedule: Schedule, durations: Duratio
 function countDays(simulation: Simulation, { definition }: Player): void {
   const plan = planned(definition);
   for (const day of simulation.perDay) {
-    const count = plan.count(day.at - 1, Math.min(day.at + DAY, simulation.to) - 1);
+    const span = { from: Math.max(day.at, simulation.from), to: Math.min(day.at + DAY, simulation.to) };
+    const count = plan.count(span.from - 1, span.to - 1);
     day.occurrences += count;
     simulation.occurrences += count;
   }

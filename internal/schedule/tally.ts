@@ -22,6 +22,8 @@ export interface BusyHour extends BusyMinute {
 
 export class Tally {
   readonly #span: Span;
+  /** The beginning of the hour that the span begins in: minutes and hours are those of the clock. */
+  readonly #begin: Millis;
   readonly #minutes: Uint32Array;
   /** By how much the number of runs that go on changes in each second. */
   readonly #changes: Int32Array;
@@ -29,21 +31,22 @@ export class Tally {
 
   constructor(span: Span) {
     this.#span = span;
-    this.#minutes = new Uint32Array(Math.ceil((span.to - span.from) / MINUTE));
-    this.#changes = new Int32Array(Math.ceil((span.to - span.from) / SECOND) + 1);
+    this.#begin = Math.floor(span.from / HOUR) * HOUR;
+    this.#minutes = new Uint32Array(Math.ceil((span.to - this.#begin) / MINUTE));
+    this.#changes = new Int32Array(Math.ceil((span.to - this.#begin) / SECOND) + 1);
   }
 
   /** Counts a run that starts in the span. */
   add({ startsAt, endsAt }: Pick<ForecastRow, "startsAt" | "endsAt">): void {
     if (startsAt === null || endsAt === null || startsAt < this.#span.from || startsAt >= this.#span.to)
       return;
-    const sinceFrom = startsAt - this.#span.from;
+    const since = startsAt - this.#begin;
     this.fires += 1;
-    bump(this.#minutes, Math.floor(sinceFrom / MINUTE), 1);
-    bump(this.#changes, Math.floor(sinceFrom / SECOND), 1);
+    bump(this.#minutes, Math.floor(since / MINUTE), 1);
+    bump(this.#changes, Math.floor(since / SECOND), 1);
     // A run of no time is one for a second: two that start together are two at once.
     const end = Math.max(startsAt + 1, Math.min(endsAt, this.#span.to));
-    bump(this.#changes, Math.ceil((end - this.#span.from) / SECOND), -1);
+    bump(this.#changes, Math.ceil((end - this.#begin) / SECOND), -1);
   }
 
   /** The minutes in which most runs start, the busiest first; of equals the earliest. */
@@ -51,7 +54,7 @@ export class Tally {
     const indices = [...this.#minutes.keys()].filter((index) => this.#at(index) > 0);
     indices.sort((a, b) => this.#at(b) - this.#at(a) || a - b);
     return indices.slice(0, count).map((index) => ({
-      at: this.#span.from + index * MINUTE,
+      at: this.#begin + index * MINUTE,
       fires: this.#at(index),
     }));
   }
@@ -62,7 +65,7 @@ export class Tally {
     return Array.from({ length: Math.ceil(this.#minutes.length / perHour) }, (_, hour) => {
       const minutes = this.#minutes.subarray(hour * perHour, (hour + 1) * perHour);
       return {
-        at: this.#span.from + hour * HOUR,
+        at: this.#begin + hour * HOUR,
         fires: minutes.reduce((sum, fires) => sum + fires, 0),
         peak: minutes.reduce((most, fires) => Math.max(most, fires), 0),
       };
@@ -78,7 +81,7 @@ export class Tally {
       runs += change;
       if (runs <= most) return;
       most = runs;
-      at = this.#span.from + second * SECOND;
+      at = this.#begin + second * SECOND;
     });
     return { runs: most, at };
   }

@@ -99,12 +99,12 @@ async function progress(out: Out, client: Client, id: string): Promise<void> {
 }
 
 function planSentence(view: BackfillView): string {
-  if (view.occurrences === 0) return `${spanOf(view)} has no occurrences.`;
+  if (view.occurrences === 0) return `${spanOf(view)} has no occurrences.${besides(view)}`;
   return `${counted(view.made, "run")} would be made${between(view)}.${besides(view)}`;
 }
 
 function madeSentence(view: BackfillView): string {
-  if (view.occurrences === 0) return `${spanOf(view)} has no occurrences; nothing is made.`;
+  if (view.occurrences === 0) return `${spanOf(view)} has no occurrences; nothing is made.${besides(view)}`;
   if (view.made === 0) return `Nothing is made.${besides(view)}`;
   return `${counted(view.made, "run")} ${view.made === 1 ? "is" : "are"} made${between(view)}.${besides(view)}`;
 }
@@ -118,8 +118,9 @@ function between({ first, last }: BackfillView): string {
 }
 
 /** What is there already, of backfills and of the plan. */
-function besides({ existed, ranByPlan, occurrences }: BackfillView): string {
+function besides({ existed, ranByPlan, occurrences, note }: BackfillView): string {
   const parts = [
+    note !== null && note,
     existed > 0 && `${existed} ${existed === 1 ? "was" : "were"} there already.`,
     ranByPlan > 0 && `The plan has run ${ranByPlan} of the ${counted(occurrences, "occurrence")}.`,
   ];

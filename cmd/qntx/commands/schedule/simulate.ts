@@ -69,13 +69,14 @@ function summary(
   out: Out,
   { from, to, schedules, unknown, occurrences, fires, worst: [peak], atOnce }: Simulated,
 ): string {
-  const perMinute = (fires / ((Date.parse(to) - Date.parse(from)) / 60_000)).toFixed(1);
+  const perMinute = fires / ((Date.parse(to) - Date.parse(from)) / 60_000);
+  const mean = perMinute < 0.1 ? "" : `${perMinute.toFixed(1)}, `; // Less is no figure per minute.
   return factLines(out, [
     ["span", `${from} to ${to}`],
     ["schedules", schedules],
     ["occurrences", occurrences],
     ["runs", fires],
-    ["per minute", `${perMinute}, at most ${peak?.fires ?? 0}`],
+    ["per minute", `${mean}at most ${peak?.fires ?? 0}`],
     ["at once", atOnce.at === null ? 0 : `at most ${atOnce.runs}, first at ${atOnce.at}`],
     [
       "unknown",

@@ -63,33 +63,21 @@ export class Pulse {
   readonly #retention: Retention;
   readonly #locker: Locker | null;
 
-  constructor({
-    env,
-    log,
-    store,
-    nodeId,
-    lastSeenAt,
-    version,
-    napMs,
-    jobsMax,
-    runMs,
-    waits,
-    locks,
-    retention,
-  }: PulseOptions) {
+  constructor(options: PulseOptions) {
+    const { env, log, store, nodeId, version, napMs, jobsMax, locks, retention } = options;
     const { events, jobs, ledger, logs, nodes, objectives, schedules } = store;
     const { registry } = this;
     const bootId = newId(env, "BT");
     const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
     const onDelayed = () => this.#promoter.nudge();
     const onRunEnd = () => this.#ticker.nudge();
-    const budget = configuredBudget("run", runMs ?? JOB_TIMEOUT_DEFAULT_MS);
+    const budget = configuredBudget("run", options.runMs ?? JOB_TIMEOUT_DEFAULT_MS);
     this.bootId = bootId;
-    this.clock = new ClockGuard(env, lastSeenAt ?? null);
+    this.clock = new ClockGuard(env, options.lastSeenAt ?? null);
     const { clock } = this;
+    const time = { env, log, clock, napMs };
     this.#worker = new Worker({
-      env,
-      log,
+      ...time,
       jobs,
       logs,
       registry,
@@ -100,23 +88,19 @@ export class Pulse {
       onRunEnd,
     });
     this.#ticker = new Ticker({
-      env,
-      log,
+      ...time,
       schedules,
       events,
       nodeId,
-      clock,
-      napMs,
       onJobs: (lanes) => this.#fired(lanes),
       onStopped: (jobIds) => this.#stopped(jobIds),
       onAsked: () => this.#locker?.nudge(),
     });
     const onFired = (fired: Fired) => this.#locked(fired);
     const asks = locks !== undefined && locks.name !== "store";
-    this.#locker = asks
-      ? new Locker({ env, log, schedules, events, nodeId, clock, ...locks, onFired })
-      : null;
-    this.#judge = new Judge({ env, log, objectives, nodeId, clock, napMs, waits: waits ?? (() => null) });
+    this.#locker = asks ? new Locker({ ...time, schedules, events, nodeId, ...locks, onFired }) : null;
+    const waits = options.waits ?? (() => null);
+    this.#judge = new Judge({ ...time, objectives, nodeId, waits });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
     const onRepaired = () => this.schedulesChanged();
     this.#reconciler = new Reconciler({ env, log, ledger, clock, onRepaired });

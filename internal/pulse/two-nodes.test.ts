@@ -119,10 +119,9 @@ class Node {
   async sleep(): Promise<void> {
     this.#stop?.abort();
     this.#stop = null;
-    for (let ended = false; !ended;) {
-      void this.#ended.then(() => (ended = true));
-      await this.#env.advance(SECOND);
-    }
+    const locker = { runs: true };
+    void this.#ended.then(() => (locker.runs = false));
+    while (locker.runs) await this.#env.advance(SECOND);
   }
 
   async tick(random: () => number): Promise<void> {

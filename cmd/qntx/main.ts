@@ -6,6 +6,7 @@
 import { homedir } from "node:os";
 import { realEnv } from "../../internal/base/env.ts";
 import type { QuitSignals } from "../../internal/base/lifecycle.ts";
+import { isIgnored } from "../../internal/plugins/proc.ts";
 import { EXIT } from "./exit.ts";
 import { playRole } from "./roles.ts";
 import { run } from "./run.ts";
@@ -29,7 +30,8 @@ const world: World = {
   quit: quitOnSignals,
 };
 
-for (const stream of [process.stdout, process.stderr]) stream.on("error", leaveWhenNobodyReads);
+process.stdout.on("error", leaveWhenNobodyReads);
+process.stderr.on("error", () => {}); // Nobody reads what goes wrong, and nobody can be told: the work goes on.
 
 const code = await run(tree, world);
 await Promise.all([ended(process.stdout), ended(process.stderr)]);
@@ -55,7 +57,7 @@ function ended(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.end(() => resolve()));
 }
 
-/** First Ctrl-C (or SIGTERM) stops, the second hurries, the third leaves. */
+/** First Ctrl-C (or SIGTERM, or the end of the terminal) stops, the second hurries, the third leaves. */
 function quitOnSignals(): QuitSignals {
   const quit = new AbortController();
   const hurry = new AbortController();
@@ -70,5 +72,6 @@ function quitOnSignals(): QuitSignals {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
+  if (!isIgnored("SIGHUP")) process.on("SIGHUP", onSignal); // The terminal is gone, and nohup did not say to go on.
   return { quit: quit.signal, hurry: hurry.signal };
 }

@@ -17,6 +17,8 @@ export interface ApiOptions {
   log: Log;
   /** The context of a call by the operator. */
   context: () => Context;
+  /** Aborted when the host lets go of its connections: what waits for something is answered now. */
+  closing: AbortSignal;
   ready: () => boolean;
   now: () => Millis;
   /** Hands a request to a plugin: `path` is what follows `/api/<plugin>`. */
@@ -55,13 +57,18 @@ async function route(options: ApiOptions, request: Request): Promise<Response> {
   throw new Fault("not-found", `There is nothing at ${shown(pathname)}.`);
 }
 
-async function callNamed({ context }: ApiOptions, name: string, request: Request): Promise<Response> {
+async function callNamed(
+  { context, closing }: ApiOptions,
+  name: string,
+  request: Request,
+): Promise<Response> {
   if (request.method !== "POST")
     throw new Fault("usage", `${request.method} is not how an operation is called; POST is.`);
   const type = request.headers.get("content-type") ?? "";
   if (!type.startsWith("application/json"))
     throw new Fault("usage", "content-type: must be application/json.");
-  return jsonAnswer(await callOperation(context(), name, await readBody(request)));
+  const signal = AbortSignal.any([request.signal, closing]);
+  return jsonAnswer(await callOperation({ ...context(), signal }, name, await readBody(request)));
 }
 
 async function readBody(request: Request): Promise<unknown> {

@@ -1,11 +1,13 @@
 /** The host's two doors: a unix socket for this machine's operator, and TCP on loopback for who has the token. */
 import { chmodSync, rmSync } from "node:fs";
+import { type Env, type Millis, sleep } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { answer, answerProbe, type ApiOptions, BODY_BYTES_MAX } from "./api.ts";
 import { faultAnswer } from "./answer.ts";
 import { guard } from "./guard.ts";
 
-export interface HttpServerOptions extends ApiOptions {
+export interface HttpServerOptions extends Omit<ApiOptions, "closing"> {
+  env: Env;
   hostname: string;
   /** 0 means any. */
   port: number;
@@ -16,27 +18,39 @@ export interface HttpServerOptions extends ApiOptions {
 
 type Listener = Bun.Server<undefined>;
 
+const CLOSE_MS: Millis = 2_000; // For calls that are being answered; those that wait for something are ended at once.
 const IDLE_TIMEOUT_S = 255; // The most that Bun takes; a call may wait ten minutes and says nothing meanwhile.
 
 export class HttpServer {
   readonly port: number;
   readonly #tcp: Listener;
   readonly #unix: Listener;
+  readonly #env: Env;
+  readonly #closing = new AbortController();
 
   /** Listens. Throws a Fault when the port is taken. */
   constructor(options: HttpServerOptions) {
-    this.#tcp = listenTcp(options);
+    const door = { ...options, closing: this.#closing.signal };
+    this.#env = options.env;
+    this.#tcp = listenTcp(door);
     this.port = this.#tcp.port ?? 0;
-    this.#unix = listenUnix(options);
+    this.#unix = listenUnix(door);
   }
 
-  /** Stops listening and lets go of connections. */
+  /** Stops listening, lets calls that are under way be answered, and lets go of connections. */
   async close(): Promise<void> {
+    this.#closing.abort();
+    const over = new AbortController();
+    const answered = Promise.all([this.#tcp.stop(), this.#unix.stop()]);
+    await Promise.race([answered, sleep(this.#env, CLOSE_MS, over.signal)]);
+    over.abort();
     await Promise.all([this.#tcp.stop(true), this.#unix.stop(true)]);
   }
 }
 
-function listenTcp(options: HttpServerOptions): Listener {
+type Door = HttpServerOptions & ApiOptions;
+
+function listenTcp(options: Door): Listener {
   const { hostname, port, token, log } = options;
   try {
     return Bun.serve({
@@ -66,7 +80,7 @@ function listenTcp(options: HttpServerOptions): Listener {
   }
 }
 
-function listenUnix(options: HttpServerOptions): Listener {
+function listenUnix(options: Door): Listener {
   const { socketPath, log } = options;
   rmSync(socketPath, { force: true }); // Left by a host that was killed; the lock says that it is gone.
   const server = Bun.serve({

@@ -108,7 +108,7 @@ export const jobWait = operation({
   plugin: "cap:queue.enqueue",
   input: z.strictObject({ id: z.string(), timeout: z.string().optional() }),
   async run(context, { id, timeout }) {
-    const { env, store } = context;
+    const { env, store, signal } = context;
     const limitMs = timeout === undefined ? WAIT_MAX_MS : parseDuration(timeout, "timeout");
     if (limitMs > WAIT_MAX_MS)
       throw fieldFault("timeout", "is longer than ten minutes.", "Wait again afterwards.");
@@ -116,7 +116,8 @@ export const jobWait = operation({
     let job: Job | null = await resolveJob(context, id);
     if (!context.host && !isFinished(job.state)) throw nobodyRuns(job);
     while (job && !isFinished(job.state) && env.mono() < until) {
-      await sleep(env, WAIT_LOOK_MS);
+      if (signal?.aborted) throw waitedInVain(job);
+      await sleep(env, WAIT_LOOK_MS, signal);
       job = await store.jobs.get(job.id);
     }
     if (!job) throw new Fault("not-found", `Job ${id} is gone.`);
@@ -207,6 +208,12 @@ async function enqueue(context: Context, jobs: readonly NewJob[]): Promise<Enque
   host.jobsAdded(new Set(jobs.map(({ handler, plugin }) => laneOf(handler, plugin ?? ""))));
   if (enqueued.some(({ state }) => state === "scheduled")) host.jobsDelayed();
   return enqueued;
+}
+
+function waitedInVain({ id, state }: Job): Fault {
+  return new Fault("unreachable", `The host is ending, and job ${id} is ${state}.`, {
+    hint: "It goes on when the host is back: wait again then.",
+  });
 }
 
 function nobodyRuns({ id, state }: Job): Fault {

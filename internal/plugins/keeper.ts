@@ -16,7 +16,7 @@
 import { constants } from "node:os";
 import type { Env } from "../base/env.ts";
 import { type Libc, openLibc } from "./libc.ts";
-import { allProcesses, descendantsOf, killUntilNone, signal } from "./proc.ts";
+import { allProcesses, descendantsOf, isIgnored, killUntilNone, signal } from "./proc.ts";
 
 /** Tells the host the pid of its keeper. */
 export const KEEPER_VARIABLE = "QNTX_KEEPER";
@@ -43,8 +43,9 @@ export async function runKeeper(
   const forward = (name: NodeJS.Signals) => {
     if (hostPid > 0) signal(hostPid, name);
   };
+  const forwarded = FORWARDED.filter((name) => !isIgnored(name)); // By nohup, for one.
   // Before the host is there, so that no signal falls between.
-  for (const name of FORWARDED) process.on(name, forward);
+  for (const name of forwarded) process.on(name, forward);
 
   // A session of its own: Ctrl-C in a terminal must reach the host once, through us, and not twice.
   const host = Bun.spawn([...argv], {
@@ -63,7 +64,7 @@ export async function runKeeper(
     return descendantsOf(process.pid);
   });
   process.off("SIGCHLD", reap);
-  for (const name of FORWARDED) process.off(name, forward);
+  for (const name of forwarded) process.off(name, forward);
   return host.signalCode === null ? (host.exitCode ?? 1) : SIGNAL_BASE + signalNumber(host.signalCode);
 }
 

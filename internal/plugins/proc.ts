@@ -7,6 +7,7 @@
  * pair of pid and start time is a process.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { type Env, type Millis, sleep } from "../base/env.ts";
 
 /** One process at one moment. */
@@ -48,6 +49,17 @@ export function allProcesses(): ProcessInfo[] {
     return [];
   }
   return names.flatMap((name) => (/^\d+$/.test(name) ? (processInfo(Number(name)) ?? []) : []));
+}
+
+/** True when this process ignores a signal, as `nohup` makes it. To be asked before a handler is installed. */
+export function isIgnored(signal: NodeJS.Signals): boolean {
+  try {
+    const status = readFileSync("/proc/self/status", "latin1");
+    const mask = BigInt(`0x${/^SigIgn:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
+    return ((mask >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
+  } catch {
+    return false; // Not Linux.
+  }
 }
 
 /** Children, their children, and so on; not the process itself. */

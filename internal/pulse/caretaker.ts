@@ -18,6 +18,8 @@ export interface CaretakerOptions {
   nodeId: string;
   version: string;
   clock: ClockGuard;
+  /** Resolves when this boot holds no job any more; null while it holds none. */
+  holding: () => Promise<void> | null;
   onJobs: (lanes: Iterable<string>) => void;
 }
 
@@ -40,7 +42,19 @@ export class Caretaker implements Service {
       await this.#round();
       await sleep(env, RENEW_MS, stop);
     }
+    await this.#outlastJobs();
     await nodes.release(bootId);
+  }
+
+  /** While jobs of this boot may end by themselves, they stay its own. */
+  async #outlastJobs(): Promise<void> {
+    const { env, holding } = this.#options;
+    for (let held = holding(); held !== null; held = holding()) {
+      const over = new AbortController();
+      await Promise.race([held, sleep(env, RENEW_MS, over.signal)]);
+      over.abort();
+      if (holding() !== null) await this.#round();
+    }
   }
 
   async #round(): Promise<void> {

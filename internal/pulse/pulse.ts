@@ -105,7 +105,19 @@ export class Pulse {
     const onRepaired = () => this.schedulesChanged();
     this.#reconciler = new Reconciler({ env, log, ledger, clock, onRepaired });
     this.#retention = new Retention({ env, log, clock, kept: retention ? keptOf(store, retention) : [] });
-    this.#caretaker = new Caretaker({ env, log, jobs, nodes, bootId, nodeId, version, clock, onJobs });
+    const holding = () => this.#worker.ended;
+    this.#caretaker = new Caretaker({
+      env,
+      log,
+      jobs,
+      nodes,
+      bootId,
+      nodeId,
+      version,
+      clock,
+      holding,
+      onJobs,
+    });
   }
 
   /** Jobs were made by the clock. Runs that are made up for start some milliseconds apart. */

@@ -64,6 +64,7 @@ export class Worker implements Service {
   /** Cancelled while a claim was on its way that may bring them. */
   readonly #cancelledEarly = new Set<string>();
   #claiming = false;
+  #run: PromiseWithResolvers<void> | null = null;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -98,12 +99,18 @@ export class Worker implements Service {
     return this.#slots.running(plugin);
   }
 
+  /** Resolves when the present run has ended; null when none is under way. */
+  get ended(): Promise<void> | null {
+    return this.#run?.promise ?? null;
+  }
+
   /** Works until `stop`, then returns once every job it holds is settled. */
   async run({ stop, abort }: StopSignals): Promise<void> {
     const onStop = () => this.#stop();
     const onAbort = () => this.#cancelAll();
     stop.addEventListener("abort", onStop, { once: true });
     abort.addEventListener("abort", onAbort, { once: true });
+    this.#run = Promise.withResolvers();
     if (stop.aborted) onStop();
     if (abort.aborted) onAbort();
     try {
@@ -117,6 +124,8 @@ export class Worker implements Service {
       stop.removeEventListener("abort", onStop);
       abort.removeEventListener("abort", onAbort);
       this.#deadlineTimer?.cancel();
+      this.#run.resolve();
+      this.#run = null;
     }
   }
 

@@ -27,6 +27,8 @@ export class LiveHost implements Host {
   readonly locks: LockControl;
   address = "";
   ready = false;
+  /** True once the host is ending. */
+  stopping = false;
   readonly #options: LiveHostOptions;
 
   constructor(options: LiveHostOptions) {

@@ -138,7 +138,13 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
       options.onWorking?.();
     });
     tellOfTheEnd(options, plugins);
-    await runTogether(env, [loop, ...pulse.early, webhooks, plugins, worker], signals, config.serve.graceMs);
+    const probe = whenStopping(() => (live.stopping = true));
+    await runTogether(
+      env,
+      [probe, loop, ...pulse.early, webhooks, plugins, worker],
+      signals,
+      config.serve.graceMs,
+    );
   } finally {
     await http.close();
     callbacks.close();
@@ -180,18 +186,24 @@ interface Parts {
 /** Opens the host's two doors and notes its address. */
 function listen({ env, log, config }: ServeOptions, { live, plugins, contextOf }: Parts): HttpServer {
   const http = new HttpServer({
+    env,
     log,
     hostname: config.serve.host,
     port: config.serve.port,
     socketPath: socketPath(config.home),
     token: operatorToken(env, config.home),
     context: () => contextOf(OPERATOR),
-    ready: () => live.ready,
+    ready: () => live.ready && !live.stopping,
     now: () => env.now(),
     toPlugin: (name, path, request) => toPlugin(plugins, name, path, request),
   });
   live.address = `http://${config.serve.host}:${http.port}`;
   return http;
+}
+
+/** Calls back when the services are asked to end: whoever sends work here should send it elsewhere. */
+function whenStopping(onStop: () => void): Service {
+  return { name: "probe", run: ({ stop }) => aborted(stop).then(onStop) };
 }
 
 /** The worker behind the barrier: it claims nothing before the first registration step. */

@@ -40,6 +40,8 @@ export interface WorkerOptions {
 
 const POLL_MS = 1_000; // The safety net under the wake-ups.
 const PROGRESS_MS = 250; // Progress is for eyes: four times a second is enough, however often a job says it.
+const SETTLE_DELAY_MS = 20;
+const SETTLE_JOBS_MAX = 256; // Some milliseconds for one transaction, and what runs again should the host die.
 const TROUBLE_PAUSE_MS = 1_000; // After a write that failed: a full disk is not helped by trying faster.
 const LAST_TRIES_MAX = 5; // At the end, to write how jobs ended; then the next start finds out that they were interrupted.
 
@@ -60,6 +62,10 @@ export class Worker implements Service {
   #aborting = false;
   readonly #writing: Trouble;
   #polledAt: Millis;
+  /** When the first of those ended that are not settled. */
+  #endedAt: Millis = 0;
+  /** True when somebody has made work since the last round. */
+  #nudged = false;
   #deadlineTimer: { at: Millis; cancel: Cancel } | null = null;
   /** Cancelled while a claim was on its way that may bring them. */
   readonly #cancelledEarly = new Set<string>();
@@ -75,6 +81,7 @@ export class Worker implements Service {
 
   /** Says that these lanes may have work; without a list, that any may. */
   nudge(lanes?: Iterable<string>): void {
+    this.#nudged = true;
     const { registry } = this.#options;
     for (const lane of lanes ?? [...registry.lanes()].map(({ name }) => name)) {
       if (registry.lane(lane)) this.#hot.add(lane); // Others are looked at when a plugin brings them.
@@ -132,12 +139,10 @@ export class Worker implements Service {
   /** Settles and claims once. True when there was anything to do. */
   async #round(): Promise<boolean> {
     const { jobs, bootId } = this.#options;
-    const settlements = this.#settlements;
-    const runsEnded = this.#runsEnded;
-    this.#settlements = [];
-    this.#runsEnded = false;
     this.#poll();
     const wishes = this.#stopping ? [] : this.#slots.wishes(this.#hotLanes());
+    const { settlements, runsEnded } = this.#takeSettlements(wishes.length > 0 && this.#nudged);
+    this.#nudged = false;
     if (settlements.length === 0 && wishes.length === 0) return false;
     // A lane is cold while it is asked, so that a job that comes meanwhile makes it hot again.
     for (const { lane } of wishes) this.#hot.delete(lane);
@@ -164,6 +169,17 @@ export class Worker implements Service {
     if (failed) await this.#trouble(failed.reason);
     else this.#writing.over("jobs are settled and claimed again");
     return true;
+  }
+
+  /** What has ended. It waits a moment while others are made that can begin: a thousand are due in one second. */
+  #takeSettlements(others: boolean): { settlements: Settlement[]; runsEnded: boolean } {
+    const [settlements, runsEnded] = [this.#settlements, this.#runsEnded];
+    const waitedMs = this.#options.env.mono() - this.#endedAt;
+    if (others && settlements.length < SETTLE_JOBS_MAX && waitedMs < SETTLE_DELAY_MS)
+      return { settlements: [], runsEnded: false };
+    this.#settlements = [];
+    this.#runsEnded = false;
+    return { settlements, runsEnded };
   }
 
   async #trouble(error: unknown): Promise<void> {
@@ -276,6 +292,7 @@ export class Worker implements Service {
       now: env.now(),
       random: env.random(),
     });
+    if (this.#settlements.length === 0) this.#endedAt = env.mono();
     this.#settlements.push(settlement);
     this.#runsEnded ||= job.scheduleId !== null;
     this.#wake.abort();

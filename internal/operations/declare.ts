@@ -115,7 +115,7 @@ async function readAll<T>(
       all.push(await read(declaration));
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      faults.push(namedFault(declaration, error));
+      faults.push(...faultsOf(declaration, error).map((fault) => namedFault(declaration, fault)));
     }
   }
   const [first] = faults;
@@ -125,17 +125,37 @@ async function readAll<T>(
   throw new Fault("config", `The schedules have ${fields.length} mistakes.`, { fields });
 }
 
+/** Everything that is wrong with a declaration by itself, or what was `thrown` if that is something else. */
+function faultsOf(declaration: Declaration, thrown: Fault): Fault[] {
+  const { id, when, timezone, handler, payload, locking } = declaration;
+  const parts: (() => unknown)[] = [
+    () => checkId(id),
+    () => readTarget(handler),
+    () => readTimezone(timezone || undefined, readWhen(when)),
+    () => readMore(declaration),
+    () => payloadBytes(payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
+    () => readLocking(locking),
+  ];
+  const faults = parts.flatMap((part) => faultIn(part) ?? []);
+  return faults.length > 0 ? faults : [thrown];
+}
+
+function faultIn(read: () => unknown): Fault | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+}
+
 function readDeclaration(env: Env, owner: Owner, declaration: Declaration): NewSchedule {
   const { id, description, handler } = declaration;
   checkId(id);
-  const { when } = declaration;
-  const spec = typeof when === "string" ? parseWhen(when, "when") : checkSpec(when);
+  const spec = readWhen(declaration.when);
   const timezone = readTimezone(declaration.timezone || undefined, spec);
-  const more = parseInput(moreInput, declaration.more);
-  if (more.note !== undefined && !declaration.paused)
-    throw fieldFault("note", "has no effect on a schedule that is not paused.", "Write paused = true.");
-  const policy = readPolicyInput(more, readDeclaredPolicy(declaration));
-  const note = more.note ?? "declared as paused";
+  const { policy, note, metadata } = readMore(declaration);
   return {
     id: newId(env, "SC"),
     name: SCHEDULE_NAME_PATTERN.test(id) ? id : "",
@@ -150,8 +170,21 @@ function readDeclaration(env: Env, owner: Owner, declaration: Declaration): NewS
     locking: readLocking(declaration.locking),
     paused: declaration.paused ? { note, by: `${owner.kind}:${owner.name}` } : null,
     description: parseInput(createInput.pick({ description: true }), { description }).description ?? "",
-    metadata: more.metadata ?? {},
+    metadata,
   };
+}
+
+/** Policies, why it is paused, and labels. */
+function readMore(declaration: Declaration): {
+  policy: Policy;
+  note: string;
+  metadata: Record<string, string>;
+} {
+  const more = parseInput(moreInput, declaration.more);
+  if (more.note !== undefined && !declaration.paused)
+    throw fieldFault("note", "has no effect on a schedule that is not paused.", "Write paused = true.");
+  const policy = readPolicyInput(more, readDeclaredPolicy(declaration));
+  return { policy, note: more.note ?? "declared as paused", metadata: more.metadata ?? {} };
 }
 
 /** What a file may say beyond what a plugin declares. */
@@ -159,6 +192,10 @@ const moreInput = z.strictObject({
   ...createInput.pick({ note: true, metadata: true }).shape,
   ...policyShape,
 });
+
+function readWhen(when: string | Spec): Spec {
+  return typeof when === "string" ? parseWhen(when, "when") : checkSpec(when);
+}
 
 /** A spec whose shape alone was looked at. */
 function checkSpec(spec: Spec): Spec {

@@ -129,6 +129,24 @@ test("what lies behind: no occurrence then, one of an old definition, one that i
   );
 });
 
+test("an instant that was backfilled says both: what became of it, and what the backfill did", async () => {
+  await create();
+  await tick(MINUTE);
+  await tick(MINUTE);
+  await env.advance(1);
+  const from = formatInstant(start);
+  expect(await call<{ made: number }>("schedule.backfill", { id: "s", from, missing: true })).toMatchObject({
+    made: 1,
+    ranByPlan: 1,
+  });
+  expect(await explain(2)).toMatch(
+    /^It did not run, because the run before it had not ended .* A backfill runs it: job JB_\w+ is queued: no host is running\.$/,
+  );
+  expect(await explain(1)).not.toContain("backfill");
+  await call("schedule.delete", { id: "s" });
+  expect((await store.jobs.counts()).cancelled).toBe(1);
+});
+
 test("without an instant it is the occurrence that was decided last", async () => {
   await create();
   for (let i = 0; i < 3; i++) await tick(MINUTE);

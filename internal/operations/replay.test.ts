@@ -141,6 +141,11 @@ test("a day with overlap, a blackout, a pause, a change, and an hour in which no
     for (const outcome of ["fired", "blackout", "paused"]) expect(outcomes).toContain(outcome);
     // A part of it is the same, although what came before is not known.
     expect((await life.hold(id, life.start + 5 * HOUR)).differences).toEqual([]);
+    // So is what is left when the older half is no longer kept.
+    await life.store.ledger.prune({ before: life.start + 12 * HOUR });
+    const kept = await life.hold(id);
+    expect(kept.differences).toEqual([]);
+    expect(kept.recorded).toBeLessThan(recorded);
   }
 }, 60_000);
 

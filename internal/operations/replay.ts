@@ -30,8 +30,12 @@ export function replay(
   { history, span: asked, now }: { history: CursorHistory; span: Span; now: Millis },
 ): Replay {
   const { node, terms } = history;
-  const span = { from: asked.from, to: Math.min(asked.to, (history.accountedUntil ?? now) + 1) };
-  const begin = span.from - WARM_UP_MS;
+  const whole = (source.horizon() ?? Number.MIN_SAFE_INTEGER) + 1;
+  const span = {
+    from: Math.max(asked.from, whole),
+    to: Math.min(asked.to, (history.accountedUntil ?? now) + 1),
+  };
+  const begin = Math.max(span.from - WARM_UP_MS, whole);
   const recorded = source.record(id, node, { from: begin, to: now });
   const definitionAt = (at: Millis) => definitionOf(terms, at);
   const ends = endsOf(recorded);
@@ -45,7 +49,7 @@ export function replay(
       to: span.to,
       endsAt: (occurrence, startsAt) => ends.get(occurrence) ?? startsAt,
       runCount: runsBefore,
-      open: [],
+      open: source.openAt(id, node, begin),
       waiting: [],
       past: pastOf(recorded, { scheduleId: id, until: now, definitionAt }),
     },

@@ -192,7 +192,10 @@ export const scheduleDelete = operation({
   input: reference,
   async run(context, { id }) {
     const schedule = await resolveSchedule(context, id);
-    return changed(context, await context.store.schedules.delete(schedule.id, ownerName(ownerOf(context))));
+    const by = ownerName(ownerOf(context));
+    const view = changed(context, await context.store.schedules.delete(schedule.id, by));
+    await context.store.backfills.cancel(schedule.id, by);
+    return view;
   },
 });
 

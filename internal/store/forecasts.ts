@@ -19,8 +19,12 @@ export interface ForecastSource {
   /** What the last runs of the plan took, newest first. */
   took(scheduleId: string, limit: number): Millis[];
   history(scheduleId: string): CursorHistory[];
+  /** From after here on the ledger is whole: what is older may have been removed. Null: nothing ever was. */
+  horizon(): Millis | null;
   /** Ledger rows of one cursor that touch a span, in order, with their runs. */
   record(scheduleId: string, node: string, span: Span): RecordedRow[];
+  /** Runs for occurrences before an instant that end after it, or have not ended. */
+  openAt(scheduleId: string, node: string, at: Millis): { startsAt: Millis; endsAt: Millis }[];
   /** Runs of the plan for occurrences from an instant on, as the ledger counts them. */
   runsSince(scheduleId: string, node: string, from: Millis): number;
   /** What is open, and who waits, now. */

@@ -19,6 +19,8 @@ type RecordRow = OccurrenceRow & {
   run_state: JobState | null;
 };
 
+const LOOK_BACK_MS: Millis = 7 * 86_400_000; // No job may take longer than a week.
+
 export class SqliteForecasts implements OpenedForecastSource {
   readonly #db: Database;
   readonly #terms: Terms;
@@ -26,6 +28,8 @@ export class SqliteForecasts implements OpenedForecastSource {
   readonly #page: Statement<ShownRow, [Values]>;
   readonly #took: Statement<{ took: number }, [Values]>;
   readonly #record: Statement<RecordRow, [Values]>;
+  readonly #horizon: Statement<{ value: string }, []>;
+  readonly #openAt: Statement<{ startsAt: number; endsAt: number | null }, [Values]>;
   readonly #runsSince: Statement<{ count: number }, [Values]>;
   readonly #open: Statement<OpenRun, [Values]>;
   readonly #waiting: Statement<{ occurrence: number; catchup: number }, [Values]>;
@@ -37,6 +41,8 @@ export class SqliteForecasts implements OpenedForecastSource {
     this.#page = db.prepare(PAGE);
     this.#took = db.prepare(TOOK);
     this.#record = db.prepare(RECORD);
+    this.#horizon = db.prepare("SELECT value FROM meta WHERE key = 'ledger_horizon'");
+    this.#openAt = db.prepare(OPEN_AT);
     this.#runsSince = db.prepare(RUNS_SINCE);
     this.#open = db.prepare(OPEN);
     this.#waiting = db.prepare(WAITING);
@@ -59,8 +65,18 @@ export class SqliteForecasts implements OpenedForecastSource {
     return this.#terms.history(id);
   }
 
+  horizon(): Millis | null {
+    const row = this.#horizon.get();
+    return row ? Number(row.value) : null;
+  }
+
   record(id: string, node: string, { from, to }: Span): RecordedRow[] {
     return this.#record.all({ id, node, from, to }).map(readRecord);
+  }
+
+  openAt(id: string, node: string, at: Millis): { startsAt: Millis; endsAt: Millis }[] {
+    const rows = this.#openAt.all({ id, node, at, since: at - LOOK_BACK_MS });
+    return rows.map(({ startsAt, endsAt }) => ({ startsAt, endsAt: endsAt ?? Number.POSITIVE_INFINITY }));
   }
 
   runsSince(id: string, node: string, from: Millis): number {
@@ -132,6 +148,16 @@ const RECORD = `
      AND o.last_occurrence >= $from
      AND o.occurrence < $to
    ORDER BY o.occurrence`;
+
+const OPEN_AT = `
+  SELECT created_at AS startsAt, finished_at AS endsAt
+    FROM job INDEXED BY job_occurrence
+   WHERE schedule_id = $id
+     AND occurrence >= $since
+     AND occurrence < $at
+     AND node        = $node
+     AND trigger     = 'schedule'
+     AND (finished_at IS NULL OR finished_at > $at)`;
 
 const RUNS_SINCE = `
   SELECT COUNT(*) AS count

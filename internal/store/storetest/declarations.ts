@@ -185,6 +185,21 @@ export function declarationSuite(engine: string, open: OpenStore): void {
       }
     });
 
+    test("a declared schedule is found by its owner and its id, also when it is deleted", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const [change] = await at.store.schedules.declare(owner, [
+        newSchedule(at.env, { owner, declaredId: "a" }),
+      ]);
+      await create({ owner, name: "a" });
+      const found = async (declaredId: string, name = "p", tenant = "") =>
+        (await at.store.schedules.declaredAs({ kind: "plugin", name }, declaredId, tenant))?.id ?? null;
+      expect(await found("a")).toBe(change?.id ?? "");
+      await at.store.schedules.delete(change?.id ?? "", "me");
+      expect(await found("a")).toBe(change?.id ?? "");
+      for (const nobody of [found(""), found("b"), found("a", "q"), found("a", "p", "t")])
+        expect(await nobody).toBeNull();
+    });
+
     test("a declared schedule gives way to a name that is taken, and keeps giving way", async () => {
       const owner = { kind: "plugin", name: "p" } as const;
       const runtime = await create({ owner, name: "sync" });

@@ -151,6 +151,19 @@ test("while a provider fails, what comes new does not make it be asked sooner", 
   expect(world.asked).toHaveLength(before);
 });
 
+test("a question that is lost now and then does not hold up the others, nor is it asked without a pause", async () => {
+  await using world = new World();
+  world.answer = ({ key }) => (key === "key 0" ? Promise.reject(new Error("late")) : Promise.resolve(HELD));
+  for (let i = 0; i < 100; i++) {
+    world.wait(i);
+    await world.env.advance(100);
+  }
+  expect(world.verdicts).toHaveLength(99);
+  const tries = world.asked.filter(({ key }) => key === "key 0").length;
+  expect(tries).toBeGreaterThan(5);
+  expect(tries).toBeLessThan(25);
+});
+
 test("one that fails now and then is one trouble, not many", async () => {
   await using world = new World();
   let tries = 0;

@@ -4,8 +4,9 @@
  * between the answer and its record asks again and is given the same lock. A lock
  * is never given back: it runs out when nobody can start the occurrence any more.
  *
- * A provider that does not answer is asked again after a pause that doubles. That
- * is said once when it begins and once when it is over, and on every row that waits.
+ * A provider that answers nothing is asked again after a pause that doubles; one answer
+ * ends the pause, since a question may be lost on a busy machine. Trouble is said once
+ * when it begins and once when it is over, and on every row that waits.
  */
 import { type Env, type Millis, sleep } from "../base/env.ts";
 import { messageOf } from "../base/fault.ts";
@@ -37,6 +38,7 @@ export interface LockerOptions {
 const NAP_MS: Millis = 1_000;
 const WAITS_PER_LOOK = 1_000;
 const ASKS_MAX = 256; // At once: a server answers them together, and a plugin holds them without trouble.
+const AGAIN_MS: Millis = 500; // Before a question that failed is asked again, while others are answered.
 const PAUSE_FIRST_MS: Millis = 100;
 const PAUSE_MAX_MS: Millis = 5_000;
 const CALM_MS: Millis = 2_000; // Without an error for so long, and with an answer, it is over.
@@ -73,7 +75,7 @@ export class Locker implements Service {
     while (!stop.aborted) {
       this.#wake = new AbortController();
       const left = this.#pauseLeft;
-      if (left <= 0 && clock.look()) await this.#look();
+      if (left <= 0 && clock.look()) await this.#look(stop);
       if (left > 0) await sleep(env, left, stop);
       else await sleep(env, NAP_MS, AbortSignal.any([stop, this.#wake.signal]));
     }
@@ -85,34 +87,36 @@ export class Locker implements Service {
   }
 
   /** Asks for all that wait and are not asked for yet. */
-  async #look(): Promise<void> {
+  async #look(stop: AbortSignal): Promise<void> {
     const { schedules } = this.#options;
     try {
       for (const wait of await schedules.lockWaits(WAITS_PER_LOOK)) {
         if (this.#asks.size >= ASKS_MAX) return;
-        if (!this.#asks.has(wait.key)) this.#begin(wait);
+        if (!this.#asks.has(wait.key)) this.#begin(wait, stop);
       }
     } catch (error) {
       this.#trouble.failed("occurrences that wait for their locks could not be read; trying again", error);
     }
   }
 
-  #begin(wait: LockWait): void {
-    const asking = this.#ask(wait).finally(() => {
+  #begin(wait: LockWait, stop: AbortSignal): void {
+    const asking = this.#ask(wait, stop).finally(() => {
       this.#asks.delete(wait.key);
       if (this.#asks.size < ASKS_MAX / 2) this.nudge(); // There is room for more of those that wait.
     });
     this.#asks.set(wait.key, asking);
   }
 
-  async #ask(wait: LockWait): Promise<void> {
-    const { provider, nodeId } = this.#options;
+  async #ask(wait: LockWait, stop: AbortSignal): Promise<void> {
+    const { env, provider, nodeId } = this.#options;
     let answer: LockAnswer;
     try {
       answer = await provider.tryLock({ key: wait.key, ttlMs: wait.ttlMs, holder: nodeId });
     } catch (error) {
-      return this.#failed(messageOf(error));
+      await this.#failed(messageOf(error));
+      return sleep(env, AGAIN_MS, stop);
     }
+    this.#pauseMs = 0;
     await this.#record(wait, answer);
     await this.#worked();
   }
@@ -154,7 +158,6 @@ export class Locker implements Service {
     const { env, name } = this.#options;
     if (this.#troubleText === null || env.mono() < this.#failedAt + CALM_MS) return;
     this.#troubleText = null;
-    this.#pauseMs = 0;
     this.#trouble.over("locks are given again");
     await this.#say("locks.recovered", `${name} gives locks again; schedules go on.`);
   }

@@ -236,7 +236,7 @@ export interface ScheduleStore {
   declare(owner: Owner, declared: readonly NewSchedule[]): Promise<DeclaredChange[]>;
   /** Accounts for everything that is due on this node, up to `limit` schedules: ledger rows, jobs and cursors in one transaction. */
   fire(request: { nodeId: string; limit: number }): Promise<Fired>;
-  /** Occurrences that wait for their locks, the oldest first. */
+  /** Occurrences that wait for their locks: those of the last seconds first, then the oldest. */
   lockWaits(limit: number): Promise<LockWait[]>;
   /** Says on all of them why they still do. */
   noteLockWaits(note: string): Promise<void>;

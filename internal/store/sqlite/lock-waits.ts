@@ -1,5 +1,6 @@
 /** Lock waits in SQLite: which occurrences wait for their locks, and what is said of them meanwhile. */
 import type { Database, Statement } from "bun:sqlite";
+import type { Millis } from "../../base/env.ts";
 import { lockTtlMs } from "../../schedule/lock.ts";
 import type { LockWait } from "../locks.ts";
 import { readPolicy } from "./schedule-row.ts";
@@ -12,6 +13,8 @@ interface LockWaitRow {
   policy: string;
 }
 
+const FRESH_MS: Millis = 5_000;
+
 export class LockWaitSql {
   readonly #list: Statement<LockWaitRow, [Record<string, number>]>;
   readonly #note: Statement<unknown, [Record<string, string>]>;
@@ -21,9 +24,11 @@ export class LockWaitSql {
     this.#note = db.prepare(NOTE);
   }
 
-  /** The oldest first. */
-  list(limit: number): LockWait[] {
-    return this.#list.all({ limit }).map((row) => ({
+  /** Those whose time has just come first, then the oldest: who is behind still starts on time what it can. */
+  list(now: Millis, limit: number): LockWait[] {
+    const fresh = this.#list.all({ from: now - FRESH_MS, to: Number.MAX_SAFE_INTEGER, limit });
+    const older = this.#list.all({ from: 0, to: now - FRESH_MS, limit: limit - fresh.length });
+    return [...fresh, ...older].map((row) => ({
       scheduleId: row.schedule_id,
       node: row.node,
       occurrence: row.occurrence,
@@ -43,6 +48,8 @@ const LIST = `
     FROM occurrence o INDEXED BY occurrence_lock
     JOIN schedule s ON s.id = o.schedule_id
    WHERE o.lock_key IS NOT NULL
+     AND o.occurrence >= $from
+     AND o.occurrence <  $to
    ORDER BY o.occurrence
    LIMIT $limit`;
 

@@ -345,7 +345,7 @@ export class SqliteSchedules implements ScheduleStore {
   }
 
   async lockWaits(limit: number): Promise<LockWait[]> {
-    return this.#lockWaits.list(limit);
+    return this.#lockWaits.list(this.#env.now(), limit);
   }
 
   noteLockWaits(note: string): Promise<void> {

@@ -250,6 +250,14 @@ export function lockedScheduleSuite(engine: string, open: OpenStore): void {
       expect(await outcomes(schedule.id)).not.toContain("fired");
     });
 
+    test("those whose time has just come are asked for first, then the oldest", async () => {
+      await create({ spec: { kind: "every", everyMs: 10 * SECOND } });
+      for (let i = 0; i < 4; i++) await tick(10 * SECOND);
+      const order = (await waits()).map(({ occurrence }) => (at.env.now() - occurrence) / SECOND);
+      expect(order).toEqual([0, 30, 20, 10]);
+      expect(await at.store.schedules.lockWaits(2)).toEqual((await waits()).slice(0, 2));
+    });
+
     test("node-local schedules ask nobody", async () => {
       const schedule = await create({ locking: "node-local" });
       expect((await tick(MINUTE)).jobs).toHaveLength(1);

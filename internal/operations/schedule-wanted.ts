@@ -99,6 +99,7 @@ export function readWanted(
   const definition = readDefinition(input, attempt);
   const pause = attempt(() => readPause(input.paused));
   attempt(() => refuseNameless(input));
+  if (owner) attempt(() => refuseUndeclared(owner, input.declaredId));
   if (!owner || !definition) return undefined;
   return {
     id: input.id ?? null,
@@ -189,4 +190,17 @@ function refuseNameless({ name, id, declaredId }: EntryInput): void {
     "is missing.",
     "By it, the schedule is found again when the document is applied again.",
   );
+}
+
+/** A plugin and qntx.toml declare schedules; what the file owns, it has declared. */
+function refuseUndeclared({ kind, name }: Owner, declaredId: string | undefined): void {
+  const isFile = kind === "file" && name === "qntx.toml";
+  if (declaredId && kind !== "plugin" && !isFile)
+    throw fieldFault("declaredId", `${shown(declaredId)} has no effect: ${kind}:${name} declares nothing.`);
+  if (isFile && !declaredId)
+    throw fieldFault(
+      "owner",
+      '"file:qntx.toml" owns only what it declares.',
+      "Write it there, as [[schedule]].",
+    );
 }

@@ -11,13 +11,11 @@ import type { Closing, Waiting } from "../../schedule/overlap.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
 import type { Pause } from "../../schedule/schedule.ts";
 import type { Fired } from "../store.ts";
+import type { CatchUp } from "./catch-up.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import type { SqliteObjectives } from "./objectives.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
 import type { ScheduleSql } from "./schedule-sql.ts";
-
-/** Between the starts of runs that are made up for: a thousand schedules that wake up together must not stampede. */
-const CATCHUP_SPACING_MS = 10;
 
 /** An occurrence that becomes a job. */
 export interface Run {
@@ -47,6 +45,7 @@ interface EntriesParts {
   sql: ScheduleSql;
   jobs: SqliteJobs;
   objectives: SqliteObjectives;
+  catchUp: CatchUp;
 }
 
 export class Entries {
@@ -54,13 +53,11 @@ export class Entries {
   readonly #sql: ScheduleSql;
   readonly #jobs: SqliteJobs;
   readonly #objectives: SqliteObjectives;
-  /** When the next run that is made up for may start. */
-  #catchupAt: Millis = 0;
-  /** The clock when it was asked last: one that went back must not hold up anybody. */
-  #pacedAt: Millis = 0;
+  readonly #catchUp: CatchUp;
 
-  constructor(env: Env, { sql, jobs, objectives }: EntriesParts) {
+  constructor(env: Env, { sql, jobs, objectives, catchUp }: EntriesParts) {
     this.#env = env;
+    this.#catchUp = catchUp;
     this.#sql = sql;
     this.#jobs = jobs;
     this.#objectives = objectives;
@@ -88,7 +85,7 @@ export class Entries {
 
   /** Makes the job of an occurrence, and returns its id. */
   insertJob({ row, now, fired }: Account, run: Run, startAt?: Millis): string {
-    const runAt = startAt ?? (run.catchup ? this.#paced(now) : undefined);
+    const runAt = startAt ?? (run.catchup ? this.#catchUp.next(row.node, now) : undefined);
     const job = { ...jobOf(row, run, newId(this.#env, "JB")), runAt };
     const { created } = this.#jobs.insert(job);
     assert(created, `occurrence ${run.occurrence} of ${row.id} has no job yet`);
@@ -96,15 +93,6 @@ export class Entries {
     const { priority = 0 } = job;
     fired.jobs.push({ id: job.id, lane, priority, scheduleId: row.id, occurrence: run.occurrence });
     return job.id;
-  }
-
-  /** When the next run that is made up for may start: one after the other, some milliseconds apart. */
-  #paced(now: Millis): Millis {
-    if (now < this.#pacedAt) this.#catchupAt = now;
-    this.#pacedAt = now;
-    const at = Math.max(now, this.#catchupAt);
-    this.#catchupAt = at + CATCHUP_SPACING_MS;
-    return at;
   }
 
   /** Ends the waiting of an occurrence. */

@@ -13,6 +13,7 @@ import type { DecidedRow } from "../../schedule/rows.ts";
 import type { OccurrenceOutcome, Pause, Policy } from "../../schedule/schedule.ts";
 import type { LockVerdict } from "../locks.ts";
 import type { Fired } from "../store.ts";
+import { CatchUp } from "./catch-up.ts";
 import { type Account, Entries, jobOf, pauseNote } from "./entries.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { RunEnd, SqliteJobs } from "./jobs.ts";
@@ -61,7 +62,7 @@ export class Ledger {
     this.#sql = sql;
     this.#jobs = jobs;
     this.#events = events;
-    this.#entries = new Entries(env, { sql, jobs, objectives });
+    this.#entries = new Entries(env, { sql, jobs, objectives, catchUp: new CatchUp(db) });
     this.#objectives = objectives;
     this.#terms = terms;
     this.#locksBy = locksBy;

@@ -116,6 +116,7 @@ export function readWanted(
 
 /** What stands in for a wrong value, so that the rest of its entry is still checked. */
 const STAND_INS: Record<string, unknown> = {
+  id: "SC_00000000000000000000000000",
   handler: "a.b",
   every: "1h",
   cron: "@daily",

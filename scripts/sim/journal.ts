@@ -203,7 +203,9 @@ const TRIGGERS = [
   ...triggersOf("occurrence", "occurrence", OCCURRENCE),
 ];
 
+/** What a statement sets beside the columns that are told of is no change. */
 function triggersOf(table: string, noun: string, columns: Record<string, string>): string[] {
+  const told = Object.values(columns).filter((column) => !column.includes("new."));
   const valueOf = (column: string, row: string) =>
     column.includes("new.") ? column.replaceAll("new.", `${row}.`) : `${row}.${column}`;
   const json = (row: string) =>
@@ -214,7 +216,7 @@ function triggersOf(table: string, noun: string, columns: Record<string, string>
     END`;
   return [
     trigger("INSERT", "made", "new"),
-    trigger("UPDATE", "changed", "new"),
+    trigger(`UPDATE OF ${told}`, "changed", "new"),
     trigger("DELETE", "removed", "old"),
   ];
 }

@@ -72,9 +72,10 @@ const IDLE = `
              AND t.node        = c.node
            ORDER BY t.since DESC
            LIMIT 1) IS NOT NULL AS planned
-    FROM schedule_cursor c INDEXED BY schedule_cursor_idle
-    JOIN schedule s ON s.id = c.schedule_id
+    FROM schedule_cursor c INDEXED BY schedule_cursor_stopped
+   CROSS JOIN schedule s ON s.id = c.schedule_id
    WHERE c.due_at IS NULL
+     AND c.resting = 0
      AND s.state = 'active'
      AND (s.locking = 'node-local') = (c.node <> '')
    LIMIT $limit`;
@@ -113,8 +114,8 @@ const LEFT_OPEN = `
    LIMIT $limit`;
 
 const RESTORE_CURSOR = `
-  INSERT INTO schedule_cursor (schedule_id, node, accounted_until, next_occurrence, due_at)
-  VALUES ($id, $node, $accountedUntil, NULL, NULL)`;
+  INSERT INTO schedule_cursor (schedule_id, node, accounted_until, next_occurrence, due_at, resting)
+  VALUES ($id, $node, $accountedUntil, NULL, NULL, 1)`;
 
 const NOTE_GONE = `
   UPDATE occurrence

@@ -2,9 +2,9 @@
  * Mending: finds what nobody would look after again, and sets it right, each in the
  * transaction of the event that tells of it.
  *
- * Looking costs what is wrong, not what exists: cursors at rest and rows that are open
- * have indexes of their own, and a job or a cursor that is deleted leaves a note behind,
- * by a trigger, whoever deletes it. The core deletes none but old jobs.
+ * Looking costs what is wrong, not what exists: cursors that nobody meant to stop and rows
+ * that are open have indexes of their own, and a job or a cursor that is deleted leaves a
+ * note behind, by a trigger, whoever deletes it. The core deletes none but old jobs.
  */
 import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";

@@ -125,13 +125,14 @@ const INSERT_REVISION = `
    WHERE id = $id`;
 
 const INSERT_CURSOR = `
-  INSERT INTO schedule_cursor (schedule_id, node, accounted_until, next_occurrence, due_at, priority)
-  VALUES ($id, $node, $accountedUntil, $next, $dueAt, $priority)
+  INSERT INTO schedule_cursor (schedule_id, node, accounted_until, next_occurrence, due_at, priority, resting)
+  VALUES ($id, $node, $accountedUntil, $next, $dueAt, $priority, $dueAt IS NULL)
   ON CONFLICT (schedule_id, node) DO UPDATE
      SET accounted_until = excluded.accounted_until,
          next_occurrence = excluded.next_occurrence,
          due_at          = excluded.due_at,
-         priority        = excluded.priority`;
+         priority        = excluded.priority,
+         resting         = excluded.resting`;
 
 const SET_PRIORITY = `
   UPDATE schedule_cursor
@@ -170,7 +171,8 @@ const ADVANCE = `
   UPDATE schedule_cursor
      SET accounted_until = $accountedUntil,
          next_occurrence = $next,
-         due_at          = $dueAt
+         due_at          = $dueAt,
+         resting         = $dueAt IS NULL
    WHERE schedule_id     = $id
      AND node            = $node
      AND accounted_until = $accountedBefore`;

@@ -177,8 +177,11 @@ export class Ledger {
     assert(row, `schedule ${id} exists`);
     const policy = readPolicy(row.policy);
     const every = recurrenceOf(row);
-    // A clock that went back must not make an accounted occurrence due again.
-    const accountedUntil = Math.max(now, this.#cursor(id, node)?.accounted_until ?? now);
+    // A clock that went back must not make an accounted occurrence due again, whichever cursor it was of.
+    const before = this.#sql.cursors
+      .all({ id })
+      .filter((cursor) => cursor.node === node || !isCurrent(cursor));
+    const accountedUntil = Math.max(now, ...before.map((cursor) => cursor.accounted_until));
     const runsLeft = (policy.runsMax ?? Number.POSITIVE_INFINITY) - row.run_count;
     const turns = { waiting: this.#waiting(id, node), runsLeft };
     const { next, dueAt, finished } =

@@ -524,6 +524,24 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       expect((await fire()).jobs).toHaveLength(1);
     });
 
+    test("one that becomes node-local, or common again, behind a clock that was set back repeats nothing", async () => {
+      const { id } = await create({ policy: policy({ overlap: "allow" }) });
+      for (const locking of ["node-local", "require-global", "node-local"] as const) {
+        for (let minute = 0; minute < 5; minute++) {
+          await at.env.advance(MINUTE);
+          await fire();
+        }
+        at.env.jump(-3 * MINUTE);
+        await at.store.schedules.update(id, { locking });
+      }
+      await at.env.advance(5 * MINUTE);
+      await fire();
+      const { items } = await at.store.schedules.ledger(id, {}, {});
+      const instants = items.map(({ occurrence }) => occurrence);
+      expect(new Set(instants).size).toBe(instants.length);
+      expect(new Set(items.map(({ node }) => node))).toEqual(new Set(["", nodeId]));
+    });
+
     test("a node-local schedule keeps a row per node", async () => {
       const schedule = await create({ locking: "node-local" });
       await at.env.advance(MINUTE);

@@ -262,6 +262,10 @@ CREATE INDEX occurrence_lock ON occurrence (occurrence) WHERE lock_key IS NOT NU
 
 CREATE INDEX occurrence_pending ON occurrence (schedule_id, node, occurrence) WHERE outcome = 'pending';
 
+CREATE TRIGGER schedule_woken AFTER UPDATE OF state ON schedule WHEN new.state = 'active' AND old.state <> 'active' BEGIN
+  UPDATE schedule_cursor SET resting = 0 WHERE schedule_id = new.id;
+END;
+
 CREATE TABLE schedule (
   id          TEXT    NOT NULL PRIMARY KEY,
   tenant      TEXT    NOT NULL,
@@ -330,15 +334,16 @@ CREATE TABLE schedule_cursor (
   next_occurrence INTEGER,
   due_at          INTEGER,
   priority        INTEGER NOT NULL DEFAULT 0, -- That of its runs: of those due at the same moment, lower ones come first.
+  resting         INTEGER NOT NULL DEFAULT 0, -- 1 when whoever moved it last meant that nothing is due.
   PRIMARY KEY (schedule_id, node),
   CONSTRAINT cursor_moves_on CHECK (next_occurrence IS NULL OR next_occurrence > accounted_until)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX schedule_cursor_due ON schedule_cursor (node, due_at, priority) WHERE due_at IS NOT NULL;
 
-CREATE INDEX schedule_cursor_idle ON schedule_cursor (schedule_id) WHERE due_at IS NULL;
-
 CREATE INDEX schedule_cursor_next ON schedule_cursor (next_occurrence) WHERE next_occurrence IS NOT NULL;
+
+CREATE INDEX schedule_cursor_stopped ON schedule_cursor (schedule_id) WHERE due_at IS NULL AND resting = 0;
 
 CREATE TABLE schedule_revision (
   schedule_id    TEXT    NOT NULL REFERENCES schedule (id),

@@ -21,14 +21,21 @@ export const EVENT_KINDS = {
   "schedule.objective-recovered": "A later run met what an earlier one had missed.",
   "schedule.objective-dropped": "An objective that was missed is not asked for any more.",
   "schedule.repaired": "Something about a schedule that nobody would have looked after again was set right.",
+  "job.broken": "How a job ended, or what follows from it, could not be written.",
   "plugin.failed": "A plugin is not started again until somebody has done something.",
-  "webhook.given-up": "An event is not sent to the webhook any more: it was not taken in time, or nobody is told.",
+  "webhook.given-up":
+    "An event is not sent to the webhook any more: it was not taken in time, or nobody is told.",
   "plugin.recovered": "A plugin that had failed is ready.",
   "locks.failed": "The lock provider does not answer; schedules that need a lock wait.",
   "locks.recovered": "The lock provider answers again.",
 } as const;
 
 export type EventKind = keyof typeof EVENT_KINDS;
+
+/** True for a word that is a kind. */
+export function isEventKind(word: string): word is EventKind {
+  return Object.hasOwn(EVENT_KINDS, word);
+}
 
 /** What programs may want to know beside the sentence: flat, so that any face can show it. */
 export type EventData = Record<string, string | number | boolean | null>;

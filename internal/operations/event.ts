@@ -1,7 +1,9 @@
 /** What can be asked about events. */
 import { z } from "zod";
+import { fieldFault, shown } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
-import { type Event, EVENT_KINDS, type EventData, type EventKind } from "../event/event.ts";
+import { nearest } from "../base/suggest.ts";
+import { type Event, EVENT_KINDS, type EventData, type EventKind, isEventKind } from "../event/event.ts";
 import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 
@@ -16,13 +18,11 @@ export interface EventView {
   data: EventData;
 }
 
-const KINDS = Object.keys(EVENT_KINDS) as EventKind[];
-
 export const eventList = operation({
   name: "event.list",
   summary: "List what happened that somebody should know, newest first",
   input: z.strictObject({
-    kind: z.enum(KINDS, `is none of ${KINDS.join(", ")}.`).optional(),
+    kind: z.string().max(100).optional(),
     /** A schedule by its name or id, or whatever else an event is about, as it is written there. */
     subject: z.string().max(200).optional(),
     /** Only events behind this `seq`, oldest first: for who follows. */
@@ -32,7 +32,7 @@ export const eventList = operation({
   async run(context, { kind, subject, after, ...page }) {
     const about = subject === undefined ? undefined : await subjectOf(context, subject);
     const { items, cursor } = await context.store.events.list(
-      { kind, subject: about, after },
+      { kind: kind === undefined ? undefined : readKind(kind), subject: about, after },
       pageRequest(page),
     );
     return { events: items.map(viewEvent), cursor };
@@ -43,6 +43,15 @@ export const eventOperations = [eventList];
 
 function viewEvent({ at, ...event }: Event): EventView {
   return { ...event, at: formatInstant(at) };
+}
+
+function readKind(text: string): EventKind {
+  if (isEventKind(text)) return text;
+  const meant = nearest(text, Object.keys(EVENT_KINDS));
+  const hint = meant
+    ? `Did you mean ${meant}?`
+    : "Kinds are like plugin.failed or schedule.objective-missed.";
+  throw fieldFault("kind", `${shown(text)} is no kind of event.`, hint);
 }
 
 /** Events name a schedule by its id, people by its name. */

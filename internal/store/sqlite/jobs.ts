@@ -1,7 +1,7 @@
 /** Jobs in SQLite. Every state change is one guarded UPDATE. */
 import type { Database } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
-import { assert } from "../../base/fault.ts";
+import { assert, messageOf } from "../../base/fault.ts";
 import {
   type Job,
   JOB_ATTEMPTS_DEFAULT,
@@ -24,6 +24,8 @@ import type {
   ProgressUpdate,
   Promoted,
 } from "../store.ts";
+import { Alone } from "./alone.ts";
+import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
 import { type JobRow, readJob } from "./job-row.ts";
 import { JOB_LIST_SQL, JobSql, type RunEndRow, type Values } from "./job-sql.ts";
@@ -56,14 +58,20 @@ export class SqliteJobs implements JobStore {
   readonly #db: Database;
   readonly #group: GroupCommit;
   readonly #sql: JobSql;
+  readonly #events: SqliteEvents;
+  readonly #alone: Alone;
+  /** True in the second try of a group. */
+  #careful = false;
   readonly #onRunEnd: ((end: RunEnd) => void)[] = [];
   #onBackfillEnd: (scheduleId: string) => void = () => {};
 
-  constructor(env: Env, db: Database, group: GroupCommit) {
+  constructor(env: Env, db: Database, group: GroupCommit, events: SqliteEvents) {
     this.#env = env;
     this.#db = db;
     this.#group = group;
     this.#sql = new JobSql(db);
+    this.#events = events;
+    this.#alone = new Alone(db);
   }
 
   enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]> {
@@ -94,9 +102,9 @@ export class SqliteJobs implements JobStore {
       retryOf: job.retryOf ?? null,
       scheduleId: job.scheduleId ?? null,
       occurrence: job.occurrence ?? null,
-      node: job.node ?? "",
       runCount: job.runCount ?? null,
       declaredId: job.declaredId ?? "",
+      node: job.node ?? "",
       catchup: job.catchup ? 1 : 0,
       expiresAt: job.expiresAt ?? null,
       timeoutMs: job.timeoutMs ?? null,
@@ -168,7 +176,36 @@ export class SqliteJobs implements JobStore {
   }
 
   settle(settlements: readonly Settlement[]): Promise<boolean[]> {
-    return this.#group.write(() => settlements.map((settlement) => this.#settleOne(settlement)));
+    return this.#write(() =>
+      settlements.map((one) => (this.#careful ? this.#settleAlone(one) : this.#settleOne(one))),
+    );
+  }
+
+  /** One that cannot be written must not be tried for ever, and the others with it: it has failed, and that is said. */
+  #settleAlone(settlement: Settlement): boolean {
+    let kept = false;
+    const error = this.#alone.attempt(() => (kept = this.#settleOne(settlement)));
+    if (error === null) return kept;
+    const reason = messageOf(error);
+    const failed = this.#alone.attempt(() => (kept = this.#settleOne(unwritable(settlement, reason))));
+    this.#sayBroken(settlement.id, `How job ${settlement.id} ended could not be written: ${reason}.`);
+    return failed === null && kept;
+  }
+
+  #sayBroken(jobId: string, message: string): void {
+    this.#events.addNow({ kind: "job.broken", subject: jobId, message, data: {} });
+  }
+
+  /** Runs `work` in the next group; in the second try of one, what fails in it is left alone. */
+  #write<T>(work: () => T): Promise<T> {
+    return this.#group.write((careful) => {
+      this.#careful = careful;
+      try {
+        return work();
+      } finally {
+        this.#careful = false;
+      }
+    });
   }
 
   #settleOne(settlement: Settlement): boolean {
@@ -196,10 +233,18 @@ export class SqliteJobs implements JobStore {
     for (const { id } of ended) {
       const row = this.#sql.runEnd.get({ id });
       if (!row) continue; // No run of a schedule.
-      if (row.trigger === "backfill") this.#onBackfillEnd(row.schedule_id);
-      else for (const onRunEnd of this.#onRunEnd) onRunEnd(readRunEnd(row));
+      if (row.trigger === "backfill") this.#tell(id, () => this.#onBackfillEnd(row.schedule_id));
+      else for (const onRunEnd of this.#onRunEnd) this.#tell(id, () => onRunEnd(readRunEnd(row)));
     }
     return ended.length > 0;
+  }
+
+  /** The end of a job stands, whatever whoever follows it makes of it. */
+  #tell(jobId: string, tell: () => void): void {
+    if (!this.#careful) return tell();
+    const error = this.#alone.attempt(tell);
+    if (error !== null)
+      this.#sayBroken(jobId, `The end of run ${jobId} could not be accounted for: ${messageOf(error)}.`);
   }
 
   /** Calls back, inside the transaction, for every job of an occurrence that has ended. */
@@ -221,7 +266,7 @@ export class SqliteJobs implements JobStore {
   }
 
   promote(limit: number): Promise<Promoted> {
-    return this.#group.write(() => {
+    return this.#write(() => {
       const now = this.#env.now();
       this.#expire(now, limit);
       const moved = this.#sql.promote.all({ now, limit });
@@ -237,7 +282,7 @@ export class SqliteJobs implements JobStore {
   }
 
   cancel(id: string, by: string): Promise<Cancelled | null> {
-    return this.#group.write(() => {
+    return this.#write(() => {
       const before = this.cancelNow(id, by);
       const row = this.#sql.get.get({ id });
       return before === null || !row ? null : { job: readJob(row), before };
@@ -274,7 +319,7 @@ export class SqliteJobs implements JobStore {
 
   /** Differs from Postgres: no leases are looked at. The host's lock says that every other boot is dead. */
   recover(bootId: string): Promise<{ ids: string[]; lanes: string[] }> {
-    return this.#group.write(() => {
+    return this.#write(() => {
       const now = this.#env.now();
       const error = (message: string) =>
         JSON.stringify({ message, kind: "lost", attempt: 0 } satisfies JobError);
@@ -326,6 +371,24 @@ function readRunEnd(row: RunEndRow): RunEnd {
   const { schedule_id: scheduleId, job_id: jobId, node, state, took: tookMs, failures } = row;
   const [slow, awaited, watched] = [row.slow === 1, row.awaited === 1, row.watched === 1];
   return { scheduleId, jobId, node, state, tookMs, failures, slow, awaited, watched };
+}
+
+/** The end of a job whose own end cannot be written: without what its plugin made of it. */
+function unwritable({ id, fence, attempt, lost, scheduleId }: Settlement, reason: string): Settlement {
+  return {
+    id,
+    fence,
+    attempt: Math.max(0, Math.trunc(attempt) || 0),
+    lost: Math.max(0, Math.trunc(lost) || 0),
+    scheduleId,
+    state: "failed",
+    suspect: false,
+    runAt: null,
+    result: null,
+    error: { message: `how it ended could not be written: ${reason}`, kind: "broken", attempt: 0 },
+    costActual: 0,
+    pluginVersion: null,
+  };
 }
 
 /** How a list is found: by what leaves the fewest jobs to look through. */

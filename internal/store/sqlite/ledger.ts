@@ -2,7 +2,7 @@
  * Ledger: accounts for occurrences. Each step runs inside the caller's transaction
  * and moves a cursor together with the ledger rows and jobs that justify it.
  */
-import { type Database, SQLiteError, type Statement } from "bun:sqlite";
+import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import { decide, type Decision, type DecideRequest, look, quietRange } from "../../schedule/decide.ts";
@@ -15,6 +15,7 @@ import type { LockVerdict } from "../locks.ts";
 import type { Fired } from "../store.ts";
 import { CatchUp } from "./catch-up.ts";
 import { type Account, Entries, jobOf, pauseNote } from "./entries.ts";
+import { isOurMistake } from "./alone.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { RunEnd, SqliteJobs } from "./jobs.ts";
 import type { MendingRow } from "./mending-sql.ts";
@@ -365,11 +366,6 @@ function bySchedule(verdicts: readonly LockVerdict[]): [LockVerdict, ...LockVerd
 
 function nothingFired(): Fired {
   return { settled: 0, jobs: [], stopped: [], broken: [], asked: 0, nextDueAt: null };
-}
-
-/** Not the disk's: a plan that cannot be evaluated, or a row that contradicts another. */
-function isOurMistake(error: unknown): boolean {
-  return !(error instanceof SQLiteError) || (error.code ?? "").startsWith("SQLITE_CONSTRAINT");
 }
 
 function recurrenceOf({

@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeEnv } from "../../base/fake-env.ts";
-import { newSchedule, type OpenOptions, type OpenStore } from "../storetest/fixture.ts";
+import { settle } from "../../job/outcome.ts";
+import { POLICY_DEFAULT } from "../../schedule/schedule.ts";
+import { failed, newSchedule, type OpenOptions, type OpenStore } from "../storetest/fixture.ts";
 import { applySuite } from "../storetest/apply.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
 import { blackoutSuite } from "../storetest/blackouts.ts";
@@ -86,6 +88,24 @@ test("a schedule whose ledger contradicts it holds up nobody else", async () => 
     broken: [{ scheduleId: broken.id }],
   });
   expect(await store.jobs.list({ scheduleId: broken.id }, {})).toMatchObject({ items: [] });
+  await close();
+});
+
+test("a run whose schedule cannot be read ends all the same, and so do its neighbours", async () => {
+  const { db, env, store, close } = await openSqlite();
+  const policy = { ...POLICY_DEFAULT, maxAttempts: 1 };
+  for (let made = 0; made < 3; made++) await store.schedules.create(newSchedule(env, { policy }));
+  await env.advance(60_000);
+  await store.schedules.fire({ nodeId: store.nodes.id, limit: 10 });
+  const jobs = await store.jobs.claim({ bootId: "BT_x", lanes: [{ lane: "test.work", limit: 10 }] });
+  const [, broken] = jobs;
+  db.run("UPDATE schedule SET policy = '{' WHERE id = ?", [broken?.scheduleId ?? ""]);
+  const ends = jobs.map((job) => settle(job, failed({ permanent: true }), { now: env.now(), random: 0 }));
+  expect(await store.jobs.settle(ends)).toEqual([true, true, true]);
+  expect(await store.jobs.counts()).toMatchObject({ failed: 3, running: 0 });
+  expect(db.query("SELECT SUM(failures) AS failures FROM schedule").get()).toEqual({ failures: 2 });
+  const { items } = await store.events.list({ kind: "job.broken" }, {});
+  expect(items).toMatchObject([{ subject: broken?.id }]);
   await close();
 });
 

@@ -61,7 +61,7 @@ export class SqliteStore implements Store {
     this.events = new SqliteEvents(env, db, this.#group);
     this.webhooks = new SqliteWebhooks(env, db, this.#group, this.events);
     this.objectives = new SqliteObjectives(env, db, this.#group, this.events);
-    this.jobs = new SqliteJobs(env, db, this.#group);
+    this.jobs = new SqliteJobs(env, db, this.#group, this.events);
     this.nodes = new SqliteNodes(env, db, this.#group);
     this.schedules = new SqliteSchedules(env, db, this.#group, {
       jobs: this.jobs,

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { JobState } from "../../job/job.ts";
 import { JOB_LOST_MAX } from "../../job/job.ts";
 import type { JobFilter, LaneRequest } from "../store.ts";
+import { type Settlement, settle } from "../../job/outcome.ts";
 import { COMPLETED, end, failed, newJob, type Opened, type OpenStore } from "./fixture.ts";
 
 const BOOT = "BT_one";
@@ -254,6 +255,32 @@ export function jobSuite(engine: string, open: OpenStore): void {
       expect(await stateOf(good.id)).toBe("queued");
       expect(await at.store.jobs.get(bad.id)).toBeNull();
     });
+
+    test.each([
+      ["a cost that is no number", { costActual: Number.NaN }],
+      ["a try that begins between two milliseconds", { state: "retrying", runAt: 1_700_000_000_000.5 }],
+    ] as [string, Partial<Settlement>][])(
+      "an end that cannot be written has failed, and its neighbours end as they did: %s",
+      async (_, wrong) => {
+        const made = Array.from({ length: 3 }, () => newJob(at.env));
+        await at.store.jobs.enqueue(made);
+        const ends = (await claim(3)).map((job) => settle(job, COMPLETED, { now: at.env.now(), random: 0 }));
+        const [first, second, third] = ends;
+        if (!first || !second || !third) throw new Error("three jobs were claimed");
+        const settled = await at.store.jobs.settle([first, { ...second, ...wrong }, third]);
+        expect(settled).toEqual([true, true, true]);
+        expect(await Promise.all(made.map(({ id }) => stateOf(id)))).toEqual([
+          "completed",
+          "failed",
+          "completed",
+        ]);
+        const { error } = (await at.store.jobs.get(second.id)) ?? {};
+        expect(error).toMatchObject({ kind: "broken" });
+        expect((await at.store.events.list({}, {})).items).toMatchObject([
+          { kind: "job.broken", subject: second.id },
+        ]);
+      },
+    );
 
     test("lists are pages, newest first, and narrow by state, handler and schedule", async () => {
       for (let i = 0; i < 5; i++)

@@ -128,7 +128,9 @@ function webhookOf(values: ConfigValues, origins: Origins, source: Source): Retu
   ]);
 }
 
-function grouped(values: ConfigValues): Pick<Config, "home" | "serve" | "log" | "pulse" | "retention" | "locks" | "plugin"> {
+function grouped(
+  values: ConfigValues,
+): Pick<Config, "home" | "serve" | "log" | "pulse" | "retention" | "locks" | "plugin"> {
   return {
     home: values.home,
     serve: { port: values["serve.port"], host: values["serve.host"], graceMs: values["serve.grace"] },

@@ -6,7 +6,18 @@
  * the environment, and an option where a command offers one. A flag wins over
  * the environment, the environment over the file, the file over the default.
  */
-import { boolean, duration, folder, folders, integer, type Kind, loopback, names, oneOf, word } from "./kinds.ts";
+import {
+  boolean,
+  duration,
+  folder,
+  folders,
+  integer,
+  type Kind,
+  loopback,
+  names,
+  oneOf,
+  word,
+} from "./kinds.ts";
 import { reference, webAddress } from "./references.ts";
 
 export interface Key<T> {

@@ -148,7 +148,8 @@ function clockCheck(host: Host): Check {
 /** Nothing to say where the store keeps the locks: then nobody else has to answer. */
 function lockCheck({ locks: { name, trouble } }: Host): Check[] {
   if (name === "store") return [];
-  const detail = trouble === null ? `given by ${name}` : `schedules that need one wait; ${name} says: ${trouble}`;
+  const detail =
+    trouble === null ? `given by ${name}` : `schedules that need one wait; ${name} says: ${trouble}`;
   return [{ check: "locks", ok: trouble === null, detail }];
 }
 

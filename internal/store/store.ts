@@ -247,34 +247,6 @@ export interface ScheduleStore {
   counts(): Promise<Record<ScheduleState, number>>;
 }
 
-// Named blackouts
-
-export type NewBlackout = Omit<NamedBlackout, "createdAt" | "updatedAt">;
-
-export interface BlackoutSet {
-  blackout: NamedBlackout;
-  created: boolean;
-  /** How many schedules have other spans now. */
-  schedules: number;
-}
-
-/** Why a blackout was not deleted: schedules observe it. */
-export interface BlackoutInUse {
-  inUse: { id: string; name: string }[];
-}
-
-export interface BlackoutStore {
-  /** By name. */
-  list(page: PageRequest): Promise<Page<NamedBlackout>>;
-  get(name: string): Promise<NamedBlackout | null>;
-  /** Schedules, not deleted, that observe it; at most `limit`. */
-  usersOf(name: string, limit: number): Promise<{ id: string; name: string }[]>;
-  /** Makes it, or makes it so; each schedule that observes it is changed with it. */
-  set(blackout: NewBlackout): Promise<BlackoutSet>;
-  /** Null when there is none. */
-  delete(name: string): Promise<NamedBlackout | null | BlackoutInUse>;
-}
-
 // Backfills
 
 /** A span of the past that somebody asked to be run. */
@@ -310,6 +282,34 @@ export interface BackfillStore {
   run(scheduleId: string, occurrence: Millis): Promise<Job | null>;
   /** Newest first. */
   list(scheduleId: string, limit: number): Promise<Backfill[]>;
+}
+
+// Named blackouts
+
+export type NewBlackout = Omit<NamedBlackout, "createdAt" | "updatedAt">;
+
+export interface BlackoutSet {
+  blackout: NamedBlackout;
+  created: boolean;
+  /** How many schedules have other spans now. */
+  schedules: number;
+}
+
+/** Why a blackout was not deleted: schedules observe it. */
+export interface BlackoutInUse {
+  inUse: { id: string; name: string }[];
+}
+
+export interface BlackoutStore {
+  /** By name. */
+  list(page: PageRequest): Promise<Page<NamedBlackout>>;
+  get(name: string): Promise<NamedBlackout | null>;
+  /** Schedules, not deleted, that observe it; at most `limit`. */
+  usersOf(name: string, limit: number): Promise<{ id: string; name: string }[]>;
+  /** Makes it, or makes it so; each schedule that observes it is changed with it. */
+  set(blackout: NewBlackout): Promise<BlackoutSet>;
+  /** Null when there is none. */
+  delete(name: string): Promise<NamedBlackout | null | BlackoutInUse>;
 }
 
 // Attestations
@@ -417,8 +417,8 @@ export interface Store {
   readonly jobs: JobStore;
   readonly schedules: ScheduleStore;
   readonly ledger: LedgerStore;
-  readonly backfills: BackfillStore;
   readonly blackouts: BlackoutStore;
+  readonly backfills: BackfillStore;
   readonly attestations: AttestationStore;
   readonly logs: LogStore;
   readonly nodes: NodeStore;

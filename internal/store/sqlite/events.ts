@@ -22,8 +22,8 @@ export class SqliteEvents implements EventStore {
   readonly #insert: Statement<EventRow, [Values]>;
   readonly #forget: Statement<unknown, [Values]>;
   readonly #last: Statement<EventRow, [Values]>;
-  #onAdd: (event: Event) => void = () => {};
   readonly #prune: Statement<unknown, [Values]>;
+  #onAdd: (event: Event) => void = () => {};
 
   constructor(env: Env, db: Database, group: GroupCommit) {
     this.#env = env;

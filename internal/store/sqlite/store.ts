@@ -72,7 +72,6 @@ export class SqliteStore implements Store {
       locksBy,
       tzdata,
     });
-    this.blackouts = this.schedules.blackouts;
     const { events, schedules } = this;
     this.ledger = new SqliteLedgerStore(env, {
       db,
@@ -84,6 +83,7 @@ export class SqliteStore implements Store {
     });
     this.backfills = new SqliteBackfills(env, db, this.#group, this.jobs);
     new SqlitePaces(db, { jobs: this.jobs, events: this.events, log });
+    this.blackouts = this.schedules.blackouts;
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);
     this.logs = new SqliteLogs(env, { path: logPath, log });

@@ -37,6 +37,7 @@ export function stateSentence(out: Out, view: ScheduleView, verb: string): strin
 }
 
 type ShownSchedule = OutputOf<typeof scheduleShow>;
+
 /** All of it. */
 export async function scheduleFacts(out: Out, view: ShownSchedule): Promise<string> {
   const { pause } = view;
@@ -84,6 +85,7 @@ function objectiveShown(out: Out, view: ShownSchedule): string | null {
     .map((missed) => `${out.paint("red", "missed")}: ${missedSentence(missed)}`)
     .join("\n");
 }
+
 function whenWritten({ every, cron, at, timezone }: ScheduleView): string {
   if (every !== null) return `every ${every}`;
   if (cron !== null) return `cron ${cron.join("; ")} ${timezone}`;

@@ -246,6 +246,7 @@ CREATE INDEX schedule_blackout_by_schedule ON schedule_blackout (schedule_id);
 -- Occurrences that wait for their turn: the only rows of the ledger that are still open.
 CREATE INDEX occurrence_pending ON occurrence (schedule_id, node, occurrence) WHERE outcome = 'pending';
 CREATE INDEX occurrence_lock ON occurrence (occurrence) WHERE lock_key IS NOT NULL;
+
 -- Runs of which something is wanted, until they have met or missed it. Looked at when it is due, and when they end.
 CREATE TABLE objective_watch (
   schedule_id  TEXT    NOT NULL REFERENCES schedule (id),
@@ -255,7 +256,9 @@ CREATE TABLE objective_watch (
   due_at       INTEGER NOT NULL,
   PRIMARY KEY (schedule_id, node, occurrence)
 ) STRICT, WITHOUT ROWID;
+
 CREATE INDEX objective_watch_due ON objective_watch (node, due_at);
+
 -- Schedules that miss what is wanted of them: from the first occurrence that did, until a later one meets it.
 CREATE TABLE objective_missed (
   schedule_id TEXT    NOT NULL REFERENCES schedule (id),
@@ -362,6 +365,7 @@ CREATE TABLE event (
 
 CREATE INDEX event_kind ON event (kind, seq);
 CREATE INDEX event_subject ON event (subject, seq);
+
 -- Events on their way to somebody else's program. Of a subject, only the first has a time: the others wait for it.
 CREATE TABLE webhook (
   seq        INTEGER NOT NULL PRIMARY KEY, -- Of the event.
@@ -373,5 +377,6 @@ CREATE TABLE webhook (
   created_at INTEGER NOT NULL,
   due_at     INTEGER
 ) STRICT;
+
 CREATE INDEX webhook_due ON webhook (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX webhook_subject ON webhook (subject, seq);

@@ -147,6 +147,17 @@ test("an instant that was backfilled says both: what became of it, and what the 
   expect((await store.jobs.counts()).cancelled).toBe(1);
 });
 
+test("without an instant it is the occurrence that was decided last, however long ago", async () => {
+  await create({ every: "30d" });
+  const last = async () => (await call<{ sentence: string }>("schedule.explain", { id: "s" })).sentence;
+  expect(await last()).toBe("Nothing is recorded of it yet. It runs next at 2026-01-31T00:00:00.000Z.");
+  await tick(30 * 24 * HOUR);
+  await env.advance(10 * 24 * HOUR);
+  expect(await last()).toMatch(/^It fired on time; job JB_/);
+  await call("schedule.pause", { id: "s" });
+  expect(await last()).toMatch(/^It fired on time; job JB_/);
+});
+
 test("without an instant it is the occurrence that was decided last", async () => {
   await create();
   for (let i = 0; i < 3; i++) await tick(MINUTE);

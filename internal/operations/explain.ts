@@ -10,6 +10,7 @@ import { formatInstant, parseInstant } from "../base/instant.ts";
 import { isFinished, type Job } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import { nextWithin } from "../schedule/decide.ts";
+import { planned } from "../schedule/planned.ts";
 import { recurrence } from "../schedule/recurrence.ts";
 import type { Occurrence, OccurrenceOutcome, Schedule } from "../schedule/schedule.ts";
 import { listPlanned } from "../schedule/terms.ts";
@@ -28,6 +29,8 @@ export const scheduleExplain = operation({
     const at = text === undefined ? await lastDecided(context, schedule) : parseInstant(text, "at");
     const row = await rowOf(context, schedule, at);
     const job = row?.jobId ? await context.store.jobs.get(row.jobId) : null;
+    if (!row && text === undefined && at === schedule.createdAt)
+      return { ...NOTHING, id: schedule.id, at: formatInstant(at), sentence: nothingYet(schedule) };
     const ofPlan = row
       ? await ofRow(context, schedule, row, job)
       : ((await ofPast(context, schedule, at)) ?? withoutRow(context, schedule, at));
@@ -48,15 +51,21 @@ export const scheduleExplain = operation({
   },
 });
 
+const NOTHING = { occurrence: null, jobId: null, jobState: null, backfillJobId: null };
+
+function nothingYet({ state, nextRunAt }: Schedule): string {
+  const next = nextRunAt === null ? `It is ${state}` : `It runs next at ${formatInstant(nextRunAt)}`;
+  return `Nothing is recorded of it yet. ${next}.`;
+}
+
 /** The occurrence that was decided last: what somebody who gives no instant wonders about. */
-async function lastDecided({ store, env }: Context, { id, createdAt }: Schedule): Promise<Millis> {
-  let last = createdAt;
+async function lastDecided({ store, env }: Context, schedule: Schedule): Promise<Millis> {
+  let last = schedule.createdAt;
+  // One that fires once a month has its last row far back; the day before that is for what was not decided at once.
+  const latest = planned(schedule).latest(schedule.createdAt, env.now()) ?? env.now();
+  const from = Math.min(latest, env.now()) - LOOK_BACK_MS;
   for (let cursor: string | null | undefined; cursor !== null;) {
-    const page = await store.schedules.ledger(
-      id,
-      { from: env.now() - LOOK_BACK_MS },
-      { limit: 1_000, cursor },
-    );
+    const page = await store.schedules.ledger(schedule.id, { from }, { limit: 1_000, cursor });
     last = page.items.at(-1)?.lastOccurrence ?? last;
     cursor = page.cursor;
   }

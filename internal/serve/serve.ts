@@ -128,28 +128,31 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   host = live;
   const http = listen(options, { live, plugins, contextOf });
   try {
-    await declareSchedules(contextOf(HOST), FILE_OWNER, declarationsOf(config.schedules));
-    options.onStarted?.(() => plugins.killAll());
-    options.onReady({ address: live.address, home: config.home });
-    const worker = whenSettled(pulse.worker, plugins, () => {
-      checkLockKeeper(config.locks, plugins, log);
-      live.ready = true;
-      pulse.jobsAdded();
-      options.onWorking?.();
-    });
-    tellOfTheEnd(options, plugins);
-    const probe = whenStopping(() => (live.stopping = true));
-    await runTogether(
-      env,
-      [probe, loop, ...pulse.early, webhooks, plugins, worker],
-      signals,
-      config.serve.graceMs,
-    );
+    await runParts(options, { pulse, live, plugins, services: [loop, webhooks], contextOf });
   } finally {
     await http.close();
     callbacks.close();
     await events.settled();
   }
+}
+
+/** Runs what was built until somebody asks it to end, or a part of it fails. */
+async function runParts(options: ServeOptions, parts: Running): Promise<void> {
+  const { env, log, config, signals } = options;
+  const { pulse, live, plugins, services, contextOf } = parts;
+  await declareSchedules(contextOf(HOST), FILE_OWNER, declarationsOf(config.schedules));
+  options.onStarted?.(() => plugins.killAll());
+  options.onReady({ address: live.address, home: config.home });
+  const worker = whenSettled(pulse.worker, plugins, () => {
+    checkLockKeeper(config.locks, plugins, log);
+    live.ready = true;
+    pulse.jobsAdded();
+    options.onWorking?.();
+  });
+  tellOfTheEnd(options, plugins);
+  const probe = whenStopping(() => (live.stopping = true));
+  const all = [probe, ...services, ...pulse.early, plugins, worker];
+  await runTogether(env, all, signals, config.serve.graceMs);
 }
 
 /** Pulse as the configuration has it. */
@@ -181,6 +184,12 @@ interface Parts {
   live: LiveHost;
   plugins: Plugins;
   contextOf: (principal: Principal) => Context;
+}
+
+interface Running extends Parts {
+  pulse: Pulse;
+  /** What runs beside pulse and the plugins. */
+  services: readonly Service[];
 }
 
 /** Opens the host's two doors and notes its address. */

@@ -16,6 +16,7 @@ export interface PromoterOptions {
 }
 
 const JOBS_PER_STEP = 1_000; // One transaction of a few milliseconds.
+const STEP_MIN_MS: Millis = 5; // Jobs that are due one after the other, a millisecond apart, share a commit.
 
 export class Promoter implements Service {
   readonly name = "promoter";
@@ -38,7 +39,8 @@ export class Promoter implements Service {
     while (!stop.aborted) {
       this.#wake = new AbortController();
       const nextDueAt = await this.#step();
-      const waitMs = Math.min(napMs, (nextDueAt ?? Number.POSITIVE_INFINITY) - env.now());
+      const untilDueMs = Math.min(napMs, (nextDueAt ?? Number.POSITIVE_INFINITY) - env.now());
+      const waitMs = untilDueMs > 0 ? Math.max(untilDueMs, STEP_MIN_MS) : 0;
       if (waitMs > 0) await sleep(env, waitMs, AbortSignal.any([stop, this.#wake.signal]));
     }
   }

@@ -84,7 +84,7 @@ async function openPatiently({ env, log, config, signals }: ServeOptions): Promi
 }
 
 async function run(options: ServeOptions, { store }: OpenedStore): Promise<void> {
-  const { env, log, config, version, signals } = options;
+  const { env, log, config, version } = options;
   let host: Host | null = null;
   const waits = (lane: string) => laneWaits(host, lane);
   const locks = locksOf(config.locks, store, () => plugins);

@@ -27,10 +27,10 @@ export async function missedObjectives(
   return missed.map(view);
 }
 
-/** One line: since when, how often, why. */
+/** One line: since when, how many, why. */
 export function missedSentence({ since, occurrences, objective, reason }: MissedObjectiveView): string {
   const often = occurrences === 1 ? "one occurrence" : `${occurrences} occurrences`;
-  return `since ${since} ${often} did not ${objective} in time, the last because ${reason}`;
+  return `since ${since}, ${often} did not ${objective} in time: ${reason}`;
 }
 
 function view({ since, occurrence, count, ...missed }: MissedObjective): MissedObjectiveView {

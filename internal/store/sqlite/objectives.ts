@@ -242,7 +242,7 @@ export class SqliteObjectives implements ObjectiveStore {
   #sayMissed({ id, name, node, policy }: Subject, miss: Miss): void {
     const { occurrence, lastOccurrence, count, objective, why, jobId } = miss;
     const now = this.#env.now();
-    const kept = { id, node, now, occurrence: lastOccurrence, count, objective, reason: why };
+    const kept = { id, node, now, occurrence: lastOccurrence, count, objective, reason: why, jobId };
     const total = this.#miss.get(kept)?.count ?? count;
     if (total > count) return; // It misses them already: that is said, and counted from now on.
     const withinMs = (objective === "start" ? policy.mustStartWithinMs : policy.mustSucceedWithinMs) ?? 0;
@@ -356,15 +356,16 @@ const UNWATCH_WAITING = `
               AND node        = $node
               AND outcome     = 'pending')`;
 
-// The first one makes the row: whoever gets back its own count began it.
+// The first one makes the row: whoever gets back its own count began it. What a run says of itself is the better
+// reason: an occurrence that was skipped can only point at that run.
 const MISS = `
   INSERT INTO objective_missed (schedule_id, node, since, occurrence, count, objective, reason)
   VALUES ($id, $node, $now, $occurrence, $count, $objective, $reason)
   ON CONFLICT (schedule_id, node) DO UPDATE
      SET occurrence = MAX(occurrence, excluded.occurrence),
          count      = count + excluded.count,
-         objective  = excluded.objective,
-         reason     = excluded.reason
+         objective  = CASE WHEN $jobId IS NULL THEN objective ELSE excluded.objective END,
+         reason     = CASE WHEN $jobId IS NULL THEN reason    ELSE excluded.reason    END
   RETURNING count`;
 
 const RECOVER = `

@@ -147,6 +147,14 @@ export function objectiveSuite(engine: string, open: OpenStore): void {
       expect(await said()).toEqual(["missed", "recovered"]);
     });
 
+    test("the reason that is shown is that of a run, where one has missed it, and not of those that it kept away", async () => {
+      const { id } = await create(START);
+      await pass(4 * MINUTE);
+      const [missed] = await at.store.objectives.missed({ scheduleId: id, limit: 1 });
+      expect(missed).toMatchObject({ count: 4, objective: "start" });
+      expect(missed?.reason).toEndWith("is queued: it waits for a free slot");
+    });
+
     test("one that waits for its turn is watched, and the wait is the reason", async () => {
       await create({ ...START, overlap: "buffer-one" });
       await pass(MINUTE);

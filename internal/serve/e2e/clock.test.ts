@@ -66,11 +66,14 @@ test(
       "it was set back; schedules go on after 2030-01-15T13:",
     );
 
+    await isVerified(place);
+
     const stopped = await runsOf(place, names);
     clock.turn(2 * HOUR + MINUTE);
     await haveRun(place, stopped);
     await grown(place, names, next);
     for (const name of names) await isWhole(place, name, everyMs[name]);
+    await isVerified(place);
   },
   STORY_LIMIT_MS,
 );
@@ -101,6 +104,7 @@ test(
     expect(tally(await ledgerOf(place, "seconds"))["expired"]).toBeGreaterThan(3_000);
     await isWhole(place, "seconds", SECOND);
     await isWhole(place, "local", 2 * SECOND);
+    await isVerified(place);
   },
   STORY_LIMIT_MS,
 );
@@ -196,6 +200,11 @@ async function grown(
   const next = shown.map(({ nextRunAt }) => Date.parse(nextRunAt));
   for (const [i, at] of next.entries()) expect(at, names[i]).toBeGreaterThanOrEqual(before[i] ?? 0);
   return next;
+}
+
+async function isVerified(place: Place): Promise<void> {
+  const { stdout } = await place.cli(["schedule", "verify", "--all"]);
+  expect(stdout).toContain("dup=0 gap=0");
 }
 
 /** Every occurrence stands in the ledger once, and each that fired has the one job that there is for it. */

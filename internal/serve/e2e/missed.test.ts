@@ -64,6 +64,8 @@ test(
     await start(place, clock);
     for (const { missed } of AN_HOUR)
       await place.call("schedule.create", { name: missed, handler: "shell.beat", cron: "* * * * *", missed });
+    await place.call("schedule.create", { name: "paused", handler: "shell.beat", cron: "* * * * *" });
+    await place.call("schedule.pause", { id: "paused", until: "2030-01-15T12:30:00Z" });
     await place.host.stop();
 
     clock.set(START + HOUR);
@@ -82,6 +84,12 @@ test(
       });
       expect(explained.sentence).toMatch(first);
     }
+    // A pause that ended meanwhile ended at its moment; what came after it was missed.
+    await settled(place, "paused");
+    const paused = await ledgerOf(place, "paused");
+    expect(tally(paused)).toEqual({ paused: 30, coalesced: 29, "caught-up": 1 });
+    isWhole(paused, MINUTE);
+    expect((await place.cli(["schedule", "verify", "--all"])).stdout).toContain("dup=0 gap=0 overdue=0");
   },
   STORY_LIMIT_MS,
 );
@@ -145,6 +153,7 @@ test(
       const [job, waiting] = await ledgerOf(restored, "open");
       return job?.outcome === "fired" && waiting?.outcome === "expired";
     });
+    expect((await restored.cli(["schedule", "verify", "--all"])).stdout).toContain("dup=0 gap=0");
   },
   STORY_LIMIT_MS,
 );

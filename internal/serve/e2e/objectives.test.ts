@@ -137,3 +137,46 @@ test(
   },
   STORY_LIMIT_MS,
 );
+
+const ASKING = `
+import { definePlugin } from "qntx";
+const when = { handler: "asking.go", every: "1h" };
+export default definePlugin({
+  name: "asking",
+  version: "1.0.0",
+  schedules: [
+    { id: "declared", handler: "asking.go", when: "1h", mustStartWithinMs: 30_000, mustSucceedWithinMs: 60_000 },
+  ],
+  jobs: { go: () => undefined },
+  http: {
+    async "POST /ask"(_, { scheduler }) {
+      const made = await scheduler.create({ ...when, name: "made", mustStartWithin: "5s", mustSucceedWithin: "1m" });
+      const changed = await scheduler.update("made", { mustStartWithin: "10s", mustSucceedWithin: "" });
+      return Response.json([made, changed].map((one) => [one.mustStartWithin, one.mustSucceedWithin]));
+    },
+  },
+});
+`;
+
+test(
+  "objectives can be said where schedules are: by a file, by a declaration, over gRPC",
+  async () => {
+    const file = `[[schedule]]\nid = "filed"\nhandler = "x.y"\nevery = "1h"\nmustSucceedWithin = "2m"\n`;
+    await using place = new Place(`[plugin]\nenabled = ["asking"]\nbundled = false\n${file}`);
+    place.write("plugins/asking.ts", ASKING);
+    await place.start();
+    await place.working();
+    expect(await place.post<string[][]>("/api/asking/ask", {})).toEqual([
+      ["5s", "1m"],
+      ["10s", ""],
+    ]);
+    const shown = async (name: string) => {
+      const { mustStartWithinMs, mustSucceedWithinMs } = await place.call("schedule.show", { id: name });
+      return [mustStartWithinMs, mustSucceedWithinMs];
+    };
+    expect(await shown("filed")).toEqual([null, 120_000]);
+    expect(await shown("declared")).toEqual([30_000, 60_000]);
+    expect(await shown("made")).toEqual([10_000, null]);
+  },
+  STORY_LIMIT_MS,
+);

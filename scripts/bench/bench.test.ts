@@ -8,7 +8,9 @@ import { refusalRows } from "./cron.ts";
 import { drain, preloaded } from "./drain.ts";
 import { startEcho } from "./echo.ts";
 import { BenchHome, type BenchPlugin } from "./host.ts";
+import { callTimes, idle, makeSchedules, probed } from "./many.ts";
 import { callsPerSecond, holds, median, quantile, type Row, shareOfFloor } from "./measure.ts";
+import { RawLedger } from "./raw-ledger.ts";
 import { RawQueue } from "./raw.ts";
 import { number, table } from "./report.ts";
 
@@ -56,6 +58,19 @@ test("what cannot be a schedule is refused over every way in", async () => {
   expect(rows.every(({ value, floor }) => value > 0 && floor > 0)).toBe(true);
 });
 
+test("schedules are made, cost something while they are idle, and hold nobody up", async () => {
+  await using home = new BenchHome(binary);
+  expect(await makeSchedules(home, { count: 20, cron: "0 0 1 1 *" })).toBeGreaterThan(0);
+  home.configure({ plugins: ["bench"] });
+  const host = await home.start();
+  await host.said("jobs run");
+  const { value, waits } = await probed(host, () => idle(host, 50));
+  expect(value.memoryMiB).toBeGreaterThan(1);
+  expect(waits.length).toBeGreaterThan(0);
+  expect(await callTimes(host, "host.status")).not.toHaveLength(0);
+  expect(await host.run<number>("bench.entered")).toBe(0);
+});
+
 test("an operation that is refused says so", async () => {
   await using home = new BenchHome(binary);
   home.configure({});
@@ -72,6 +87,8 @@ test("the floors are there", async () => {
   expect(await raw.batches(20)).toBeGreaterThan(0);
   expect(raw.insertTimes(3)).toHaveLength(3);
   expect(raw.drain(1_000)).toBeGreaterThan(0);
+  using ledger = new RawLedger(300);
+  expect(ledger.fire()).toBeGreaterThan(0);
 });
 
 test("a rate must be high and a time low", () => {

@@ -3,7 +3,16 @@
  * folder of its own, with the plugins of `testdata/` and spoken to over its socket.
  */
 import { Database } from "bun:sqlite";
-import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -64,7 +73,7 @@ export class BenchHome implements AsyncDisposable {
   /** Starts a host; resolves when it says that it is ready. */
   async start(): Promise<BenchHost> {
     this.#host = new BenchHost(this);
-    await this.#host.said("qntx is ready");
+    this.#host.readyMs = await this.#host.said("qntx is ready");
     return this.#host;
   }
 
@@ -74,8 +83,8 @@ export class BenchHome implements AsyncDisposable {
   }
 
   /** Opens the database of a host that has ended. */
-  database(): Database {
-    return new Database(join(this.path, "qntx.db"), { readonly: true, strict: true });
+  database({ readonly } = { readonly: true }): Database {
+    return new Database(join(this.path, "qntx.db"), { readonly, readwrite: !readonly, strict: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,6 +96,8 @@ export class BenchHome implements AsyncDisposable {
 /** One run of a host. */
 export class BenchHost {
   readonly startedAt = performance.now();
+  /** From its start until it said that it is ready. */
+  readyMs = 0;
   readonly #home: BenchHome;
   readonly #child: Bun.Subprocess<"ignore", "ignore", "pipe">;
   #text = "";
@@ -104,6 +115,12 @@ export class BenchHost {
     void this.#read();
   }
 
+  /** The process that is the host: the child of the keeper that was started, where there is one. */
+  get pid(): number {
+    const { pid } = this.#child;
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ")[0] || pid);
+  }
+
   /** Resolves when the host has printed the words; how long that took since its start. */
   async said(words: string): Promise<number> {
     const limit = Promise.withResolvers<string>();
@@ -115,6 +132,12 @@ export class BenchHost {
     }
     clearTimeout(timer);
     return performance.now() - this.startedAt;
+  }
+
+  /** Resolves when it has answered that it is alive: it is asked for nothing else. */
+  async alive(): Promise<void> {
+    const response = await fetch("http://x/healthz", { unix: join(this.#home.path, "host.sock") });
+    await response.text();
   }
 
   /** Calls an operation. Throws what the host answered when it refused. */

@@ -93,7 +93,7 @@ async function latencyFloor(): Promise<(q: number) => number> {
 }
 
 /** How late the jobs of so many schedules are entered; they are made `apartMs` after each other, and so they stay. */
-async function lateness(
+export async function lateness(
   binary: string,
   { schedules, apartMs }: { schedules: number; apartMs: number },
 ): Promise<number[]> {
@@ -121,7 +121,7 @@ async function startBenchPlugin(home: BenchHome): Promise<BenchHost> {
 }
 
 /** How late timers for the same moment ring, in an idle process. */
-async function timerLateness(timers: number): Promise<number[]> {
+export async function timerLateness(timers: number): Promise<number[]> {
   const late: number[] = [];
   for (let round = 0; round < TIMER_ROUNDS; round++) {
     const dueAt = performance.now() + 50;

@@ -21,6 +21,7 @@ import { latencyBench } from "./latency.ts";
 import { machine } from "./machine.ts";
 import { holds } from "./measure.ts";
 import { page, type Section, table } from "./report.ts";
+import { schedulesBench } from "./schedules.ts";
 import { simulateBench } from "./simulate.ts";
 import { startBench } from "./start.ts";
 
@@ -36,9 +37,15 @@ if (values.write && names.length > 0)
 const folder = mkdtempSync(join(tmpdir(), "qntx-bench-"));
 try {
   const binary = values.binary ? resolve(values.binary) : await build({ outfile: join(folder, "qntx") });
-  const benches = [startBench, latencyBench, enqueueBench, drainBench, cronBench, simulateBench].map((make) =>
-    make(binary),
-  );
+  const benches = [
+    startBench,
+    latencyBench,
+    enqueueBench,
+    drainBench,
+    cronBench,
+    schedulesBench,
+    simulateBench,
+  ].map((make) => make(binary));
   const unknown = names.filter((name) => !benches.some((bench) => bench.name === name));
   if (unknown.length > 0)
     fail(

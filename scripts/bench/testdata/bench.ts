@@ -19,6 +19,8 @@ export default definePlugin({
     due(job) {
       lateness.push(now() - Date.parse(job.occurrence ?? ""));
     },
+    /** Gives how many schedules' jobs were entered. */
+    entered: () => lateness.length,
     refused,
     shown,
     /** Gives what was gathered, and forgets it. */

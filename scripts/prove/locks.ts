@@ -26,7 +26,8 @@ const report = await lockLoop({
 const trouble = lockLoopTrouble(report);
 if (Math.min(...report.jobs) === 0 || report.kills === 0)
   trouble.push("nothing was proved: one host ran everything, or nobody was killed");
-if (report.outages > 0 && report.told === 0) trouble.push("nobody noticed that the lock server was away");
+if (report.outages > 0 && report.told.length === 0)
+  trouble.push("nobody noticed that the lock server was away");
 for (const sentence of trouble) process.stderr.write(`${sentence}\n`);
 process.stdout.write(`${lockLoopLine(report)}\n`);
 process.exitCode = trouble.length === 0 ? 0 : 1;

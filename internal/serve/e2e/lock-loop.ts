@@ -26,8 +26,8 @@ export interface LockLoopReport {
   otherNode: number;
   kills: number;
   outages: number;
-  /** Times that a host said that the lock server did not answer. */
-  told: number;
+  /** What hosts said of a lock server that did not answer. */
+  told: string[];
   twice: string[];
   missing: string[];
   /** Losers that recorded something else. */
@@ -79,7 +79,7 @@ class LockLoop {
     const until = Math.floor(Date.now() / EVERY_MS) * EVERY_MS;
     await Bun.sleep(QUIET_MS);
     const told = await Promise.all(this.#hosts.map((host) => this.#end(host)));
-    return this.#compare({ from, until, told: told.reduce((sum, times) => sum + times, 0) });
+    return this.#compare({ from, until, told: told.flat() });
   }
 
   async #makeSchedules({ place }: Witnesses): Promise<void> {
@@ -121,8 +121,8 @@ class LockLoop {
     }
   }
 
-  /** Lets everything run out, and ends the host. Gives how often it said that it got no locks. */
-  async #end({ place }: Witnesses): Promise<number> {
+  /** Lets everything run out, and ends the host. Gives what it said while it got no locks. */
+  async #end({ place }: Witnesses): Promise<string[]> {
     for (let i = 0; i < this.#options.schedules; i++) await place.call("schedule.pause", { id: `beat-${i}` });
     await place.until(
       "all jobs to end",
@@ -134,13 +134,14 @@ class LockLoop {
     );
     const verified = await place.cli(["schedule", "verify", "--all"]);
     if (verified.code !== 0) this.#unverified.push(verified.stdout + verified.stderr);
-    const { events } = await place.call<{ events: unknown[] }>("event.list", { kind: "locks.failed" });
+    const kind = "locks.failed";
+    const { events } = await place.call<{ events: { message: string }[] }>("event.list", { kind });
     const code = await place.host.stop();
     if (code !== 0) throw new Error(`It ended with ${code}: ${place.host.text.slice(-2_000)}`);
-    return events.length;
+    return events.map(({ message }) => message);
   }
 
-  #compare({ from, until, told }: { from: number; until: number; told: number }): LockLoopReport {
+  #compare({ from, until, told }: { from: number; until: number; told: string[] }): LockLoopReport {
     const accounts = this.#hosts.map((host) => new Account(readBooks(host.place.home), host.lines()));
     const report: LockLoopReport = {
       occurrences: 0,
@@ -233,19 +234,21 @@ export function lockLoopLine(report: LockLoopReport): string {
     `${misnamed.length} recorded as something else`,
     `${unverified.length} ledgers not as planned`,
     `${kills} kills`,
-    `${outages} outages of the lock server, told ${told} times`,
+    `${outages} outages of the lock server, told ${told.length} times`,
   ].join(", ");
 }
 
 const SHOWN_MAX = 20;
 
-/** What is wrong, as sentences. */
-export function lockLoopTrouble({ twice, missing, misnamed, unverified }: LockLoopReport): string[] {
+/** What is wrong, as sentences; and then what hosts said, which may be why. */
+export function lockLoopTrouble({ twice, missing, misnamed, unverified, told }: LockLoopReport): string[] {
   const all = [
     ...twice.map((text) => `twice: ${text}`),
     ...missing.map((text) => `missing: ${text}`),
     ...misnamed.map((text) => `misnamed: ${text}`),
     ...unverified.map((text) => `not as planned: ${text}`),
   ];
-  return all.length > SHOWN_MAX ? [...all.slice(0, SHOWN_MAX), `and ${all.length - SHOWN_MAX} more`] : all;
+  if (all.length === 0) return [];
+  const more = all.length > SHOWN_MAX ? [`and ${all.length - SHOWN_MAX} more`] : [];
+  return [...all.slice(0, SHOWN_MAX), ...more, ...new Set(told)];
 }

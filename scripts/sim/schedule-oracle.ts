@@ -150,6 +150,11 @@ export class ScheduleOracle {
     const late = row.decidedAt - row.occurrence > LATE_AFTER_MS;
     const missed = plan.policy.missed !== "skip" && late && nobodyThere;
     this.#expect(row.outcome !== "caught-up" || missed, "promise", `${name} though it was not missed`);
+    const { jitterMs } = plan.policy;
+    const outage = (plan.next(cursor.move.from) ?? Infinity) <= row.decidedAt - MISSED_AFTER_MS - jitterMs;
+    const missedToo = outage && row.decidedAt - row.occurrence > LATE_AFTER_MS + jitterMs;
+    const passedOver = missedToo && row.jobId !== null && row.outcome !== "caught-up";
+    this.#expect(!passedOver, "promise", `${name} is late behind one that was missed, and ran all the same`);
     if (row.outcome === "pending") this.#waiting.add(waitingKey(row));
     this.#checkOutcome(row, plan, name);
     cursor.lastRow = Math.max(cursor.lastRow, row.lastOccurrence);

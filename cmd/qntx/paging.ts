@@ -20,16 +20,22 @@ export const pageArgs = {
 export interface Listing {
   columns: readonly Column[];
   rows: () => readonly (readonly string[])[];
+  /** Instead of a table. */
+  lines?: () => readonly string[];
   /** Said when there are no rows. */
   empty: string;
   cursor?: string | null;
 }
 
 /** Prints a list: `value` with --json, else a table, or a sentence when it is empty. */
-export function printList(out: Out, value: unknown, { columns, rows, empty, cursor = null }: Listing): void {
+export function printList(
+  out: Out,
+  value: unknown,
+  { columns, rows, lines, empty, cursor = null }: Listing,
+): void {
   if (out.json) return out.data(value, "");
-  const lines = rows();
-  if (lines.length === 0) return out.say(empty);
-  out.data(value, out.table(columns, lines));
+  const table = rows();
+  if (table.length === 0) return out.say(empty);
+  out.data(value, lines ? lines().join("\n") : out.table(columns, table));
   if (cursor !== null) out.say(`There are more: add --cursor ${cursor}`);
 }

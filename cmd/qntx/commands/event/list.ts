@@ -38,6 +38,7 @@ export const eventList = command({
     printList(out, page, {
       columns: COLUMNS,
       rows: () => page.events.map((event) => rowOf(out, event)),
+      ...(out.terminal && { lines: () => page.events.map((event) => eventShown(out, event)) }),
       empty: "Nothing happened that somebody should know.",
       cursor: page.cursor,
     });
@@ -58,7 +59,7 @@ async function followEvents(
   let events = (await look({ limit })).events.toReversed();
   let after = 0;
   while (!quit.aborted) {
-    for (const event of events) out.data(event, () => rowOf(out, event).join("  "));
+    for (const event of events) out.data(event, () => eventShown(out, event));
     after = events.at(-1)?.seq ?? after;
     if (events.length === 0) await sleep(world.env, LOOK_AGAIN_MS, quit);
     ({ events } = await look({ after }));
@@ -66,6 +67,14 @@ async function followEvents(
   return EXIT.interrupted;
 }
 
-function rowOf(out: Out, { at, kind, subject, message }: EventView): string[] {
+/** On a terminal the sentence has lines of its own: cut, it would lose its reason. */
+function eventShown(out: Out, event: EventView): string {
+  const [when, kind, about, message] = rowOf(out, event);
+  return out.terminal
+    ? `${when}  ${out.paint("bold", kind)}  ${about}\n  ${message}`
+    : `${when}  ${kind}  ${about}  ${message}`;
+}
+
+function rowOf(out: Out, { at, kind, subject, message }: EventView): [string, string, string, string] {
   return [whenShown(out, at), kind, idShown(out, subject), message];
 }

@@ -1,6 +1,6 @@
 /** What a database is looked at for before it is used. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { copyFileSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { closeDatabase, openDatabase } from "./open.ts";
@@ -46,4 +46,12 @@ test("another copy in its place is looked through", () => {
   closeDatabase(openDatabase(path));
   copyFileSync(copy, path);
   expect(() => openDatabase(path)).toThrow(/is damaged/);
+});
+
+test("what was written last is in the file when it is closed, whoever still holds a statement", () => {
+  const db = openDatabase(path);
+  const statement = db.prepare("INSERT INTO meta VALUES ('a', 'b')");
+  statement.run();
+  closeDatabase(db);
+  expect(statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
 });

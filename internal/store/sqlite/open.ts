@@ -42,7 +42,11 @@ export function openDatabase(path: string): Database {
 /** Closes a database in order, and leaves the mark that says so. */
 export function closeDatabase(db: Database): void {
   const path = db.filename;
-  db.close();
+  try {
+    db.run("PRAGMA wal_checkpoint(TRUNCATE)"); // Left to SQLite, it comes when the last statement is collected.
+  } finally {
+    db.close();
+  }
   if (path !== MEMORY) writeFileSync(markOf(path), stateOf(path), { mode: 0o600 });
 }
 

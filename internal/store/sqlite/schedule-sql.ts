@@ -280,10 +280,10 @@ const OWN_NAME = `${SHOWN}
      AND s.name <> ''
      AND s.state <> 'deleted'`;
 
-// A scan of the ids: for people who type the end of an id, not for programs.
+// A scan of the ids, in an index that has little else: for people who type the end of an id, not for programs.
 const FIND = `
   SELECT id
-    FROM schedule
+    FROM schedule INDEXED BY schedule_state
    WHERE substr(id, -length($part)) = $part
       OR substr(id, 1, length($part)) = $part
    LIMIT $limit`;

@@ -10,7 +10,8 @@ import { writePlugin } from "./python.ts";
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
-const START = Date.UTC(2030, 0, 15, 12, 0, 30);
+/** Long before the next minute, and too late for the last one. */
+const START = Date.UTC(2030, 0, 15, 12, 0, 3);
 const STORY_LIMIT_MS = 120_000; // It takes some ten seconds where nothing else runs.
 const CONFIG = `[plugin]\nenabled = ["ticks"]\nbundled = false\n`;
 

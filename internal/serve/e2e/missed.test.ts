@@ -7,7 +7,8 @@ import { cpSync, rmSync } from "node:fs";
 import { FakedClock } from "./faked-clock.ts";
 import { type JobShown, Place } from "./host.ts";
 
-const MINUTE = 60_000;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 /** Long before the next minute, and too late for the last one. */
@@ -26,6 +27,10 @@ interface ScheduledJob extends JobShown {
   occurrence: string;
   catchup: boolean;
 }
+
+/** Behind the hour, and behind the week, that is told of. */
+const END = START + HOUR + 30 * SECOND;
+const WEEK = START + 7 * DAY + 10 * MINUTE;
 
 /** An hour without a host, for a schedule of each minute: 60 occurrences. */
 const AN_HOUR = [
@@ -134,23 +139,23 @@ test(
       ["all", DAY],
       ["weeks", 12 * HOUR],
     ] as const) {
-      await settled(restored, name);
-      const ledger = await ledgerOf(restored, name);
+      await settled(restored, name, WEEK);
+      const ledger = await ledgerOf(restored, name, WEEK);
       isWhole(ledger, HOUR);
       expect(tally(ledger)["expired"]).toBe((7 * DAY - latenessMax) / HOUR);
-      const jobs = await jobsOf(restored, name);
+      const jobs = await jobsOf(restored, name, WEEK);
       expect(jobs).toHaveLength(name === "latest" ? 1 : 10);
       const oldest = Math.min(...jobs.map(({ occurrence }) => Date.parse(occurrence)));
       expect(oldest).toBeGreaterThan(START + 7 * DAY - latenessMax);
     }
     // What was open has expired: the job that nobody had started, and who stood in line behind it.
     const waited = await restored.until("the end of the job that waited", async () => {
-      const job = (await jobsOf(restored, "open")).at(-1);
+      const job = (await jobsOf(restored, "open", WEEK)).at(-1);
       return job?.state === "failed" && job;
     });
     expect(waited.error?.kind).toBe("expired");
     await restored.until("the end of what stood in line", async () => {
-      const [job, waiting] = await ledgerOf(restored, "open");
+      const [job, waiting] = await ledgerOf(restored, "open", WEEK);
       return job?.outcome === "fired" && waiting?.outcome === "expired";
     });
     expect((await restored.cli(["schedule", "verify", "--all"])).stdout).toContain("dup=0 gap=0");
@@ -171,22 +176,25 @@ async function start(place: Place, clock: FakedClock): Promise<void> {
 }
 
 /** Resolves when nothing of a schedule is open any more. */
-async function settled(place: Place, name: string): Promise<void> {
+async function settled(place: Place, name: string, to = END): Promise<void> {
   await place.until(`all of ${name} to be over`, async () => {
-    const ledger = await ledgerOf(place, name);
-    const jobs = await jobsOf(place, name);
+    const ledger = await ledgerOf(place, name, to);
+    const jobs = await jobsOf(place, name, to);
     const over = jobs.every(({ state }) => state === "completed");
     return over && ledger.length > 0 && ledger.every(({ outcome }) => outcome !== "pending");
   });
 }
 
-async function ledgerOf(place: Place, id: string): Promise<Row[]> {
-  return (await place.call<{ occurrences: Row[] }>("schedule.ledger", { id, limit: 1_000 })).occurrences;
+/** What became of the occurrences before `to`: while a busy machine looks, others are due. */
+async function ledgerOf(place: Place, id: string, to = END): Promise<Row[]> {
+  const span = { id, to: new Date(to).toISOString(), limit: 1_000 };
+  return (await place.call<{ occurrences: Row[] }>("schedule.ledger", span)).occurrences;
 }
 
-async function jobsOf(place: Place, name: string): Promise<ScheduledJob[]> {
+async function jobsOf(place: Place, name: string, to = END): Promise<ScheduledJob[]> {
   const { id } = await place.call<{ id: string }>("schedule.show", { id: name });
-  return (await place.call<{ jobs: ScheduledJob[] }>("job.list", { scheduleId: id, limit: 1_000 })).jobs;
+  const { jobs } = await place.call<{ jobs: ScheduledJob[] }>("job.list", { scheduleId: id, limit: 1_000 });
+  return jobs.filter(({ occurrence }) => Date.parse(occurrence) < to);
 }
 
 /** How many occurrences ended in which way. */

@@ -223,6 +223,15 @@ test("what is never taken is given up aloud, and the next one gets its turn", as
   ]);
 });
 
+test("an end does not wait for a server that hangs", async () => {
+  await add("a");
+  behaviours = ["hang"];
+  const { end } = run({ limits: { answerMs: 60_000, endMs: 50 } });
+  await until(() => received.length === 1);
+  await end(false);
+  expect(await store.webhooks.waiting()).toEqual({ count: 1, reason: "" });
+});
+
 test("an end waits for what is under way; a hurried one leaves it for the next start", async () => {
   await add("a");
   behaviours = ["hang"];

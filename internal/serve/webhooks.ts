@@ -25,6 +25,8 @@ export interface WebhookLimits {
   concurrency: number;
   /** For the whole answer. */
   answerMs: Millis;
+  /** For what is under way when the host ends. */
+  endMs: Millis;
   /** After the first try that failed; doubles. */
   pauseFirstMs: Millis;
   pauseMaxMs: Millis;
@@ -36,6 +38,7 @@ export interface WebhookLimits {
 export const WEBHOOK_LIMITS: WebhookLimits = {
   concurrency: 8,
   answerMs: 10_000,
+  endMs: 2_000,
   pauseFirstMs: 1_000,
   pauseMaxMs: 900_000,
   giveUpAfterMs: 86_400_000, // A day: who is away longer reads the list of events.
@@ -72,19 +75,25 @@ export class Webhooks implements Service {
     this.#writing = new Trouble(options.log);
   }
 
-  /** Sends until `stop`; what is under way then may end, until `abort`. */
+  /** Sends until `stop`; what is under way then has a moment, and goes again at the next start if that is too short. */
   async run({ stop, abort }: StopSignals): Promise<void> {
     const { env, log, webhooks, target } = this.#options;
     const left = await webhooks.enable(target !== null);
     if (left > 0)
       log.warn("events that waited for a webhook are not sent: none is configured", { count: left });
     if (target === null) return aborted(stop);
+    const cut = new AbortController();
+    const ending = AbortSignal.any([abort, cut.signal]);
     while (!stop.aborted) {
       this.#wake = new AbortController(); // Before looking, so that no end is missed.
-      for (const delivery of await this.#due()) this.#start(delivery, target, abort);
+      for (const delivery of await this.#due()) this.#start(delivery, target, ending);
       await sleep(env, NAP_MS, AbortSignal.any([stop, this.#wake.signal]));
     }
-    await Promise.all(this.#underWay.values());
+    const over = new AbortController();
+    const ended = Promise.all(this.#underWay.values()).finally(() => over.abort());
+    await sleep(env, this.#limits.endMs, AbortSignal.any([abort, over.signal]));
+    cut.abort();
+    await ended;
   }
 
   async #due(): Promise<Delivery[]> {

@@ -108,7 +108,7 @@ export class SqliteObjectives implements ObjectiveStore {
     this.#watch = db.prepare(WATCH);
     this.#watched = db.prepare(WATCHED);
     this.#ofJob = db.prepare(OF_JOB);
-    this.#due = db.prepare(DUE);
+    this.#due = db.prepare(OBJECTIVES_DUE_SQL);
     this.#nextDue = db.prepare("SELECT MIN(due_at) AS due_at FROM objective_watch WHERE node = $node");
     this.#lookAgain = db.prepare(LOOK_AGAIN);
     this.#unwatch = db.prepare(UNWATCH);
@@ -326,7 +326,8 @@ const OF_JOB = `${RUN}
      AND w.node        = $node
      AND w.occurrence  = (SELECT occurrence FROM job WHERE id = $jobId)`;
 
-const DUE = `${RUN}
+/** What the judge looks for, every second. */
+export const OBJECTIVES_DUE_SQL = `${RUN}
    WHERE w.node    = $node
      AND w.due_at <= $now
    ORDER BY w.due_at

@@ -9,6 +9,8 @@ import { join } from "node:path";
 import { Fault } from "../../base/fault.ts";
 import { ATTESTATION_SQL } from "./attestations.ts";
 import { EVENT_FOLLOW_SQL, EVENT_LIST_SQL } from "./events.ts";
+import { OBJECTIVES_DUE_SQL } from "./objectives.ts";
+import { WEBHOOKS_DUE_SQL } from "./webhooks.ts";
 import { JOB_LIST_SQL } from "./job-sql.ts";
 import { migrate } from "./migrate.ts";
 import { SCHEDULE_LIST_SQL } from "./schedule-lists.ts";
@@ -94,6 +96,19 @@ test.each(Object.entries(SCHEDULE_LIST_SQL))("the list of schedules by %s reads 
   const details = plan.map(({ detail }) => detail).join("; ");
   expect(details).toContain(by === "all" ? "USING PRIMARY KEY (id>?)" : "USING INDEX schedule_");
   expect(details).not.toContain("TEMP B-TREE");
+});
+
+test.each([
+  [
+    "objectives",
+    OBJECTIVES_DUE_SQL,
+    /^SEARCH w USING (COVERING )?INDEX objective_watch_due \(node=\? AND due_at<\?\)/,
+  ],
+  ["webhooks", WEBHOOKS_DUE_SQL, /^(SCAN|SEARCH) webhook USING INDEX webhook_due/],
+])("what is due of %s is found by its time, however many there are", (_, sql, first) => {
+  const plan = migrated().query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
+  expect(plan[0]?.detail).toMatch(first);
+  expect(plan.map(({ detail }) => detail).join("; ")).not.toMatch(/TEMP B-TREE|SCAN (?!webhook)/);
 });
 
 test.each([...Object.entries(EVENT_LIST_SQL), ...Object.entries(EVENT_FOLLOW_SQL)])(

@@ -46,7 +46,7 @@ export class SqliteWebhooks implements WebhookStore {
     this.#insert = db.prepare(INSERT);
     this.#count = db.prepare("SELECT COUNT(*) AS count FROM webhook");
     this.#oldest = db.prepare("SELECT * FROM webhook ORDER BY seq LIMIT 1");
-    this.#due = db.prepare(DUE);
+    this.#due = db.prepare(WEBHOOKS_DUE_SQL);
     this.#fail = db.prepare(FAIL);
     this.#remove = db.prepare("DELETE FROM webhook WHERE seq = $seq RETURNING *");
     this.#release = db.prepare(RELEASE);
@@ -134,7 +134,7 @@ const INSERT = `
           CASE WHEN EXISTS (SELECT 1 FROM webhook WHERE subject = $subject) THEN NULL ELSE $now END)`;
 
 // Further ahead than any pause lies only what was written before the clock went back.
-const DUE = `
+export const WEBHOOKS_DUE_SQL = `
   SELECT *
     FROM webhook INDEXED BY webhook_due
    WHERE due_at IS NOT NULL

@@ -31,6 +31,8 @@ export interface TickerOptions {
 }
 
 const SCHEDULES_PER_STEP = 128; // One transaction of some milliseconds: then their jobs may start, and others have their turn.
+const STEPS_FULL_MAX = 8; // Full ones in a row: more than a thousand are due, and to write them down comes first.
+const SCHEDULES_PER_LONG_STEP = 512;
 const TROUBLE_PAUSE_MS = 1_000;
 
 export class Ticker implements Service {
@@ -38,6 +40,8 @@ export class Ticker implements Service {
   readonly #options: TickerOptions;
   readonly #trouble: Trouble;
   #wake = new AbortController();
+  /** Steps in a row that left something due. */
+  #fullSteps = 0;
   /** Why the clock was not believed when we looked last. */
   #doubt: string | null = null;
 
@@ -123,7 +127,10 @@ export class Ticker implements Service {
   async #step(): Promise<Millis | null> {
     const { env, log, schedules, nodeId, onJobs, onStopped, onAsked } = this.#options;
     try {
-      const fired = await schedules.fire({ nodeId, limit: SCHEDULES_PER_STEP });
+      const limit = this.#fullSteps < STEPS_FULL_MAX ? SCHEDULES_PER_STEP : SCHEDULES_PER_LONG_STEP;
+      const fired = await schedules.fire({ nodeId, limit });
+      const isFull = fired.nextDueAt !== null && fired.nextDueAt <= env.now();
+      this.#fullSteps = isFull ? this.#fullSteps + 1 : 0;
       this.#trouble.over("due schedules are recorded again");
       if (fired.jobs.length > 0) onJobs(lanesOf(fired));
       if (fired.stopped.length > 0) onStopped(fired.stopped);

@@ -28,7 +28,7 @@ import type { Terms } from "./terms.ts";
 const BROKEN_PAUSE_MS = 60_000;
 
 /** After this long a step ends and others have their turn. */
-const FIRE_MS_MAX: Millis = 5;
+const FIRE_MS_MAX: Millis = 15;
 
 interface LedgerParts {
   locksBy: LocksBy;
@@ -286,8 +286,9 @@ export class Ledger {
 
   #apply(account: Account, decision: Decision): void {
     const { row, now, open } = account;
-    this.#entries.move(row, decision);
+    // The end of a run makes due who waits for it: the cursor, which knows of all of them, moves after that.
     const wasRunning = open !== null && this.#stopOther(account, open, decision.stop);
+    this.#entries.move(row, decision);
     const startAt = decision.stop === "terminate" && wasRunning ? now + TERMINATE_GRACE_MS : undefined;
     const starting = [...decision.closings, ...decision.rows].filter(({ fires }) => fires);
     const jobs = new Map(

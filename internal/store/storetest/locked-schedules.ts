@@ -142,6 +142,17 @@ export function lockedScheduleSuite(engine: string, open: OpenStore): void {
       },
     );
 
+    test("the last run that is allowed, which ends the one before it, leaves nothing due", async () => {
+      const schedule = await create({ overlap: "terminate-other", runsMax: 2 });
+      await tick(MINUTE);
+      await grant();
+      await tick(MINUTE);
+      await grant();
+      expect(await outcomes(schedule.id)).toEqual(["fired", "fired"]);
+      expect(await at.store.schedules.get(schedule.id)).toMatchObject({ state: "finished", nextRunAt: null });
+      expect(await tick(MINUTE)).toMatchObject({ settled: 0, nextDueAt: null });
+    });
+
     test("a run is named that stood in the way", async () => {
       const schedule = await create();
       await tick(MINUTE);

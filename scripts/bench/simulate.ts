@@ -15,7 +15,7 @@ const WAIT_MAX_MS = 50;
 const PROBE_EVERY_MS = 5;
 const QUIET_MS = 2_000;
 /** Every tenth takes longer than its interval: what it meets must be decided one by one. */
-const SLOW_EVERY = 10;
+const SLOW_EVERY = 10; // Half of them are more frequent than that, and are met.
 
 /** The benchmark of one binary. */
 export function simulateBench(binary: string): Bench {
@@ -54,7 +54,7 @@ async function run(binary: string): Promise<Row[]> {
     simulated = await asked;
     times.push(performance.now() - startedAt);
   }
-  if (simulated.overlapping < SCHEDULES / SLOW_EVERY / 2) throw new Error("Too few of them meet each other.");
+  if (simulated.overlapping < SCHEDULES / SLOW_EVERY / 4) throw new Error("Too few of them meet each other.");
   return [
     {
       what: `${SCHEDULES.toLocaleString("en-US")} schedules, ${DAYS} days, ${simulated.fires.toLocaleString("en-US")} runs`,

@@ -141,9 +141,11 @@ export function look(
   const next = spent ? null : nextWithin(recurrence, policy, accountedUntil);
   assert(next === null || next > accountedUntil, "the next occurrence is not accounted for yet");
   const plan = outside(recurrence, policy.blackouts);
+  const clear = spent ? null : blackoutEnd(recurrence, policy, accountedUntil);
   const times = [
     next === null ? null : effectiveAt(scheduleId, next, policy, plan),
-    spent ? null : blackoutEnd(recurrence, policy, accountedUntil),
+    // Who comes before the end of a blackout comes first, and may wait for its jitter until behind it.
+    next !== null && clear !== null && next < clear ? null : clear,
     ...turns.waiting.map(({ occurrence, asks }) => {
       const at = effectiveAt(scheduleId, occurrence, policy, plan);
       return (

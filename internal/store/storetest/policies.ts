@@ -252,6 +252,19 @@ export function policySuite(engine: string, open: OpenStore): void {
       expect((await ledger(slept.id)).find(([, outcome]) => outcome === "blackout")?.[2]).toBe(10);
     });
 
+    test("an occurrence may wait for its jitter until behind a blackout, which is accounted for after it", async () => {
+      const blackouts = [{ from: start + 5 * MINUTE, to: start + 15 * MINUTE, note: "" }];
+      const made = await Promise.all(
+        Array.from({ length: 20 }, () => create({ blackouts, jitterMs: HOUR, overlap: "allow" }, 4 * MINUTE)),
+      );
+      for (let minute = 0; minute < 40; minute++) expect((await tick(MINUTE)).broken).toEqual([]);
+      for (const { id } of made) {
+        const rows = await ledger(id);
+        expect(rows.filter(([, outcome]) => outcome === "blackout")).toEqual([[8 * 60, "blackout", 2]]);
+        expect(rows.slice(0, 3).map(([at]) => at / 60)).toEqual([4, 8, 16]);
+      }
+    });
+
     test("a blackout that goes on after the last day of a schedule ends with it", async () => {
       const blackouts = [{ from: start + 30 * SECOND, to: start + 200 * SECOND, note: "" }];
       const schedule = await create({ blackouts, endAt: start + 150 * SECOND });

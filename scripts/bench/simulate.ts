@@ -119,9 +119,9 @@ function record(home: BenchHome): void {
 /** How long a request to the host took, one every few milliseconds, until `work` is done. */
 async function waits(home: BenchHome, work: Promise<unknown>): Promise<number[]> {
   const took: number[] = [];
-  let done = false;
-  void work.finally(() => (done = true));
-  for (; !done; await Bun.sleep(PROBE_EVERY_MS)) {
+  const done = new AbortController();
+  void work.finally(() => done.abort());
+  for (; !done.signal.aborted; await Bun.sleep(PROBE_EVERY_MS)) {
     const startedAt = performance.now();
     await (await fetch("http://x/healthz", { unix: join(home.path, "host.sock") })).text();
     took.push(performance.now() - startedAt);

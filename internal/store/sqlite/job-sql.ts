@@ -1,6 +1,6 @@
 /** The statements on jobs, in plain sight. Prepared once; every value is a parameter. */
 import type { Database, Statement } from "bun:sqlite";
-import type { JobState, JobTrigger } from "../../job/job.ts";
+import type { JobState } from "../../job/job.ts";
 import type { JobRow } from "./job-row.ts";
 
 /** The parameters of a statement, by name. */

@@ -22,23 +22,34 @@ type EndedRun = Pick<
   "id" | "name" | "revision" | "spec" | "timezone" | "anchor" | "policy" | "slow"
 > & { occurrence: number; took: number };
 
-export class SqlitePaces {
+interface PaceParts {
+  jobs: SqliteJobs;
+  events: SqliteEvents;
+  log: Log;
+}
+
+/** Notices from now on how runs end. */
+export function followPaces(db: Database, parts: PaceParts): void {
+  const paces = new Paces(db, parts);
+  parts.jobs.onRunEnd((end) => paces.ended(end));
+}
+
+class Paces {
   readonly #events: SqliteEvents;
   readonly #log: Log;
   readonly #run: Statement<EndedRun, [Values]>;
   readonly #recent: Statement<{ took: number }, [Values]>;
   readonly #set: Statement<unknown, [Values]>;
 
-  constructor(db: Database, { jobs, events, log }: { jobs: SqliteJobs; events: SqliteEvents; log: Log }) {
+  constructor(db: Database, { events, log }: PaceParts) {
     this.#events = events;
     this.#log = log;
     this.#run = db.prepare(RUN);
     this.#recent = db.prepare(RECENT);
     this.#set = db.prepare("UPDATE schedule SET slow = $slow WHERE id = $id");
-    jobs.onRunEnd((end) => this.#ended(end));
   }
 
-  #ended({ jobId, state, tookMs: took, slow: wasSlow }: RunEnd): void {
+  ended({ jobId, state, tookMs: took, slow: wasSlow }: RunEnd): void {
     if (state === "cancelled" || (!wasSlow && took < EVERY_MIN_MS)) return; // No interval is shorter than that.
     const run = this.#run.get({ jobId });
     // One that fits into the interval does not make a schedule slow that was not.

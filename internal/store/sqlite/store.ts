@@ -16,7 +16,7 @@ import { SqliteLocks } from "./locks.ts";
 import { SqliteLogs } from "./logs.ts";
 import { SqliteNodes } from "./nodes.ts";
 import { closeDatabase } from "./open.ts";
-import { SqlitePaces } from "./paces.ts";
+import { followPaces } from "./paces.ts";
 import { SqliteObjectives } from "./objectives.ts";
 import { SqliteSchedules } from "./schedules.ts";
 import { followTimezoneData, Terms } from "./terms.ts";
@@ -82,7 +82,7 @@ export class SqliteStore implements Store {
       tzdata,
     });
     this.backfills = new SqliteBackfills(env, db, this.#group, this.jobs);
-    new SqlitePaces(db, { jobs: this.jobs, events: this.events, log });
+    followPaces(db, { jobs: this.jobs, events: this.events, log });
     this.blackouts = this.schedules.blackouts;
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);

@@ -74,8 +74,8 @@ test(
       await place.working();
     }
     const before = story.begun();
-    await story.witnesses.wrote("two more of each", () =>
-      modes.every((mode) => story.begun(mode) > (before.get(mode) ?? 0) + 1),
+    await story.witnesses.wrote("three more of each", () =>
+      modes.every((mode) => story.begun(mode) > (before.get(mode) ?? 0) + 2),
     );
     await story.pauseAll();
     for (const mode of modes) {

@@ -126,9 +126,14 @@ function readSchedule(schedule: WireSchedule): Schedule {
   return { ...schedule, payload: fromBytes(payload), state: readState(state), locking: readLocking(locking) };
 }
 
+/** A host from before there was a choice says nothing, and does what is the default. */
 function readLocking(locking: string): Schedule["locking"] {
+  if (locking === "") return "require-global";
   if (locking === "node-local" || locking === "require-global" || locking === "prefer-global") return locking;
-  throw new HostError("INTERNAL", `The host says that the locking of a schedule is ${JSON.stringify(locking)}.`);
+  throw new HostError(
+    "INTERNAL",
+    `The host says that the locking of a schedule is ${JSON.stringify(locking)}.`,
+  );
 }
 
 function readState(state: string): Schedule["state"] {

@@ -79,8 +79,9 @@ export function decide(request: DecideRequest): Decision {
   });
   turns.release();
 
-  const start =
-    policy.startAt === null ? request.accountedUntil : Math.max(request.accountedUntil, policy.startAt - 1);
+  // Never ahead of the clock: a start that is still to come may be changed.
+  const begin = Math.min((policy.startAt ?? Number.NEGATIVE_INFINITY) - 1, now);
+  const start = Math.max(request.accountedUntil, begin);
   const end = policy.endAt === null ? now : Math.min(now, policy.endAt);
   const until = Math.max(start, Math.min(end, lastMissed(request, plan, { start, end })));
   const recent = due(request, plan, until, end);

@@ -296,6 +296,15 @@ export function policySuite(engine: string, open: OpenStore): void {
       ]);
     });
 
+    test("a start that is still to come may be put earlier, also when a pause has ended before it", async () => {
+      const schedule = await create({ startAt: start + DAY, overlap: "allow" });
+      await at.store.schedules.pause(schedule.id, { note: "", by: "me", until: start + HOUR });
+      await tick(2 * HOUR);
+      await at.store.schedules.update(schedule.id, { policy: { ...POLICY_DEFAULT, overlap: "allow" } });
+      await tick(MINUTE);
+      expect(await ledger(schedule.id)).toEqual([[7_260, "fired", 1]]);
+    });
+
     test("failures in a row pause the schedule, and a success in between forgets them", async () => {
       const schedule = await create({ pauseAfterFailures: 2 });
       for (const outcome of [failed({ permanent: true }), COMPLETED, failed({ permanent: true })]) {

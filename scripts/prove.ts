@@ -20,6 +20,7 @@ const steps: Step[] = [
     name: "schedules against the oracle, and against croner, wherever the process is",
     argv: [BUN, "scripts/prove/zones.ts"],
   },
+  { name: "lives of schedules", argv: [BUN, "scripts/prove/lives.ts"] },
   { name: "simulation", argv: [BUN, "scripts/sim/main.ts", "--seeds", "200", "--mutants"] },
   { name: "kill loop", argv: [BUN, "scripts/prove/kill.ts", "--kills", "50"], vars },
   { name: "mid-commit kills", argv: [BUN, "scripts/prove/commit.ts", "--points", "60"], vars },

@@ -35,8 +35,9 @@ async function watch(world: World, globals: Globals, out: Out): Promise<ExitCode
   let before = "";
   while (!quit.aborted) {
     const view = await look(world, globals);
-    const changed = JSON.stringify(view) !== before;
-    before = JSON.stringify(view);
+    const now = JSON.stringify({ ...view, loop: null }); // That is never the same for long.
+    const changed = now !== before;
+    before = now;
     const redraw = out.terminal && !out.json;
     if (redraw) world.stdout.write(HOME_AND_CLEAR);
     if (changed || redraw) out.data(view, () => statusScreen(out, view));

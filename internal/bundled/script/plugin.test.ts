@@ -323,6 +323,7 @@ describe("isolation", () => {
       "QNTX_JOB_ID",
       "QNTX_OCCURRENCE",
       "QNTX_SCHEDULE_ID",
+      "QNTX_TRIGGER",
       "TMPDIR",
     ]);
   });

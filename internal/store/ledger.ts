@@ -34,6 +34,6 @@ export interface LedgerStore {
   prune(request: PruneRequest): Promise<Pruned>;
   /** Up to `limit` things that nobody would look after again. */
   damage(limit: number): Promise<Damage[]>;
-  /** Sets up to `limit` of each kind right, each with its event. */
+  /** Sets up to `limit` of each kind right, each with its event. Throws for what cannot be when nothing else is left to do. */
   repair(limit: number): Promise<Repaired[]>;
 }

@@ -51,6 +51,6 @@ export class SqliteLedgerStore implements LedgerStore {
 
   async repair(limit: number): Promise<Repaired[]> {
     if (this.#mending.find(1).length === 0) return []; // No transaction for nothing.
-    return this.#group.write(() => this.#mending.repair(limit));
+    return this.#group.write((careful) => this.#mending.repair(limit, careful));
   }
 }

@@ -57,7 +57,8 @@ export class MendingSql {
 
 // What has a cursor again since, by a change or by hand, is in order.
 const CURSORS_GONE = `
-  SELECT g.schedule_id, g.node, g.accounted_until, s.state
+  SELECT g.schedule_id, g.node, g.accounted_until, s.state,
+         (s.locking = 'node-local') = (g.node <> '') AS current
     FROM gone_cursor g
     JOIN schedule s ON s.id = g.schedule_id
     LEFT JOIN schedule_cursor c ON c.schedule_id = g.schedule_id AND c.node = g.node

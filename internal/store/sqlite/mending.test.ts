@@ -111,6 +111,25 @@ test.each([
   expect(await outcomes(id)).toEqual(recorded ? [recorded] : []);
 });
 
+test("a cursor that a schedule has left behind is restored, and fires nothing beside the one in use", async () => {
+  const { id } = await create({ overlap: "allow" });
+  await tick(MINUTE);
+  await store.schedules.update(id, { locking: "node-local" });
+  db.run("DELETE FROM schedule_cursor");
+  expect(await repaired()).toEqual(["cursor-gone: restored", "cursor-gone: restored"]);
+  expect((await tick(MINUTE)).jobs).toHaveLength(1);
+});
+
+test("one schedule that cannot be evaluated keeps no other from being repaired, and is told of when it alone is left", async () => {
+  const [broken, sound] = [await create(), await create()];
+  db.run("UPDATE schedule_cursor SET next_occurrence = NULL, due_at = NULL");
+  db.run(`UPDATE schedule SET spec = '{"kind":"cron","cron":["nonsense"]}' WHERE id = '${broken.id}'`);
+  const repairs = await store.ledger.repair(10);
+  expect(repairs.map(({ damage }) => damage.scheduleId)).toEqual([sound.id]);
+  expect((await store.events.list({ kind: "schedule.repaired" }, {})).items).toHaveLength(1);
+  await expect(store.ledger.repair(10)).rejects.toThrow("is not a cron expression");
+});
+
 describe("a run whose job is gone", () => {
   test("is made again under the same id, and runs", async () => {
     const { id } = await create();

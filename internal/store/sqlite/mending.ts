@@ -10,6 +10,7 @@ import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { type Damage, type Repair, repairSentence } from "../../schedule/damage.ts";
 import type { Repaired } from "../ledger.ts";
+import { Alone } from "./alone.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Look, type MendingRow, MendingSql } from "./mending-sql.ts";
@@ -28,11 +29,13 @@ export class Mending {
   readonly #sql: MendingSql;
   readonly #accounts: Ledger;
   readonly #events: SqliteEvents;
+  readonly #alone: Alone;
   readonly #finders: readonly Finder[];
 
   constructor(env: Env, { db, accounts, events }: MendingParts) {
     this.#env = env;
     this.#sql = new MendingSql(db);
+    this.#alone = new Alone(db);
     this.#accounts = accounts;
     this.#events = events;
     const { cursorsGone, idle, runsGone, leftOpen } = this.#sql;
@@ -50,12 +53,22 @@ export class Mending {
     return this.#finders.flatMap(({ find, read }) => find.all(this.#looked(limit)).map(read)).slice(0, limit);
   }
 
-  /** Sets up to `limit` of each kind right. */
-  repair(limit: number): Repaired[] {
-    return this.#finders.flatMap(({ find, read, repair }) => {
-      const rows = find.all(this.#looked(limit));
-      return rows.map((row) => this.#told(read(row), repair(row)));
-    });
+  /**
+   * Sets up to `limit` of each kind right. One that cannot be throws; when `careful`, only if
+   * nothing else was left to do: it must not keep the others from being repaired.
+   */
+  repair(limit: number, careful: boolean): Repaired[] {
+    const repaired: Repaired[] = [];
+    let failure: unknown = null;
+    for (const { find, read, repair } of this.#finders) {
+      for (const row of find.all(this.#looked(limit))) {
+        const mend = () => void repaired.push(this.#told(read(row), repair(row)));
+        if (careful) failure = this.#alone.attempt(mend) ?? failure;
+        else mend();
+      }
+    }
+    if (failure !== null && repaired.length === 0) throw failure;
+    return repaired;
   }
 
   #looked(limit: number): Look {
@@ -76,10 +89,12 @@ export class Mending {
   }
 
   /** The note knows where the cursor stood. */
-  #restore({ schedule_id: id, node, accounted_until: since, state }: MendingRow): Repair {
+  #restore({ schedule_id: id, node, accounted_until: since, state, current }: MendingRow): Repair {
     this.#sql.restoreCursor.run({ id, node, accountedUntil: since });
     this.#sql.forgetCursor.run({ id, node });
-    if (state === "active" || state === "paused") this.#accounts.restart(id, node, since ?? 0);
+    // One that was left behind stands still: beside the one in use it would fire everything twice.
+    const goesOn = current === 1 && (state === "active" || state === "paused");
+    if (goesOn) this.#accounts.restart(id, node, since ?? 0);
     return "restored";
   }
 

@@ -26,6 +26,15 @@ export function eventSuite(engine: string, open: OpenStore): void {
       return items.map(({ subject }) => subject);
     };
 
+    test("the number of an event never comes back, also when all events were old and are gone: followers ask behind it", async () => {
+      await add();
+      const { seq } = await add();
+      await at.store.events.prune({ before: at.env.now() + 1 });
+      expect(await subjects({})).toEqual([]);
+      await add({ subject: "new" });
+      expect(await subjects({ after: seq })).toEqual(["new"]);
+    });
+
     test("an event is written with its time and comes back as it was", async () => {
       const data = { reason: "gone", tries: 5, final: true, next: null };
       const event = await add({ data });

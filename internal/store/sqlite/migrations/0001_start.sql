@@ -352,9 +352,9 @@ CREATE TABLE audit (
   detail    TEXT    NOT NULL
 ) STRICT;
 
--- What a person must hear although nobody asked; the newest of them.
+-- What a person must hear although nobody asked; the newest of them. Who follows asks behind a number: none comes back.
 CREATE TABLE event (
-  seq     INTEGER NOT NULL PRIMARY KEY,
+  seq     INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
   id      TEXT    NOT NULL UNIQUE,
   at      INTEGER NOT NULL,
   kind    TEXT    NOT NULL,

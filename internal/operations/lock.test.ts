@@ -75,6 +75,7 @@ test.each([
   ["lock.try", { ...WISH, holder: "" }, "holder", "holder: is missing."],
   ["lock.try", { ...WISH, ttlMs: 99 }, "ttlMs", "ttlMs: must be at least 100."],
   ["lock.try", { ...WISH, ttlMs: 604_800_001 }, "ttlMs", "which is a week"],
+  ["lock.try", { ...WISH, ttlMs: 1_000.5 }, "ttlMs", "ttlMs: must be a whole number."],
   ["lock.renew", { token: "", ttlMs: 1_000 }, "token", "token: is missing."],
 ])("%s %j is refused, and names the field", async (name, input, field, sentence) => {
   const fault = await refused(open().call(name, input));

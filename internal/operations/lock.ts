@@ -21,7 +21,7 @@ const name = (charsMax: number) =>
   z.string().min(1, "is missing.").max(charsMax, `has more than ${charsMax} characters.`);
 const token = name(TOKEN_CHARS_MAX);
 const ttlMs = z
-  .number()
+  .int("must be a whole number.")
   .min(LOCK_TTL_MIN_MS, `must be at least ${LOCK_TTL_MIN_MS}.`)
   .max(LOCK_TTL_MAX_MS, `must be at most ${LOCK_TTL_MAX_MS}, which is a week.`);
 

@@ -30,13 +30,14 @@ test.each([
 });
 
 test("a key is the same in every store, whatever the id", () => {
-  expect(lockKey(named(), AT)).toBe("schedule//plugin:p/d/2026-01-31T09:00:00.000Z");
+  expect(lockKey(named(), AT)).toBe("schedule//plugin:p/@d/2026-01-31T09:00:00.000Z");
   expect(lockKey(named({ id: "SC_2", name: "other" }), AT)).toBe(lockKey(named(), AT));
 });
 
 test.each([
   ["another instant", named(), AT + 1],
   ["another declared id", named({ declaredId: "e" }), AT],
+  ["a name that is the declared id of another", named({ declaredId: "", name: "d" }), AT],
   ["another owner", named({ owner: { kind: "person", name: "p" } }), AT],
   ["another tenant", named({ tenant: "t" }), AT],
   ["a slash that moves a border", named({ tenant: "/plugin:p", owner: { kind: "plugin", name: "" } }), AT],

@@ -43,7 +43,8 @@ export function lockKey(
   { id, tenant, owner, declaredId, name }: Pick<Schedule, "id" | "tenant" | "owner" | "declaredId" | "name">,
   occurrence: Millis,
 ): string {
-  const parts = [tenant, `${owner.kind}:${owner.name}`, declaredId || name || id, formatInstant(occurrence)];
+  const called = declaredId === "" ? name || id : `@${declaredId}`; // What was made at run time may have the name of it.
+  const parts = [tenant, `${owner.kind}:${owner.name}`, called, formatInstant(occurrence)];
   return `schedule/${parts.map((part) => part.replaceAll("%", "%25").replaceAll("/", "%2F")).join("/")}`;
 }
 

@@ -1,8 +1,8 @@
 /**
  * `qntx config show`: every value in force, written as a qntx.toml.
  *
- * People paste this into bug reports, so a plugin's value that looks like a
- * secret written out is not shown; references (`env:NAME`) are.
+ * People paste this into bug reports, so what may be a secret written out is not
+ * shown; references (`env:NAME`) are.
  */
 import type { Config } from "../../../../internal/config/config.ts";
 import { type ConfigKey, configKeys, type Key, KEYS } from "../../../../internal/config/keys.ts";
@@ -30,7 +30,8 @@ const HIDDEN = "(hidden)";
 const SECRET_KEY = /secret|token|password|passphrase|credential|(^|[_-])key$/i;
 
 function asObject(config: Config, withOrigin: boolean): object {
-  const { home, file, values, schedules } = config;
+  const { home, file, schedules } = config;
+  const values = configKeys().map((key) => [key, isHidden(config, key) ? HIDDEN : config.values[key]]);
   const origins = Object.fromEntries(configKeys().map((key) => [key, config.origin(key)]));
   const plugins = config.sections.map((section) => [
     section.name,
@@ -39,7 +40,7 @@ function asObject(config: Config, withOrigin: boolean): object {
   return {
     home,
     file,
-    values,
+    values: Object.fromEntries(values),
     plugins: Object.fromEntries(plugins),
     schedules,
     ...(withOrigin ? { origins } : {}),
@@ -54,7 +55,7 @@ function asToml(config: Config, withOrigin: boolean): string {
     const [name = "", word = ""] = key.split(".");
     if (name !== section) lines.push("", `[${name}]`);
     section = name;
-    lines.push(`${word} = ${shownValue(config, key)}${note(key)}`);
+    lines.push(`${shownLine(config, key, word)}${note(key)}`);
   }
   for (const plugin of config.sections) lines.push("", ...pluginLines(plugin));
   for (const { id, where } of config.schedules)
@@ -62,9 +63,19 @@ function asToml(config: Config, withOrigin: boolean): string {
   return lines.join("\n");
 }
 
-function shownValue(config: Config, key: ConfigKey): string {
+/** What is hidden is no value of the file that this is: it stands there as a comment. */
+function shownLine(config: Config, key: ConfigKey, word: string): string {
   const { kind }: Key<unknown> = KEYS[key];
-  return kind.show(config.values[key]);
+  return isHidden(config, key)
+    ? `# ${word} = ${quoted(HIDDEN)}`
+    : `${word} = ${kind.show(config.values[key])}`;
+}
+
+/** An address to which anybody may send is as good as a password. */
+function isHidden({ values }: Config, key: ConfigKey): boolean {
+  const { kind }: Key<unknown> = KEYS[key];
+  const value: unknown = values[key];
+  return kind.secret === true && typeof value === "string" && value !== "" && !isReference(value);
 }
 
 function pluginLines(section: PluginSection): string[] {

@@ -29,6 +29,7 @@ import { recurrence } from "../../schedule/recurrence.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
 import type { OccurrenceOutcome, Policy, Spec } from "../../schedule/schedule.ts";
 import type { DueObjective, JudgedObjective, MissedObjective, ObjectiveStore } from "../objectives.ts";
+import { Alone } from "./alone.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
 import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
@@ -42,7 +43,8 @@ interface WatchRow {
   effective_at: number;
   name: string;
   policy: string;
-  outcome: OccurrenceOutcome;
+  /** Null when the ledger has no such row. */
+  outcome: OccurrenceOutcome | null;
   note: string;
   related_job_id: string | null;
   job_id: string | null;
@@ -86,6 +88,7 @@ export class SqliteObjectives implements ObjectiveStore {
   readonly #env: Env;
   readonly #group: GroupCommit;
   readonly #events: SqliteEvents;
+  readonly #alone: Alone;
   readonly #watch: Statement<unknown, [Values]>;
   readonly #watched: Statement<WatchRow, [Values]>;
   readonly #ofJob: Statement<WatchRow, [Values]>;
@@ -105,6 +108,7 @@ export class SqliteObjectives implements ObjectiveStore {
     this.#env = env;
     this.#group = group;
     this.#events = events;
+    this.#alone = new Alone(db);
     this.#watch = db.prepare(WATCH);
     this.#watched = db.prepare(WATCHED);
     this.#ofJob = db.prepare(OF_JOB);
@@ -133,11 +137,15 @@ export class SqliteObjectives implements ObjectiveStore {
     );
   }
 
+  /** What nobody can judge is watched no longer: it would be looked at for ever, and the others never. */
   judge(due: readonly JudgedObjective[]): Promise<void> {
-    return this.#group.write(() => {
+    return this.#group.write((careful) => {
       for (const { scheduleId: id, node, occurrence, waiting } of due) {
         const row = this.#watched.get({ id, node, occurrence });
-        if (row) this.#judge(row, waiting);
+        if (!row) continue;
+        if (!careful) this.#judge(row, waiting);
+        else if (this.#alone.attempt(() => this.#judge(row, waiting)) !== null)
+          this.#unwatch.run({ id, node, occurrence });
       }
     });
   }
@@ -222,8 +230,9 @@ export class SqliteObjectives implements ObjectiveStore {
   }
 
   #judge(row: WatchRow, waiting: string | null): void {
-    const policy = readPolicy(row.policy);
     const { schedule_id: id, node, occurrence } = row;
+    if (row.outcome === null) return void this.#unwatch.run({ id, node, occurrence }); // By a hand in the database.
+    const policy = readPolicy(row.policy);
     const run = readRun(row);
     const verdict = judge(policy, run, this.#env.now());
     if (verdict.kind === "open") {
@@ -313,7 +322,7 @@ const RUN = `
          o.related_job_id, j.id AS job_id, j.state, j.lane, j.run_at, j.started_at, j.finished_at, j.error
     FROM objective_watch w
     JOIN schedule s ON s.id = w.schedule_id
-    JOIN occurrence o ON o.schedule_id = w.schedule_id AND o.occurrence = w.occurrence AND o.node = w.node
+    LEFT JOIN occurrence o ON o.schedule_id = w.schedule_id AND o.occurrence = w.occurrence AND o.node = w.node
     LEFT JOIN job j ON j.id = o.job_id`;
 
 const WATCHED = `${RUN}

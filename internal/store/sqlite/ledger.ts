@@ -184,12 +184,15 @@ export class Ledger {
       .filter((cursor) => cursor.node === node || !isCurrent(cursor));
     const accountedUntil = Math.max(now, ...before.map((cursor) => cursor.accounted_until));
     const runsLeft = (policy.runsMax ?? Number.POSITIVE_INFINITY) - row.run_count;
-    const turns = { waiting: this.#waiting(id, node), runsLeft };
+    const waiting = this.#waiting(id, node);
+    const turns = { waiting, runsLeft };
     const { next, dueAt, finished } =
       row.state === "active"
         ? look({ scheduleId: id, recurrence: every, policy }, { turns, accountedUntil, now })
         : { next: null, dueAt: pausedUntil(row), finished: false };
-    this.#sql.insertCursor.run({ id, node, accountedUntil, next, dueAt, priority: policy.priority });
+    // Who waits may wait for nothing any more: what made it due is not known here.
+    const lookAt = waiting.length > 0 && dueAt !== null ? now : dueAt;
+    this.#sql.insertCursor.run({ id, node, accountedUntil, next, dueAt: lookAt, priority: policy.priority });
     const planned = !finished && row.state !== "deleted";
     this.#terms.begin(id, node, { since: accountedUntil, revision: planned ? row.revision : null });
     if (finished) this.#finish(id, now);

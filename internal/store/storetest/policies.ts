@@ -166,6 +166,16 @@ export function policySuite(engine: string, open: OpenStore): void {
       expect(await outcomes(schedule.id)).toEqual(["fired", "fired"]);
     });
 
+    test("who waits for a run that has ended starts at once, also when the plan changes at that moment", async () => {
+      const schedule = await create({ overlap: "cancel-other" });
+      await tick(MINUTE);
+      await at.env.advance(MINUTE);
+      await at.store.schedules.update(schedule.id, { spec: { kind: "every", everyMs: HOUR } });
+      expect(await outcomes(schedule.id)).toEqual(["fired", "pending"]);
+      await fire();
+      expect(await outcomes(schedule.id)).toEqual(["fired", "fired"]);
+    });
+
     test("terminate-other fences the running one at once, and starts after its grace", async () => {
       await create({ overlap: "terminate-other" });
       await tick(MINUTE);

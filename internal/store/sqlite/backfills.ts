@@ -92,7 +92,11 @@ export class SqliteBackfills implements BackfillStore {
     for (const statement of [this.#cancelPaused, this.#cancelWaiting]) {
       for (let changes = CANCEL_JOBS; changes === CANCEL_JOBS; cancelled += changes) {
         const values = { scheduleId, limit: CANCEL_JOBS, error: JSON.stringify(error) };
-        changes = await this.#group.write(() => statement.run({ ...values, now: this.#env.now() }).changes);
+        changes = await this.#group.write(() => {
+          const { changes } = statement.run({ ...values, now: this.#env.now() });
+          this.#advance(scheduleId); // Runs that were made meanwhile are not among those that were to be cancelled.
+          return changes;
+        });
       }
     }
     return { cancelled, running: this.#open.get({ scheduleId })?.count ?? 0 };

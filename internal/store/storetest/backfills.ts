@@ -109,6 +109,11 @@ export function backfillSuite(engine: string, open: OpenStore): void {
       });
     });
 
+    test("what is asked for while others are cancelled does not stand still", async () => {
+      await Promise.all([at.store.backfills.cancel(schedule.id, "me"), make("BF_1", 0, 3)]);
+      expect(await drain()).toEqual([[1], [2]]);
+    });
+
     test("a run that is cancelled by itself makes room, and one that only waited makes none", async () => {
       await make("BF_1", 0, 4);
       const inLine = (await at.store.jobs.list({ scheduleId: schedule.id }, {})).items.toReversed();

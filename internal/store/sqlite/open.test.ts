@@ -1,6 +1,6 @@
 /** What a database is looked at for before it is used. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { copyFileSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { closeDatabase, openDatabase } from "./open.ts";
@@ -54,4 +54,14 @@ test("what was written last is in the file when it is closed, whoever still hold
   statement.run();
   closeDatabase(db);
   expect(statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
+});
+
+test("a file that is no database is refused, with another way out than a full disk", () => {
+  writeFileSync(path, "no database ".repeat(1_000));
+  expect(() => openDatabase(path)).toThrow(
+    expect.objectContaining({
+      message: expect.stringMatching(/cannot be opened: file is not a database\.$/),
+      hint: expect.stringContaining("restore a backup"),
+    }),
+  );
 });

@@ -6,7 +6,7 @@
  * which is there only while nobody has it open. After a crash there is none, and
  * that of another copy does not fit.
  */
-import { Database } from "bun:sqlite";
+import { Database, SQLiteError } from "bun:sqlite";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { Fault, messageOf } from "../../base/fault.ts";
 import { migrate } from "./migrate.ts";
@@ -31,7 +31,10 @@ export function openDatabase(path: string): Database {
   } catch (error) {
     if (error instanceof Fault) throw error;
     throw new Fault("failed", `The database ${path} cannot be opened: ${messageOf(error)}.`, {
-      hint: "Check that the folder is there, writable, and that the disk is not full.",
+      hint:
+        error instanceof SQLiteError && error.code === "SQLITE_NOTADB"
+          ? "Something else was written there: move it away, and restore a backup of the data folder."
+          : "Check that the folder is there, writable, and that the disk is not full.",
       cause: error,
     });
   }

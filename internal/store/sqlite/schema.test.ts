@@ -52,6 +52,16 @@ test("a database of a newer qntx is refused, and says so", () => {
   expect(() => migrate(db)).toThrow(/newer qntx \(schema 999/);
 });
 
+test("a database of an earlier build is refused with what is different; what somebody added is theirs", () => {
+  const db = migrated();
+  db.run("CREATE INDEX mine ON job (created_at)");
+  expect(migrate(db)).toEqual([]);
+  db.run("ALTER TABLE meta ADD COLUMN other TEXT");
+  expect(() => migrate(db)).toThrow(/made by an earlier build of qntx: in its database, meta is different\./);
+  db.run("DROP TABLE meta");
+  expect(() => migrate(db)).toThrow(/in its database, meta is missing\./);
+});
+
 test("every look-up that is made while jobs run uses an index", () => {
   const db = migrated();
   const plan = (sql: string) =>

@@ -8,7 +8,7 @@
  */
 import { z } from "zod";
 import { principalName } from "../access/principal.ts";
-import type { Millis } from "../base/env.ts";
+import { type Millis, turn } from "../base/env.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
@@ -24,6 +24,7 @@ import { occurrences, planned } from "../schedule/planned.ts";
 import { FIRED_OUTCOMES, type Schedule } from "../schedule/schedule.ts";
 import { type Backfill, PAGE_ROWS_MAX } from "../store/store.ts";
 import { type Context, operation } from "./operation.ts";
+import { label } from "./ownership.ts";
 import { resolveSchedule } from "./reference.ts";
 import { readHandler } from "./schedule-input.ts";
 
@@ -145,7 +146,7 @@ async function lookAt(context: Context, input: BackfillInput): Promise<Look> {
   const span = readSpan(context, input);
   const all = instantsOf(schedule, span, input.max ?? BACKFILL_RUNS_DEFAULT);
   const [ran, there] = await Promise.all([
-    ranByPlan(context, schedule.id, span),
+    ranByPlan(context, schedule.id, { span, instants: new Set(all) }),
     context.store.backfills.instants(schedule.id, span),
   ]);
   const wanted = input.missing ? all.filter((at) => !ran.has(at)) : all;
@@ -205,26 +206,31 @@ function instantsOf(schedule: Schedule, { from, to }: Look["span"], max: number)
   return [...occurrences(plan, { from, to })];
 }
 
-/** The instants for which the plan made a run. */
-async function ranByPlan({ store }: Context, id: string, span: Look["span"]): Promise<Set<Millis>> {
+/** Those of the instants for which the plan made a run. An earlier plan may have made millions of others in the span. */
+async function ranByPlan(
+  { env, store }: Context,
+  id: string,
+  { span, instants }: { span: Look["span"]; instants: ReadonlySet<Millis> },
+): Promise<Set<Millis>> {
   const ran = new Set<Millis>();
   for (let cursor: string | null | undefined; cursor !== null;) {
     const page = await store.schedules.ledger(id, span, { limit: PAGE_ROWS_MAX, cursor });
     for (const { occurrence, outcome } of page.items)
-      if (FIRED_OUTCOMES.includes(outcome)) ran.add(occurrence);
+      if (FIRED_OUTCOMES.includes(outcome) && instants.has(occurrence)) ran.add(occurrence);
     cursor = page.cursor;
+    if (cursor !== null) await turn(env);
   }
   return ran;
 }
 
 function refuseTarget({ id, name, state, target }: Schedule): void {
-  const label = name === "" ? id : `${name} (${id})`;
+  const schedule = label({ name, id });
   if (state === "deleted") {
-    throw new Fault("conflict", `Schedule ${label} is deleted and runs nothing any more.`, {
+    throw new Fault("conflict", `Schedule ${schedule} is deleted and runs nothing any more.`, {
       hint: "Make a new one, and backfill that.",
     });
   }
-  if (target.kind !== "handler") throw new Fault("conflict", `Schedule ${label} has no handler.`);
+  if (target.kind !== "handler") throw new Fault("conflict", `Schedule ${schedule} has no handler.`);
 }
 
 function handlerOf({ target }: Schedule): string {

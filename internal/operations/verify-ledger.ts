@@ -6,7 +6,7 @@
  * before them is judged, because that does not change any more. A row beyond its
  * cursor is judged by where the cursor stands afterwards.
  */
-import type { Env, Millis } from "../base/env.ts";
+import { type Env, type Millis, turn } from "../base/env.ts";
 import { messageOf } from "../base/fault.ts";
 import type { Occurrence, Schedule } from "../schedule/schedule.ts";
 import { type Finding, pendingUntil, Verification } from "../schedule/verify.ts";
@@ -50,7 +50,7 @@ export function breather(env: Env): () => Promise<void> {
   let since = env.mono();
   return async () => {
     if (env.mono() - since < TURN_MS) return;
-    await new Promise<void>((resolve) => env.soon(resolve));
+    await turn(env);
     since = env.mono();
   };
 }

@@ -74,8 +74,8 @@ async function keepOverdue(
   if (suspects.length === 0) return;
   const attended = (host?.clock.steadyMs ?? 0) > OVERDUE_MS;
   if (attended) await sleep(env, LOOK_AGAIN_MS);
+  const breathe = breather(env);
   for (const { schedule, verdict } of suspects) {
-    const breathe = async () => {};
     const again = attended ? await verifyLedger(store, schedule, { now: env.now(), breathe }) : null;
     verdict.overdue = verdict.overdue.filter((entry) => again?.overdue.includes(entry));
   }

@@ -5,7 +5,7 @@
  * bytes that are no text become the replacement character. Nothing is dropped:
  * who prints more than can be kept is read more slowly, and waits when it prints.
  */
-import { type Env, sleep } from "../base/env.ts";
+import { type Env, sleep, turn } from "../base/env.ts";
 import { Meter } from "./meter.ts";
 
 export const LINE_BYTES_MAX = 8_192; // A line is read by people; more is a file.
@@ -80,7 +80,7 @@ export async function readLines(
         meter.spend(slice.length);
         const debtMs = meter.debtMs();
         if (debtMs > 0) await sleep(env, debtMs);
-        else if (chunk.length > SLICE_BYTES) await new Promise<void>((resolve) => env.soon(resolve));
+        else if (chunk.length > SLICE_BYTES) await turn(env);
       }
     }
   } catch {

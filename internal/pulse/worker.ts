@@ -7,7 +7,7 @@
  * jobs that end; a slow poll is only the safety net. Stopped in two steps: `stop`
  * claims nothing more, `abort` cancels what runs and gives it back unspent.
  */
-import { type Cancel, type Env, type Millis, sleep } from "../base/env.ts";
+import { type Cancel, type Env, type Millis, sleep, turn } from "../base/env.ts";
 import { messageOf } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
@@ -309,7 +309,7 @@ export class Worker implements Service {
   async #rest(): Promise<void> {
     const { env } = this.#options;
     await sleep(env, POLL_MS, this.#wake.signal);
-    await new Promise<void>((resolve) => env.soon(resolve));
+    await turn(env);
   }
 
   #stop(): void {

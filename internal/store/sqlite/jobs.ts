@@ -1,6 +1,6 @@
 /** Jobs in SQLite. Every state change is one guarded UPDATE. */
 import type { Database } from "bun:sqlite";
-import type { Env, Millis } from "../../base/env.ts";
+import { type Env, type Millis, turn } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import {
   type Job,
@@ -140,7 +140,7 @@ export class SqliteJobs implements JobStore {
       const row = this.#sql.find.get({ part, after, rows: FIND_ROWS });
       ids.push(...(JSON.parse(row?.found ?? "[]") as string[]));
       after = row?.last ?? null;
-      await new Promise<void>((resolve) => this.#env.soon(resolve));
+      await turn(this.#env);
     }
     return ids.slice(0, limit);
   }

@@ -312,7 +312,8 @@ export class SqliteSchedules implements ScheduleStore {
     const wanted = this.#observed({ ...declared, name });
     const anchor = wanted.anchor ?? this.#anchorOf(wanted, before.anchor);
     const same = isDeepStrictEqual(columns({ ...wanted, anchor }), columns(before));
-    if (!gone) this.#ledger.account(id, this.#env.now());
+    // What is due is the ticker's, as long as nothing changes: it knows whether the clock is believed.
+    if (!gone && !(same && followsPause(row, wanted))) this.#ledger.account(id, this.#env.now());
     if (!same)
       this.#change(this.#read(id), { ...wanted, anchor: sameSpec(wanted, before) ? anchor : undefined });
     const moved = gone ? this.#revive(row, wanted) : this.#followPause(row, wanted);
@@ -330,7 +331,7 @@ export class SqliteSchedules implements ScheduleStore {
 
   /** A declaration that says something new about its pause is followed; one that repeats itself leaves it to people. */
   #followPause(row: ScheduleRow, { paused }: NewSchedule): boolean {
-    if ((row.declared_paused === 1) === (paused !== null)) return false;
+    if (followsPause(row, { paused })) return false;
     this.#sql.setDeclaredPaused.run({ id: row.id, paused: paused ? 1 : 0 });
     const found = this.#read(row.id);
     if (paused && found.state === "active") this.#pause(found, { ...paused, until: null });
@@ -432,6 +433,11 @@ const FIRST_CURSOR = `${Number.MIN_SAFE_INTEGER}@`;
 
 /** Kept in `deleted_by` when a declaration stopped naming the schedule. */
 const UNDECLARED = "declaration";
+
+/** True when a declaration says nothing new about its pause. */
+function followsPause(row: ScheduleRow, { paused }: Pick<NewSchedule, "paused">): boolean {
+  return (row.declared_paused === 1) === (paused !== null);
+}
 
 /** True when a schedule is paused, and not because its declaration says so. */
 function isByPeople({ pause, owner }: Schedule): boolean {

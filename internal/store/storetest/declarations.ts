@@ -66,6 +66,18 @@ export function declarationSuite(engine: string, open: OpenStore): void {
       expect(await at.store.schedules.get(runtime.id)).toMatchObject({ state: "active" });
     });
 
+    test("a declaration that repeats itself leaves what is due to the ticker, which knows whether the clock is believed", async () => {
+      const owner = { kind: "plugin", name: "p" } as const;
+      const declared = newSchedule(at.env, { owner, declaredId: "a" });
+      const [first] = await at.store.schedules.declare(owner, [declared]);
+      await at.env.advance(3_600_000);
+      await at.store.schedules.declare(owner, [declared]);
+      const rows = async () => (await at.store.schedules.ledger(first?.id ?? "", {}, {})).items.length;
+      expect(await rows()).toBe(0);
+      await fire();
+      expect(await rows()).toBeGreaterThan(0);
+    });
+
     test("a declaration that repeats itself changes nothing, whatever its bytes are kept in", async () => {
       const owner = { kind: "plugin", name: "p" } as const;
       const declared = (payload: Uint8Array) =>

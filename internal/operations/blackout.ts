@@ -83,6 +83,7 @@ export const blackoutSet = operation({
   name: "blackout.set",
   summary: "Make a named blackout, or change it for all schedules that observe it",
   changes: true,
+  byClock: true,
   input: z.strictObject({ name: z.string(), ...blackoutShape }),
   async run({ store, host }, { name, ...input }) {
     const before = await store.blackouts.get(name);

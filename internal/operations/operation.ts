@@ -102,6 +102,8 @@ export interface Operation<Input, Output> {
   readonly needsHost?: boolean;
   /** Changes something: the call is written into the audit trail, refused ones too. */
   readonly changes?: boolean;
+  /** Accounts for what is due up to now: refused while the clock is not believed, or a wrong year would silence schedules until then. */
+  readonly byClock?: boolean;
   run(context: Context, input: Input): Promise<Output>;
 }
 
@@ -113,6 +115,7 @@ export interface AnyOperation {
   readonly plugin?: Capability;
   readonly needsHost?: boolean;
   readonly changes?: boolean;
+  readonly byClock?: boolean;
   call(context: Context, input: unknown): Promise<unknown>;
 }
 

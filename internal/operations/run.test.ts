@@ -51,6 +51,25 @@ const refusal = async (name: string, input: unknown, principal: Principal = OPER
   throw new Error(`${name} was not refused`);
 };
 
+test.each([
+  "schedule.create",
+  "schedule.update",
+  "schedule.pause",
+  "schedule.resume",
+  "schedule.delete",
+  "schedule.apply",
+  "blackout.set",
+])("%s is refused while the clock is not believed, and says what to do", async (name) => {
+  const doubting = { clock: { suspicion: { reason: "the clock went forward by 3d at once", leftMs: 1 } } };
+  const host = doubting as unknown as Host;
+  const fault = await callOperation({ ...context(), host }, name, {}).catch((error: unknown) => error);
+  expect(fault).toMatchObject({
+    code: "conflict",
+    message: `${name} waits until the clock is believed: the clock went forward by 3d at once.`,
+    hint: "Set the clock right; or, if it is: qntx doctor --confirm-clock",
+  });
+});
+
 test("names in the table are unique, and are noun.verb", () => {
   const names = OPERATIONS.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);

@@ -45,6 +45,7 @@ async function runOperation(context: Context, operation: AnyOperation, input: un
 async function audited(context: Context, operation: AnyOperation, input: unknown): Promise<unknown> {
   try {
     authorized(context, operation);
+    if (operation.byClock) refuseDoubt(context, operation);
     const parsed = parseInput(operation.input, input);
     if (operation.needsHost && !context.host) throw noHost(operation.name);
     const output = await operation.call(context, parsed);
@@ -79,6 +80,14 @@ function authorized({ principal }: Context, operation: AnyOperation): void {
       hint: "Plugins that are named under [plugin] enabled in qntx.toml have it.",
     },
   );
+}
+
+function refuseDoubt({ host }: Context, { name }: AnyOperation): void {
+  const { suspicion } = host?.clock ?? { suspicion: null };
+  if (!suspicion) return;
+  throw new Fault("conflict", `${name} waits until the clock is believed: ${suspicion.reason}.`, {
+    hint: "Set the clock right; or, if it is: qntx doctor --confirm-clock",
+  });
 }
 
 function noHost(name: string): Fault {

@@ -52,6 +52,7 @@ export const scheduleApply = operation({
   name: "schedule.apply",
   summary: "Make schedules as a document states them: all of it, or nothing",
   changes: true,
+  byClock: true,
   input: documentInput,
   async run(context, input) {
     for (let tried = 1; ; tried++) {

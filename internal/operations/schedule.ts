@@ -41,6 +41,7 @@ export const scheduleCreate = operation({
   input: createInput,
   plugin: "cap:scheduler.manage",
   changes: true,
+  byClock: true,
   async run(context, input): Promise<ScheduleView & { created: boolean }> {
     refuseContradictions(input);
     const existing =
@@ -113,6 +114,7 @@ export const scheduleUpdate = operation({
   summary: "Change a schedule; what is not given stays",
   plugin: "cap:scheduler.manage",
   changes: true,
+  byClock: true,
   input: updateInput,
   async run(context, input) {
     const before = await resolveSchedule(context, input.id);
@@ -144,6 +146,7 @@ export const schedulePause = operation({
   summary: "Stop a schedule from firing until it is resumed",
   plugin: "cap:scheduler.manage",
   changes: true,
+  byClock: true,
   input: z.strictObject({
     id: z.string(),
     note: z.string().max(1_000).optional(),
@@ -172,6 +175,7 @@ export const scheduleResume = operation({
   summary: "Let a paused schedule fire again, from now on",
   plugin: "cap:scheduler.manage",
   changes: true,
+  byClock: true,
   input: reference,
   async run(context, { id }) {
     const schedule = await resolveSchedule(context, id);
@@ -189,6 +193,7 @@ export const scheduleDelete = operation({
   summary: "Delete a schedule; its ledger stays",
   plugin: "cap:scheduler.manage",
   changes: true,
+  byClock: true,
   input: reference,
   async run(context, { id }) {
     const schedule = await resolveSchedule(context, id);

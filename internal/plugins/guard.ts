@@ -83,7 +83,7 @@ export type Warn = (sentence: string) => void;
 export const PROTOCOL = "qntx.v1";
 export const HANDLERS_MAX = 10_000; // Per plugin: a saved script each, and still a map that is rebuilt in milliseconds.
 export const CONCURRENCY_MAX = 10_000; // Per plugin: beyond this the limit is memory.
-const MESSAGE_CHARS_MAX = 8_192;
+const MESSAGE_CHARS_MAX = 16_500; // A line that our SDKs have cut (16,384), with what they say of it.
 const NAME_CHARS_MAX = 128;
 const FIELDS_CHARS_MAX = 8_192;
 

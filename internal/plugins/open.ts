@@ -289,15 +289,15 @@ class Opening {
     const proxy = new PluginProxy({
       plugin: this.#source.name,
       version,
+      env: this.#host.env,
       concurrency: announcement.concurrency || usual,
       log: this.#host.log,
       replace: (reason) => this.#events.replace(reason),
       broke: (reason) => this.#events.broke(reason),
       handlersChanged: (handlers) => this.#events.handlersChanged(handlers),
     });
-    if (announcement.stream) await this.#unlessCut(proxy.openStream(this.#host.env, connection));
-    else
-      proxy.useUnary(this.#host.env, connection, announcement.concurrency ? null : this.#width(connection));
+    if (announcement.stream) await this.#unlessCut(proxy.openStream(connection));
+    else proxy.useUnary(connection, announcement.concurrency ? null : this.#width(connection));
     return proxy;
   }
 

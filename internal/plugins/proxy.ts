@@ -2,8 +2,11 @@
  * PluginProxy: what Pulse calls to run a job in a plugin. One for each process; when
  * the process dies, every attempt in it is settled at that moment and the proxy
  * takes no other.
+ *
+ * What the process prints belongs to the job that runs in it, where only one does:
+ * who printed it among several, nobody can tell.
  */
-import type { Env } from "../base/env.ts";
+import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
 import type { JobProgress } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
@@ -20,6 +23,7 @@ import type { AttemptKey, Wire } from "./wire.ts";
 export type DeathCause = "crashed" | "replaced" | "stopped";
 
 export interface ProxyOptions {
+  env: Env;
   plugin: string;
   version: string;
   concurrency: number;
@@ -36,6 +40,8 @@ interface Held {
   resolve(outcome: Outcome): void;
 }
 
+const LAST_WORDS_MS: Millis = 200; // What a job prints last comes by another way than its end.
+
 export class PluginProxy implements Executor {
   readonly plugin: string;
   readonly version: string;
@@ -47,6 +53,8 @@ export class PluginProxy implements Executor {
   #interrupted = false;
   #strays = 0;
   #idle: (() => void)[] = [];
+  /** The last one that ran alone, for its last words. */
+  #last: { attempt: Attempt; until: Millis } | null = null;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -55,8 +63,8 @@ export class PluginProxy implements Executor {
   }
 
   /** Opens the job stream. Rejects when the plugin does not. */
-  async openStream(env: Env, connection: Connection): Promise<void> {
-    const wire = new StreamWire(env, connection.jobs(), {
+  async openStream(connection: Connection): Promise<void> {
+    const wire = new StreamWire(this.#options.env, connection.jobs(), {
       ...this.#events(),
       handlersChanged: this.#options.handlersChanged,
       broken: (reason) => {
@@ -68,13 +76,13 @@ export class PluginProxy implements Executor {
   }
 
   /** Runs each job by a call of its own; as many at once as the width says, where there is one. */
-  useUnary(env: Env, connection: Connection, width: Width | null): void {
+  useUnary(connection: Connection, width: Width | null): void {
     const cut = (key: AttemptKey, reason: string) => {
       const message = `The connection to the plugin broke: ${reason}.`;
       this.#ended(key, { kind: "lost", alone: this.#held.size === 1, message });
     };
     this.#width = width;
-    this.#wire = new UnaryWire(env, {
+    this.#wire = new UnaryWire(this.#options.env, {
       plugin: this.plugin,
       connection,
       width,
@@ -108,6 +116,15 @@ export class PluginProxy implements Executor {
       attempt.onCancel = (reason) => wire.cancel(attempt, reason);
       wire.start(attempt);
     });
+  }
+
+  /** Takes what the process printed: a line of the job that runs alone in it. */
+  printed(level: JobLogLine["level"], message: string): void {
+    const { env } = this.#options;
+    const last = this.#last && env.mono() < this.#last.until ? this.#last.attempt : undefined;
+    const only = this.#held.size === 1 ? this.#held.values().next().value?.attempt : undefined;
+    const attempt = this.#held.size === 0 ? last : only;
+    attempt?.log([{ at: env.now(), level, message, stage: "printed", fields: "" }]);
   }
 
   replace(reason: string): void {
@@ -181,7 +198,9 @@ export class PluginProxy implements Executor {
   #settle(jobId: string, outcome: Outcome): void {
     const held = this.#held.get(jobId);
     if (!held) return;
+    const wasAlone = this.#held.size === 1;
     this.#held.delete(jobId);
+    this.#last = wasAlone ? { attempt: held.attempt, until: this.#options.env.mono() + LAST_WORDS_MS } : null;
     held.attempt.onCancel = null;
     held.resolve(outcome);
     if (this.#held.size === 0) for (const resolve of this.#idle.splice(0)) resolve();

@@ -324,7 +324,10 @@ export class Supervisor {
         this.#process = process;
         this.#keepLine({ level: "info", text: `${START_MARK}${process.pid}` });
       },
-      line: (line) => this.#keepLine(line),
+      line: (line) => {
+        this.#keepLine(line);
+        this.#session?.proxy.printed(line.level, line.text);
+      },
       lastLines: () => {
         const lines = this.lines();
         const since = lines.slice(lines.findLastIndex((line) => line.startsWith(START_MARK)) + 1);

@@ -65,7 +65,7 @@ export class RunningAttempt implements Attempt {
   }
 
   log(lines: readonly JobLogLine[]): void {
-    if (!this.#ended) this.#options.onLog(this, lines);
+    this.#options.onLog(this, lines); // Also behind its end: what it printed last comes by another way.
   }
 
   /** Tells the plugin to end it; the first reason stands. */

@@ -1,7 +1,7 @@
 /** What waits when the host does not read, and what is dropped. */
 import { expect, test } from "bun:test";
 import type { JobFinish, JobLog, PluginMessage } from "../../proto/gen/qntx/v1/plugin.ts";
-import { LOG_CHARS_MAX, LOGS_WAITING_MAX, MESSAGE_BYTES_MAX, Outbox } from "./outbox.ts";
+import { LINE_BYTES, LOG_CHARS_MAX, LOGS_WAITING_BYTES_MAX, MESSAGE_BYTES_MAX, Outbox } from "./outbox.ts";
 
 const log = (message: string, jobId = "j"): JobLog => ({
   jobId,
@@ -50,12 +50,13 @@ test("more than fits into one message is sent in several, and nothing is lost", 
 test("lines beyond the limit are counted, and a line says how many of which job", async () => {
   const sent: PluginMessage[] = [];
   const outbox = new Outbox((message) => sent.push(message) > 0, setImmediate);
-  for (let at = 0; at < LOGS_WAITING_MAX + 3; at++) outbox.log(log("x", "loud"));
+  const fit = Math.ceil(LOGS_WAITING_BYTES_MAX / (10_000 + LINE_BYTES));
+  for (let at = 0; at < fit + 3; at++) outbox.log(log("x".repeat(10_000), "loud"));
   outbox.log(log("x", "quiet"));
   outbox.finish(finish(0, "loud"));
   await outbox.sent();
   const lines = sent.flatMap(({ logs }) => logs);
-  expect(lines).toHaveLength(LOGS_WAITING_MAX + 2);
+  expect(lines).toHaveLength(fit + 2);
   expect(lines.slice(-2).map(({ jobId, level, message }) => [jobId, level, message])).toEqual([
     ["loud", "warn", "3 lines were dropped here: the job said more than could be sent."],
     ["quiet", "warn", "1 lines were dropped here: the job said more than could be sent."],
@@ -63,10 +64,18 @@ test("lines beyond the limit are counted, and a line says how many of which job"
   expect(sent.at(-1)?.finishes).toHaveLength(1); // After its lines, not before.
 });
 
+test("a job that prints a hundred thousand lines in one go loses none", async () => {
+  let lines = 0;
+  const outbox = new Outbox(({ logs }) => (lines += logs.length) > 0, setImmediate);
+  for (let n = 1; n <= 100_000; n++) outbox.log(log(String(n)));
+  await outbox.sent();
+  expect(lines).toBe(100_000);
+});
+
 test("a line that is too long is cut and says so", async () => {
   const sent: PluginMessage[] = [];
   const outbox = new Outbox((message) => sent.push(message) > 0, setImmediate);
   outbox.log(log("x".repeat(LOG_CHARS_MAX + 1)));
   await outbox.sent();
-  expect(sent[0]?.logs[0]?.message).toEndWith("x… (cut)");
+  expect(sent[0]?.logs[0]?.message).toEndWith("x… (cut: 16385 characters)");
 });

@@ -18,7 +18,8 @@ import type {
 
 export const MESSAGE_ITEMS_MAX = 2_000; // Per message: keeps encoding one below some milliseconds.
 export const MESSAGE_BYTES_MAX = 1_048_576; // Per message, but for its last item: far below gRPC's own 4 MiB.
-export const LOGS_WAITING_MAX = 10_000; // Lines that wait for a host that does not read.
+export const LOGS_WAITING_BYTES_MAX = 16_777_216; // Lines that wait until the host reads, which it cannot before a loop that prints has ended; it keeps 8 MiB of a job.
+export const LINE_BYTES = 64; // Of a line beside its text.
 export const LOG_CHARS_MAX = 16_384; // Of one line; the rest of it is cut.
 
 /** Sends a message; false when the host does not keep up and no more should follow until `resume`. */
@@ -37,6 +38,7 @@ export class Outbox {
   readonly #soon: Soon;
   readonly #gaps = new Map<string, Gap>();
   #logs: JobLog[] = [];
+  #logBytes = 0;
   #progress = new Map<string, JobProgress>();
   #beats: JobBeat[] = [];
   #finishes: JobFinish[] = [];
@@ -58,9 +60,12 @@ export class Outbox {
   }
 
   log(log: JobLog): void {
-    if (this.#logs.length >= LOGS_WAITING_MAX) return this.#drop(log);
-    if (log.message.length > LOG_CHARS_MAX) log.message = `${log.message.slice(0, LOG_CHARS_MAX)}… (cut)`;
+    if (this.#logBytes >= LOGS_WAITING_BYTES_MAX) return this.#drop(log);
+    const { length } = log.message;
+    if (length > LOG_CHARS_MAX)
+      log.message = `${log.message.slice(0, LOG_CHARS_MAX)}… (cut: ${length} characters)`;
     this.#logs.push(log);
+    this.#logBytes += sizeOfLog(log);
     this.#ask();
   }
 
@@ -131,9 +136,10 @@ export class Outbox {
 
   /** The next message: lines before endings, because a job that has ended says nothing. */
   #take(): PluginMessage {
-    const logs = take(this.#logs, (log) => log.message.length + log.fields.length);
+    const logs = take(this.#logs, sizeOfLog);
     const linesLeft = logs.length < this.#logs.length;
     this.#logs = this.#logs.slice(logs.length);
+    for (const log of logs) this.#logBytes -= sizeOfLog(log);
     if (!linesLeft) logs.push(...this.#takeGaps());
 
     const finishes = linesLeft ? [] : take(this.#finishes, sizeOfFinish);
@@ -181,6 +187,10 @@ function take<T>(items: T[], sizeOf: (item: T) => number): T[] {
     count++;
   }
   return items.slice(0, count);
+}
+
+function sizeOfLog({ message, fields }: JobLog): number {
+  return message.length + fields.length + LINE_BYTES;
 }
 
 function sizeOfFinish(finish: JobFinish): number {

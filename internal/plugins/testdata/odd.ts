@@ -153,6 +153,7 @@ const ours: PluginServiceServer = {
         else if (word === "mute") send({ finishes: [{ ...key, success: false }] });
         else if (word === "huge")
           send({ finishes: [{ ...key, success: true, result: Buffer.alloc(20_000_000) }] });
+        else if (word.startsWith("print ")) process.stdout.write(`${word}\n`);
         else if (word !== "hang") send({ finishes: [{ ...key, success: true, result: payload }] });
       }
     });

@@ -1,7 +1,7 @@
 /**
  * Job logs: a database of their own, so that chatty jobs do not compete with the
- * queue's writer. Lines are buffered and durable within a second; a power cut may
- * take the last second of talk, never a job.
+ * queue's writer. Lines are buffered and on disk within a second: neither the end of
+ * the process nor of the power takes more, and never a job.
  *
  * Nor may a disk that is full: lines that cannot be written are held up to a limit,
  * what is said beyond it is a marked gap, and nothing here throws at who talks.
@@ -15,10 +15,10 @@ import type { LogLine, LogStore, NewLogLine } from "../store.ts";
 type Values = Record<string, string | number>;
 
 const FLUSH_AFTER_MS = 500; // Half of the second that is promised.
-const FLUSH_LINES_MAX = 5_000; // Or sooner, before the buffer grows.
+const FLUSH_LINES_MAX = 2_000; // Or sooner: more at once would hold up the event loop.
 const TROUBLE_PAUSE_MS = 5_000; // After a flush that failed: a full disk is not helped by trying faster.
 const HELD_LINES_MAX = 50_000; // While they cannot be written; some 10 MB of usual lines.
-export const JOB_LOG_BYTES_MAX = 1_048_576; // Per job; what comes after is one marker.
+export const JOB_LOG_BYTES_MAX = 8_388_608; // Per job: 100,000 short lines; what comes after is one marker.
 const LINE_BYTES = 64; // Of a row beside its text, so that empty lines have an end too.
 const READ_LINES_MAX = 10_000;
 
@@ -77,8 +77,8 @@ export class SqliteLogs implements LogStore {
     jobId: string,
     { after = 0, limit = 1_000 }: { after?: number; limit?: number },
   ): Promise<LogLine[]> {
-    this.#flushNow(); // What was said is shown, whether it is on disk yet or not.
     const rows = this.#read.all({ jobId, after, limit: Math.min(limit, READ_LINES_MAX) });
+    // What was said is shown, whether it is on disk yet or not.
     const held = this.#buffer.flatMap((kept) =>
       kept.jobId === jobId && kept.line.seq > after ? [kept.line] : [],
     );
@@ -161,7 +161,7 @@ function openLogs(path: string): Database {
   try {
     const db = new Database(path, { create: true, strict: true });
     db.run("PRAGMA journal_mode = WAL");
-    db.run("PRAGMA synchronous = NORMAL");
+    db.run("PRAGMA synchronous = FULL"); // Two times a second: NORMAL promises the power nothing.
     db.run("PRAGMA busy_timeout = 5000");
     db.run(SCHEMA);
     return db;

@@ -134,7 +134,7 @@ class Job:
         if self._ended:
             return
         if len(message) > LINE_CHARS_MAX:
-            message = f"{message[:LINE_CHARS_MAX]}… (cut)"
+            message = f"{message[:LINE_CHARS_MAX]}… (cut: {len(message)} characters)"
         line = v1.JobLog(job_id=self.id, fence=self._fence, level=level, at=int(time.time() * 1000),
                          message=utf8(message), fields=utf8(json.dumps(fields, default=str)) if fields else "")
         with self._lock:

@@ -16,7 +16,8 @@ from collections import deque
 from .wire import v1
 
 BATCH_BYTES = 1_048_576  # Per message, but for its last item: far below gRPC's own 4 MiB.
-LINES_WAITING_MAX = 10_000  # Lines that wait for a host that does not read.
+LINES_WAITING_BYTES_MAX = 16_777_216  # Lines that wait until the host reads; it keeps 8 MiB of a job.
+LINE_BYTES = 64  # Of a line beside its text.
 
 
 class Outbox:
@@ -25,7 +26,7 @@ class Outbox:
     def __init__(self):
         self._news = threading.Condition()
         self._items: deque = deque()  # (field of PluginMessage, message), in the order they were said.
-        self._lines = 0
+        self._line_bytes = 0
         self._progress: dict = {}
         self._beats: dict = {}
         self._handlers: list | None = None
@@ -40,12 +41,11 @@ class Outbox:
     def log(self, line, lost: int) -> int:
         """Takes a JobLog. `lost` lines of its job got lost just before it; answers with how many are lost now."""
         with self._news:
-            if self._lines >= LINES_WAITING_MAX:
+            if self._line_bytes >= LINES_WAITING_BYTES_MAX:
                 return lost + 1
             if lost:
                 self._say_lost(line.job_id, line.fence, lost)
-            self._items.append(("logs", line))
-            self._lines += 1
+            self._append(line)
             self._news.notify()
             return 0
 
@@ -89,10 +89,13 @@ class Outbox:
             yield message
 
     def _say_lost(self, job_id: str, fence: int, lines: int) -> None:
-        self._items.append(("logs", v1.JobLog(
+        self._append(v1.JobLog(
             job_id=job_id, fence=fence, level="warn", at=int(time.time() * 1000),
-            message=f"{lines} lines were dropped here: the job said more than could be sent.")))
-        self._lines += 1
+            message=f"{lines} lines were dropped here: the job said more than could be sent."))
+
+    def _append(self, line) -> None:
+        self._items.append(("logs", line))
+        self._line_bytes += _size(line)
 
     def _has_news(self) -> bool:
         return bool(self._items or self._progress or self._beats) or self._handlers is not None
@@ -101,7 +104,8 @@ class Outbox:
         message, size = v1.PluginMessage(), 0
         while self._items and size < BATCH_BYTES:
             field, item = self._items.popleft()
-            self._lines -= field == "logs"
+            if field == "logs":
+                self._line_bytes -= _size(item)
             size += item.ByteSize()
             getattr(message, field).append(item)
         message.progress.extend(self._progress.values())
@@ -111,3 +115,7 @@ class Outbox:
             message.handlers_changed.handlers.extend(self._handlers)
         self._progress, self._beats, self._handlers = {}, {}, None
         return message
+
+
+def _size(line) -> int:
+    return len(line.message) + len(line.fields) + LINE_BYTES

@@ -454,6 +454,34 @@ test("a job that a change of its schedule brings about runs without a poll", asy
   expect(plugin.running.size).toBe(1);
 });
 
+test("the next run of a backfill begins without a poll, also when the end of the one before was written later", async () => {
+  register("p.work");
+  const making = store.schedules.create(
+    newSchedule(env, { target: { kind: "handler", handler: "p.work" }, anchor: env.now() + 3_600 * SECOND }),
+  );
+  await env.advance(0);
+  const made = await making;
+  if ("refused" in made) throw new Error(made.refused);
+  const span = { id: newId(env, "BF"), scheduleId: made.id, from: 0, to: 10, concurrency: 1, askedBy: "me" };
+  const runs = [1, 2, 3].map((occurrence) => ({
+    id: newId(env, "JB"),
+    handler: "p.work",
+    payload: new Uint8Array(),
+    occurrence,
+  }));
+  const backfill = store.backfills.make(span, runs);
+  await env.advance(0);
+  await backfill;
+  pulse.jobsAdded(["p.work"]);
+  await env.advance(1);
+  for (const { id } of runs) {
+    expect(plugin.ids()).toEqual([id]);
+    plugin.end(id);
+    pulse.jobsAdded(["p.work"]); // Somebody makes work at the same moment: to claim it comes before settling.
+    await env.advance(100);
+  }
+});
+
 test("a clock that jumps ten years and back silences no schedule, and starts nothing early", async () => {
   register("p.work");
   const id = newId(env, "SC");

@@ -64,6 +64,8 @@ export class Worker implements Service {
   #polledAt: Millis;
   /** When the first of those ended that are not settled. */
   #endedAt: Millis = 0;
+  /** Lanes in which the end of a run lets the next one of its backfill go, once it is settled. */
+  readonly #lines = new Set<string>();
   /** True when somebody has made work since the last round. */
   #nudged = false;
   #deadlineTimer: { at: Millis; cancel: Cancel } | null = null;
@@ -177,6 +179,8 @@ export class Worker implements Service {
     const waitedMs = this.#options.env.mono() - this.#endedAt;
     if (others && settlements.length < SETTLE_JOBS_MAX && waitedMs < SETTLE_DELAY_MS)
       return { settlements: [], runsEnded: false };
+    for (const lane of this.#lines) this.#hot.add(lane);
+    this.#lines.clear();
     this.#settlements = [];
     this.#runsEnded = false;
     return { settlements, runsEnded };
@@ -269,6 +273,7 @@ export class Worker implements Service {
     this.#slots.give(attempt.lane);
     this.#beginWaiting(attempt.lane.executor.plugin);
     this.#hot.add(attempt.lane.name);
+    if (attempt.job.trigger === "backfill") this.#lines.add(attempt.lane.name);
     this.#wake.abort();
   }
 

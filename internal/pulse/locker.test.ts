@@ -94,6 +94,14 @@ test("it asks for what waits, in the name of the node, and records what is answe
   expect(world.verdicts.map(({ otherNode }) => otherNode)).toEqual([null, "node ND_b has its lock (locks)"]);
 });
 
+test("a lock that the provider says is held by this very node is its own: it was given, and the answer was lost", async () => {
+  await using world = new World();
+  world.answer = async () => ({ contention: { holder: "ND_a", leftMs: 5 } });
+  world.wait(1);
+  await world.env.advance(1);
+  expect(world.verdicts.map(({ otherNode }) => otherNode)).toEqual([null]);
+});
+
 test("it asks nobody before the provider is ready", async () => {
   const ready = Promise.withResolvers<void>();
   await using world = new World({ ready: () => ready.promise });

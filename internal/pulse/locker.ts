@@ -123,7 +123,7 @@ export class Locker implements Service {
 
   async #record({ scheduleId, node, occurrence }: LockWait, answer: LockAnswer): Promise<void> {
     const { schedules, onFired } = this.#options;
-    const otherNode = "contention" in answer ? this.#whose(answer.contention.holder) : null;
+    const otherNode = this.#otherNode(answer);
     try {
       onFired(await schedules.lockAnswers([{ scheduleId, node, occurrence, otherNode }]));
     } catch (error) {
@@ -131,7 +131,10 @@ export class Locker implements Service {
     }
   }
 
-  #whose(holder: string | null): string {
+  /** Who has the lock, when that is not this node. A provider that does not give it to its holder again says that we have it. */
+  #otherNode(answer: LockAnswer): string | null {
+    if ("handle" in answer || answer.contention.holder === this.#options.nodeId) return null;
+    const { holder } = answer.contention;
     const who = holder === null ? "another node" : `node ${holder}`;
     return `${who} has its lock (${this.#options.name})`;
   }

@@ -103,12 +103,13 @@ const FIND = `
 
 const CLAIM = `
   UPDATE job
-     SET state        = 'running',
-         fence        = fence + 1,
-         attempt      = attempt + 1,
-         max_attempts = COALESCE(max_attempts, $maxAttempts),
-         boot_id      = $bootId,
-         started_at   = $now
+     SET state            = 'running',
+         fence            = fence + 1,
+         attempt          = attempt + 1,
+         max_attempts     = COALESCE(max_attempts, $maxAttempts),
+         boot_id          = $bootId,
+         started_at       = $now,
+         first_started_at = COALESCE(first_started_at, $now)
    WHERE seq IN (
            SELECT seq
              FROM job

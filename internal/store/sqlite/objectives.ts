@@ -319,7 +319,8 @@ const WATCH = `
 
 const RUN = `
   SELECT w.schedule_id, w.node, w.occurrence, w.effective_at, s.name, s.policy, o.outcome, o.note,
-         o.related_job_id, j.id AS job_id, j.state, j.lane, j.run_at, j.started_at, j.finished_at, j.error
+         o.related_job_id, j.id AS job_id, j.state, j.lane, j.run_at, j.first_started_at AS started_at, j.finished_at,
+         j.error
     FROM objective_watch w
     JOIN schedule s ON s.id = w.schedule_id
     LEFT JOIN occurrence o ON o.schedule_id = w.schedule_id AND o.occurrence = w.occurrence AND o.node = w.node

@@ -94,6 +94,15 @@ export function objectiveSuite(engine: string, open: OpenStore): void {
       },
     );
 
+    test("a run that started in time, and was tried again later, started in time", async () => {
+      await create({ ...START, mustSucceedWithinMs: 40 * SECOND, maxAttempts: 2, endAt: at.env.now() + MINUTE });
+      await pass(MINUTE + SECOND);
+      await end(at.store, at.env, await claim(), failed({ retryAfterMs: 15 * SECOND }));
+      await pass(15 * SECOND);
+      await run();
+      expect(await said()).toEqual([]);
+    });
+
     test("why a queued job does not run is said by who knows it", async () => {
       await create(START);
       await at.env.advance(MINUTE);

@@ -54,6 +54,7 @@ CREATE TABLE job (
   traceparent      TEXT,
   created_at       INTEGER NOT NULL,
   started_at       INTEGER,
+  first_started_at INTEGER, -- The first try: what is wanted of a start is held against it.
   finished_at      INTEGER,
   error            TEXT,
   payload          BLOB    NOT NULL,

@@ -46,7 +46,7 @@ const finish = async (ok: boolean) => {
   await env.advance(2_000);
   const failure = {
     kind: "failed",
-    message: "no paper",
+    message: "no paper.",
     errorKind: "Error",
     permanent: true,
     retryAfterMs: 0,
@@ -76,7 +76,7 @@ test("an overlap, a long outage, a pause and a blackout", async () => {
   await tick(MINUTE);
   await tick(MINUTE);
   expect(await explain(2)).toMatch(
-    /^It did not run, because the run before it had not ended \(overlap: skip\): job JB_\w+, which is queued now\.$/,
+    /^It did not run, because the run before it had not ended \(overlap: skip\): job JB_\w+, which is queued now: no host is running\.$/,
   );
   await finish(true);
   await call("schedule.pause", { id: "s", note: "lunch" });
@@ -91,6 +91,9 @@ test("an overlap, a long outage, a pause and a blackout", async () => {
   await tick(HOUR);
   expect(await explain(10)).toBe(
     "It lay in a blackout: feast. So it was with all 2 occurrences from 2026-01-01T00:10:00.000Z to 2026-01-01T00:11:00.000Z.",
+  );
+  expect(await explain(30.5)).toMatch(
+    /^That instant was no occurrence of the schedule; the next one after it/,
   );
   expect(await explain(30)).toMatch(
     /^It was missed; one run stands for all that were missed \(missed: latest\): job JB_/,
@@ -156,6 +159,33 @@ test("without an instant it is the occurrence that was decided last, however lon
   expect(await last()).toMatch(/^It fired on time; job JB_/);
   await call("schedule.pause", { id: "s" });
   expect(await last()).toMatch(/^It fired on time; job JB_/);
+});
+
+test("without an instant it is what is due, where nobody decides it: a pause, a blackout, no host", async () => {
+  const last = () => call<{ at: string | null; sentence: string }>("schedule.explain", { id: "s" });
+  const to = formatInstant(start + HOUR);
+  await create({ blackouts: [{ from: formatInstant(start + 10 * MINUTE), to, note: "feast" }] });
+  expect((await last()).at).toBeNull();
+  await tick(MINUTE);
+  await env.advance(5 * MINUTE);
+  expect(await last()).toMatchObject({
+    at: "2026-01-01T00:06:00.000Z",
+    sentence: expect.stringMatching(/^It is due, and no host is running/),
+  });
+  await tick(5 * MINUTE);
+  await env.advance(HOUR / 2);
+  expect(await last()).toMatchObject({
+    at: "2026-01-01T00:41:00.000Z",
+    sentence: `It lies in a blackout: feast. That ends at ${to}, and is recorded then.`,
+  });
+  await call("schedule.pause", { id: "s", note: "The printer is broken." });
+  expect((await last()).sentence).toMatch(
+    /^It lay in a blackout: .* It is paused now: The printer is broken\.$/,
+  );
+  await env.advance(MINUTE);
+  expect((await last()).sentence).toBe(
+    "The schedule is paused: The printer is broken. What lies in the pause is recorded when it ends.",
+  );
 });
 
 test("without an instant it is the occurrence that was decided last", async () => {

@@ -9,10 +9,11 @@ import type { Millis } from "../base/env.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
 import { isFinished, type Job } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
+import { merged } from "../schedule/blackout.ts";
 import { nextWithin } from "../schedule/decide.ts";
 import { planned } from "../schedule/planned.ts";
-import { recurrence } from "../schedule/recurrence.ts";
-import type { Occurrence, OccurrenceOutcome, Schedule } from "../schedule/schedule.ts";
+import { type Recurrence, recurrence } from "../schedule/recurrence.ts";
+import type { Blackout, Occurrence, OccurrenceOutcome, Pause, Schedule } from "../schedule/schedule.ts";
 import { listPlanned } from "../schedule/terms.ts";
 import { laneWaits } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
@@ -26,22 +27,22 @@ export const scheduleExplain = operation({
   input: z.strictObject({ id: z.string(), at: z.string().optional() }),
   async run(context, { id, at: text }) {
     const schedule = await resolveSchedule(context, id);
-    const at = text === undefined ? await lastDecided(context, schedule) : parseInstant(text, "at");
+    const at = text === undefined ? await lastOne(context, schedule) : parseInstant(text, "at");
+    if (at === null) return { ...NOTHING, id: schedule.id, sentence: nothingYet(schedule) };
     const row = await rowOf(context, schedule, at);
     const job = row?.jobId ? await context.store.jobs.get(row.jobId) : null;
-    if (!row && text === undefined && at === schedule.createdAt)
-      return { ...NOTHING, id: schedule.id, at: formatInstant(at), sentence: nothingYet(schedule) };
     const ofPlan = row
       ? await ofRow(context, schedule, row, job)
       : ((await ofPast(context, schedule, at)) ?? withoutRow(context, schedule, at));
     const backfill = await context.store.backfills.run(schedule.id, at);
-    const sentence = backfill
-      ? `${ofPlan} A backfill runs it: ${jobSentence({ context, job: backfill })}`
-      : ofPlan;
+    const further = [
+      backfill && ` A backfill runs it: ${jobSentence({ context, job: backfill })}`,
+      text === undefined && row && schedule.pause && ` It is paused now: ${pauseReason(schedule.pause)}.`,
+    ];
     return {
       id: schedule.id,
       at: formatInstant(at),
-      sentence,
+      sentence: [ofPlan, ...further].filter((part) => part).join(""),
       occurrence: row && viewOccurrence(row),
       jobId: row?.jobId ?? null,
       jobState: job?.state ?? null,
@@ -51,16 +52,33 @@ export const scheduleExplain = operation({
   },
 });
 
-const NOTHING = { occurrence: null, jobId: null, jobState: null, backfillJobId: null };
+const NOTHING = { at: null, occurrence: null, jobId: null, jobState: null, backfillJobId: null };
 
-function nothingYet({ state, nextRunAt }: Schedule): string {
+function nothingYet({ state, pause, nextRunAt }: Schedule): string {
+  if (pause) return `Nothing is recorded of it yet. It is paused: ${pauseReason(pause)}.`;
   const next = nextRunAt === null ? `It is ${state}` : `It runs next at ${formatInstant(nextRunAt)}`;
   return `Nothing is recorded of it yet. ${next}.`;
 }
 
-/** The occurrence that was decided last: what somebody who gives no instant wonders about. */
-async function lastDecided({ store, env }: Context, schedule: Schedule): Promise<Millis> {
-  let last = schedule.createdAt;
+/**
+ * What somebody who gives no instant wonders about: the occurrence that was decided last, or
+ * a later one whose time is over and which nobody decides now. Null when there was none yet.
+ */
+async function lastOne(context: Context, schedule: Schedule): Promise<Millis | null> {
+  const decided = await lastDecided(context, schedule);
+  const due = nominal(schedule).latest(decided ?? schedule.createdAt, context.env.now());
+  return due !== null && standsStill(context, schedule, due) ? due : decided;
+}
+
+/** True when what is due is not about to be decided, so that the one that was decided last does not tell why. */
+function standsStill({ host }: Context, schedule: Schedule, due: Millis): boolean {
+  if (schedule.state === "paused") return true;
+  if (schedule.state !== "active") return false;
+  return host === null || host.clock.suspicion !== null || blackoutAt(schedule, due) !== null;
+}
+
+async function lastDecided({ store, env }: Context, schedule: Schedule): Promise<Millis | null> {
+  let last: Millis | null = null;
   // One that fires once a month has its last row far back; the day before that is for what was not decided at once.
   const latest = planned(schedule).latest(schedule.createdAt, env.now()) ?? env.now();
   const from = Math.min(latest, env.now()) - LOOK_BACK_MS;
@@ -74,11 +92,24 @@ async function lastDecided({ store, env }: Context, schedule: Schedule): Promise
 
 const LOOK_BACK_MS: Millis = 86_400_000; // Who asks about an older one says which.
 
-/** The row that covers an instant: where ranges lie over one another, the narrowest. */
+/** All that it means to run, what lies in blackouts too. */
+function nominal(schedule: Schedule): Recurrence {
+  return planned({ ...schedule, policy: { ...schedule.policy, blackouts: [] } });
+}
+
+function blackoutAt({ policy }: Schedule, at: Millis): Blackout | null {
+  return merged(policy.blackouts).find(({ from, to }) => at >= from && at < to) ?? null;
+}
+
+/** The row that covers an instant: where ranges lie over one another, the narrowest. What lies between two occurrences of a range is none. */
 async function rowOf({ store }: Context, { id }: Schedule, at: Millis): Promise<Occurrence | null> {
   const { items } = await store.schedules.ledger(id, { from: at, to: at + 1 }, { limit: 100 });
   const width = ({ occurrence, lastOccurrence }: Occurrence) => lastOccurrence - occurrence;
-  return items.toSorted((a, b) => width(a) - width(b))[0] ?? null;
+  const row = items.toSorted((a, b) => width(a) - width(b))[0] ?? null;
+  if (row === null || row.count === 1) return row;
+  const span = { from: at, to: at + 1 };
+  const cursors = await store.ledger.history(id);
+  return cursors.some(({ terms }) => listPlanned(terms, span).take(1).toArray().length > 0) ? row : null;
 }
 
 async function ofRow(
@@ -117,8 +148,8 @@ const SENTENCES: Record<OccurrenceOutcome, (facts: Facts) => string> = {
     `It was missed; one run stands for all that were missed (missed: ${schedule.policy.missed}): job ${row.relatedJobId}.`,
   "skipped-missed": ({ schedule: { policy } }) =>
     `It was missed, because no host was there, and not made up for (missed: ${policy.missed}, looking back ${formatDuration(policy.missedWindowMs)}).`,
-  "skipped-overlap": ({ row, schedule, related }) =>
-    `It did not run, because the run before it had not ended (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}${related ? `, which is ${related.state} now` : ""}.`,
+  "skipped-overlap": ({ context, row, schedule, related }) =>
+    `It did not run, because the run before it had not ended (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}${related ? `, which is ${stateNow(context, related)}` : ""}.`,
   paused: ({ row }) => `The schedule was paused: ${row.note}.`,
   blackout: ({ row }) => `It lay in a blackout${row.note === "" ? "" : `: ${row.note}`}.`,
   quota: ({ row }) => `A quota was used up${row.note === "" ? "" : `: ${row.note}`}.`,
@@ -140,6 +171,19 @@ function lockSentence({ host }: Context, { note }: Occurrence): string {
   return `It waits for the lock: ${name} ${trouble === null ? "has not answered yet" : `says: ${trouble}`}.`;
 }
 
+/** In which state a job is, and why it is no further. */
+function stateNow({ host }: Context, { state, handler, plugin, error }: Job): string {
+  if (state === "queued") return `queued now: ${laneWaits(host, laneOf(handler, plugin)) ?? FREE_SLOT}`;
+  return state === "retrying" && error ? `retrying now: ${unstopped(error.message)}` : `${state} now`;
+}
+
+const FREE_SLOT = "it waits for a free slot";
+
+/** What a handler says, without the full stop that the sentence around it has. */
+function unstopped(message: string): string {
+  return message.replace(/\.$/, "");
+}
+
 function lateness({ row }: Facts): string {
   return formatDuration(row.decidedAt - row.occurrence);
 }
@@ -153,12 +197,12 @@ function jobSentence({ context, job, row }: Pick<Facts, "context" | "job"> & { r
       : "";
   if (job.state === "completed") return `job ${job.id} completed${took}.`;
   if (isFinished(job.state))
-    return `job ${job.id} ${job.state}${took}: ${job.error?.message ?? "it gave no reason"}.`;
+    return `job ${job.id} ${job.state}${took}: ${unstopped(job.error?.message ?? "it gave no reason")}.`;
   if (job.state === "running") return `job ${job.id} is running.`;
   if (job.state === "paused") return `job ${job.id} waits for its turn.`;
   if (job.state === "retrying")
-    return `job ${job.id} failed (${job.error?.message}) and is tried again at ${formatInstant(job.runAt)}.`;
-  const waits = laneWaits(context.host, laneOf(job.handler, job.plugin)) ?? "it waits for a free slot";
+    return `job ${job.id} failed (${unstopped(job.error?.message ?? "it gave no reason")}) and is tried again at ${formatInstant(job.runAt)}.`;
+  const waits = laneWaits(context.host, laneOf(job.handler, job.plugin)) ?? FREE_SLOT;
   return `job ${job.id} is ${job.state}: ${waits}.`;
 }
 
@@ -193,9 +237,11 @@ function withoutRow({ env, host }: Context, schedule: Schedule, at: Millis): str
   if (at <= createdAt)
     return `The schedule was made at ${formatInstant(createdAt)}; before that it planned nothing.`;
   if (state === "paused")
-    return `The schedule is paused: ${pause?.note || `by ${pause?.by}`}. What lies in the pause is recorded when it ends.`;
+    return `The schedule is paused: ${pause ? pauseReason(pause) : "nobody says why"}. What lies in the pause is recorded when it ends.`;
   if (state === "deleted" || state === "finished")
     return `The schedule is ${state}; there is no occurrence at that instant.`;
+  const blackout = blackoutAt(schedule, at);
+  if (blackout && nominal(schedule).next(at - 1) === at) return blackoutSentence(blackout);
   const plan = recurrence({ ...schedule, dstGap: policy.dstGap, dstFold: policy.dstFold });
   const next = nextWithin(plan, policy, at - 1);
   if (next !== at) {
@@ -208,4 +254,13 @@ function withoutRow({ env, host }: Context, schedule: Schedule, at: Millis): str
   return suspicion
     ? `It is due, but the clock is not believed: ${suspicion.reason}.`
     : "It is due now, and about to be accounted for.";
+}
+
+function blackoutSentence({ note, to }: Blackout): string {
+  const which = note === "" ? "" : `: ${note}`;
+  return `It lies in a blackout${which}. That ends at ${formatInstant(to)}, and is recorded then.`;
+}
+
+function pauseReason({ note, by }: Pause): string {
+  return unstopped(note) || `by ${by}`;
 }

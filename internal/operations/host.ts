@@ -121,7 +121,7 @@ async function storeChecks(context: Context): Promise<Check[]> {
       detail:
         webhook.reason === ""
           ? "no event waits that could not be sent"
-          : `${webhook.count} events wait; the last try failed: ${webhook.reason}`,
+          : `${webhook.count === 1 ? "1 event waits" : `${webhook.count} events wait`}; the last try failed: ${webhook.reason}`,
     },
   ];
 }

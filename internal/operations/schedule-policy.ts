@@ -7,7 +7,7 @@ import { z } from "zod";
 import { formatDuration, parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
-import { parseInstant } from "../base/instant.ts";
+import { formatInstant, parseInstant } from "../base/instant.ts";
 import {
   BLACKOUT_NAMES_MAX,
   type NamedBlackout,
@@ -117,7 +117,11 @@ const READERS: readonly ((input: PolicyInput) => Partial<Policy>)[] = [
 export function readPolicyInput(input: PolicyInput, before: Policy = POLICY_DEFAULT): Policy {
   const policy: Policy = Object.assign({}, before, ...READERS.map((read) => read(input)));
   if (policy.startAt !== null && policy.endAt !== null && policy.endAt <= policy.startAt) {
-    throw fieldFault("endAt", "is not after the start.", "A schedule ends after it starts.");
+    throw fieldFault(
+      "endAt",
+      `${shown(formatInstant(policy.endAt))} is not after ${shown(formatInstant(policy.startAt))}.`,
+      "A schedule ends after it starts.",
+    );
   }
   refuseImpossible(policy);
   return policy;
@@ -205,5 +209,9 @@ function readSpan(
     note: note ?? "",
   };
   if (blackout.to > blackout.from) return blackout;
-  throw fieldFault(`${field}.to`, "is not after the start.", "A blackout ends after it starts.");
+  throw fieldFault(
+    `${field}.to`,
+    `${shown(to)} is not after ${shown(from)}.`,
+    "A blackout ends after it starts.",
+  );
 }

@@ -254,6 +254,8 @@ export const scheduleNext = operation({
     if (id === undefined) return nextUnstored(context.env, input);
     refuseDefinition(input);
     const schedule = await resolveSchedule(context, id);
+    const isOver = schedule.state === "deleted" || schedule.state === "finished";
+    if (isOver && input.to === undefined) return { instants: [], timezone: schedule.timezone };
     const cursors = await context.store.ledger.history(schedule.id);
     return nextOf(
       context.env,
@@ -280,6 +282,8 @@ export const scheduleLedger = operation({
       ...(from === undefined ? {} : { from: parseInstant(from, "from") }),
       ...(to === undefined ? {} : { to: parseInstant(to, "to") }),
     };
+    if ((range.to ?? Number.POSITIVE_INFINITY) <= (range.from ?? Number.NEGATIVE_INFINITY))
+      throw fieldFault("to", `${shown(to)} is not after its beginning.`, "A span ends after it begins.");
     const { items, cursor } = await context.store.schedules.ledger(schedule.id, range, pageRequest(page));
     return { occurrences: items.map(viewOccurrence), cursor };
   },

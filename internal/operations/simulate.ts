@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Millis } from "../base/env.ts";
 import { assert, Fault, type FaultCode, type FieldFault, fieldFault, shown } from "../base/fault.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
+import type { Schedule } from "../schedule/schedule.ts";
 import { type Context, operation } from "./operation.ts";
 import { resolveSchedule } from "./reference.ts";
 import {
@@ -54,8 +55,9 @@ export const scheduleSimulate = operation({
     const now = context.env.now();
     const span = readSpan(now, { from, to, durations });
     const schedules = ids && (await Promise.all(ids.map((id) => resolveSchedule(context, id))));
+    if (durations !== "replay") schedules?.forEach(refuseDeleted);
     const request: SimulationRequest = {
-      ids: schedules?.map(({ id }) => id) ?? null,
+      ids: schedules ? [...new Set(schedules.map(({ id }) => id))] : null,
       ...span,
       durations,
       now,
@@ -63,6 +65,14 @@ export const scheduleSimulate = operation({
     return viewSimulation(await simulateAside(context, request));
   },
 });
+
+/** What is deleted runs no more; of the past, a replay tells. */
+function refuseDeleted({ id, state }: Schedule): void {
+  if (state !== "deleted") return;
+  throw new Fault("conflict", `Schedule ${id} is deleted and runs nothing any more.`, {
+    hint: "Leave it out, or look at what it did: --durations replay.",
+  });
+}
 
 /** Without bounds: the week that begins now, or for a replay the day that ends now. */
 function readSpan(
@@ -80,7 +90,8 @@ function readSpan(
   };
   const from = given.from || (isPast ? (given.to || now) - DAY : now);
   const to = given.to || (isPast ? Math.min(now, from + DAY) : from + WEEK);
-  if (from >= to) throw fieldFault("to", `${shown(toText)} is not after the beginning of the span.`);
+  if (from >= to)
+    throw fieldFault("to", `${shown(toText)} is not after its beginning.`, "A span ends after it begins.");
   if (to - from > SIMULATION_DAYS_MAX * DAY)
     throw fieldFault("to", `the span is longer than ${SIMULATION_DAYS_MAX} days.`, "Give a shorter one.");
   if (isPast && to > now)

@@ -78,7 +78,7 @@ describe("what cannot be declared is refused when it is asked for", () => {
     ["raises", status.INTERNAL, "LookupError: no list today"],
     ["text", status.INVALID_ARGUMENT, "The schedules of plugin listed are no list."],
     ["dict", status.INVALID_ARGUMENT, "{'id': 'a'} among the schedules of plugin listed is no Schedule."],
-    ["number", status.INVALID_ARGUMENT, "Schedule 'a' of plugin listed: "],
+    ["number", status.INVALID_ARGUMENT, "Schedule 'a' of plugin listed: when is 5; write a text, like"],
     ["jitter", status.INVALID_ARGUMENT, "Schedule 'a' of plugin listed: "],
     ["priority", status.INVALID_ARGUMENT, "Schedule 'a' of plugin listed: "],
     ["payload", status.INVALID_ARGUMENT, "Schedule 'a' of plugin listed: Object of type object is not JSON"],

@@ -120,6 +120,11 @@ describe("what cannot travel is refused when it is asked for, with the schedule 
   const rows: [string, unknown, string][] = [
     ["no list", "daily", "The schedules of plugin p are no list."],
     ["no object", ["daily"], "Schedule no. 1 of plugin p has no id."],
+    [
+      "a misspelt field",
+      [{ id: "s", handler: "go", when: "5m", jitter: 5, tz: "UTC" }],
+      'The schedule "s" of plugin p has no field jitter, tz. It has id, handler, when, timezone, ',
+    ],
     ["no when", [{ id: "s", handler: "go" }], 'The schedule "s" of plugin p has no when.'],
     ["no handler", [{ id: "s", when: "1h" }], 'The schedule "s" of plugin p has no handler.'],
     ["a number for a text", [{ id: "s", handler: "go", when: 5 }], 'when of schedule "s" of plugin p is 5'],

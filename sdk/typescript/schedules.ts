@@ -27,6 +27,24 @@ export function readPriority(whose: string, priority: unknown): number {
   return whole(`The priority of ${whose}`, priority, INT32_MAX);
 }
 
+/** A misspelt field would do nothing, silently. */
+const FIELDS: Record<keyof Declared, true> = {
+  id: true,
+  handler: true,
+  when: true,
+  timezone: true,
+  description: true,
+  jitterMs: true,
+  missed: true,
+  locking: true,
+  payload: true,
+  paused: true,
+  priority: true,
+  timeoutMs: true,
+  mustStartWithinMs: true,
+  mustSucceedWithinMs: true,
+};
+
 function readSchedule(plugin: string, schedule: Declared): DeclaredSchedule {
   const { id, handler, when, priority } = schedule;
   const which = `schedule ${JSON.stringify(id)} of plugin ${plugin}`;
@@ -35,6 +53,11 @@ function readSchedule(plugin: string, schedule: Declared): DeclaredSchedule {
     if (typeof value === "string") return value;
     throw new PluginError(`${field} of ${which} is ${JSON.stringify(value)}; it must be a text.`);
   };
+  const unknown = Object.keys(schedule).filter((key) => !Object.hasOwn(FIELDS, key));
+  if (unknown.length > 0)
+    throw new PluginError(
+      `The ${which} has no field ${unknown.join(", ")}. It has ${Object.keys(FIELDS).join(", ")}.`,
+    );
   if (!handler) throw new PluginError(`The ${which} has no handler.`);
   if (!when) throw new PluginError(`The ${which} has no when. Add one, like when: "5m".`);
   return DeclaredSchedule.create({

@@ -212,7 +212,7 @@ async function authorsChangeWhatTheyChange(steward: Steward): Promise<void> {
   expect(await settled(steward)).toMatchObject({ ...after, minutely: before["minutely"] ?? {} });
 
   steward.plan([...plan, { id: "bad", when: "61 * * * *" }]);
-  await steward.place.cli(["plugin", "restart", "steward"]);
+  expect((await steward.place.cli(["plugin", "restart", "steward"])).code).toBe(1);
   const { state, reason } = await steward.place.plugin("steward");
   expect({ state, reason }).toEqual({
     state: "failed",

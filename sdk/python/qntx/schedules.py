@@ -62,6 +62,9 @@ def to_wire(plugin: Plugin, schedules: object) -> list:
 def _declared(plugin: Plugin, schedule: object):
     if not isinstance(schedule, Schedule):
         raise TypeError(f"{schedule!r} among the schedules of plugin {plugin.name} is no Schedule.")
+    if not isinstance(schedule.when, str):
+        raise TypeError(f"Schedule {schedule.id!r} of plugin {plugin.name}: when is {schedule.when!r}; "
+                        'write a text, like "5m" or "0 9 * * *".')
     try:
         made = v1.DeclaredSchedule(
             id=schedule.id, handler=plugin._key(schedule.handler), when=schedule.when,

@@ -8,10 +8,15 @@ import { counted } from "../../layout.ts";
 import { zoneNames } from "../../names.ts";
 import { blackoutArg } from "./which.ts";
 
+const SECOND_DATE = /^(?:[-–—]|\.\.|\/|to|until|till)?\s*(\d{4}-\d{2}-\d{2}\S*)/i;
+
 /** `2026-12-24`, `2026-12-24..2026-12-26` or `FROM/TO`, and then a note. */
 const range: Parse<{ from: string; to: string; note: string }> = (text, name) => {
   const [, span = "", note = ""] = /^(\S+)(?:\s+(.*))?$/s.exec(text.trim()) ?? [];
   const [from = "", to = from, ...more] = span.split(/\.\.|\//);
+  const second = SECOND_DATE.exec(note)?.[1]; // "A - B" would be one day with a strange note.
+  if (second !== undefined)
+    throw fieldFault(name, `${shown(text)} is not a range.`, `Write it like "${from}..${second}".`);
   if (from !== "" && to !== "" && more.length === 0) return { from, to, note };
   throw fieldFault(
     name,

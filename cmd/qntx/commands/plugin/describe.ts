@@ -1,5 +1,6 @@
 /** Describe: a plugin in words. */
 import type { PluginView } from "../../../../internal/operations/plugin.ts";
+import { EXIT, type ExitCode } from "../../exit.ts";
 import { factLines, whenInFull } from "../../facts.ts";
 import type { Out } from "../../output.ts";
 
@@ -23,7 +24,12 @@ export function pluginFacts(out: Out, plugin: PluginView): string {
 
 /** One sentence after something was done to it. */
 export function pluginSentence(plugin: PluginView): string {
-  return `Plugin ${plugin.name} is ${stateOf(plugin)}.`;
+  return `Plugin ${plugin.name} is ${stateOf(plugin).replace(/\.$/, "")}.`;
+}
+
+/** What starting it came to. */
+export function startCode({ state }: PluginView): ExitCode {
+  return state === "failed" ? EXIT.failed : EXIT.ok;
 }
 
 function stateOf({ state, reason }: PluginView): string {

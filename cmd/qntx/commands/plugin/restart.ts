@@ -2,7 +2,7 @@
 import type { PluginView } from "../../../../internal/operations/plugin.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
-import { pluginSentence } from "./describe.ts";
+import { pluginSentence, startCode } from "./describe.ts";
 import { pluginArg } from "./which.ts";
 
 export const pluginRestart = command({
@@ -12,5 +12,6 @@ export const pluginRestart = command({
     await using client = await openClient(world, globals);
     const plugin = await client.call<PluginView>("plugin.restart", { name });
     out.data(plugin, pluginSentence(plugin));
+    return startCode(plugin);
   },
 });

@@ -2,7 +2,7 @@
 import type { PluginView } from "../../../../internal/operations/plugin.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
-import { pluginSentence } from "./describe.ts";
+import { pluginSentence, startCode } from "./describe.ts";
 import { pluginArg } from "./which.ts";
 
 export const pluginStart = command({
@@ -12,5 +12,6 @@ export const pluginStart = command({
     await using client = await openClient(world, globals);
     const plugin = await client.call<PluginView>("plugin.start", { name });
     out.data(plugin, pluginSentence(plugin));
+    return startCode(plugin);
   },
 });

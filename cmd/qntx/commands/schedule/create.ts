@@ -1,4 +1,5 @@
 /** `qntx schedule create NAME --handler H …` makes a schedule. */
+import { Fault, fieldFault } from "../../../../internal/base/fault.ts";
 import type { OutputOf } from "../../../../internal/operations/operation.ts";
 import type { scheduleCreate as operation } from "../../../../internal/operations/schedule.ts";
 import { openClient } from "../../client.ts";
@@ -29,6 +30,11 @@ export const scheduleCreate = command({
     },
   ],
   async run({ args: { name, handler, paused, note, ifNotExists, upsert, ...definition }, ...context }) {
+    if (name === "") throw fieldFault("NAME", '"" is no name.', "A variable may be empty.");
+    if (upsert && ifNotExists)
+      throw new Fault("usage", "--upsert and --if-not-exists cannot be given together.", {
+        hint: "One changes a schedule of that name, the other leaves it as it is.",
+      });
     const { world, globals, out } = context;
     await using client = await openClient(world, globals);
     const input = { name, handler, paused, note, ifNotExists, upsert, ...definitionOf(definition) };

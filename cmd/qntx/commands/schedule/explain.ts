@@ -6,7 +6,7 @@ import { command } from "../../command.ts";
 import { scheduleArg } from "./which.ts";
 
 export const scheduleExplain = command({
-  details: "Without --at, the occurrence that was decided last.",
+  details: "Without --at, the last one whose time is over.",
   args: {
     id: scheduleArg,
     at: { type: "string", valueHint: "T", description: "The moment for which it was meant" },
@@ -20,6 +20,6 @@ export const scheduleExplain = command({
   async run({ args, world, globals, out }) {
     await using client = await openClient(world, globals);
     const answer = await client.call<OutputOf<typeof operation>>("schedule.explain", args);
-    out.data(answer, `${answer.at}: ${answer.sentence}`);
+    out.data(answer, answer.at === null ? answer.sentence : `${answer.at}: ${answer.sentence}`);
   },
 });

@@ -20,7 +20,7 @@ export const scheduleExport = command({
       alias: "o",
       options: ["yaml", "json"],
       default: "yaml",
-      description: "How it is written (default yaml)",
+      description: "How it is written",
     },
   },
   examples: [

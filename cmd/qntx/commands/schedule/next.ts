@@ -47,6 +47,8 @@ export const scheduleNext = command({
     const input = { id, every, cron: given(cron), timezone: tz, anchor, from, to, count };
     const next = id === undefined ? await preview(world, input) : await stored(world, globals, input);
     out.data(next, () => instantLines(out, next));
+    if (next.instants.length === 0)
+      out.say(to === undefined ? "It does not fire any more." : "It planned nothing there.");
     const { total = 0, instants } = next;
     if (total > instants.length) out.say(`These are the first ${instants.length} of ${total}.`);
   },

@@ -1,4 +1,5 @@
 /** `qntx schedule pause ID` stops a schedule from firing until it is resumed. */
+import { Fault } from "../../../../internal/base/fault.ts";
 import type { ScheduleView } from "../../../../internal/operations/schedule-view.ts";
 import { formatInstant } from "../../../../internal/base/instant.ts";
 import { openClient } from "../../client.ts";
@@ -20,6 +21,10 @@ export const schedulePause = command({
     { line: "qntx schedule pause report --for 2h", why: "until then" },
   ],
   async run({ args: { id, note, ...end }, world, globals, out }) {
+    if (end.for !== undefined && end.until !== undefined)
+      throw new Fault("usage", "--for and --until cannot be given together.", {
+        hint: "Both say when it goes on: leave one of them out.",
+      });
     const until = end.for === undefined ? end.until : formatInstant(world.env.now() + end.for);
     await using client = await openClient(world, globals);
     const schedule = await client.call<ScheduleView>("schedule.pause", { id, note, until });

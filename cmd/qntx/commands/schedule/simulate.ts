@@ -40,7 +40,7 @@ export const scheduleSimulate = command({
     { line: "qntx schedule simulate report --durations replay", why: "was the last day as it should be?" },
   ],
   async run({ args: { id, also, all, ...request }, world, globals, out }) {
-    const ids = [...(id === undefined ? [] : [id]), ...also];
+    const ids = [...new Set([...(id === undefined ? [] : [id]), ...also])];
     if (all === ids.length > 0)
       throw new Fault("usage", all ? "--all leaves nothing to name." : "Which schedules?", {
         hint: "Name some, or say --all.",

@@ -45,7 +45,9 @@ export const scheduleUpdate = command({
   ],
   async run({ args: { id, name, handler, clear, ...definition }, world, globals, out }) {
     const cleared = CLEARABLE.flatMap(({ word, field }) => (clear.includes(word) ? [[field, null]] : []));
-    const change = { name, handler, ...definitionOf(definition), ...Object.fromEntries(cleared) };
+    const stated = { name, handler, ...definitionOf(definition) };
+    refuseBoth(clear, stated);
+    const change = { ...stated, ...Object.fromEntries(cleared) };
     if (Object.values(change).every((value) => value === undefined))
       throw new Fault("usage", "There is nothing to change.", { hint: "Add --help to see the options." });
     await using client = await openClient(world, globals);
@@ -53,3 +55,12 @@ export const scheduleUpdate = command({
     out.data(schedule, stateSentence(out, schedule, `is changed (revision ${schedule.revision})`));
   },
 });
+
+/** Whoever takes away what they state in the same line means one of the two. */
+function refuseBoth(clear: readonly string[], stated: Readonly<Record<string, unknown>>): void {
+  const both = CLEARABLE.find(({ word, field }) => clear.includes(word) && stated[field] !== undefined);
+  if (!both) return;
+  throw new Fault("usage", `--clear ${both.word} takes away what the same line states.`, {
+    hint: "Leave one of them out.",
+  });
+}

@@ -43,13 +43,16 @@ export const jobIds: Complete = named(async (client) => {
 /** Saved handlers, as they are announced. */
 export const savedHandlers: Complete = named(async (client) => {
   const { handlers } = await client.call<{ handlers: HandlerView[] }>("handler.list");
-  return handlers.map(({ handler, lang }) => ({ word: handler, description: `saved script (${lang})` }));
+  const saved = handlers.filter(({ lang }) => lang !== null);
+  return saved.map(({ handler, lang }) => ({ word: handler, description: `saved script (${lang})` }));
 });
 
 /** Every handler that a job may name: saved ones, and what plugins announced. */
 export const handlerNames: Complete = named(async (client) => {
   const { handlers } = await client.call<{ handlers: HandlerView[] }>("handler.list");
-  const saved = handlers.map(({ handler }) => ({ word: handler, description: "saved script" }));
+  const saved = handlers.flatMap(({ handler, lang }) =>
+    lang === null ? [] : [{ word: handler, description: "saved script" }],
+  );
   if (!client.live) return saved;
   const { plugins } = await client.call<{ plugins: PluginView[] }>("plugin.list");
   const known = new Set(saved.map(({ word }) => word));

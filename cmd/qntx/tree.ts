@@ -100,6 +100,12 @@ export const tree: Group = group(
         cancel: lazy("Cancel a job; one that runs is asked to end", () =>
           import("./commands/job/cancel.ts").then((file) => file.jobCancel),
         ),
+        pause: lazy("Keep a job that waits from running until it is resumed", () =>
+          import("./commands/job/pause.ts").then((file) => file.jobPause),
+        ),
+        resume: lazy("Let a paused job go on", () =>
+          import("./commands/job/resume.ts").then((file) => file.jobResume),
+        ),
         retry: lazy("Run a job that has ended again, as a new job", () =>
           import("./commands/job/retry.ts").then((file) => file.jobRetry),
         ),
@@ -118,6 +124,12 @@ export const tree: Group = group(
       ),
       run: lazy("Run a handler now and show what it says and gives", () =>
         import("./commands/handler/run.ts").then((file) => file.handlerRun),
+      ),
+      pause: lazy("Let the jobs of a handler wait until it is resumed", () =>
+        import("./commands/handler/pause.ts").then((file) => file.handlerPause),
+      ),
+      resume: lazy("Let the jobs of a paused handler run again", () =>
+        import("./commands/handler/resume.ts").then((file) => file.handlerResume),
       ),
       history: lazy("List the versions of a saved handler", () =>
         import("./commands/handler/history.ts").then((file) => file.handlerHistory),

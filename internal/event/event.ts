@@ -21,6 +21,8 @@ export const EVENT_KINDS = {
   "schedule.objective-recovered": "A later run met what an earlier one had missed.",
   "schedule.objective-dropped": "An objective that was missed is not asked for any more.",
   "schedule.repaired": "Something about a schedule that nobody would have looked after again was set right.",
+  "handler.paused": "The jobs of a handler wait, because somebody said so.",
+  "handler.resumed": "The jobs of a handler that was paused run again.",
   "job.broken": "How a job ended, or what follows from it, could not be written.",
   "plugin.failed": "A plugin is not started again until somebody has done something.",
   "webhook.given-up":

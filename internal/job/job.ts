@@ -57,6 +57,13 @@ export interface JobError {
   stack?: string;
 }
 
+/** Why a job that is paused waits: somebody said so. */
+export interface JobPause {
+  by: string;
+  note: string;
+  at: Millis;
+}
+
 export interface JobProgress {
   current: number;
   total: number;
@@ -112,6 +119,8 @@ export interface Job {
   declaredId: string;
   catchup: boolean;
   progress: JobProgress | null;
+  /** Null unless it is paused, and also when it stands in the line of a backfill. */
+  pause: JobPause | null;
   result: Uint8Array | null;
   error: JobError | null;
   costEstimate: number;

@@ -10,6 +10,7 @@ import { principalName } from "../access/principal.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { formatInstant } from "../base/instant.ts";
+import { type HandlerPause, pauseOf } from "../store/limits.ts";
 import { attest } from "./attestation.ts";
 import { type Context, operation } from "./operation.ts";
 
@@ -41,26 +42,35 @@ export const handlerCreate = operation({
 
 export const handlerList = operation({
   name: "handler.list",
-  summary: "List saved handlers",
+  summary: "List saved handlers, and others that are paused",
   input: z.strictObject({}),
   async run(context): Promise<{ handlers: HandlerView[] }> {
     const newest = [...(await newestVersions(context)).values()].filter((version) => !isDeleted(version));
-    const views = newest.map((version) => {
+    const pauses = await context.store.limits.pauses();
+    const saved = newest.map((version) => {
       const { code: _, ...view } = viewHandler(version);
-      return { ...view, live: isLive(context, view.handler) };
+      return { ...view, ...stateOf(context, view.handler, pauses) };
     });
-    return { handlers: views.toSorted((a, b) => a.handler.localeCompare(b.handler)) };
+    const names = new Set(saved.map(({ handler }) => handler));
+    const others = pauses.flatMap(({ handler }) =>
+      names.has(handler) ? [] : [{ ...notSaved(handler), ...stateOf(context, handler, pauses) }],
+    );
+    return { handlers: [...saved, ...others].toSorted((a, b) => a.handler.localeCompare(b.handler)) };
   },
 });
 
 export const handlerShow = operation({
   name: "handler.show",
-  summary: "Show a saved handler and its code",
+  summary: "Show a handler, and the code of a saved one",
   input: z.strictObject({ name: z.string() }),
   async run(context, { name }) {
-    const version = await resolveHandler(context, name);
-    const view = viewHandler(version);
-    return { ...view, live: isLive(context, view.handler) };
+    const pauses = await context.store.limits.pauses();
+    const isOther =
+      context.host?.plugins.offers(name)?.live || pauses.some(({ handler }) => handler === name);
+    const saved = isOther ? await announcedHandler(context, name) : name;
+    const view =
+      saved === null ? { ...notSaved(name), code: null } : viewHandler(await resolveHandler(context, saved));
+    return { ...view, ...stateOf(context, view.handler, pauses) };
   },
 });
 
@@ -218,8 +228,32 @@ function codeOf({ attributes }: Attestation): string {
   return typeof attributes["code"] === "string" ? attributes["code"] : "";
 }
 
-function isLive({ host }: Context, handler: string): boolean {
-  return host?.plugins.offers(handler)?.live ?? false;
+/** The announced name of a saved handler; null when there is none. */
+export async function announcedHandler(context: Context, reference: string): Promise<string | null> {
+  try {
+    return announcedName(await resolveHandler(context, reference));
+  } catch (error) {
+    if (error instanceof Fault && error.code === "not-found") return null;
+    throw error;
+  }
+}
+
+/** The announced names of all saved handlers. */
+export async function savedHandlers(context: Context): Promise<string[]> {
+  return [...(await newestVersions(context))].flatMap(([name, version]) =>
+    isDeleted(version) ? [] : [name],
+  );
+}
+
+/** What is so now, and may change without a new version. */
+function stateOf({ host }: Context, handler: string, pauses: readonly HandlerPause[]) {
+  const pause = pauseOf(pauses, handler);
+  return { live: host?.plugins.offers(handler)?.live ?? false, pause: pause ? viewPause(pause) : null };
+}
+
+/** A handler that a plugin brings itself. */
+function notSaved(handler: string) {
+  return { name: handler, handler, lang: null, version: null, createdAt: null };
 }
 
 /** How a saved handler is shown, its code aside. */
@@ -228,12 +262,26 @@ export interface HandlerView {
   name: string;
   /** What jobs call it. */
   handler: string;
-  lang: string;
+  /** Null, like version and time, when it is no saved script. */
+  lang: string | null;
   /** Id of the version that counts. */
-  version: string;
-  createdAt: string;
+  version: string | null;
+  createdAt: string | null;
   /** True when a plugin runs it now. */
   live: boolean;
+  /** Who lets its jobs wait, and why; null when nobody does. */
+  pause: PauseView | null;
+}
+
+export interface PauseView {
+  by: string;
+  note: string;
+  at: string;
+}
+
+/** How a pause is shown. */
+export function viewPause({ by, note, at }: HandlerPause): PauseView {
+  return { by, note, at: formatInstant(at) };
 }
 
 function viewHandler(version: Attestation) {

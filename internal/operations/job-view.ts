@@ -4,8 +4,9 @@ import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
 import type { Job, JobError, JobProgress, JobState, JobTrigger } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
-import type { Context, Host } from "./operation.ts";
+import type { Context } from "./operation.ts";
 import { shownBytes } from "./payload.ts";
+import { readWaits, type Waits } from "./waits.ts";
 
 export interface JobView {
   id: string;
@@ -13,6 +14,8 @@ export interface JobView {
   state: JobState;
   /** Why it does not run although it could; null when it is not waiting. */
   waiting: string | null;
+  /** Who keeps it from running, and why; null when nobody does. */
+  pause: { by: string; note: string; at: string } | null;
   attempt: number;
   maxAttempts: number;
   payload: Json;
@@ -49,12 +52,23 @@ export interface JobView {
 const instant = (at: Millis | null): string | null => (at === null ? null : formatInstant(at));
 
 /** Makes the view of a job. */
-export function viewJob(context: Context, job: Job): JobView {
+export async function viewJob(context: Context, job: Job): Promise<JobView> {
+  return view(await readWaits(context), job);
+}
+
+/** Makes the views of jobs. */
+export async function viewJobs(context: Context, jobs: readonly Job[]): Promise<JobView[]> {
+  const waits = await readWaits(context);
+  return jobs.map((job) => view(waits, job));
+}
+
+function view(waits: Waits, job: Job): JobView {
   return {
     id: job.id,
     handler: laneOf(job.handler, job.plugin),
     state: job.state,
-    waiting: waitingReason(context, job),
+    waiting: waits.job(job),
+    pause: job.pause && { ...job.pause, at: formatInstant(job.pause.at) },
     attempt: job.attempt,
     maxAttempts: job.maxAttempts,
     payload: shownBytes(job.payload),
@@ -84,26 +98,4 @@ export function viewJob(context: Context, job: Job): JobView {
     startedAt: instant(job.startedAt),
     finishedAt: instant(job.finishedAt),
   };
-}
-
-/** Says why a queued job does not run. It is found out when somebody asks, never written down to go stale. */
-function waitingReason({ host }: Context, job: Job): string | null {
-  if (job.state === "paused" && job.trigger === "backfill") return "waits for its turn in the backfill";
-  if (job.state !== "queued") return null;
-  const waits = laneWaits(host, laneOf(job.handler, job.plugin));
-  if (waits !== null) return waits;
-  return job.suspect ? "runs alone, because it fell with its neighbours" : "waits for a free slot";
-}
-
-/** Says why no job of a lane runs; null when somebody runs them. */
-export function laneWaits(host: Host | null, lane: string): string | null {
-  if (!host) return "no host is running";
-  if (!host.ready) return "the host is starting"; // A plugin may be ready; its handlers are not registered yet.
-  const offer = host.plugins.offers(lane);
-  if (!offer) return `no plugin offers "${lane}"`;
-  if (offer.live) return null;
-  const { state } = host.plugins.statuses().find(({ name }) => name === offer.plugin) ?? {};
-  return state === "ready"
-    ? `plugin ${offer.plugin} runs, but says that it does not know "${lane}"`
-    : `plugin ${offer.plugin} is not running`;
 }

@@ -9,7 +9,7 @@ import { laneOf } from "../pulse/registry.ts";
 import type { Enqueued, LogLine } from "../store/store.ts";
 import { principalName } from "../access/principal.ts";
 import { enqueueInput, newJobOf, readNewJob } from "./job-input.ts";
-import { type JobView, viewJob } from "./job-view.ts";
+import { type JobView, viewJob, viewJobs } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 import { resolveJob } from "./reference.ts";
@@ -30,7 +30,7 @@ export const jobEnqueue = operation({
     const [enqueued] = await enqueue(context, [job]);
     const written = await context.store.jobs.get(enqueued?.id ?? job.id);
     if (!written) throw new Error(`Job ${job.id} was just written and is not there.`);
-    return { ...viewJob(context, written), created: enqueued?.created ?? false };
+    return { ...(await viewJob(context, written)), created: enqueued?.created ?? false };
   },
 });
 
@@ -72,7 +72,7 @@ export const jobList = operation({
       { state, handler, scheduleId, ...own },
       pageRequest(page),
     );
-    return { jobs: items.map((job) => viewJob(context, job)), cursor };
+    return { jobs: await viewJobs(context, items), cursor };
   },
 });
 
@@ -121,7 +121,7 @@ export const jobWait = operation({
       job = await store.jobs.get(job.id);
     }
     if (!job) throw new Fault("not-found", `Job ${id} is gone.`);
-    return { ...viewJob(context, job), finished: isFinished(job.state) };
+    return { ...(await viewJob(context, job)), finished: isFinished(job.state) };
   },
 });
 

@@ -4,6 +4,8 @@ import { blackoutOperations } from "./blackout.ts";
 import { backfillOperations } from "./backfill.ts";
 import { eventOperations } from "./event.ts";
 import { handlerOperations } from "./handler.ts";
+import { handlerPauseOperations } from "./handler-pause.ts";
+import { jobPauseOperations } from "./job-pause.ts";
 import { hostOperations } from "./host.ts";
 import { jobOperations } from "./job.ts";
 import { lockOperations } from "./lock.ts";
@@ -23,7 +25,9 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...backfillOperations,
   scheduleSimulate,
   ...jobOperations,
+  ...jobPauseOperations,
   ...handlerOperations,
+  ...handlerPauseOperations,
   ...lockOperations,
   ...pluginOperations,
   ...attestationOperations,

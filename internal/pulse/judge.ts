@@ -20,7 +20,7 @@ export interface JudgeOptions {
   clock: ClockGuard;
   napMs: Millis;
   /** Says why no job of a lane runs; null when some do, or nobody knows. */
-  waits: (lane: string) => string | null;
+  waits: (lane: string) => Promise<string | null>;
 }
 
 const RUNS_PER_STEP = 200; // Some statements and an event each: a few milliseconds.
@@ -50,10 +50,12 @@ export class Judge implements Service {
     const { objectives, nodeId, waits } = this.#options;
     try {
       const due = await objectives.due(nodeId, RUNS_PER_STEP);
-      const judged = due.map(({ queuedIn, ...run }) => ({
-        ...run,
-        waiting: queuedIn === null ? null : waits(queuedIn),
-      }));
+      const judged = await Promise.all(
+        due.map(async ({ queuedIn, ...run }) => ({
+          ...run,
+          waiting: queuedIn === null ? null : await waits(queuedIn),
+        })),
+      );
       if (judged.length > 0) await objectives.judge(judged);
       this.#trouble.over("objectives are judged again");
       return await objectives.nextDueAt(nodeId);

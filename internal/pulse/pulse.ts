@@ -43,7 +43,7 @@ export interface PulseOptions {
   /** Who keeps the locks of occurrences; absent, or called "store": nobody has to be asked. */
   locks?: { name: string; provider: LockProvider; ready(): Promise<void> };
   /** Why no job of a lane runs; null when some do. Absent: nobody knows. */
-  waits?: (lane: string) => string | null;
+  waits?: (lane: string) => Promise<string | null>;
   /** How long old rows are kept; absent: for ever. */
   retention?: RetentionTimes;
   /** How long a job may run where neither it nor its handler says; absent: five minutes. */
@@ -99,7 +99,7 @@ export class Pulse {
     const onFired = (fired: Fired) => this.#locked(fired);
     const asks = locks !== undefined && locks.name !== "store";
     this.#locker = asks ? new Locker({ ...time, schedules, events, nodeId, ...locks, onFired }) : null;
-    const waits = options.waits ?? (() => null);
+    const waits = options.waits ?? (async () => null);
     this.#judge = new Judge({ ...time, objectives, nodeId, waits });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
     const onRepaired = () => this.schedulesChanged();

@@ -20,7 +20,7 @@ import { operatorToken } from "../http/operator-token.ts";
 import { toPlugin } from "../http/plugin-proxy.ts";
 import { hostAnswers, socketPath } from "../http/socket.ts";
 import { declarationsOf, declareSchedules, FILE_OWNER } from "../operations/declare.ts";
-import { laneWaits } from "../operations/job-view.ts";
+import { readWaits } from "../operations/waits.ts";
 import type { Context, Host } from "../operations/operation.ts";
 import { Plugins } from "../plugins/plugins.ts";
 import { Pulse, type PulseOptions } from "../pulse/pulse.ts";
@@ -86,7 +86,7 @@ async function openPatiently({ env, log, config, signals }: ServeOptions): Promi
 async function run(options: ServeOptions, { store }: OpenedStore): Promise<void> {
   const { env, log, config, version } = options;
   let host: Host | null = null;
-  const waits = (lane: string) => laneWaits(host, lane);
+  const waits = async (lane: string) => (await readWaits({ host, store })).lane(lane);
   const locks = locksOf(config.locks, store, () => plugins);
   const pulse = await makePulse(options, store, { waits, locks });
   const tokens = new Tokens(env);

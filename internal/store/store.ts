@@ -15,6 +15,7 @@ import type { LocksBy } from "../schedule/lock.ts";
 import type { ObjectiveStore } from "./objectives.ts";
 import type { WebhookStore } from "./webhooks.ts";
 import type { LedgerStore } from "./ledger.ts";
+import type { LimitStore } from "./limits.ts";
 import type { Pruned, PruneRequest } from "./prune.ts";
 import type { NamedBlackout } from "../schedule/named-blackout.ts";
 import type {
@@ -83,6 +84,12 @@ export interface Cancelled {
   before: JobState;
 }
 
+/** What `pause` or `resume` of a job did: `moved` is false when its state forbids it. */
+export interface Moved {
+  job: Job;
+  moved: boolean;
+}
+
 /** What became due: how many moved to `queued`, in which lanes, and when to look again. */
 export interface Promoted {
   count: number;
@@ -109,6 +116,10 @@ export interface JobStore {
   promote(limit: number): Promise<Promoted>;
   /** Cancels what is not running at once, and marks what is. Null when there is no such job; `before` may be a finished state. */
   cancel(id: string, by: string): Promise<Cancelled | null>;
+  /** Keeps a job that waits from running until it is resumed. Runs of a backfill stand in a line of their own and are not moved. Null when there is no such job. */
+  pause(id: string, pause: { by: string; note: string }): Promise<Moved | null>;
+  /** Puts a paused job back where its time says. Null when there is no such job. */
+  resume(id: string): Promise<Moved | null>;
   /** Requeues jobs that are held by boots other than `bootId` whose lease has ended. Returns the lanes touched and the ids. */
   recover(bootId: string): Promise<{ ids: string[]; lanes: string[] }>;
   /** Sets what the plugin itself may say of its own job: progress and cost. False when it is not running. */
@@ -417,6 +428,7 @@ export interface Store {
   readonly jobs: JobStore;
   readonly schedules: ScheduleStore;
   readonly ledger: LedgerStore;
+  readonly limits: LimitStore;
   readonly blackouts: BlackoutStore;
   readonly backfills: BackfillStore;
   readonly attestations: AttestationStore;

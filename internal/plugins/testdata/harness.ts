@@ -253,6 +253,7 @@ export function testJob(more: Partial<Job>): Job {
     declaredId: "",
     catchup: false,
     progress: null,
+    pause: null,
     result: null,
     error: null,
     costEstimate: 0,

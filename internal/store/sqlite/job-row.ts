@@ -3,6 +3,7 @@ import {
   type Job,
   JOB_ATTEMPTS_DEFAULT,
   type JobError,
+  type JobPause,
   type JobProgress,
   type JobState,
   type JobTrigger,
@@ -48,6 +49,7 @@ export interface JobRow {
   created_at: number;
   started_at: number | null;
   finished_at: number | null;
+  pause: string | null;
   error: string | null;
   payload: Uint8Array;
   result: Uint8Array | null;
@@ -86,6 +88,7 @@ export function readJob(row: JobRow): Job {
     declaredId: row.declared_id,
     catchup: row.catchup === 1,
     progress: row.progress === null ? null : (JSON.parse(row.progress) as JobProgress),
+    pause: row.pause === null ? null : (JSON.parse(row.pause) as JobPause),
     result: row.result,
     error: row.error === null ? null : (JSON.parse(row.error) as JobError),
     costEstimate: row.cost_estimate,

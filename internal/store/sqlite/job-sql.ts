@@ -41,6 +41,8 @@ export class JobSql {
   readonly nextDue: Statement<{ run_at: number }, []>;
   readonly cancelWaiting: Statement<{ id: string }, [Values]>;
   readonly cancelRunning: Statement<unknown, [Values]>;
+  readonly pause: Statement<unknown, [Values]>;
+  readonly resume: Statement<unknown, [Values]>;
   readonly recoverCancelled: Statement<{ id: string }, [Values]>;
   readonly recoverHopeless: Statement<{ id: string }, [Values]>;
   readonly recover: Statement<{ id: string; lane: string }, [Values]>;
@@ -64,6 +66,8 @@ export class JobSql {
     this.nextDue = db.prepare(NEXT_DUE);
     this.cancelWaiting = db.prepare(CANCEL_WAITING);
     this.cancelRunning = db.prepare(CANCEL_RUNNING);
+    this.pause = db.prepare(PAUSE);
+    this.resume = db.prepare(RESUME);
     this.recoverCancelled = db.prepare(RECOVER_CANCELLED);
     this.recoverHopeless = db.prepare(RECOVER_HOPELESS);
     this.recover = db.prepare(RECOVER);
@@ -239,6 +243,23 @@ const CANCEL_RUNNING = `
      SET cancel_requested = 1
    WHERE id    = $id
      AND state = 'running'`;
+
+// Not the runs of a backfill: as paused they would stand first in its line.
+const PAUSE = `
+  UPDATE job
+     SET state = 'paused',
+         pause = $pause
+   WHERE id = $id
+     AND (state = 'scheduled' OR state = 'queued' OR state = 'retrying')
+     AND trigger <> 'backfill'`;
+
+const RESUME = `
+  UPDATE job
+     SET state = CASE WHEN run_at <= $now THEN 'queued' WHEN attempt > 0 THEN 'retrying' ELSE 'scheduled' END,
+         pause = NULL
+   WHERE id    = $id
+     AND state = 'paused'
+     AND trigger <> 'backfill'`;
 
 const RECOVER_CANCELLED = `
   UPDATE job

@@ -8,6 +8,7 @@ import {
   JOB_INTERRUPTED_MAX,
   JOB_STATES,
   type JobError,
+  type JobPause,
   type JobProgress,
   type JobState,
   type NewJob,
@@ -19,6 +20,7 @@ import type {
   JobFilter,
   JobStore,
   LaneRequest,
+  Moved,
   Page,
   PageRequest,
   ProgressUpdate,
@@ -28,6 +30,7 @@ import { Alone } from "./alone.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
 import { type JobRow, readJob } from "./job-row.ts";
+import type { SqliteLimits } from "./limits.ts";
 import { JOB_LIST_SQL, JobSql, type RunEndRow, type Values } from "./job-sql.ts";
 import { pageOf, readPage } from "./page.ts";
 
@@ -53,6 +56,14 @@ export interface RunEnd {
   watched: boolean;
 }
 
+/** What jobs are kept by and with. */
+export interface SqliteJobsParts {
+  db: Database;
+  group: GroupCommit;
+  events: SqliteEvents;
+  limits: SqliteLimits;
+}
+
 export class SqliteJobs implements JobStore {
   readonly #env: Env;
   readonly #db: Database;
@@ -60,13 +71,15 @@ export class SqliteJobs implements JobStore {
   readonly #sql: JobSql;
   readonly #events: SqliteEvents;
   readonly #alone: Alone;
+  readonly #limits: SqliteLimits;
   /** True in the second try of a group. */
   #careful = false;
   readonly #onRunEnd: ((end: RunEnd) => void)[] = [];
   #onBackfillEnd: (scheduleId: string) => void = () => {};
 
-  constructor(env: Env, db: Database, group: GroupCommit, events: SqliteEvents) {
+  constructor(env: Env, { db, group, events, limits }: SqliteJobsParts) {
     this.#env = env;
+    this.#limits = limits;
     this.#db = db;
     this.#group = group;
     this.#sql = new JobSql(db);
@@ -171,6 +184,7 @@ export class SqliteJobs implements JobStore {
   /** Differs from Postgres: no SKIP LOCKED. SQLite has one writer, so nobody is halfway through claiming a row. */
   #claimLane(bootId: string, { lane, limit, maxAttempts = JOB_ATTEMPTS_DEFAULT }: LaneRequest): Job[] {
     assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
+    if (!this.#limits.mayClaim(lane)) return [];
     const rows = this.#sql.claim.all({ bootId, lane, limit, maxAttempts, now: this.#env.now() });
     return rows.map(readJob).sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
   }
@@ -297,6 +311,25 @@ export class SqliteJobs implements JobStore {
     this.#finished(this.#sql.cancelWaiting.all({ id, now: this.#env.now(), error: JSON.stringify(error) }));
     this.#sql.cancelRunning.run({ id });
     return found.state;
+  }
+
+  pause(id: string, { by, note }: { by: string; note: string }): Promise<Moved | null> {
+    return this.#move(id, () => {
+      const pause: JobPause = { by, note, at: this.#env.now() };
+      return this.#sql.pause.run({ id, pause: JSON.stringify(pause) }).changes > 0;
+    });
+  }
+
+  resume(id: string): Promise<Moved | null> {
+    return this.#move(id, () => this.#sql.resume.run({ id, now: this.#env.now() }).changes > 0);
+  }
+
+  #move(id: string, move: () => boolean): Promise<Moved | null> {
+    return this.#group.write(() => {
+      const moved = move();
+      const row = this.#sql.get.get({ id });
+      return row && { job: readJob(row), moved };
+    });
   }
 
   /** True when a job was asked to end, or was ended. */

@@ -92,6 +92,13 @@ CREATE TABLE gone_run (
   ended       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE handler_pause (
+  handler TEXT    NOT NULL PRIMARY KEY, -- As jobs name it: every job for it, or `<plugin>/<handler>`.
+  "by"    TEXT    NOT NULL,
+  note    TEXT    NOT NULL,
+  at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TRIGGER job_gone AFTER DELETE ON job
   WHEN old.trigger = 'schedule'
    AND (old.finished_at IS NULL OR NOT EXISTS (SELECT 1 FROM meta WHERE key = 'pruning'))
@@ -149,6 +156,7 @@ CREATE TABLE job (
   started_at       INTEGER,
   first_started_at INTEGER, -- The first try: what is wanted of a start is held against it.
   finished_at      INTEGER,
+  pause            TEXT, -- JSON, while somebody keeps it from running.
   error            TEXT,
   payload          BLOB    NOT NULL,
   result           BLOB,

@@ -19,6 +19,7 @@ import { lockedScheduleSuite } from "../storetest/locked-schedules.ts";
 import { declarationSuite } from "../storetest/declarations.ts";
 import { jobSuite } from "../storetest/jobs.ts";
 import { ledgerSuite } from "../storetest/ledger.ts";
+import { limitSuite } from "../storetest/limits.ts";
 import { policySuite } from "../storetest/policies.ts";
 import { scheduleSuite } from "../storetest/schedules.ts";
 import { openDatabase } from "./open.ts";
@@ -111,6 +112,7 @@ test("a run whose schedule cannot be read ends all the same, and so do its neigh
 
 jobSuite("sqlite", open);
 ledgerSuite("sqlite", open);
+limitSuite("sqlite", open);
 policySuite("sqlite", open);
 scheduleSuite("sqlite", open);
 declarationSuite("sqlite", open);

@@ -12,6 +12,7 @@ import { SqliteEvents } from "./events.ts";
 import { GroupCommit } from "./group.ts";
 import { SqliteJobs } from "./jobs.ts";
 import { SqliteLedgerStore } from "./ledger-store.ts";
+import { SqliteLimits } from "./limits.ts";
 import { SqliteLocks } from "./locks.ts";
 import { SqliteLogs } from "./logs.ts";
 import { SqliteNodes } from "./nodes.ts";
@@ -37,6 +38,7 @@ export class SqliteStore implements Store {
   readonly jobs: SqliteJobs;
   readonly schedules: SqliteSchedules;
   readonly ledger: SqliteLedgerStore;
+  readonly limits: SqliteLimits;
   readonly blackouts: SqliteBlackouts;
   readonly backfills: SqliteBackfills;
   readonly attestations: SqliteAttestations;
@@ -61,7 +63,8 @@ export class SqliteStore implements Store {
     this.events = new SqliteEvents(env, db, this.#group);
     this.webhooks = new SqliteWebhooks(env, db, this.#group, this.events);
     this.objectives = new SqliteObjectives(env, db, this.#group, this.events);
-    this.jobs = new SqliteJobs(env, db, this.#group, this.events);
+    this.limits = new SqliteLimits(env, db, this.#group, this.events);
+    this.jobs = new SqliteJobs(env, { db, group: this.#group, events: this.events, limits: this.limits });
     this.nodes = new SqliteNodes(env, db, this.#group);
     this.schedules = new SqliteSchedules(env, db, this.#group, {
       jobs: this.jobs,

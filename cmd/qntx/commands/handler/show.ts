@@ -1,9 +1,11 @@
-/** `qntx handler show NAME`: a saved handler and its code. */
+/** `qntx handler show NAME`: a handler, and the code of a saved one. */
+import { Fault } from "../../../../internal/base/fault.ts";
 import type { handlerShow as operation } from "../../../../internal/operations/handler.ts";
 import type { OutputOf } from "../../../../internal/operations/operation.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
 import { factLines, whenInFull } from "../../facts.ts";
+import { pauseShown } from "./describe.ts";
 import { handlerArg } from "./which.ts";
 
 export const handlerShow = command({
@@ -19,9 +21,15 @@ export const handlerShow = command({
       ["handler", handler.handler],
       ["lang", handler.lang],
       ["live", handler.live ? "yes" : "no"],
+      ["paused", pauseShown(handler)],
       ["version", handler.version],
       ["saved", whenInFull(out, handler.createdAt)],
     ]);
-    out.data(handler, code ? handler.code : `${facts}\n\n${handler.code}`);
+    if (code && handler.code === null) throw notSaved(handler.handler);
+    out.data(handler, code ? (handler.code ?? "") : [facts, handler.code ?? []].flat().join("\n\n"));
   },
 });
+
+function notSaved(handler: string): Fault {
+  return new Fault("not-found", `Handler ${handler} is no saved script: its plugin has the code.`);
+}

@@ -56,6 +56,7 @@ CREATE TABLE job (
   started_at       INTEGER,
   first_started_at INTEGER, -- The first try: what is wanted of a start is held against it.
   finished_at      INTEGER,
+  pause            TEXT, -- JSON, while somebody keeps it from running.
   error            TEXT,
   payload          BLOB    NOT NULL,
   result           BLOB,
@@ -94,6 +95,14 @@ CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE un
 
 -- Occurrences that were not started in time: found by the clock, and few.
 CREATE INDEX job_expiring ON job (expires_at) WHERE expires_at IS NOT NULL AND started_at IS NULL AND finished_at IS NULL;
+
+-- Handlers whose jobs wait, because somebody said so.
+CREATE TABLE handler_pause (
+  handler TEXT    NOT NULL PRIMARY KEY, -- As jobs name it: every job for it, or `<plugin>/<handler>`.
+  "by"    TEXT    NOT NULL,
+  note    TEXT    NOT NULL,
+  at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE schedule (
   id          TEXT    NOT NULL PRIMARY KEY,

@@ -1,0 +1,56 @@
+/**
+ * Waits: why jobs that could run do not. It is found out when somebody asks, never
+ * written down to go stale; what the store knows of it is read once for a list.
+ */
+import type { Job } from "../job/job.ts";
+import { laneOf } from "../pulse/registry.ts";
+import { type HandlerPause, pauseOf } from "../store/limits.ts";
+import type { Context, Host } from "./operation.ts";
+
+export interface Waits {
+  /** Why no job of a lane runs; null when somebody runs them. */
+  lane(lane: string): string | null;
+  /** Why a job does not run although it could; null when it is not waiting. */
+  job(job: Job): string | null;
+}
+
+/** Reads what keeps jobs waiting now. */
+export async function readWaits({ host, store }: Pick<Context, "host" | "store">): Promise<Waits> {
+  const pauses = await store.limits.pauses();
+  const lane = (name: string) => pausedSentence(pauseOf(pauses, name)) ?? laneWaits(host, name);
+  return { lane, job: (job) => jobWaits(job, lane) };
+}
+
+function jobWaits(job: Job, lane: Waits["lane"]): string | null {
+  if (job.state === "paused") return pausedJob(job);
+  if (job.state !== "queued") return null;
+  return (
+    lane(laneOf(job.handler, job.plugin)) ??
+    (job.suspect ? "runs alone, because it fell with its neighbours" : "waits for a free slot")
+  );
+}
+
+function pausedJob({ pause, trigger }: Job): string | null {
+  if (pause) return `by ${pause.by}${said(pause.note)}`;
+  return trigger === "backfill" ? "waits for its turn in the backfill" : null;
+}
+
+function pausedSentence(pause: HandlerPause | undefined): string | null {
+  return pause ? `the handler is paused by ${pause.by}${said(pause.note)}` : null;
+}
+
+function said(note: string): string {
+  return note === "" ? "" : `: ${note}`;
+}
+
+function laneWaits(host: Host | null, lane: string): string | null {
+  if (!host) return "no host is running";
+  if (!host.ready) return "the host is starting"; // A plugin may be ready; its handlers are not registered yet.
+  const offer = host.plugins.offers(lane);
+  if (!offer) return `no plugin offers "${lane}"`;
+  if (offer.live) return null;
+  const { state } = host.plugins.statuses().find(({ name }) => name === offer.plugin) ?? {};
+  return state === "ready"
+    ? `plugin ${offer.plugin} runs, but says that it does not know "${lane}"`
+    : `plugin ${offer.plugin} is not running`;
+}

@@ -1,0 +1,38 @@
+/**
+ * Limits: what keeps jobs in line although somebody could run them. They are kept
+ * in the store, so that they hold for every node and outlive a restart; a claim
+ * looks at them in its own transaction.
+ *
+ * A handler is named here as jobs name it: `x` is every job for `x`, whichever
+ * plugin it was addressed to; `<plugin>/x` is those that were addressed so.
+ */
+import type { Millis } from "../base/env.ts";
+
+/** A handler whose jobs wait because somebody said so. */
+export interface HandlerPause {
+  handler: string;
+  by: string;
+  note: string;
+  at: Millis;
+}
+
+export interface LimitStore {
+  /** Lets the jobs of a handler wait; those that run go on. One that is paused already gets the new note. */
+  pause(pause: Omit<HandlerPause, "at">): Promise<HandlerPause>;
+  /** Lets them run again. Null when the handler was not paused. */
+  resume(handler: string, by: string): Promise<HandlerPause | null>;
+  /** By handler; all of them. */
+  pauses(): Promise<HandlerPause[]>;
+}
+
+export const HANDLER_PAUSES_MAX = 1_000; // They are read whole whenever somebody asks why a job waits.
+
+/** The pause that holds a lane's jobs; undefined when none does. */
+export function pauseOf(pauses: readonly HandlerPause[], lane: string): HandlerPause | undefined {
+  return pauses.find(({ handler }) => handler === lane || handler === handlerOfLane(lane));
+}
+
+/** The handler's own name: `x` of `<plugin>/x`. */
+export function handlerOfLane(lane: string): string {
+  return lane.slice(lane.indexOf("/") + 1);
+}

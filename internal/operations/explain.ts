@@ -8,17 +8,16 @@ import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
 import { isFinished, type Job } from "../job/job.ts";
-import { laneOf } from "../pulse/registry.ts";
 import { merged } from "../schedule/blackout.ts";
 import { nextWithin } from "../schedule/decide.ts";
 import { planned } from "../schedule/planned.ts";
 import { type Recurrence, recurrence } from "../schedule/recurrence.ts";
 import type { Blackout, Occurrence, OccurrenceOutcome, Pause, Schedule } from "../schedule/schedule.ts";
 import { listPlanned } from "../schedule/terms.ts";
-import { laneWaits } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { resolveSchedule } from "./reference.ts";
 import { viewOccurrence } from "./schedule-view.ts";
+import { readWaits, type Waits } from "./waits.ts";
 
 export const scheduleExplain = operation({
   name: "schedule.explain",
@@ -36,7 +35,7 @@ export const scheduleExplain = operation({
       : ((await ofPast(context, schedule, at)) ?? withoutRow(context, schedule, at));
     const backfill = await context.store.backfills.run(schedule.id, at);
     const further = [
-      backfill && ` A backfill runs it: ${jobSentence({ context, job: backfill })}`,
+      backfill && ` A backfill runs it: ${jobSentence({ waits: await readWaits(context), job: backfill })}`,
       text === undefined && row && schedule.pause && ` It is paused now: ${pauseReason(schedule.pause)}.`,
     ];
     return {
@@ -127,11 +126,13 @@ async function ofRow(
     row.occurrence > context.env.now()
       ? " The clock was set back since: what was recorded then is not repeated."
       : "";
-  return `${SENTENCES[row.outcome]({ context, schedule, row, job, related })}${many}${setBack}`;
+  const waits = await readWaits(context);
+  return `${SENTENCES[row.outcome]({ context, waits, schedule, row, job, related })}${many}${setBack}`;
 }
 
 interface Facts {
   context: Context;
+  waits: Waits;
   schedule: Schedule;
   row: Occurrence;
   job: Job | null;
@@ -148,8 +149,8 @@ const SENTENCES: Record<OccurrenceOutcome, (facts: Facts) => string> = {
     `It was missed; one run stands for all that were missed (missed: ${schedule.policy.missed}): job ${row.relatedJobId}.`,
   "skipped-missed": ({ schedule: { policy } }) =>
     `It was missed, because no host was there, and not made up for (missed: ${policy.missed}, looking back ${formatDuration(policy.missedWindowMs)}).`,
-  "skipped-overlap": ({ context, row, schedule, related }) =>
-    `It did not run, because the run before it had not ended (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}${related ? `, which is ${stateNow(context, related)}` : ""}.`,
+  "skipped-overlap": ({ waits, row, schedule, related }) =>
+    `It did not run, because the run before it had not ended (overlap: ${schedule.policy.overlap}): job ${row.relatedJobId ?? "unknown"}${related ? `, which is ${stateNow(waits, related)}` : ""}.`,
   paused: ({ row }) => `The schedule was paused: ${row.note}.`,
   blackout: ({ row }) => `It lay in a blackout${row.note === "" ? "" : `: ${row.note}`}.`,
   quota: ({ row }) => `A quota was used up${row.note === "" ? "" : `: ${row.note}`}.`,
@@ -172,12 +173,11 @@ function lockSentence({ host }: Context, { note }: Occurrence): string {
 }
 
 /** In which state a job is, and why it is no further. */
-function stateNow({ host }: Context, { state, handler, plugin, error }: Job): string {
-  if (state === "queued") return `queued now: ${laneWaits(host, laneOf(handler, plugin)) ?? FREE_SLOT}`;
+function stateNow(waits: Waits, job: Job): string {
+  const { state, error } = job;
+  if (state === "queued") return `queued now: ${waits.job(job)}`;
   return state === "retrying" && error ? `retrying now: ${unstopped(error.message)}` : `${state} now`;
 }
-
-const FREE_SLOT = "it waits for a free slot";
 
 /** What a handler says, without the full stop that the sentence around it has. */
 function unstopped(message: string): string {
@@ -189,7 +189,7 @@ function lateness({ row }: Facts): string {
 }
 
 /** What became of the job. */
-function jobSentence({ context, job, row }: Pick<Facts, "context" | "job"> & { row?: Occurrence }): string {
+function jobSentence({ waits, job, row }: Pick<Facts, "waits" | "job"> & { row?: Occurrence }): string {
   if (!job) return `its job ${row?.jobId} is gone.`;
   const took =
     job.startedAt !== null && job.finishedAt !== null
@@ -199,11 +199,11 @@ function jobSentence({ context, job, row }: Pick<Facts, "context" | "job"> & { r
   if (isFinished(job.state))
     return `job ${job.id} ${job.state}${took}: ${unstopped(job.error?.message ?? "it gave no reason")}.`;
   if (job.state === "running") return `job ${job.id} is running.`;
-  if (job.state === "paused") return `job ${job.id} waits for its turn.`;
+  if (job.state === "paused")
+    return job.pause ? `job ${job.id} is paused ${waits.job(job)}.` : `job ${job.id} waits for its turn.`;
   if (job.state === "retrying")
     return `job ${job.id} failed (${unstopped(job.error?.message ?? "it gave no reason")}) and is tried again at ${formatInstant(job.runAt)}.`;
-  const waits = laneWaits(context.host, laneOf(job.handler, job.plugin)) ?? FREE_SLOT;
-  return `job ${job.id} is ${job.state}: ${waits}.`;
+  return `job ${job.id} is ${job.state}: ${waits.job(job) ?? `due at ${formatInstant(job.runAt)}`}.`;
 }
 
 /** What was planned for an instant that is behind all cursors, by the definition of then; null when it is not, or the schedule is over. */

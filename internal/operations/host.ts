@@ -2,11 +2,11 @@
 import { z } from "zod";
 import { formatDuration } from "../base/duration.ts";
 import { formatInstant } from "../base/instant.ts";
-import { laneWaits } from "./job-view.ts";
 import { missedObjectives, missedSentence } from "./objective-view.ts";
 import { type Context, type Host, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 import { type Check, hostRepair, scheduleChecks } from "./repair.ts";
+import { readWaits } from "./waits.ts";
 
 export const hostStatus = operation({
   name: "host.status",
@@ -14,10 +14,11 @@ export const hostStatus = operation({
   input: z.strictObject({}),
   async run(context) {
     const { store, host, home } = context;
-    const [jobs, schedules, lanes, upcoming, recent, missed] = await Promise.all([
+    const [jobs, schedules, lanes, waits, upcoming, recent, missed] = await Promise.all([
       store.jobs.counts(),
       store.schedules.counts(),
       store.jobs.queuedLanes(),
+      readWaits(context),
       store.schedules.upcoming(10),
       store.jobs.list({}, { limit: 10 }),
       missedObjectives(context),
@@ -33,7 +34,7 @@ export const hostStatus = operation({
       home,
       jobs,
       schedules,
-      queued: lanes.map(({ lane, count }) => ({ handler: lane, count, waiting: laneWaits(host, lane) })),
+      queued: lanes.map(({ lane, count }) => ({ handler: lane, count, waiting: waits.lane(lane) })),
       plugins: host?.plugins.statuses().map(({ name, state, reason }) => ({ name, state, reason })) ?? [],
       missedObjectives: missed,
       next: upcoming.map(({ id, name, nextRunAt }) => ({
@@ -91,7 +92,8 @@ export const hostOperations = [hostStatus, hostDoctor, hostRepair, clockConfirm,
 async function storeChecks(context: Context): Promise<Check[]> {
   const { store } = context;
   const lanes = await store.jobs.queuedLanes();
-  const stuck = context.host ? lanes.filter(({ lane }) => laneWaits(context.host, lane) !== null) : [];
+  const waits = await readWaits(context);
+  const stuck = context.host ? lanes.filter(({ lane }) => waits.lane(lane) !== null) : [];
   const missed = await missedObjectives(context);
   const webhook = await store.webhooks.waiting();
   return [
@@ -102,9 +104,7 @@ async function storeChecks(context: Context): Promise<Check[]> {
       detail:
         stuck.length === 0
           ? "none waits for a handler that nobody offers"
-          : stuck
-              .map(({ lane, count }) => `${count} of ${lane} wait: ${laneWaits(context.host, lane)}`)
-              .join("; "),
+          : stuck.map(({ lane, count }) => `${count} of ${lane} wait: ${waits.lane(lane)}`).join("; "),
     },
     ...(await scheduleChecks(context)),
     {

@@ -241,7 +241,7 @@ export const scheduleRun = operation({
     context.host?.jobsAdded([schedule.target.handler]);
     const written = await context.store.jobs.get(enqueued?.id ?? job.id);
     if (!written) throw new Error("a job that was just written is not there");
-    return { ...viewJob(context, written), created: enqueued?.created ?? false };
+    return { ...(await viewJob(context, written)), created: enqueued?.created ?? false };
   },
 });
 

@@ -125,8 +125,9 @@ export class Turns {
 
   /** Who has its lock meets the open run; who has waited too long for one does not ask any more. */
   #answer(): void {
-    const { policy, lateMs, granted = new Set() } = this.#options;
+    const { policy, lateMs } = this.#options;
     const asking = this.#asking;
+    const granted = this.#granted;
     this.#asking = asking.filter(({ occurrence }) => !granted.has(occurrence));
     for (const { waiting, ...ending } of overdue(this.#asking, {
       policy,
@@ -138,6 +139,12 @@ export class Turns {
     }
     for (const { occurrence, catchup } of asking.filter((entry) => granted.has(entry.occurrence)))
       this.#enter({ occurrence, catchup: catchup || lateMs(occurrence) > MISSED_AFTER_MS, asks: false });
+  }
+
+  /** Where none is needed any more, nobody would answer those that still ask. */
+  get #granted(): ReadonlySet<Millis> {
+    const { asks, granted } = this.#options;
+    return asks ? (granted ?? new Set()) : new Set(this.#asking.map(({ occurrence }) => occurrence));
   }
 
   #enter(entry: Waiting): void {

@@ -43,6 +43,20 @@ export class LockWaitSql {
   }
 }
 
+/** Has everything looked at that waits for a lock: who keeps them may be somebody else since, or nobody needed. */
+export function lookAtLockWaits(db: Database, { now }: { now: Millis }): void {
+  db.query<unknown, Record<string, number>>(LOOK).run({ now });
+}
+
+const LOOK = `
+  UPDATE schedule_cursor
+     SET due_at = MIN(due_at, $now)
+   WHERE due_at IS NOT NULL
+     AND (schedule_id, node) IN (
+           SELECT schedule_id, node
+             FROM occurrence INDEXED BY occurrence_lock
+            WHERE lock_key IS NOT NULL)`;
+
 const LIST = `
   SELECT o.schedule_id, o.node, o.occurrence, o.lock_key, s.policy
     FROM occurrence o INDEXED BY occurrence_lock

@@ -48,6 +48,28 @@ async function openSqlite({ locksBy }: OpenOptions = {}) {
 
 const open: OpenStore = (options) => openSqlite(options);
 
+test.each([
+  // whose locks the next start takes, hint         jobs
+  ["store", "require-global", 1],
+  ["none", "prefer-global", 1],
+  ["none", "require-global", 0],
+  [{ plugin: "others" }, "require-global", 0],
+] as const)(
+  "who waited for the lock of a plugin, once locks are kept by %j: %s",
+  async (locksBy, locking, jobs) => {
+    const { db, env, store, close } = await openSqlite({ locksBy: { plugin: "locks" } });
+    await store.schedules.create(newSchedule(env, { locking }));
+    const fire = (of: SqliteStore) => of.schedules.fire({ nodeId: store.nodes.id, limit: 100 });
+    await env.advance(60_000);
+    expect(await fire(store)).toMatchObject({ jobs: [], asked: 1 });
+    await env.advance(1_000);
+    const next = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test", locksBy });
+    expect((await fire(next)).jobs).toHaveLength(jobs);
+    expect(await next.schedules.lockWaits(10)).toHaveLength(1 - jobs);
+    await close();
+  },
+);
+
 test("a schedule whose zone is no more can be deleted, or given another one", async () => {
   const { db, env, store, close } = await openSqlite();
   const spec = { kind: "cron", cron: ["0 * * * *"] } as const;

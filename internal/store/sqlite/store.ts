@@ -17,6 +17,7 @@ import { SqliteLocks } from "./locks.ts";
 import { SqliteLogs } from "./logs.ts";
 import { SqliteNodes } from "./nodes.ts";
 import { closeDatabase } from "./open.ts";
+import { lookAtLockWaits } from "./lock-waits.ts";
 import { followPaces } from "./paces.ts";
 import { SqliteObjectives } from "./objectives.ts";
 import { SqliteSchedules } from "./schedules.ts";
@@ -57,6 +58,7 @@ export class SqliteStore implements Store {
     this.#db = db;
     this.#group = new GroupCommit(env, db);
     followTimezoneData(db, { tzdata, now: env.now() });
+    lookAtLockWaits(db, { now: env.now() });
     const terms = new Terms(db, tzdata);
     this.locksBy = locksBy;
     this.locks = new SqliteLocks(env, db, this.#group);

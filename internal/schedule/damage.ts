@@ -17,7 +17,7 @@ export function damageSentence(damage: Damage): string {
   const schedule = `schedule ${damage.scheduleId}`;
   switch (damage.kind) {
     case "idle":
-      return `Active ${schedule} has no next run.`;
+      return `Schedule ${damage.scheduleId} has no next run.`;
     case "cursor-gone":
       return `Where ${schedule} stands is gone.`;
     case "run-gone":

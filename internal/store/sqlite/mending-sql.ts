@@ -65,6 +65,7 @@ const CURSORS_GONE = `
    WHERE c.schedule_id IS NULL
    LIMIT $limit`;
 
+// A pause that ends by itself has its end as a time, like a next run.
 const IDLE = `
   SELECT c.schedule_id, c.node, c.accounted_until, s.state,
          (SELECT t.revision
@@ -77,7 +78,7 @@ const IDLE = `
    CROSS JOIN schedule s ON s.id = c.schedule_id
    WHERE c.due_at IS NULL
      AND c.resting = 0
-     AND s.state = 'active'
+     AND (s.state = 'active' OR (s.state = 'paused' AND json_extract(s.pause, '$.until') IS NOT NULL))
      AND (s.locking = 'node-local') = (c.node <> '')
    LIMIT $limit`;
 

@@ -86,6 +86,16 @@ describe("an active schedule", () => {
     expect(await store.schedules.get(id)).toMatchObject({ nextRunAt: env.now() + MINUTE });
   });
 
+  test("that is paused wakes when its pause ends, although nobody was to look", async () => {
+    const { id } = await create();
+    await store.schedules.pause(id, { note: "", by: "me", until: env.now() + 5 * MINUTE });
+    db.run("UPDATE schedule_cursor SET due_at = NULL");
+    await env.advance(6 * MINUTE);
+    expect(await repaired()).toEqual(["idle: restarted"]);
+    await tick(0);
+    expect(await outcomes(id)).toEqual(["paused 5", "fired"]);
+  });
+
   test("that a hand woke up begins when it is found", async () => {
     const { id } = await create();
     await store.schedules.delete(id, "me");

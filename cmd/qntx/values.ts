@@ -6,6 +6,7 @@ import type { Millis } from "../../internal/base/env.ts";
 import { parseDuration } from "../../internal/base/duration.ts";
 import { lostDigits } from "../../internal/base/digits.ts";
 import { Fault, fieldFault, messageOf, shown } from "../../internal/base/fault.ts";
+import { formatRetry, parseRetry } from "../../internal/base/retry.ts";
 import { parseInstant } from "../../internal/base/instant.ts";
 import { resolve } from "node:path";
 import type { Parse } from "./command.ts";
@@ -13,6 +14,13 @@ import type { World } from "./world.ts";
 
 /** `1h30m` → milliseconds. */
 export const duration: Parse<Millis> = (text, name) => parseDuration(text, name);
+
+/** `fixed:30s`, and the other ways to wait between tries. Checked here, read there. */
+export const retry: Parse<string> = (text, name) => formatRetry(parseRetry(text, name));
+
+/** What `--retry` says in help. */
+export const RETRY_DESCRIPTION =
+  "How long it waits between tries: exponential:2s..10m, linear:10s..5m, fixed:30s or list:1s,10s,5m";
 
 /** `2026-01-31T09:00:00Z` → milliseconds since 1970. */
 export const instant: Parse<Millis> = (text, name) => parseInstant(text, name);

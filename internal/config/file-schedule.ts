@@ -56,6 +56,7 @@ const MORE = [
   "runsMax",
   "timeout",
   "maxAttempts",
+  "retry",
   "priority",
   "blackouts",
   "pauseAfterFailures",

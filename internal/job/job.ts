@@ -17,6 +17,7 @@
  * it again makes a new job that names the old one. Pure: no I/O, no clock.
  */
 import type { Millis } from "../base/env.ts";
+import type { RetryPolicy } from "../base/retry.ts";
 
 export const JOB_STATES = [
   "scheduled",
@@ -70,11 +71,16 @@ export interface JobProgress {
   message: string;
 }
 
-/** How long to wait before the next try. Exponential doubles from `baseMs` to `maxMs`, with up to a quarter of jitter. */
-export interface RetryPolicy {
-  kind: "exponential" | "fixed";
-  baseMs: Millis;
-  maxMs: Millis;
+/** An attempt that did not complete its job: how it ended, and what ran it. */
+export interface PastAttempt {
+  attempt: number;
+  fence: number;
+  kind: string;
+  message: string;
+  startedAt: Millis | null;
+  endedAt: Millis;
+  pluginVersion: string | null;
+  pluginDigest: string | null;
 }
 
 export interface Job {
@@ -105,6 +111,8 @@ export interface Job {
   suspect: boolean;
   /** Times that the host died while the job ran. */
   interrupted: number;
+  /** Times that its handler asked to run again later. */
+  snoozed: number;
   cancelRequested: boolean;
   retry: RetryPolicy | null;
   timeoutMs: Millis | null;
@@ -123,10 +131,14 @@ export interface Job {
   pause: JobPause | null;
   result: Uint8Array | null;
   error: JobError | null;
+  /** The attempts that did not complete it, oldest first; the latest of them, where there were many. */
+  history: readonly PastAttempt[];
   costEstimate: number;
   costActual: number;
   /** Version of the plugin that ran the last attempt. */
   pluginVersion: string | null;
+  /** The file that it was started from: the first digits of its SHA-256. Null for what is in the binary or runs elsewhere. */
+  pluginDigest: string | null;
   traceparent: string | null;
   /** Incarnation of the node that holds the job while it runs. */
   bootId: string | null;
@@ -178,7 +190,10 @@ export const JOB_TIMEOUT_MAX_MS = 7 * 86_400_000;
 export const JOB_PRIORITY_MAX = 1_000_000; // Either sign; an index key, nothing more.
 export const JOB_LOST_MAX = 3; // Deaths of its process; fewer than the five that quarantine a plugin.
 export const JOB_INTERRUPTED_MAX = 20; // Deaths of the host, which are seldom a job's fault.
-export const RETRY_DEFAULT: RetryPolicy = { kind: "exponential", baseMs: 2_000, maxMs: 600_000 };
+export const JOB_SNOOZES_MAX = 1_000; // A minute each, that is most of a day; what waits longer for its time is a schedule.
+export const JOB_SNOOZE_MAX_MS = 7 * 86_400_000; // Each; what asks for more gets this.
+export const HISTORY_ATTEMPTS_MAX = 20; // Of each job, the latest: enough to see what changed, small enough to read with the job.
+export const HISTORY_CHARS_MAX = 500; // Of each attempt's sentence; the whole of the last one is the job's error.
 export const LOST_BACKOFF_MS = 1_000; // Doubles with each loss, so a poison job cannot spin its plugin.
 
 /** True when nothing more will happen to a job in this state. */

@@ -6,14 +6,17 @@
  */
 import type { Millis } from "../base/env.ts";
 import {
+  HISTORY_ATTEMPTS_MAX,
+  HISTORY_CHARS_MAX,
   type Job,
   type JobError,
   type JobState,
   JOB_LOST_MAX,
+  JOB_SNOOZES_MAX,
   LOST_BACKOFF_MS,
-  RETRY_DEFAULT,
-  type RetryPolicy,
+  type PastAttempt,
 } from "./job.ts";
+import { RETRY_DEFAULT, retryDelay } from "../base/retry.ts";
 
 export type Outcome =
   | { kind: "completed"; result: Uint8Array | null; cost: number }
@@ -50,15 +53,12 @@ export interface Settlement {
   suspect: boolean;
   result: Uint8Array | null;
   error: JobError | null;
+  snoozed: number;
+  /** The attempts that did not complete it, this one included; null when there is nothing to add. */
+  history: readonly PastAttempt[] | null;
   costActual: number;
   pluginVersion: string | null;
-}
-
-/** The wait before try number `attempt + 1`. `random` is in [0, 1). */
-export function retryDelay(policy: RetryPolicy, attempt: number, random: number): Millis {
-  if (policy.kind === "fixed") return policy.baseMs;
-  const delay = Math.min(policy.maxMs, policy.baseMs * 2 ** Math.min(30, Math.max(0, attempt - 1)));
-  return Math.round(delay * (0.875 + random / 4));
+  pluginDigest: string | null;
 }
 
 type Held = Pick<
@@ -72,7 +72,11 @@ type Held = Pick<
   | "suspect"
   | "retry"
   | "costActual"
+  | "startedAt"
+  | "snoozed"
+  | "history"
   | "pluginVersion"
+  | "pluginDigest"
 >;
 
 /** Decides what becomes of a running job. Pure; the store applies it if the fence still holds. */
@@ -81,58 +85,108 @@ export function settle(
   outcome: Outcome,
   { now, random }: { now: Millis; random: number },
 ): Settlement {
-  const same = {
-    id: job.id,
-    fence: job.fence,
-    scheduleId: job.scheduleId,
+  const settlement = decide(job, outcome, { now, random });
+  if (settlement.error === null) return settlement;
+  return {
+    ...settlement,
+    history: [...job.history, pastAttempt(job, settlement.error, now)].slice(-HISTORY_ATTEMPTS_MAX),
+  };
+}
+
+/** An attempt that did not complete its job, as the job remembers it. */
+function pastAttempt(job: Held, { kind, message }: JobError, now: Millis): PastAttempt {
+  const { attempt, fence, startedAt, pluginVersion, pluginDigest } = job;
+  const whole = message.length <= HISTORY_CHARS_MAX;
+  return {
+    attempt,
+    fence,
+    kind,
+    message: whole ? message : `${message.slice(0, HISTORY_CHARS_MAX).replace(/[\uD800-\uDBFF]$/, "")}…`,
+    startedAt,
+    endedAt: now,
+    pluginVersion,
+    pluginDigest,
+  };
+}
+
+interface Moment {
+  now: Millis;
+  random: number;
+}
+
+function decide(job: Held, outcome: Outcome, moment: Moment): Settlement {
+  const same = unchanged(job);
+  switch (outcome.kind) {
+    case "completed": {
+      const costActual = job.costActual + outcome.cost;
+      return { ...same, state: "completed", result: outcome.result, costActual };
+    }
+    case "failed":
+      return afterFailure(job, outcome, moment);
+    case "snoozed":
+      return afterSnooze(job, outcome.delayMs, moment);
+    case "disowned":
+    case "returned":
+      return { ...same, state: "queued", runAt: moment.now, attempt: job.attempt - 1, suspect: job.suspect };
+    case "lost":
+      return afterLoss(job, outcome, moment);
+    case "cancelled": {
+      const error = { message: outcome.message, kind: "cancelled", attempt: job.attempt };
+      return { ...same, state: "cancelled", error };
+    }
+  }
+}
+
+/** What an ending leaves as it is, but for the state. */
+function unchanged(job: Held): Omit<Settlement, "state"> {
+  const { id, fence, scheduleId, attempt, lost, snoozed, costActual, pluginVersion, pluginDigest } = job;
+  return {
+    id,
+    fence,
+    scheduleId,
     runAt: null,
-    attempt: job.attempt,
-    lost: job.lost,
+    attempt,
+    lost,
     suspect: false,
     result: null,
     error: null,
-    costActual: job.costActual,
-    pluginVersion: job.pluginVersion,
+    snoozed,
+    history: null,
+    costActual,
+    pluginVersion,
+    pluginDigest,
   };
-  switch (outcome.kind) {
-    case "completed":
-      return {
-        ...same,
-        state: "completed",
-        result: outcome.result,
-        costActual: job.costActual + outcome.cost,
-      };
-    case "failed": {
-      const error: JobError = { message: outcome.message, kind: outcome.errorKind, attempt: job.attempt };
-      if (outcome.stack) error.stack = outcome.stack;
-      const costActual = job.costActual + outcome.cost;
-      if (outcome.permanent || job.attempt >= job.maxAttempts)
-        return { ...same, state: "failed", error, costActual };
-      const delayMs = Math.max(
-        outcome.retryAfterMs,
-        retryDelay(job.retry ?? RETRY_DEFAULT, job.attempt, random),
-      );
-      return { ...same, state: "retrying", runAt: now + delayMs, error, costActual };
-    }
-    case "snoozed":
-      return { ...same, state: "scheduled", runAt: now + outcome.delayMs, attempt: job.attempt - 1 };
-    case "disowned":
-    case "returned":
-      return { ...same, state: "queued", runAt: now, attempt: job.attempt - 1, suspect: job.suspect };
-    case "lost": {
-      const lost = job.lost + (outcome.alone ? 1 : 0);
-      const error: JobError = { message: outcome.message, kind: "lost", attempt: job.attempt };
-      if (lost > JOB_LOST_MAX) return { ...same, state: "failed", lost, error };
-      const back = { ...same, lost, error, attempt: job.attempt - 1, suspect: true };
-      // The first loss goes back at once; a job that keeps killing its process waits longer each time.
-      if (lost <= 1) return { ...back, state: "queued", runAt: now };
-      return { ...back, state: "retrying", runAt: now + LOST_BACKOFF_MS * 2 ** (lost - 2) };
-    }
-    case "cancelled":
-      return {
-        ...same,
-        state: "cancelled",
-        error: { message: outcome.message, kind: "cancelled", attempt: job.attempt },
-      };
-  }
+}
+
+function afterFailure(
+  job: Held,
+  outcome: Extract<Outcome, { kind: "failed" }>,
+  { now, random }: Moment,
+): Settlement {
+  const error: JobError = { message: outcome.message, kind: outcome.errorKind, attempt: job.attempt };
+  if (outcome.stack) error.stack = outcome.stack;
+  const same = { ...unchanged(job), error, costActual: job.costActual + outcome.cost };
+  if (outcome.permanent || job.attempt >= job.maxAttempts) return { ...same, state: "failed" };
+  const waitMs = retryDelay(job.retry ?? RETRY_DEFAULT, job.attempt, random);
+  return { ...same, state: "retrying", runAt: now + Math.max(outcome.retryAfterMs, waitMs) };
+}
+
+function afterSnooze(job: Held, delayMs: Millis, { now }: Moment): Settlement {
+  const same = unchanged(job);
+  const snoozed = job.snoozed + 1;
+  if (snoozed <= JOB_SNOOZES_MAX)
+    return { ...same, state: "scheduled", runAt: now + delayMs, attempt: job.attempt - 1, snoozed };
+  const message = `it asked ${snoozed} times to run again later; ${JOB_SNOOZES_MAX} times are allowed`;
+  return { ...same, state: "failed", error: { message, kind: "snoozed", attempt: job.attempt } };
+}
+
+function afterLoss(job: Held, outcome: Extract<Outcome, { kind: "lost" }>, { now }: Moment): Settlement {
+  const lost = job.lost + (outcome.alone ? 1 : 0);
+  const error: JobError = { message: outcome.message, kind: "lost", attempt: job.attempt };
+  const same = { ...unchanged(job), lost, error };
+  if (lost > JOB_LOST_MAX) return { ...same, state: "failed" };
+  const back = { ...same, attempt: job.attempt - 1, suspect: true };
+  // The first loss goes back at once; a job that keeps killing its process waits longer each time.
+  if (lost <= 1) return { ...back, state: "queued", runAt: now };
+  return { ...back, state: "retrying", runAt: now + LOST_BACKOFF_MS * 2 ** (lost - 2) };
 }

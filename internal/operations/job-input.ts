@@ -4,6 +4,7 @@ import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import { principalName } from "../access/principal.ts";
+import { parseRetry } from "../base/retry.ts";
 import { JOB_ATTEMPTS_MAX, JOB_PAYLOAD_BYTES_MAX, JOB_PRIORITY_MAX, type NewJob } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { Context } from "./operation.ts";
@@ -32,6 +33,7 @@ export const enqueueInput = z.strictObject({
     .min(1, "must be at least 1.")
     .max(JOB_ATTEMPTS_MAX, `must be at most ${JOB_ATTEMPTS_MAX}.`)
     .optional(),
+  retry: z.string().optional(),
   timeout: z.string().optional(),
   parentId: z.string().max(128).optional(),
 });
@@ -51,6 +53,7 @@ export function readNewJob(context: Context, input: EnqueueInput): NewJob {
     runAt: input.runAt === undefined ? undefined : parseInstant(input.runAt, "runAt"),
     uniqueKey: input.uniqueKey,
     maxAttempts: input.maxAttempts,
+    retry: input.retry === undefined ? undefined : parseRetry(input.retry, "retry"),
     timeoutMs: input.timeout === undefined ? undefined : readTimeout(input.timeout),
     parentId: input.parentId,
   });

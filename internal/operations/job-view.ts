@@ -2,7 +2,8 @@
 import type { Json } from "../ats/attestation.ts";
 import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
-import type { Job, JobError, JobProgress, JobState, JobTrigger } from "../job/job.ts";
+import type { Job, JobError, JobProgress, JobState, JobTrigger, PastAttempt } from "../job/job.ts";
+import { formatRetry } from "../base/retry.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { Context } from "./operation.ts";
 import { shownBytes } from "./payload.ts";
@@ -21,6 +22,8 @@ export interface JobView {
   payload: Json;
   result: Json;
   error: JobError | null;
+  /** The attempts that did not complete it, oldest first; the latest, where there were many. */
+  history: PastAttemptView[];
   progress: JobProgress | null;
   trigger: JobTrigger;
   scheduleId: string | null;
@@ -34,11 +37,16 @@ export interface JobView {
   timeoutMs: number | null;
   owner: string;
   source: string;
+  /** How long it waits between tries; null: as its handler says. */
+  retry: string | null;
   pluginVersion: string | null;
+  pluginDigest: string | null;
   costActual: number;
   /** Times that its process, and its host, died under it. */
   lost: number;
   interrupted: number;
+  /** Times that it asked to run again later. */
+  snoozed: number;
   cancelRequested: boolean;
   uniqueKey: string | null;
   parentId: string | null;
@@ -47,6 +55,11 @@ export interface JobView {
   runAt: string;
   startedAt: string | null;
   finishedAt: string | null;
+}
+
+export interface PastAttemptView extends Omit<PastAttempt, "startedAt" | "endedAt"> {
+  startedAt: string | null;
+  endedAt: string;
 }
 
 const instant = (at: Millis | null): string | null => (at === null ? null : formatInstant(at));
@@ -74,6 +87,11 @@ function view(waits: Waits, job: Job): JobView {
     payload: shownBytes(job.payload),
     result: shownBytes(job.result),
     error: job.error,
+    history: job.history.map((past) => ({
+      ...past,
+      startedAt: instant(past.startedAt),
+      endedAt: formatInstant(past.endedAt),
+    })),
     progress: job.progress,
     trigger: job.trigger,
     scheduleId: job.scheduleId,
@@ -85,10 +103,13 @@ function view(waits: Waits, job: Job): JobView {
     timeoutMs: job.timeoutMs,
     owner: job.owner,
     source: job.source,
+    retry: job.retry && formatRetry(job.retry),
     pluginVersion: job.pluginVersion,
+    pluginDigest: job.pluginDigest,
     costActual: job.costActual,
     lost: job.lost,
     interrupted: job.interrupted,
+    snoozed: job.snoozed,
     cancelRequested: job.cancelRequested,
     uniqueKey: job.uniqueKey,
     parentId: job.parentId,

@@ -85,7 +85,7 @@ const POLICY: Policy = {
   startAt: Date.UTC(2026, 5, 1),
   endAt: Date.UTC(2036, 5, 1),
   runsMax: 9,
-  retry: { kind: "fixed", baseMs: 1_000, maxMs: 60_000 },
+  retry: { kind: "linear", baseMs: 1_000, maxMs: 60_000 },
   timeoutMs: 30_000,
   maxAttempts: 2,
   priority: -3,

@@ -10,6 +10,7 @@ import type { Json } from "../ats/attestation.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
+import { formatRetry } from "../base/retry.ts";
 import { ownSpans } from "../schedule/named-blackout.ts";
 import { type Owner, type Policy, POLICY_DEFAULT, type Schedule } from "../schedule/schedule.ts";
 import { ownerText } from "./ownership.ts";
@@ -97,13 +98,7 @@ const POLICY_WRITERS: { readonly [K in keyof Policy]: (value: Policy[K], policy:
   mustSucceedWithinMs: (ms) => ({ mustSucceedWithin: ms === null ? null : formatDuration(ms) }),
   timeoutMs: (ms) => ({ timeout: ms === null ? null : formatDuration(ms) }),
   maxAttempts: (maxAttempts) => ({ maxAttempts }),
-  retry: (retry) => ({
-    retry: retry && {
-      kind: retry.kind,
-      base: formatDuration(retry.baseMs),
-      max: formatDuration(retry.maxMs),
-    },
-  }),
+  retry: (retry) => ({ retry: retry && formatRetry(retry) }),
   priority: (priority) => ({ priority }),
 };
 

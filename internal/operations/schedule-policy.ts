@@ -15,6 +15,7 @@ import {
   ownSpans,
   spansOf,
 } from "../schedule/named-blackout.ts";
+import { parseRetry } from "../base/retry.ts";
 import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX, JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
 import {
   BLACKOUTS_MAX,
@@ -66,6 +67,7 @@ export const policyShape = {
   runsMax: count(RUNS_MAX),
   timeout: text,
   maxAttempts: count(JOB_ATTEMPTS_MAX),
+  retry: text,
   priority: z
     .int("must be a whole number.")
     .min(-JOB_PRIORITY_MAX, `must be at least -${JOB_PRIORITY_MAX}.`)
@@ -100,6 +102,7 @@ const READERS: readonly ((input: PolicyInput) => Partial<Policy>)[] = [
   ({ runsMax }) => given("runsMax", runsMax, (max) => max),
   ({ timeout }) => given("timeoutMs", timeout, readTimeout),
   ({ maxAttempts }) => given("maxAttempts", maxAttempts, (max) => max),
+  ({ retry }) => given("retry", retry, (value) => parseRetry(value, "retry")),
   ({ priority }) => given("priority", priority, (rank) => rank),
   ({ blackouts }) => (blackouts === undefined ? {} : readBlackouts(blackouts ?? [])),
   ({ pauseAfterFailures }) => given("pauseAfterFailures", pauseAfterFailures, (max) => max),

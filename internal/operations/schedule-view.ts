@@ -1,6 +1,7 @@
 /** How a schedule is shown: the JSON of `--json`, the HTTP API and the panel. */
 import type { Json } from "../ats/attestation.ts";
 import { formatDuration } from "../base/duration.ts";
+import { formatRetry } from "../base/retry.ts";
 import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
 import type { Pace } from "../schedule/pace.ts";
@@ -49,6 +50,7 @@ export interface ScheduleView {
   jitterMs: number;
   timeoutMs: number | null;
   maxAttempts: number | null;
+  retry: string | null;
   priority: number;
   locking: string;
   owner: string;
@@ -108,6 +110,7 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     jitterMs: policy.jitterMs,
     timeoutMs: policy.timeoutMs,
     maxAttempts: policy.maxAttempts,
+    retry: policy.retry && formatRetry(policy.retry),
     priority: policy.priority,
     locking: schedule.locking,
     owner: `${schedule.owner.kind}:${schedule.owner.name}`,

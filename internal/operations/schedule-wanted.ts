@@ -4,13 +4,11 @@
  * anchor of an interval, the name, and whether it is paused.
  */
 import { z } from "zod";
-import { parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
 import { ID_PATTERN } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
-import type { RetryPolicy } from "../job/job.ts";
-import type { Owner, Policy, Spec } from "../schedule/schedule.ts";
+import type { Owner, Spec } from "../schedule/schedule.ts";
 import type { Problems, Subject } from "./document-problems.ts";
 import { parseOwner } from "./ownership.ts";
 import { payloadBytes } from "./payload.ts";
@@ -63,9 +61,6 @@ const entryInput = z.strictObject({
   anchor: z.string().optional(),
   payloadText: z.string().optional(),
   payloadBase64: z.base64("is not base64.").optional(),
-  retry: z
-    .strictObject({ kind: z.enum(["exponential", "fixed"]), base: z.string(), max: z.string() })
-    .optional(),
   paused: z
     .union(
       [
@@ -141,7 +136,7 @@ function readDefinition(
   const timezone = spec && attempt(() => readTimezone(input.timezone, spec));
   const anchor = spec && attempt(() => readAnchor(input.anchor, spec));
   const payload = attempt(() => readPayload(input));
-  const policy = attempt(() => ({ ...readPolicyInput(input), ...readRetry(input.retry) }));
+  const policy = attempt(() => ({ ...readPolicyInput(input) }));
   if (name === undefined || !target || !spec || timezone === undefined) return undefined;
   if (anchor === undefined || !payload || !policy) return undefined;
   const { description = "", metadata = {}, locking = "require-global" } = input;
@@ -164,16 +159,6 @@ function readPayload({ payload, payloadText, payloadBase64 }: EntryInput): Uint8
   if (payloadBase64 !== undefined)
     return payloadBytes(Buffer.from(payloadBase64, "base64"), "payloadBase64", SCHEDULE_PAYLOAD_BYTES_MAX);
   return payloadBytes(payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX);
-}
-
-function readRetry(retry: EntryInput["retry"]): Partial<Policy> {
-  if (!retry) return {};
-  const read: RetryPolicy = {
-    kind: retry.kind,
-    baseMs: parseDuration(retry.base, "retry.base"),
-    maxMs: parseDuration(retry.max, "retry.max"),
-  };
-  return { retry: read };
 }
 
 function readPause(paused: EntryInput["paused"]): Wanted["pause"] {

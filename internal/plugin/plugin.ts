@@ -7,6 +7,7 @@
  *       ├──► late (past the start-up deadline, still trying; becomes ready)
  *       └──► failed ⇄ starting (backoff) … quarantined (too many crashes)
  */
+import type { RetryPolicy } from "../base/retry.ts";
 
 export const PLUGIN_STATES = [
   "starting",
@@ -38,6 +39,8 @@ export interface HandlerOptions {
   name: string;
   timeoutMs: number | null;
   maxAttempts: number | null;
+  /** How long its jobs wait between tries, where they do not say; absent or null: as is usual. */
+  retry?: RetryPolicy | null;
   /** Jobs of this handler at once; null means no limit but the plugin's. */
   concurrency: number | null;
   description: string;

@@ -6,7 +6,7 @@
 import { status } from "@grpc/grpc-js";
 import type { ExecuteJobResponse } from "../../proto/gen/protocol/domain.ts";
 import type { JobError, JobFinish } from "../../proto/gen/qntx/v1/plugin.ts";
-import { JOB_RESULT_BYTES_MAX, JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
+import { JOB_RESULT_BYTES_MAX, JOB_SNOOZE_MAX_MS } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { overrun } from "../pulse/attempt.ts";
 import type { Attempt, CancelReason } from "../pulse/executor.ts";
@@ -60,7 +60,7 @@ export function endingOfRpcError(code: status, details: string): Outcome {
 }
 
 function endingOfError(error: JobError, cost: number): Outcome {
-  const waitMs = Math.min(JOB_TIMEOUT_MAX_MS, Math.max(0, error.retryAfterMs));
+  const waitMs = Math.min(JOB_SNOOZE_MAX_MS, Math.max(0, error.retryAfterMs));
   if (error.snooze) return { kind: "snoozed", delayMs: waitMs };
   if (error.kind === KIND_UNKNOWN_HANDLER) return { kind: "disowned" };
   const ending = failed({ message: error.message || "The plugin gave no reason.", kind: error.kind, cost });

@@ -96,11 +96,24 @@ test("options of a handler are limits, or not said", () => {
     maxAttempts: -3,
     concurrency: 2,
     description: "d",
+    retry: "fixed:2s",
   });
-  expect(readHandlers(["a", "b"], [option], () => {})).toEqual([
-    { name: "a", timeoutMs: JOB_TIMEOUT_MAX_MS, maxAttempts: null, concurrency: 2, description: "d" },
-    { name: "b", timeoutMs: null, maxAttempts: null, concurrency: null, description: "" },
+  const wrong = HandlerOptions.fromPartial({ name: "c", retry: "whenever" });
+  const said: string[] = [];
+  const none = { timeoutMs: null, maxAttempts: null, concurrency: null, description: "", retry: null };
+  expect(readHandlers(["a", "b", "c"], [option, wrong], (sentence) => said.push(sentence))).toEqual([
+    {
+      ...none,
+      name: "a",
+      timeoutMs: JOB_TIMEOUT_MAX_MS,
+      concurrency: 2,
+      description: "d",
+      retry: { kind: "fixed", baseMs: 2_000, maxMs: 2_000 },
+    },
+    { ...none, name: "b" },
+    { ...none, name: "c" },
   ]);
+  expect(said).toEqual(['retry of handler c is left out: retry: "whenever" is no retry policy.']);
 });
 
 test("declared schedules of both kinds are one list; one without an interval is left out", () => {

@@ -12,8 +12,9 @@ import type {
 } from "../../proto/gen/qntx/v1/plugin.ts";
 import type { InitializeResponse, JobLogEntry } from "../../proto/gen/protocol/domain.ts";
 import type { Millis } from "../base/env.ts";
-import { shown } from "../base/fault.ts";
+import { messageOf, shown } from "../base/fault.ts";
 import { JOB_ATTEMPTS_MAX, JOB_TIMEOUT_MAX_MS, type JobProgress } from "../job/job.ts";
+import { parseRetry, type RetryPolicy } from "../base/retry.ts";
 import { HANDLER_NAME_PATTERN, type HandlerOptions } from "../plugin/plugin.ts";
 import type { JobLogLine } from "../pulse/executor.ts";
 
@@ -190,20 +191,32 @@ export function readHandlers(
       warn(`handler ${name} and those after it are left out: a plugin may announce ${HANDLERS_MAX}`);
       break;
     } else {
-      handlers.push(readOptions(name, byName.get(name)));
+      handlers.push(readOptions(name, byName.get(name), warn));
     }
   }
   return handlers;
 }
 
-function readOptions(name: string, option: WireHandler | undefined): HandlerOptions {
+function readOptions(name: string, option: WireHandler | undefined, warn: Warn): HandlerOptions {
   return {
     name,
     timeoutMs: limited(option?.timeoutMs, JOB_TIMEOUT_MAX_MS),
     maxAttempts: limited(option?.maxAttempts, JOB_ATTEMPTS_MAX),
+    retry: readRetry(name, option?.retry ?? "", warn),
     concurrency: limited(option?.concurrency, CONCURRENCY_MAX),
     description: cleanText(option?.description ?? "", MESSAGE_CHARS_MAX),
   };
+}
+
+/** One that cannot be read counts as not said: the handler is worth more than its waits. */
+function readRetry(name: string, text: string, warn: Warn): RetryPolicy | null {
+  if (text === "") return null;
+  try {
+    return parseRetry(text, "retry");
+  } catch (error) {
+    warn(`retry of handler ${name} is left out: ${messageOf(error)}`);
+    return null;
+  }
 }
 
 /** Zero and less mean that nothing was said. */

@@ -18,6 +18,7 @@ import type { HandlerOptions } from "../plugin/plugin.ts";
 import { type Answer, answerText, Connection } from "./connection.ts";
 import { cleanUp } from "./cleanup.ts";
 import { withDiagnosis } from "./diagnosis.ts";
+import { digestOf } from "./digest.ts";
 import type { PluginSource } from "./find.ts";
 import { type Announcement, cleanText, type DeclaredSchedule, PROTOCOL, readAnnouncement } from "./guard.ts";
 import type { Leftovers } from "./leftovers.ts";
@@ -109,6 +110,8 @@ class Opening {
   async open(): Promise<Session> {
     const token = this.#host.issueToken(this.#source.name);
     this.#holdings.defer(() => this.#host.revokeToken(token));
+    // Before it starts: afterwards the file may be another one.
+    const digest = this.#source.path === null ? null : await this.#unlessCut(digestOf(this.#source.path));
     const process = this.#source.address === null ? await this.#spawn(token) : null;
     const { connection, metadata } = await this.#handshake(process);
     const described = await this.#describe(connection);
@@ -117,7 +120,7 @@ class Opening {
     this.#checkTargets(announcement);
     await this.#unlessCut(this.#host.declare(this.#source.name, announcement.schedules));
     const version = cleanText(metadata.version, VERSION_CHARS_MAX);
-    const proxy = await this.#openProxy(connection, announcement, version);
+    const proxy = await this.#openProxy(connection, announcement, { version, digest });
     return new Session({
       source: this.#source,
       process,
@@ -283,12 +286,12 @@ class Opening {
   async #openProxy(
     connection: Connection,
     announcement: Announcement,
-    version: string,
+    program: { version: string; digest: string | null },
   ): Promise<PluginProxy> {
     const usual = announcement.stream ? CONCURRENCY_STREAM : CONCURRENCY_UNARY;
     const proxy = new PluginProxy({
       plugin: this.#source.name,
-      version,
+      ...program,
       env: this.#host.env,
       concurrency: announcement.concurrency || usual,
       log: this.#host.log,

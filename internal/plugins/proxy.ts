@@ -26,6 +26,8 @@ export interface ProxyOptions {
   env: Env;
   plugin: string;
   version: string;
+  /** The first digits of the SHA-256 of the file that it was started from; null where there is none. */
+  digest: string | null;
   concurrency: number;
   log: Log;
   /** Ends the process and starts another. */
@@ -45,6 +47,7 @@ const LAST_WORDS_MS: Millis = 200; // What a job prints last comes by another wa
 export class PluginProxy implements Executor {
   readonly plugin: string;
   readonly version: string;
+  readonly digest: string | null;
   readonly #options: ProxyOptions;
   readonly #held = new Map<string, Held>();
   #wire: Wire | null = null;
@@ -60,6 +63,7 @@ export class PluginProxy implements Executor {
     this.#options = options;
     this.plugin = options.plugin;
     this.version = options.version;
+    this.digest = options.digest;
   }
 
   /** Opens the job stream. Rejects when the plugin does not. */

@@ -40,6 +40,8 @@ export interface Executor {
   /** The plugin's name. */
   readonly plugin: string;
   readonly version: string;
+  /** The first digits of the SHA-256 of its program; absent or null where there is no file of its own. */
+  readonly digest?: string | null;
   /** Jobs at once, over all its handlers. */
   readonly concurrency: number;
   /** Runs one attempt. Never rejects: every ending is an Outcome. */

@@ -167,6 +167,27 @@ test("a handler's own number of tries holds where the job says none", async () =
   expect(await job(await enqueue({ maxAttempts: 2 }))).toMatchObject({ state: "retrying", maxAttempts: 2 });
 });
 
+test("a handler's own waits hold where the job says none, and what ran each try is remembered", async () => {
+  pulse.registry.register([
+    {
+      executor: Object.assign(plugin, { digest: "abc" }),
+      handlers: [{ ...options("p.work"), retry: { kind: "list", delaysMs: [7 * SECOND, SECOND] } }],
+    },
+  ]);
+  plugin.always = FAILED;
+  const [open, own] = [
+    await enqueue(),
+    await enqueue({ retry: { kind: "fixed", baseMs: 3 * SECOND, maxMs: 3 * SECOND } }),
+  ];
+  for (const [id, waitMs] of [[open, 7 * SECOND] as const, [own, 3 * SECOND] as const]) {
+    const { history, runAt } = await job(id);
+    expect(history).toMatchObject([
+      { attempt: 1, fence: 1, kind: "Error", message: "no", pluginVersion: "1.2.3", pluginDigest: "abc" },
+    ]);
+    expect(runAt - (history[0]?.endedAt ?? 0)).toBe(waitMs);
+  }
+});
+
 test("no more jobs run at once than plugin and handler allow, and other handlers are not held up", async () => {
   plugin.concurrency = 3;
   pulse.registry.register([{ executor: plugin, handlers: [options("p.work"), options("p.narrow", 1)] }]);

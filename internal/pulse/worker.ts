@@ -99,7 +99,7 @@ export class Worker implements Service {
     if (attempt) return true;
     if (this.#claiming) this.#cancelledEarly.add(jobId);
     const waiting = this.#slots.withdraw(jobId);
-    if (waiting) this.#record(waiting, CANCELLED_UNSTARTED, null);
+    if (waiting) this.#record(waiting, CANCELLED_UNSTARTED);
     return waiting !== undefined;
   }
 
@@ -241,8 +241,8 @@ export class Worker implements Service {
 
   #begin(job: Job): void {
     const lane = this.#options.registry.lane(laneOf(job.handler, job.plugin));
-    if (this.#cancelledEarly.has(job.id)) this.#record(job, CANCELLED_UNSTARTED, null);
-    else if (!lane || this.#stopping) this.#record(job, { kind: "returned" }, null);
+    if (this.#cancelledEarly.has(job.id)) this.#record(job, CANCELLED_UNSTARTED);
+    else if (!lane || this.#stopping) this.#record(job, { kind: "returned" });
     else if (this.#slots.take(job, lane)) this.#start(job, lane);
   }
 
@@ -269,7 +269,7 @@ export class Worker implements Service {
     if (!attempt.end()) return;
     this.#running.delete(attempt.job.id);
     if (outcome.kind === "disowned") this.#disown(attempt.lane);
-    this.#record(attempt.job, guardResult(outcome), attempt.lane.executor.version);
+    this.#record(attempt.job, guardResult(outcome), attempt.lane);
     this.#slots.give(attempt.lane);
     this.#beginWaiting(attempt.lane.executor.plugin);
     this.#hot.add(attempt.lane.name);
@@ -291,10 +291,15 @@ export class Worker implements Service {
       this.#begin(job);
   }
 
-  #record(job: Job, outcome: Outcome, version: string | null): void {
+  /** Without a lane, nobody ran it. */
+  #record(job: Job, outcome: Outcome, lane?: Lane): void {
     const { env } = this.#options;
-    const settlement = settle({ ...job, pluginVersion: version }, outcome, {
-      now: env.now(),
+    const pluginVersion = lane?.executor.version ?? null;
+    const pluginDigest = lane?.executor.digest ?? null;
+    const retry = job.retry ?? lane?.options.retry ?? null;
+    const now = env.now();
+    const settlement = settle({ ...job, retry, pluginVersion, pluginDigest }, outcome, {
+      now,
       random: env.random(),
     });
     if (this.#settlements.length === 0) this.#endedAt = env.mono();
@@ -319,7 +324,7 @@ export class Worker implements Service {
 
   #stop(): void {
     this.#stopping = true;
-    for (const job of this.#slots.drainWaiting()) this.#record(job, { kind: "returned" }, null);
+    for (const job of this.#slots.drainWaiting()) this.#record(job, { kind: "returned" });
     this.#wake.abort();
   }
 

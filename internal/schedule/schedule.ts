@@ -7,7 +7,7 @@
  * it ends in exactly one recorded outcome: its row in the fire ledger.
  */
 import type { Millis } from "../base/env.ts";
-import type { RetryPolicy } from "../job/job.ts";
+import type { RetryPolicy } from "../base/retry.ts";
 import type { Pace } from "./pace.ts";
 
 export type Spec =

@@ -142,6 +142,7 @@ function readJob({
   maxAttempts,
   timeoutMs,
   parentId,
+  retry,
 }: NewJobMessage) {
   return definedOnly({
     id: given(id),
@@ -153,6 +154,7 @@ function readJob({
     maxAttempts: maxAttempts || undefined,
     timeout: timeoutMs > 0 ? `${timeoutMs}ms` : undefined,
     parentId: given(parentId),
+    retry: given(retry),
   });
 }
 

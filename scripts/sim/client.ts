@@ -185,7 +185,10 @@ function lateSettlement(id: string, fence: number, isDone: boolean) {
     suspect: false,
     result: isDone ? new TextEncoder().encode(GHOST) : null,
     error: null,
+    snoozed: 0,
+    history: null,
     costActual: 0,
     pluginVersion: GHOST,
+    pluginDigest: null,
   };
 }

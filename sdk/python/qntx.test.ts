@@ -52,6 +52,7 @@ describe("start", () => {
         maxAttempts: 4,
         concurrency: 2,
         description: "Gives back what it was given.",
+        retry: "fixed:2s",
       });
       expect(described.schedules).toMatchObject([
         {

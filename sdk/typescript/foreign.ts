@@ -73,7 +73,7 @@ export function fromForeign(module: object): LoadedPlugin {
 }
 
 function readHandler(module: object, plugin: string, handler: string): Handler {
-  const options = { name: handler, timeoutMs: 0, maxAttempts: 0, concurrency: 0, description: "" };
+  const options = { name: handler, timeoutMs: 0, maxAttempts: 0, concurrency: 0, description: "", retry: "" };
   const run = async (job: Job) => {
     if (typeof get(module, "executeJob") !== "function") {
       throw new PermanentError(`Plugin ${plugin} announces ${handler} but exports no executeJob to run it.`);

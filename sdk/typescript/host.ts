@@ -172,5 +172,6 @@ function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJo
     maxAttempts: options.maxAttempts ?? 0,
     timeoutMs: options.timeoutMs ?? 0,
     parentId: "",
+    retry: options.retry ?? "",
   };
 }

@@ -104,7 +104,16 @@ function readOptions(name: string, options: JobOptions): HandlerOptions {
     maxAttempts: wholeOption(name, "maxAttempts", options.maxAttempts),
     concurrency: wholeOption(name, "concurrency", options.concurrency),
     description: options.description ?? "",
+    retry: retryOption(name, options.retry ?? ""),
   };
+}
+
+/** What it means is for the host to say. */
+function retryOption(handler: string, retry: unknown): string {
+  if (typeof retry === "string") return retry;
+  throw new PluginError(
+    `retry of handler ${handler} is ${JSON.stringify(retry)}; it must be a text, like "fixed:30s".`,
+  );
 }
 
 function wholeOption(handler: string, option: string, value: number | undefined): number {

@@ -80,6 +80,8 @@ export interface JobOptions {
   run: JobHandler;
   timeoutMs?: number;
   maxAttempts?: number;
+  /** How long its jobs wait between tries: "exponential:2s..10m", "linear:10s..5m", "fixed:30s" or "list:1s,10s,5m". */
+  retry?: string;
   /** Jobs of this handler at once. */
   concurrency?: number;
   description?: string;
@@ -195,6 +197,8 @@ export interface EnqueueOptions {
   /** Only one active job of a handler has this key. */
   uniqueKey?: string;
   maxAttempts?: number;
+  /** How long it waits between tries, as a handler says it. */
+  retry?: string;
   timeoutMs?: number;
 }
 

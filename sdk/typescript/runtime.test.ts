@@ -435,7 +435,16 @@ describe("start and stop", () => {
       version: "1",
       capabilities: ["cap:scheduler.manage"],
       concurrency: 7,
-      jobs: { go: { run: () => 1, timeoutMs: 5, maxAttempts: 2, concurrency: 3, description: "goes" } },
+      jobs: {
+        go: {
+          run: () => 1,
+          timeoutMs: 5,
+          maxAttempts: 2,
+          concurrency: 3,
+          description: "goes",
+          retry: "fixed:2s",
+        },
+      },
       schedules: [{ id: "s", handler: "go", when: "5m", jitterMs: 10, missed: "skip", payload: { a: 1 } }],
       http: { "POST /sync": () => new Response() },
     });
@@ -447,7 +456,7 @@ describe("start and stop", () => {
       capabilities: ["cap:scheduler.manage"],
     });
     expect(told.handlers).toEqual([
-      { name: "p.go", timeoutMs: 5, maxAttempts: 2, concurrency: 3, description: "goes" },
+      { name: "p.go", timeoutMs: 5, maxAttempts: 2, concurrency: 3, description: "goes", retry: "fixed:2s" },
     ]);
     expect(told.schedules[0]).toMatchObject({
       id: "s",

@@ -30,16 +30,19 @@ export interface ScheduledPlugin extends Omit<PluginDefinition, "jobs" | "schedu
   timeoutMs?: number;
   /** Tries of a run; the host's default when absent. */
   maxAttempts?: number;
+  /** How long a run waits between tries: "exponential:2s..10m", "linear:10s..5m", "fixed:30s" or "list:1s,10s,5m". */
+  retry?: string;
 }
 
 /** Makes it a definition that can be loaded. Its methods keep their `this`. Throws a PluginError that names what is wrong. */
 export function defineScheduledPlugin(plugin: ScheduledPlugin): PluginDefinition {
   check(plugin);
-  const { timeoutMs, maxAttempts } = plugin;
+  const { timeoutMs, maxAttempts, retry } = plugin;
   const run = {
     run: (job: Job) => plugin.run(job),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(maxAttempts !== undefined && { maxAttempts }),
+    ...(retry !== undefined && { retry }),
   };
   return {
     ...plain(plugin),
@@ -62,6 +65,7 @@ const FIELDS: Record<keyof ScheduledPlugin, true> = {
   cleanup: true,
   timeoutMs: true,
   maxAttempts: true,
+  retry: true,
   priority: true,
   concurrency: true,
   capabilities: true,

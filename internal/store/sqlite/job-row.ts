@@ -7,8 +7,9 @@ import {
   type JobProgress,
   type JobState,
   type JobTrigger,
-  type RetryPolicy,
+  type PastAttempt,
 } from "../../job/job.ts";
+import type { RetryPolicy } from "../../base/retry.ts";
 
 export interface JobRow {
   seq: number;
@@ -29,6 +30,7 @@ export interface JobRow {
   lost: number;
   suspect: number;
   interrupted: number;
+  snoozed: number;
   cancel_requested: number;
   boot_id: string | null;
   unique_key: string | null;
@@ -45,12 +47,14 @@ export interface JobRow {
   cost_estimate: number;
   cost_actual: number;
   plugin_version: string | null;
+  plugin_digest: string | null;
   traceparent: string | null;
   created_at: number;
   started_at: number | null;
   finished_at: number | null;
   pause: string | null;
   error: string | null;
+  history: string | null;
   payload: Uint8Array;
   result: Uint8Array | null;
 }
@@ -76,6 +80,7 @@ export function readJob(row: JobRow): Job {
     lost: row.lost,
     suspect: row.suspect === 1,
     interrupted: row.interrupted,
+    snoozed: row.snoozed,
     cancelRequested: row.cancel_requested === 1,
     retry: row.retry === null ? null : (JSON.parse(row.retry) as RetryPolicy),
     timeoutMs: row.timeout_ms,
@@ -91,9 +96,11 @@ export function readJob(row: JobRow): Job {
     pause: row.pause === null ? null : (JSON.parse(row.pause) as JobPause),
     result: row.result,
     error: row.error === null ? null : (JSON.parse(row.error) as JobError),
+    history: row.history === null ? [] : (JSON.parse(row.history) as PastAttempt[]),
     costEstimate: row.cost_estimate,
     costActual: row.cost_actual,
     pluginVersion: row.plugin_version,
+    pluginDigest: row.plugin_digest,
     traceparent: row.traceparent,
     bootId: row.boot_id,
     createdAt: row.created_at,

@@ -132,9 +132,11 @@ const FINISH = `
          lost           = $lost,
          suspect        = 0,
          error          = $error,
+         history        = COALESCE($history, history),
          result         = $result,
          cost_actual    = MAX(cost_actual, $costActual),
-         plugin_version = $pluginVersion
+         plugin_version = $pluginVersion,
+         plugin_digest  = $pluginDigest
    WHERE id    = $id
      AND state = 'running'
      AND fence = $fence`;
@@ -195,9 +197,12 @@ const GIVE_BACK = `
          attempt        = $attempt,
          lost           = $lost,
          suspect        = $suspect,
+         snoozed        = $snoozed,
          error          = $error,
+         history        = COALESCE($history, history),
          cost_actual    = MAX(cost_actual, $costActual),
-         plugin_version = $pluginVersion
+         plugin_version = $pluginVersion,
+         plugin_digest  = $pluginDigest
    WHERE id    = $id
      AND state = 'running'
      AND fence = $fence
@@ -290,7 +295,14 @@ const RECOVER = `
          run_at      = $now,
          boot_id     = NULL,
          attempt     = attempt - 1,
-         interrupted = interrupted + 1
+         interrupted = interrupted + 1,
+         history     = json_insert(
+           CASE WHEN json_array_length(history) >= $historyMax THEN json_remove(history, '$[0]')
+                ELSE COALESCE(history, '[]')
+            END,
+           '$[#]',
+           json_object('attempt', attempt, 'fence', fence, 'kind', 'interrupted', 'message', $message,
+                       'startedAt', started_at, 'endedAt', $now, 'pluginVersion', NULL, 'pluginDigest', NULL))
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
   RETURNING id, lane`;

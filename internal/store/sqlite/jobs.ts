@@ -3,6 +3,7 @@ import type { Database } from "bun:sqlite";
 import { type Env, type Millis, turn } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import {
+  HISTORY_ATTEMPTS_MAX,
   type Job,
   JOB_ATTEMPTS_DEFAULT,
   JOB_INTERRUPTED_MAX,
@@ -223,15 +224,17 @@ export class SqliteJobs implements JobStore {
   }
 
   #settleOne(settlement: Settlement): boolean {
-    const { id, fence, state, attempt, lost, costActual, pluginVersion } = settlement;
+    const { id, fence, state, attempt, lost, costActual, pluginVersion, pluginDigest } = settlement;
     const now = this.#env.now();
     const error = settlement.error ? JSON.stringify(settlement.error) : null;
-    const same = { id, fence, state, attempt, lost, error, costActual, pluginVersion };
+    const history = settlement.history ? JSON.stringify(settlement.history) : null;
+    const same = { id, fence, state, attempt, lost, error, history, costActual, pluginVersion, pluginDigest };
     if (state === "completed" || state === "failed" || state === "cancelled") {
       return this.#finish(settlement.scheduleId, { ...same, now, result: settlement.result });
     }
     assert(settlement.runAt !== null, `job ${id} goes back with a time`);
-    const back = { ...same, suspect: settlement.suspect ? 1 : 0, runAt: settlement.runAt };
+    const { snoozed, runAt } = settlement;
+    const back = { ...same, suspect: settlement.suspect ? 1 : 0, snoozed, runAt };
     if (this.#sql.giveBack.run(back).changes > 0) return true;
     // Somebody asked to cancel it while it ran: it does not go back in line.
     return this.#finish(settlement.scheduleId, { ...same, state: "cancelled", now, result: null });
@@ -368,7 +371,8 @@ export class SqliteJobs implements JobStore {
         error: error(`its host went down ${JOB_INTERRUPTED_MAX} times while it ran`),
       });
       this.#finished([...ended, ...hopeless]);
-      const rows = this.#sql.recover.all({ bootId, now });
+      const message = "its host went down while it ran";
+      const rows = this.#sql.recover.all({ bootId, now, message, historyMax: HISTORY_ATTEMPTS_MAX });
       return { ids: rows.map(({ id }) => id), lanes: [...new Set(rows.map(({ lane }) => lane))] };
     });
   }
@@ -419,8 +423,11 @@ function unwritable({ id, fence, attempt, lost, scheduleId }: Settlement, reason
     runAt: null,
     result: null,
     error: { message: `how it ended could not be written: ${reason}`, kind: "broken", attempt: 0 },
+    snoozed: 0,
+    history: null,
     costActual: 0,
     pluginVersion: null,
+    pluginDigest: null,
   };
 }
 

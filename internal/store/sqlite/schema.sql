@@ -133,6 +133,7 @@ CREATE TABLE job (
   lost             INTEGER NOT NULL DEFAULT 0,
   suspect          INTEGER NOT NULL DEFAULT 0,
   interrupted      INTEGER NOT NULL DEFAULT 0,
+  snoozed          INTEGER NOT NULL DEFAULT 0,
   cancel_requested INTEGER NOT NULL DEFAULT 0,
   boot_id          TEXT,
   unique_key       TEXT,
@@ -151,6 +152,7 @@ CREATE TABLE job (
   cost_estimate    REAL    NOT NULL DEFAULT 0,
   cost_actual      REAL    NOT NULL DEFAULT 0,
   plugin_version   TEXT,
+  plugin_digest    TEXT,
   traceparent      TEXT,
   created_at       INTEGER NOT NULL,
   started_at       INTEGER,
@@ -158,6 +160,7 @@ CREATE TABLE job (
   finished_at      INTEGER,
   pause            TEXT, -- JSON, while somebody keeps it from running.
   error            TEXT,
+  history          TEXT, -- JSON: attempts that did not complete it.
   payload          BLOB    NOT NULL,
   result           BLOB,
   -- OR, not IN: for a list of more than two, SQLite builds a table in every statement, which doubles the cost of settling.

@@ -8,6 +8,7 @@ import { settle } from "../../job/outcome.ts";
 import { POLICY_DEFAULT } from "../../schedule/schedule.ts";
 import { failed, newSchedule, type OpenOptions, type OpenStore } from "../storetest/fixture.ts";
 import { applySuite } from "../storetest/apply.ts";
+import { attemptSuite } from "../storetest/attempts.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
 import { blackoutSuite } from "../storetest/blackouts.ts";
 import { eventSuite } from "../storetest/events.ts";
@@ -133,6 +134,7 @@ test("a run whose schedule cannot be read ends all the same, and so do its neigh
 });
 
 jobSuite("sqlite", open);
+attemptSuite("sqlite", open);
 ledgerSuite("sqlite", open);
 limitSuite("sqlite", open);
 policySuite("sqlite", open);

@@ -36,6 +36,7 @@ class ScheduledPlugin:
     timeout        seconds that a run may take where its schedule says nothing; 0 means the
                    host's plugin.run
     max_attempts   tries of a run; 0 means the host's default
+    retry          how long a run waits between tries, as of a handler
     """
 
     name: str = ""
@@ -48,6 +49,7 @@ class ScheduledPlugin:
     priority: int = 0
     timeout: float = 0
     max_attempts: int = 0
+    retry: str = ""
     schedules: typing.Sequence[Schedule] | typing.Callable[[], object] = ()
 
     def run(self, job: Job) -> object:
@@ -71,7 +73,7 @@ class ScheduledPlugin:
         plugin = Plugin(self.name, self.version, description=self.description, author=self.author,
                         license=self.license, capabilities=self.capabilities, concurrency=self.concurrency,
                         priority=self.priority)
-        plugin.job("run", timeout=self.timeout, max_attempts=self.max_attempts)(self.run)
+        plugin.job("run", timeout=self.timeout, max_attempts=self.max_attempts, retry=self.retry)(self.run)
         plugin.schedules(self.schedules if callable(self.schedules) else lambda: self.schedules)
         plugin.on_cleanup(self.cleanup)
         return plugin

@@ -26,7 +26,7 @@ def stop(host):
     host.log("stopping")
 
 
-@plugin.job("echo", timeout=2.5, max_attempts=4, concurrency=2)
+@plugin.job("echo", timeout=2.5, max_attempts=4, concurrency=2, retry="fixed:2s")
 async def echo(job):
     """Gives back what it was given.
 

@@ -1,7 +1,7 @@
 /** Describe: a job in words. */
 import { formatDuration } from "../../../../internal/base/duration.ts";
 import type { JobView } from "../../../../internal/operations/job-view.ts";
-import { factLines, jsonShown, whenInFull } from "../../facts.ts";
+import { factLines, jsonShown, whenInFull, whenShown } from "../../facts.ts";
 import type { Out } from "../../output.ts";
 
 /** Where it stands, in a few words: "queued: waits for a free slot". */
@@ -20,6 +20,7 @@ export function jobFacts(out: Out, job: JobView): string {
     ["handler", job.handler],
     ["attempt", `${job.attempt} of ${job.maxAttempts}`],
     ["error", job.error && errorShown(job.error)],
+    ["before", historyShown(out, job)],
     ["result", jsonShown(out, job.result)],
     ["payload", jsonShown(out, job.payload)],
     ["trigger", job.catchup ? `${job.trigger}, to catch up` : job.trigger],
@@ -32,19 +33,43 @@ export function jobFacts(out: Out, job: JobView): string {
     ["started", whenInFull(out, job.startedAt)],
     ["finished", whenInFull(out, job.finishedAt)],
     ["priority", job.priority === 0 ? null : job.priority],
+    ["retry", job.retry],
     ["timeout", job.timeoutMs && formatDuration(job.timeoutMs)],
     ["lost", job.lost === 0 ? null : `${job.lost} times its process died`],
     ["interrupted", job.interrupted === 0 ? null : `${job.interrupted} times the host died`],
+    ["snoozed", job.snoozed === 0 ? null : `${job.snoozed} times`],
     ["unique key", job.uniqueKey],
     ["parent", job.parentId],
     ["retry of", job.retryOf],
     ["from", job.source],
     ["owner", job.owner],
-    ["version", job.pluginVersion],
+    ["version", job.pluginVersion && versionShown(job)],
   ]);
 }
 
+/** The attempts before the last one, a line each. */
+function historyShown(out: Out, { history, error }: JobView): string | null {
+  const last = history.at(-1);
+  const isShown = error !== null && last?.attempt === error.attempt && last.kind === error.kind;
+  const past = isShown ? history.slice(0, -1) : history;
+  if (past.length === 0) return null;
+  return past
+    .map(
+      (one) =>
+        `${whenShown(out, one.endedAt)} try ${one.attempt}: ${errorShown(one)}${one.pluginVersion === null ? "" : ` (${versionShown(one)})`}`,
+    )
+    .join("\n");
+}
+
+/** The version that a plugin says, and the file that it was. */
+function versionShown({
+  pluginVersion,
+  pluginDigest,
+}: Pick<JobView, "pluginVersion" | "pluginDigest">): string {
+  return pluginDigest === null ? (pluginVersion ?? "") : `${pluginVersion} sha256:${pluginDigest}`;
+}
+
 /** Python's own sentences begin with the class of the exception, which is the kind. */
-function errorShown({ kind, message }: NonNullable<JobView["error"]>): string {
+function errorShown({ kind, message }: Pick<NonNullable<JobView["error"]>, "kind" | "message">): string {
   return message.startsWith(`${kind}:`) ? message : `${kind}: ${message}`;
 }

@@ -9,7 +9,7 @@ import { openClient } from "../../client.ts";
 import { command, type Parse } from "../../command.ts";
 import type { ExitCode } from "../../exit.ts";
 import { handlerNames } from "../../names.ts";
-import { integer, json } from "../../values.ts";
+import { integer, json, retry, RETRY_DESCRIPTION } from "../../values.ts";
 import { stateShown } from "./describe.ts";
 import { printEnd, requireHost, waitArgs, waitForJob } from "./waiting.ts";
 
@@ -43,6 +43,7 @@ export const jobEnqueue = command({
       parse: integer(1, JOB_ATTEMPTS_MAX),
       description: "How often it is tried",
     },
+    retry: { type: "string", valueHint: "R", parse: retry, description: RETRY_DESCRIPTION },
     timeout: { type: "string", valueHint: "D", description: "How long it may take" },
     ...waitArgs,
   },

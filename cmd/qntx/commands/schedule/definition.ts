@@ -8,7 +8,7 @@ import {
   MISSED_POLICIES,
   OVERLAP_POLICIES,
 } from "../../../../internal/schedule/schedule.ts";
-import { integer, json, nameOrSpan, pair } from "../../values.ts";
+import { integer, json, nameOrSpan, pair, retry, RETRY_DESCRIPTION } from "../../values.ts";
 
 const FAILURES_MAX = 1_000;
 const RUNS_MAX = 1_000_000_000; // Once a second for thirty years.
@@ -121,6 +121,7 @@ export const definitionArgs = {
     parse: integer(1, JOB_ATTEMPTS_MAX),
     description: "How often a job is tried",
   },
+  retry: { type: "string", valueHint: "R", parse: retry, description: RETRY_DESCRIPTION },
   priority: {
     type: "string",
     valueHint: "N",

@@ -67,6 +67,7 @@ export async function scheduleFacts(out: Out, view: ShownSchedule): Promise<stri
     ["jitter", view.jitterMs === 0 ? null : `up to ${formatDuration(view.jitterMs)}`],
     ["timeout", view.timeoutMs && formatDuration(view.timeoutMs)],
     ["attempts", view.maxAttempts],
+    ["retry", view.retry],
     ["priority", view.priority === 0 ? null : view.priority],
     ["about", view.description],
     ["metadata", metadataLines(view.metadata)],

@@ -20,6 +20,7 @@ const CLEARABLE = [
   { word: "must-succeed-within", field: "mustSucceedWithin" },
   { word: "pause-after-failures", field: "pauseAfterFailures" },
   { word: "priority", field: "priority" },
+  { word: "retry", field: "retry" },
   { word: "start-at", field: "startAt" },
   { word: "timeout", field: "timeout" },
 ] as const;

@@ -149,6 +149,11 @@ export interface NewJob {
   maxAttempts: number;
   timeoutMs: number;
   parentId: string;
+  /**
+   * How long it waits between tries: "exponential:2s..10m", "linear:10s..5m", "fixed:30s", "list:1s,10s,5m". Empty
+   * means as its handler says.
+   */
+  retry: string;
 }
 
 export interface EnqueueResponse {
@@ -1522,6 +1527,7 @@ function createBaseNewJob(): NewJob {
     maxAttempts: 0,
     timeoutMs: 0,
     parentId: "",
+    retry: "",
   };
 }
 
@@ -1553,6 +1559,9 @@ export const NewJob: MessageFns<NewJob> = {
     }
     if (message.parentId !== "") {
       writer.uint32(74).string(message.parentId);
+    }
+    if (message.retry !== "") {
+      writer.uint32(82).string(message.retry);
     }
     return writer;
   },
@@ -1642,6 +1651,14 @@ export const NewJob: MessageFns<NewJob> = {
             message.parentId = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.retry = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1668,6 +1685,7 @@ export const NewJob: MessageFns<NewJob> = {
     message.maxAttempts = object.maxAttempts ?? 0;
     message.timeoutMs = object.timeoutMs ?? 0;
     message.parentId = object.parentId ?? "";
+    message.retry = object.retry ?? "";
     return message;
   },
 };

@@ -94,6 +94,11 @@ export interface HandlerOptions {
   /** Jobs of this handler at once; 0 means no limit but the plugin's. */
   concurrency: number;
   description: string;
+  /**
+   * How long its jobs wait between tries, where they do not say: "exponential:2s..10m", "linear:10s..5m",
+   * "fixed:30s", "list:1s,10s,5m". Empty means the host's default.
+   */
+  retry: string;
 }
 
 export interface CleanupRequest {
@@ -748,7 +753,7 @@ export const Endpoint: MessageFns<Endpoint> = {
 };
 
 function createBaseHandlerOptions(): HandlerOptions {
-  return { name: "", timeoutMs: 0, maxAttempts: 0, concurrency: 0, description: "" };
+  return { name: "", timeoutMs: 0, maxAttempts: 0, concurrency: 0, description: "", retry: "" };
 }
 
 export const HandlerOptions: MessageFns<HandlerOptions> = {
@@ -767,6 +772,9 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
     }
     if (message.description !== "") {
       writer.uint32(42).string(message.description);
+    }
+    if (message.retry !== "") {
+      writer.uint32(50).string(message.retry);
     }
     return writer;
   },
@@ -824,6 +832,14 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
             message.description = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.retry = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -846,6 +862,7 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
     message.maxAttempts = object.maxAttempts ?? 0;
     message.concurrency = object.concurrency ?? 0;
     message.description = object.description ?? "";
+    message.retry = object.retry ?? "";
     return message;
   },
 };

@@ -1,0 +1,97 @@
+/** What every engine promises about the attempts of a job: what is remembered of them, and how often they may end early. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { HISTORY_ATTEMPTS_MAX, HISTORY_CHARS_MAX, JOB_SNOOZES_MAX } from "../../job/job.ts";
+import { COMPLETED, end, failed, newJob, type Opened, type OpenStore } from "./fixture.ts";
+
+const LANE = "test.work";
+
+export function attemptSuite(engine: string, open: OpenStore): void {
+  describe(`${engine}: attempts`, () => {
+    let at: Opened;
+    beforeEach(async () => {
+      at = await open();
+    });
+    afterEach(() => at.close());
+
+    const enqueue = async (maxAttempts = 100) => {
+      const retry = { kind: "fixed", baseMs: 0, maxMs: 0 } as const;
+      const job = newJob(at.env, { maxAttempts, retry });
+      await at.store.jobs.enqueue([job]);
+      return job.id;
+    };
+    const claim = async (bootId = "BT_one") => {
+      await at.store.jobs.promote(10);
+      const [job] = await at.store.jobs.claim({ bootId, lanes: [{ lane: LANE, limit: 1 }] });
+      if (!job) throw new Error("no job was claimed");
+      return job;
+    };
+    const historyOf = async (id: string) => (await at.store.jobs.get(id))?.history;
+
+    test("each attempt that does not complete its job is remembered, with what ran it", async () => {
+      const id = await enqueue();
+      const endings = [
+        failed({ message: "no route", errorKind: "Offline" }),
+        { kind: "lost", alone: true, message: "exit 139" },
+        COMPLETED,
+      ] as const;
+      for (const [index, ending] of endings.entries()) {
+        const job = await claim();
+        await at.env.advance(5);
+        await end(at.store, at.env, { ...job, pluginVersion: `1.${index}`, pluginDigest: "abc" }, ending);
+      }
+      const about = { pluginDigest: "abc", endedAt: expect.any(Number), startedAt: expect.any(Number) };
+      expect(await historyOf(id)).toEqual([
+        { ...about, attempt: 1, fence: 1, kind: "Offline", message: "no route", pluginVersion: "1.0" },
+        { ...about, attempt: 2, fence: 2, kind: "lost", message: "exit 139", pluginVersion: "1.1" },
+      ]);
+      expect(await at.store.jobs.get(id)).toMatchObject({
+        state: "completed",
+        attempt: 2,
+        pluginVersion: "1.2",
+        pluginDigest: "abc",
+      });
+    });
+
+    test("what completes, snoozes or is given back has no history", async () => {
+      const id = await enqueue();
+      await end(at.store, at.env, await claim(), { kind: "returned" });
+      await end(at.store, at.env, await claim(), { kind: "snoozed", delayMs: 0 });
+      await end(at.store, at.env, await claim(), COMPLETED);
+      expect(await at.store.jobs.get(id)).toMatchObject({ state: "completed", history: [], snoozed: 1 });
+    });
+
+    test("of many attempts the latest are remembered, and of a long sentence its beginning", async () => {
+      const id = await enqueue();
+      for (let attempt = 1; attempt <= HISTORY_ATTEMPTS_MAX + 3; attempt++)
+        await end(at.store, at.env, await claim(), failed({ message: "x".repeat(2 * HISTORY_CHARS_MAX) }));
+      const history = (await historyOf(id)) ?? [];
+      expect(history.map(({ attempt }) => attempt)).toEqual(
+        Array.from({ length: HISTORY_ATTEMPTS_MAX }, (_, index) => index + 4),
+      );
+      expect(history[0]?.message).toHaveLength(HISTORY_CHARS_MAX + 1);
+      expect((await at.store.jobs.get(id))?.error?.message).toHaveLength(2 * HISTORY_CHARS_MAX);
+    });
+
+    test("an attempt that ended with its host is remembered too, and so few of them", async () => {
+      const id = await enqueue();
+      await end(at.store, at.env, await claim("BT_0"), failed());
+      for (let boot = 1; boot <= HISTORY_ATTEMPTS_MAX; boot++) {
+        const held = (await at.store.jobs.get(id))?.state === "running";
+        if (!held) await claim(`BT_${boot}`);
+        await at.store.jobs.recover(`BT_${boot + 1}`);
+      }
+      const history = (await historyOf(id)) ?? [];
+      expect(history).toHaveLength(HISTORY_ATTEMPTS_MAX);
+      expect(history.at(-1)).toMatchObject({ attempt: 2, kind: "interrupted", pluginVersion: null });
+    });
+
+    test("a job that asks again and again to run later has failed some day", async () => {
+      const id = await enqueue();
+      const job = { ...(await claim()), snoozed: JOB_SNOOZES_MAX - 1 };
+      await end(at.store, at.env, job, { kind: "snoozed", delayMs: 0 });
+      expect(await at.store.jobs.get(id)).toMatchObject({ state: "scheduled", snoozed: JOB_SNOOZES_MAX });
+      await end(at.store, at.env, await claim(), { kind: "snoozed", delayMs: 0 });
+      expect(await at.store.jobs.get(id)).toMatchObject({ state: "failed", error: { kind: "snoozed" } });
+    });
+  });
+}

@@ -218,7 +218,8 @@ export class Worker implements Service {
   /** The safety net under the wake-ups, also for a worker that is never idle. */
   #poll(): void {
     const mono = this.#options.env.mono();
-    if (mono - this.#polledAt < POLL_MS) return;
+    // Not in the round that begins what was just made: all lanes share what is free, empty ones too.
+    if (mono - this.#polledAt < (this.#nudged ? 2 : 1) * POLL_MS) return;
     this.#polledAt = mono;
     for (const lane of this.#options.registry.lanes()) this.#hot.add(lane.name);
   }

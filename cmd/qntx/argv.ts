@@ -187,8 +187,16 @@ class Scan {
     this.#given.set(key, [...texts, value]);
   }
 
+  /** The option of what documents and operations call so: `--timezone` is `--tz`. */
+  #ofField(flag: string): string | undefined {
+    const found = Object.entries(this.#args).find(
+      ([, arg]) => "field" in arg && arg.field !== undefined && flag === `--${kebab(arg.field)}`,
+    );
+    return found && `--${kebab(found[0])}`;
+  }
+
   #unknown(flag: string): Fault {
-    const meant = nearest(flag, this.#byFlag.keys());
+    const meant = this.#ofField(flag) ?? nearest(flag, this.#byFlag.keys());
     const help = "Add --help to see the options.";
     return new Fault("usage", `There is no option ${flag}.`, {
       hint: meant === undefined ? help : `Did you mean ${meant}? ${help}`,

@@ -31,6 +31,7 @@ test.each([
   ["a mistake in the host", refusal("internal"), 1],
   ["a word of a newer host", refusal("toString"), 1],
   ["an answer that was cut", () => new Response('{"id": "JB_', { status: 200 }), 6],
+  ["a call that was too large", () => new Response("", { status: 413 }), 2],
   ["no answer of ours", () => new Response("<html>", { status: 502 }), 6],
 ] as const)("%s is a Fault, and never a success", async (_, answer, code) => {
   const error = await callOne(answer);

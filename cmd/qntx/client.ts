@@ -117,6 +117,8 @@ interface Refusal {
 /** Makes the Fault again that the host sent. */
 function faultOf(body: unknown, status: number, base: string): Fault {
   const error = (body as Refusal | null | undefined)?.error;
+  if (!error && status === 413)
+    return new Fault("usage", "That is more than a host takes in one call.", { hint: "Send less at once." });
   if (!error)
     return new Fault("unreachable", `${base} answered with status ${status}, and not as a qntx host does.`);
   const { code, message, hint, fields } = error;

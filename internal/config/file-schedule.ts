@@ -78,6 +78,13 @@ export const FILE_SCHEDULE_FIELDS = [
   "mustSucceedWithin",
   ...MORE,
 ] as const;
+/** What the command line calls a field, where that is another word: whoever knows the one may write it for the other. */
+export const FIELD_OF_OPTION: Readonly<Record<string, string>> = {
+  tz: "timezone",
+  maxRuns: "runsMax",
+  blackout: "blackouts",
+};
+
 type Field = (typeof FILE_SCHEDULE_FIELDS)[number];
 
 /** Reads all `[[schedule]]` entries; what is wrong with them is added to `problems`. */
@@ -140,7 +147,7 @@ class Entry {
   #refuseUnknown(): void {
     for (const field of Object.keys(this.#table)) {
       if (FILE_SCHEDULE_FIELDS.some((known) => known === field)) continue;
-      const meant = nearest(field, FILE_SCHEDULE_FIELDS);
+      const meant = FIELD_OF_OPTION[field] ?? nearest(field, FILE_SCHEDULE_FIELDS);
       this.#wrong(
         field,
         `${field} is not a key of [[schedule]].`,

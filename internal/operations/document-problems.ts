@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { Fault, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
+import { FIELD_OF_OPTION } from "../config/file-schedule.ts";
 
 /** What a problem is about: how messages call it, and where its fields stand. */
 export interface Subject {
@@ -60,7 +61,7 @@ export class Problems {
   ): T | undefined {
     const result = schema.safeParse(value);
     if (result.success) return result.data;
-    for (const issue of result.error.issues) {
+    for (const issue of result.error.issues.flatMap(oneByOne)) {
       const [field = "", message = "", hint = ""] = sentenceOf(issue, value, schema);
       this.add({ line: lineOf(rootOf(field)), message: `${subject}: ${field}: ${message}`, hint });
       onWrong(rootOf(field));
@@ -102,13 +103,19 @@ function rootOf(field: string): string {
   return field.split(".")[0] ?? field;
 }
 
+/** Keys that are not known are one issue; each of them stands in a line of its own. */
+function oneByOne(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  return issue.code === "unrecognized_keys" ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue];
+}
+
 /** Field, message and way out of what zod found. */
 function sentenceOf(issue: z.core.$ZodIssue, root: unknown, schema: z.ZodType): string[] {
   const field = issue.path.join(".");
   if (issue.code === "unrecognized_keys") {
     const known = issue.path.length === 0 && "shape" in schema ? Object.keys(Object(schema.shape)) : [];
     const [key = ""] = issue.keys;
-    const meant = nearest(key, known);
+    const option = known.find((field) => field === FIELD_OF_OPTION[key]);
+    const meant = option ?? nearest(key, known);
     const name = [...issue.path, key].join(".");
     return [name, "is not a field here.", meant ? `Did you mean ${meant}?` : ""];
   }

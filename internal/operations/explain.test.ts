@@ -161,6 +161,24 @@ test("without an instant it is the occurrence that was decided last, however lon
   expect(await last()).toMatch(/^It fired on time; job JB_/);
 });
 
+test("one that has paused itself is wrong until somebody resumes it; one that a person paused is not", async () => {
+  const schedules = async () =>
+    (await call<{ checks: { check: string; ok: boolean; detail: string }[] }>("host.doctor", {})).checks.find(
+      ({ check }) => check === "schedules",
+    );
+  await create({ pauseAfterFailures: 1 });
+  await call("schedule.create", { name: "idle", handler: "a.b", every: "1m", paused: true });
+  expect(await schedules()).toMatchObject({ ok: true });
+  await tick(MINUTE);
+  await finish(false);
+  expect(await schedules()).toMatchObject({
+    ok: false,
+    detail: expect.stringMatching(/^s is paused since .*: .*failed; then: qntx schedule resume SC_\w+$/),
+  });
+  await call("schedule.resume", { id: "s" });
+  expect(await schedules()).toMatchObject({ ok: true });
+});
+
 test("without an instant it is what is due, where nobody decides it: a pause, a blackout, no host", async () => {
   const last = () => call<{ at: string | null; sentence: string }>("schedule.explain", { id: "s" });
   const to = formatInstant(start + HOUR);

@@ -8,18 +8,21 @@ import { pageInput, pageRequest } from "./page-input.ts";
 import { type Check, hostRepair, scheduleChecks } from "./repair.ts";
 import { readWaits } from "./waits.ts";
 
+const PAUSED_SHOWN_MAX = 10; // On one screen, beside how many there are.
+
 export const hostStatus = operation({
   name: "host.status",
   summary: "Show what runs, waits and comes next",
   input: z.strictObject({}),
   async run(context) {
     const { store, host, home } = context;
-    const [jobs, schedules, lanes, waits, upcoming, recent, missed] = await Promise.all([
+    const [jobs, schedules, lanes, waits, upcoming, paused, recent, missed] = await Promise.all([
       store.jobs.counts(),
       store.schedules.counts(),
       store.jobs.queuedLanes(),
       readWaits(context),
       store.schedules.upcoming(10),
+      store.schedules.list({ state: "paused" }, { limit: PAUSED_SHOWN_MAX }),
       store.jobs.list({}, { limit: 10 }),
       missedObjectives(context),
     ]);
@@ -41,6 +44,14 @@ export const hostStatus = operation({
         id,
         name,
         nextRunAt: formatInstant(nextRunAt ?? 0),
+      })),
+      paused: paused.items.map(({ id, name, pause }) => ({
+        id,
+        name,
+        since: pause && formatInstant(pause.at),
+        until: pause && pause.until !== null ? formatInstant(pause.until) : null,
+        by: pause?.by ?? "",
+        note: pause?.note ?? "",
       })),
       recent: recent.items.map(({ id, handler, state, createdAt, finishedAt }) => ({
         id,

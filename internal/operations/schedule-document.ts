@@ -56,6 +56,7 @@ export async function readDocument(
   text: string,
   { name, person }: { name: string; person: Owner },
 ): Promise<ScheduleDocument> {
+  refuseLarge(name, text);
   const problems = new Problems(name);
   const root = readRoot(text, problems);
   const source = readSource(root["source"], topLine(text, "source"), problems);
@@ -67,11 +68,18 @@ export async function readDocument(
   return { name, home, named: source !== null, blackouts, schedules };
 }
 
+/** Refuses a document that is too large to be read, or sent. Throws a Fault. */
+export function refuseLarge(name: string, text: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= DOCUMENT_BYTES_MAX) return;
+  throw new Problems(name).only(
+    `has ${bytes} bytes; at most ${DOCUMENT_BYTES_MAX} are read.`,
+    "Make several of it.",
+  );
+}
+
 /** The mapping that a document is. What cannot be read at all is refused at once. */
 function readRoot(text: string, problems: Problems): Readonly<Record<string, unknown>> {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > DOCUMENT_BYTES_MAX)
-    throw problems.only(`has ${bytes} bytes; at most ${DOCUMENT_BYTES_MAX} are read.`, "Make several of it.");
   const root = parse(text, problems);
   if (!isFields(root)) {
     throw problems.only(

@@ -39,6 +39,12 @@ export function statusScreen(out: Out, view: StatusView): string {
     ),
     part(
       out,
+      "Paused",
+      ["schedule", "since", "by", "why"],
+      view.paused.map(({ name, id, since, by, note }) => [name || id, whenShown(out, since), by, note]),
+    ),
+    part(
+      out,
       "Next",
       ["schedule", "when"],
       view.next.map(({ id, name, nextRunAt }) => [name || id, whenShown(out, nextRunAt)]),

@@ -11,7 +11,7 @@ import type { ExitCode } from "../../exit.ts";
 import { handlerNames } from "../../names.ts";
 import { integer, json, retry, RETRY_DESCRIPTION } from "../../values.ts";
 import { stateShown } from "./describe.ts";
-import { printEnd, requireHost, waitArgs, waitForJob } from "./waiting.ts";
+import { printEnd, refuseTimeoutAlone, requireHost, waitArgs, waitForJob } from "./waiting.ts";
 
 /** A duration from now, as the instant it means. */
 const fromNow: Parse<string> = (text, name, { env }) => formatInstant(env.now() + parseDuration(text, name));
@@ -58,6 +58,7 @@ export const jobEnqueue = command({
     globals,
     out,
   }): Promise<ExitCode | void> {
+    refuseTimeoutAlone({ wait, waitTimeout });
     if (later !== undefined && job.runAt !== undefined)
       throw fieldFault("in", "cannot be given together with --run-at.");
     await using client = await openClient(world, globals);

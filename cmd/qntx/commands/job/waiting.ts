@@ -29,6 +29,18 @@ export const waitArgs = {
   waitTimeout: waitTimeoutArg,
 } as const satisfies ArgDefs;
 
+/** Refuses a `--wait-timeout` that would be passed over. */
+export function refuseTimeoutAlone({
+  wait,
+  waitTimeout,
+}: {
+  wait: boolean;
+  waitTimeout: Millis | undefined;
+}): void {
+  if (wait || waitTimeout === undefined) return;
+  throw new Fault("usage", "--wait-timeout has no effect without --wait.", { hint: "Add --wait." });
+}
+
 /** Refuses to begin what could not be waited for. */
 export function requireHost(client: Client): void {
   if (client.live) return;

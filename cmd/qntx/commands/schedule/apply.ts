@@ -45,6 +45,8 @@ export const scheduleApply = command({
   async run({ args: { file, plan, prune }, world, globals, out }): Promise<ExitCode> {
     const document = await fileText(file, "--file", world);
     const name = file === "-" ? "standard input" : file;
+    const { refuseLarge } = await import("../../../../internal/operations/schedule-document.ts");
+    refuseLarge(name, document); // Before it is sent: a host does not read what is longer than a request may be.
     await using client = await openClient(world, globals);
     const operation = plan ? "schedule.plan" : "schedule.apply";
     const applied = await client.call<Applied>(operation, { document, name, prune });

@@ -4,7 +4,7 @@ import type { OutputOf } from "../../../../internal/operations/operation.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
 import type { ExitCode } from "../../exit.ts";
-import { printEnd, requireHost, waitArgs, waitForJob } from "../job/waiting.ts";
+import { printEnd, refuseTimeoutAlone, requireHost, waitArgs, waitForJob } from "../job/waiting.ts";
 import { scheduleArg } from "./which.ts";
 
 export const scheduleRun = command({
@@ -16,6 +16,7 @@ export const scheduleRun = command({
   },
   examples: [{ line: "qntx schedule run report --wait", why: "now, and see how it ends" }],
   async run({ args: { id, evenPaused, wait, waitTimeout }, world, globals, out }): Promise<ExitCode | void> {
+    refuseTimeoutAlone({ wait, waitTimeout });
     await using client = await openClient(world, globals);
     if (wait) requireHost(client);
     const job = await client.call<OutputOf<typeof operation>>("schedule.run", { id, evenPaused });

@@ -8,6 +8,7 @@ import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
 import { isFinished, type Job, type JobError, type JobState, type NewJob } from "../../job/job.ts";
+import { BACKFILL_RUNS_MAX } from "../../schedule/backfill.ts";
 import type { Backfill, BackfillMade, BackfillStore, NewBackfill } from "../store.ts";
 import type { GroupCommit } from "./group.ts";
 import { type JobRow, readJob } from "./job-row.ts";
@@ -35,6 +36,7 @@ export class SqliteBackfills implements BackfillStore {
   readonly #jobs: SqliteJobs;
   readonly #insert: Statement<unknown, [Values]>;
   readonly #made: Statement<{ occurrence: number }, [Values]>;
+  readonly #deleted: Statement<{ id: string }, [Values]>;
   readonly #open: Statement<{ count: number }, [Values]>;
   readonly #first: Statement<{ id: string; concurrency: number }, [Values]>;
   readonly #release: Statement<unknown, [Values]>;
@@ -49,6 +51,7 @@ export class SqliteBackfills implements BackfillStore {
     this.#jobs = jobs;
     this.#insert = db.prepare(INSERT);
     this.#made = db.prepare(MADE);
+    this.#deleted = db.prepare("SELECT id FROM schedule WHERE id = $scheduleId AND state = 'deleted'");
     this.#open = db.prepare(OPEN);
     this.#first = db.prepare(FIRST);
     this.#release = db.prepare("UPDATE job SET state = 'queued' WHERE id = $id AND state = 'paused'");
@@ -102,6 +105,13 @@ export class SqliteBackfills implements BackfillStore {
     return { cancelled, running: this.#open.get({ scheduleId })?.count ?? 0 };
   }
 
+  #cancelLine(scheduleId: string): void {
+    const error: JobError = { message: "cancelled: its schedule is deleted", kind: "cancelled", attempt: 0 };
+    const values = { scheduleId, limit: BACKFILL_RUNS_MAX, error: JSON.stringify(error) };
+    for (const statement of [this.#cancelPaused, this.#cancelWaiting])
+      statement.run({ ...values, now: this.#env.now() });
+  }
+
   async run(scheduleId: string, occurrence: Millis): Promise<Job | null> {
     const row = this.#run.get({ scheduleId, occurrence });
     return row ? readJob(row) : null;
@@ -115,8 +125,9 @@ export class SqliteBackfills implements BackfillStore {
     return this.#made.all({ scheduleId, from, to }).map(({ occurrence }) => occurrence);
   }
 
-  /** Lets the first in line go, as long as there is room. */
+  /** Lets the first in line go, as long as there is room. Of a schedule that is deleted nobody goes any more. */
   #advance(scheduleId: string): void {
+    if (this.#deleted.get({ scheduleId })) return this.#cancelLine(scheduleId);
     let open = this.#open.get({ scheduleId })?.count ?? 0;
     for (;;) {
       const first = this.#first.get({ scheduleId });

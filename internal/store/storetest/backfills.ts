@@ -109,6 +109,22 @@ export function backfillSuite(engine: string, open: OpenStore): void {
       });
     });
 
+    test("when its schedule is deleted, by whatever way, what waits never runs; what runs goes on", async () => {
+      await make("BF_1", -9, 5);
+      const [job] = await claim();
+      await at.store.schedules.delete(schedule.id, "me");
+      await make("BF_2", -4, 3); // Somebody was halfway through asking.
+      if (job) await end(at.store, at.env, job, COMPLETED);
+      expect(await drain()).toEqual([]);
+      const lines = await at.store.backfills.list(schedule.id, 10);
+      expect(
+        lines.map(({ id, runs: { waiting, open, cancelled } }) => [id, waiting, open, cancelled]),
+      ).toEqual([
+        ["BF_2", 0, 0, 3],
+        ["BF_1", 0, 0, 4],
+      ]);
+    });
+
     test("what is asked for while others are cancelled does not stand still", async () => {
       await Promise.all([at.store.backfills.cancel(schedule.id, "me"), make("BF_1", 0, 3)]);
       expect(await drain()).toEqual([[1], [2]]);

@@ -40,7 +40,17 @@ export interface Config {
   readonly log: { readonly level: LogLevel; readonly format: "text" | "json" };
   readonly pulse: { readonly workers: number; readonly napMs: Millis };
   /** How long old rows are kept. */
-  readonly retention: { readonly ledgerMs: Millis; readonly auditMs: Millis; readonly eventsMs: Millis };
+  readonly retention: {
+    readonly jobs: {
+      readonly completedMs: Millis;
+      readonly completedMax: number;
+      readonly failedMs: Millis;
+      readonly failedMax: number;
+    };
+    readonly ledgerMs: Millis;
+    readonly auditMs: Millis;
+    readonly eventsMs: Millis;
+  };
   /** Who keeps the locks of schedules. */
   readonly locks: LockKeeper;
   readonly plugin: {
@@ -137,6 +147,12 @@ function grouped(
     log: { level: values["log.level"], format: values["log.format"] },
     pulse: { workers: values["pulse.workers"], napMs: values["pulse.nap"] },
     retention: {
+      jobs: {
+        completedMs: values["retention.completed"],
+        completedMax: values["retention.completed_jobs"],
+        failedMs: values["retention.failed"],
+        failedMax: values["retention.failed_jobs"],
+      },
       ledgerMs: values["retention.ledger"],
       auditMs: values["retention.audit"],
       eventsMs: values["retention.events"],

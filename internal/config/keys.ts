@@ -92,10 +92,31 @@ export const KEYS = {
     summary:
       "Who says which node runs an occurrence: this store, a plugin for hosts that share no store, or none.",
   }),
+  "retention.completed": key({
+    kind: duration("1h", "36500d"),
+    fallback: "7d",
+    summary: "How long completed jobs are kept, with what they said; the last run of a schedule for ever.",
+  }),
+  "retention.completed_jobs": key({
+    kind: integer(1_000, 1_000_000_000),
+    fallback: 1_000_000,
+    summary: "And never more of them than are among so many of the newest jobs.",
+  }),
+  "retention.failed": key({
+    kind: duration("1h", "36500d"),
+    fallback: "90d",
+    summary: "How long failed and cancelled jobs are kept, with what they said.",
+  }),
+  "retention.failed_jobs": key({
+    kind: integer(1_000, 1_000_000_000),
+    fallback: 10_000_000,
+    summary: "And never more of them than are among so many of the newest jobs.",
+  }),
   "retention.ledger": key({
     kind: duration("1d", "36500d"),
     fallback: "90d",
-    summary: "How long rows of the fire ledger are kept; one whose job has ended later is kept as long as that.",
+    summary:
+      "How long rows of the fire ledger are kept; one whose job has ended later is kept as long as that.",
   }),
   "retention.audit": key({
     kind: duration("1d", "36500d"),

@@ -22,27 +22,57 @@ export interface Kept {
   prune(request: PruneRequest): Promise<Pruned>;
 }
 
+/** Of finished jobs, how long and how many of the newest are kept; cancelled ones as failed ones. */
+export interface JobRetention {
+  completedMs: Millis;
+  completedMax: number;
+  failedMs: Millis;
+  failedMax: number;
+}
+
 /** How long what is kept. */
 export interface RetentionTimes {
+  /** Absent: for ever. */
+  jobs?: JobRetention;
   ledgerMs: Millis;
   auditMs: Millis;
   eventsMs: Millis;
 }
 
 const ROUND_MS: Millis = 3_600_000; // A row is at most an hour older than it should be.
-const BETWEEN_STEPS_MS: Millis = 50; // Steps of at most some ten milliseconds: others have four fifths of the time.
+const BETWEEN_STEPS_MS: Millis = 25; // Steps of some milliseconds: others have four fifths of the time.
 const AHEAD_MAX_MS: Millis = 86_400_000; // What the wall clock may gain on the monotonic one: a night's sleep, not a wrong year.
 const BOOTS_MS: Millis = 86_400_000; // A boot that is dead for a day holds nothing that anybody waits for.
 
 /** Everything that is removed some day. */
-export function keptOf(store: Store, { ledgerMs, auditMs, eventsMs }: RetentionTimes): Kept[] {
+export function keptOf(store: Store, times: RetentionTimes): Kept[] {
   const { ledger, audit, events, nodes } = store;
+  const { ledgerMs, auditMs, eventsMs } = times;
   return [
+    ...(times.jobs ? jobsKept(store, times.jobs, ledgerMs) : []),
     { name: "ledger", keepMs: ledgerMs, prune: (request) => ledger.prune(request) },
     { name: "audit", keepMs: auditMs, prune: (request) => audit.prune(request) },
     { name: "events", keepMs: eventsMs, prune: (request) => events.prune(request) },
     { name: "boots", keepMs: BOOTS_MS, prune: (request) => nodes.prune(request) },
   ];
+}
+
+/** Before the ledger: its rows stay as long as their jobs do. */
+function jobsKept({ jobs }: Store, times: JobRetention, ledgerMs: Millis): Kept[] {
+  const { completedMs, completedMax, failedMs, failedMax } = times;
+  const kinds = [
+    { state: "completed", keepMs: completedMs, newest: completedMax },
+    { state: "failed", keepMs: failedMs, newest: failedMax },
+    { state: "cancelled", keepMs: failedMs, newest: failedMax },
+  ] as const;
+  return kinds.map(({ state, keepMs, newest }) => ({
+    name: `${state} jobs`,
+    keepMs,
+    prune: ({ before, cursor }) => {
+      const backfillsBefore = before + keepMs - Math.max(keepMs, ledgerMs);
+      return jobs.prune({ state, before, backfillsBefore, newest, cursor });
+    },
+  }));
 }
 
 export interface RetentionOptions {

@@ -7,6 +7,15 @@ export interface PruneRequest {
   cursor?: string | undefined;
 }
 
+/** Which finished jobs may go. */
+export interface JobPruneRequest extends PruneRequest {
+  state: "completed" | "failed" | "cancelled";
+  /** Runs of backfills stay longer: while one is there, its instant is not run again. */
+  backfillsBefore: Millis;
+  /** How many of all jobs, counted from the newest, stay whatever their number. */
+  newest: number;
+}
+
 export interface Pruned {
   removed: number;
   /** Where the next step goes on; null when nothing is left to look at. */

@@ -16,7 +16,7 @@ import type { ObjectiveStore } from "./objectives.ts";
 import type { WebhookStore } from "./webhooks.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { LimitStore } from "./limits.ts";
-import type { Pruned, PruneRequest } from "./prune.ts";
+import type { JobPruneRequest, Pruned, PruneRequest } from "./prune.ts";
 import type { NamedBlackout } from "../schedule/named-blackout.ts";
 import type {
   Locking,
@@ -127,6 +127,8 @@ export interface JobStore {
   counts(): Promise<Record<JobState, number>>;
   /** Queued jobs per lane, for lanes that have any. */
   queuedLanes(): Promise<{ lane: string; count: number }[]>;
+  /** Removes finished jobs that are too old or too many, and what they said; but none that something still needs. */
+  prune(request: JobPruneRequest): Promise<Pruned>;
 }
 
 // Schedules

@@ -15,6 +15,7 @@ import {
   type NewJob,
 } from "../../job/job.ts";
 import type { Settlement } from "../../job/outcome.ts";
+import type { JobPruneRequest, Pruned } from "../prune.ts";
 import type {
   Cancelled,
   Enqueued,
@@ -30,6 +31,8 @@ import type {
 import { Alone } from "./alone.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
+import { JobPruning } from "./job-pruning.ts";
+import type { SqliteLogs } from "./logs.ts";
 import { type JobRow, readJob } from "./job-row.ts";
 import type { SqliteLimits } from "./limits.ts";
 import { JOB_LIST_SQL, JobSql, type RunEndRow, type Values } from "./job-sql.ts";
@@ -63,6 +66,7 @@ export interface SqliteJobsParts {
   group: GroupCommit;
   events: SqliteEvents;
   limits: SqliteLimits;
+  logs: SqliteLogs;
 }
 
 export class SqliteJobs implements JobStore {
@@ -73,12 +77,13 @@ export class SqliteJobs implements JobStore {
   readonly #events: SqliteEvents;
   readonly #alone: Alone;
   readonly #limits: SqliteLimits;
+  readonly #pruning: JobPruning;
   /** True in the second try of a group. */
   #careful = false;
   readonly #onRunEnd: ((end: RunEnd) => void)[] = [];
   #onBackfillEnd: (scheduleId: string) => void = () => {};
 
-  constructor(env: Env, { db, group, events, limits }: SqliteJobsParts) {
+  constructor(env: Env, { db, group, events, limits, logs }: SqliteJobsParts) {
     this.#env = env;
     this.#limits = limits;
     this.#db = db;
@@ -86,6 +91,7 @@ export class SqliteJobs implements JobStore {
     this.#sql = new JobSql(db);
     this.#events = events;
     this.#alone = new Alone(db);
+    this.#pruning = new JobPruning(env, { db, group, logs });
   }
 
   enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]> {
@@ -401,6 +407,10 @@ export class SqliteJobs implements JobStore {
 
   async queuedLanes(): Promise<{ lane: string; count: number }[]> {
     return this.#sql.queuedLanes.all();
+  }
+
+  prune(request: JobPruneRequest): Promise<Pruned> {
+    return this.#pruning.step(request);
   }
 }
 

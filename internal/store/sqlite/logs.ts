@@ -7,7 +7,7 @@
  * what is said beyond it is a marked gap, and nothing here throws at who talks.
  */
 import { Database, type Statement } from "bun:sqlite";
-import type { Cancel, Env } from "../../base/env.ts";
+import type { Cancel, Env, Millis } from "../../base/env.ts";
 import { Fault, messageOf } from "../../base/fault.ts";
 import type { Log } from "../../base/log.ts";
 import type { LogLine, LogStore, NewLogLine } from "../store.ts";
@@ -21,6 +21,7 @@ const HELD_LINES_MAX = 50_000; // While they cannot be written; some 10 MB of us
 export const JOB_LOG_BYTES_MAX = 8_388_608; // Per job: 100,000 short lines; what comes after is one marker.
 const LINE_BYTES = 64; // Of a row beside its text, so that empty lines have an end too.
 const READ_LINES_MAX = 10_000;
+const REMOVE_LINES = 500; // At once: less than a millisecond.
 
 /** What a job has said so far: the number of its next line, and how many bytes are kept. */
 interface Tally {
@@ -45,6 +46,7 @@ export class SqliteLogs implements LogStore {
   readonly #tallies = new Map<string, Tally>();
   readonly #insert: Statement<unknown, [Values]>;
   readonly #read: Statement<LogLine, [Values]>;
+  readonly #remove: Statement<unknown, [Values]>;
   readonly #tally: Statement<{ next: number; bytes: number; full: number }, [Values]>;
   #buffer: { jobId: string; line: LogLine }[] = [];
   #timer: Cancel | null = null;
@@ -58,6 +60,7 @@ export class SqliteLogs implements LogStore {
     this.#db = openLogs(path);
     this.#insert = this.#db.prepare(INSERT);
     this.#read = this.#db.prepare(READ);
+    this.#remove = this.#db.prepare(REMOVE);
     this.#tally = this.#db.prepare(TALLY);
   }
 
@@ -83,6 +86,24 @@ export class SqliteLogs implements LogStore {
       kept.jobId === jobId && kept.line.seq > after ? [kept.line] : [],
     );
     return held.length === 0 ? rows : [...rows, ...held].slice(0, Math.min(limit, READ_LINES_MAX));
+  }
+
+  /** Removes what jobs said that have ended, the first ones first. Gives of how many nothing is left after so long. */
+  remove(jobIds: readonly string[], forMs: Millis): number {
+    this.#flushNow(); // What they said last may wait yet.
+    const until = this.#env.mono() + forMs;
+    let removed = 0;
+    this.#db.transaction(() => {
+      for (const jobId of jobIds) {
+        let lines = REMOVE_LINES;
+        while (lines === REMOVE_LINES && this.#env.mono() < until)
+          lines = this.#remove.run({ jobId, rows: REMOVE_LINES }).changes;
+        if (lines === REMOVE_LINES) return;
+        this.#tallies.delete(jobId);
+        removed++;
+      }
+    })();
+    return removed;
   }
 
   async flush(): Promise<void> {
@@ -202,6 +223,15 @@ const READ = `
      AND seq    > $after
    ORDER BY seq
    LIMIT $limit`;
+
+const REMOVE = `
+  DELETE FROM job_log
+   WHERE job_id = $jobId
+     AND seq IN (
+           SELECT seq
+             FROM job_log
+            WHERE job_id = $jobId
+            LIMIT $rows)`;
 
 const TALLY = `
   SELECT COALESCE(MAX(seq), 0) + 1 AS next,

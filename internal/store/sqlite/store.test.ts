@@ -18,6 +18,7 @@ import { backfillSuite } from "../storetest/backfills.ts";
 import { lockSuite } from "../storetest/locks.ts";
 import { lockedScheduleSuite } from "../storetest/locked-schedules.ts";
 import { declarationSuite } from "../storetest/declarations.ts";
+import { jobPruningSuite } from "../storetest/job-pruning.ts";
 import { jobSuite } from "../storetest/jobs.ts";
 import { ledgerSuite } from "../storetest/ledger.ts";
 import { limitSuite } from "../storetest/limits.ts";
@@ -135,6 +136,7 @@ test("a run whose schedule cannot be read ends all the same, and so do its neigh
 
 jobSuite("sqlite", open);
 attemptSuite("sqlite", open);
+jobPruningSuite("sqlite", open);
 ledgerSuite("sqlite", open);
 limitSuite("sqlite", open);
 policySuite("sqlite", open);

@@ -66,7 +66,14 @@ export class SqliteStore implements Store {
     this.webhooks = new SqliteWebhooks(env, db, this.#group, this.events);
     this.objectives = new SqliteObjectives(env, db, this.#group, this.events);
     this.limits = new SqliteLimits(env, db, this.#group, this.events);
-    this.jobs = new SqliteJobs(env, { db, group: this.#group, events: this.events, limits: this.limits });
+    this.logs = new SqliteLogs(env, { path: logPath, log });
+    this.jobs = new SqliteJobs(env, {
+      db,
+      group: this.#group,
+      events: this.events,
+      limits: this.limits,
+      logs: this.logs,
+    });
     this.nodes = new SqliteNodes(env, db, this.#group);
     this.schedules = new SqliteSchedules(env, db, this.#group, {
       jobs: this.jobs,
@@ -91,7 +98,6 @@ export class SqliteStore implements Store {
     this.blackouts = this.schedules.blackouts;
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);
-    this.logs = new SqliteLogs(env, { path: logPath, log });
   }
 
   async close(): Promise<void> {

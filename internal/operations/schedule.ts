@@ -32,6 +32,8 @@ import { type ScheduleView, viewOccurrence, viewSchedule } from "./schedule-view
 
 const reference = z.strictObject({ id: z.string() });
 
+const TRIES_MAX = 20; // Whoever is overtaken that often had better look at who else is at work.
+
 /** What decides when a schedule fires. One that has finished can be described all the same. */
 const TIMING = ["every", "cron", "at", "timezone", "startAt", "endAt", "blackouts"] as const;
 
@@ -117,27 +119,17 @@ export const scheduleUpdate = operation({
   byClock: true,
   input: updateInput,
   async run(context, input) {
-    const before = await resolveSchedule(context, input.id);
-    refuseForeign(context, before);
-    const spec = readSpec(input, context.env);
-    const change: ScheduleChange = {
-      name: input.name === undefined ? undefined : readName(input.name),
-      target: input.handler === undefined ? undefined : readTarget(input.handler),
-      payload:
-        input.payload === undefined
-          ? undefined
-          : payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
-      spec,
-      timezone: input.timezone === undefined ? undefined : readTimezone(input.timezone, spec ?? before.spec),
-      policy: await withNamedSpans(context, readPolicyInput(input, before.policy)),
-      description: input.description,
-      metadata: input.metadata,
-      locking: input.locking,
-    };
     if (input.locking !== undefined) refuseUnlockable(context.store.locksBy, input.locking);
-    if (TIMING.some((field) => input[field] !== undefined))
-      refuseNever({ ...before, ...definedOnly(change) }, context.env.now());
-    return changed(context, await context.store.schedules.update(before.id, change, input.revision));
+    for (let tried = 1; ; tried++) {
+      const before = await resolveSchedule(context, input.id);
+      refuseForeign(context, before);
+      const change = await changeOf(context, input, before);
+      // What is not given stays as it was read: somebody else may have changed it since.
+      const revision = input.revision ?? before.revision;
+      const answer = await context.store.schedules.update(before.id, change, revision);
+      const overtaken = "refused" in answer && answer.refused === "revision";
+      if (!overtaken || input.revision !== undefined || tried === TRIES_MAX) return changed(context, answer);
+    }
   },
 });
 
@@ -313,6 +305,32 @@ function refuseContradictions({ name, upsert, ifNotExists, paused, note }: Creat
     throw fieldFault("name", "is missing.", `${byName} finds a schedule by its name.`);
   if (note && !paused)
     throw fieldFault("note", "has no effect on a schedule that is not paused.", "It says why one is paused.");
+}
+
+/** The change that an input asks for. */
+async function changeOf(
+  context: Context,
+  input: z.infer<typeof updateInput>,
+  before: Schedule,
+): Promise<ScheduleChange> {
+  const spec = readSpec(input, context.env);
+  const change: ScheduleChange = {
+    name: input.name === undefined ? undefined : readName(input.name),
+    target: input.handler === undefined ? undefined : readTarget(input.handler),
+    payload:
+      input.payload === undefined
+        ? undefined
+        : payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
+    spec,
+    timezone: input.timezone === undefined ? undefined : readTimezone(input.timezone, spec ?? before.spec),
+    policy: await withNamedSpans(context, readPolicyInput(input, before.policy)),
+    description: input.description,
+    metadata: input.metadata,
+    locking: input.locking,
+  };
+  if (TIMING.some((field) => input[field] !== undefined))
+    refuseNever({ ...before, ...definedOnly(change) }, context.env.now());
+  return change;
 }
 
 function changed(context: Context, answer: Schedule | ScheduleRefusal) {

@@ -12,6 +12,8 @@ import {
 } from "./command.ts";
 import type { Out } from "./output.ts";
 
+const LEFT_CHARS_MAX = 40; // One option that takes a dozen words would push the others off the screen.
+
 export type Row = readonly [left: string, right: string];
 
 /** Help for a noun: the commands under it. */
@@ -103,8 +105,12 @@ function described(arg: Arg): string {
 
 function section(out: Pick<Out, "paint">, title: string, rows: readonly Row[]): string | undefined {
   if (rows.length === 0) return undefined;
-  const width = rows.reduce((most, [left]) => Math.max(most, left.length), 0);
-  const lines = rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd());
+  const widths = rows.map(([left]) => left.length).filter((length) => length <= LEFT_CHARS_MAX);
+  const width = Math.max(0, ...widths);
+  const lines = rows.map(([left, right]) => {
+    const isLong = left.length > width;
+    return `  ${isLong ? `${left}\n  ${" ".repeat(width)}` : left.padEnd(width)}  ${right}`.trimEnd();
+  });
   return `${out.paint("bold", `${title}:`)}\n${lines.join("\n")}`;
 }
 

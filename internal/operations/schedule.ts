@@ -360,7 +360,7 @@ function refusal(answer: ScheduleRefusal): Fault {
     "conflict",
     `name: there is a schedule ${shown(schedule.name)} already (${schedule.id}).`,
     {
-      hint: "Choose another name, or change that one with: qntx schedule update",
+      hint: `Choose another name, or change that one with: qntx schedule update ${schedule.name}`,
       fields: [{ field: "name", message: "is taken" }],
     },
   );

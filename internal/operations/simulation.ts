@@ -295,7 +295,7 @@ function calledOf({ id, name }: Called): Called {
 function tooMany(what: string, max: number) {
   return fieldFault(
     "to",
-    `that are more than ${max.toLocaleString("en-US")} ${what}.`,
+    `that would be more than ${max.toLocaleString("en-US")} ${what}.`,
     "Give a shorter span, or fewer schedules.",
   );
 }

@@ -5,6 +5,7 @@ import type { scheduleVerify as operation } from "../../../../internal/operation
 import { type Client, openClient } from "../../client.ts";
 import { command } from "../../command.ts";
 import { EXIT, type ExitCode } from "../../exit.ts";
+import { counted } from "../../layout.ts";
 import type { Out } from "../../output.ts";
 import { scheduleArg } from "./which.ts";
 
@@ -52,8 +53,8 @@ function pageOf(client: Client, request: object): Promise<OutputOf<typeof operat
 
 function verdictText(out: Out, verdict: Verdict): string {
   const { ok, dup, gap, overdue, unjudged, schedules, occurrences, wrong } = verdict;
-  const count = schedules === 1 ? "1 schedule" : `${schedules} schedules`;
-  const of = `${count} with ${occurrences} planned occurrences`;
+  const count = counted(schedules, "schedule");
+  const of = `${count} with ${counted(occurrences, "planned occurrence")}`;
   const right =
     occurrences === 0 ? `${count}: nothing was planned until now.` : `${of}: each is in the ledger, once.`;
   const notes = [

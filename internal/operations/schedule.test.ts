@@ -1,6 +1,7 @@
-/** Changes of one schedule that are made at the same moment: none of them is lost. */
+/** Changes of one schedule that are made at the same moment, and schedules of one name that are others'. */
 import { Database } from "bun:sqlite";
-import { expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { type Principal, TRUSTED_CAPABILITIES } from "../access/principal.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
@@ -8,15 +9,23 @@ import { SqliteStore } from "../store/sqlite/store.ts";
 import type { Context } from "./operation.ts";
 import { callOperation } from "./run.ts";
 
-test("changes of different parts of a policy are all kept, and one that names its revision is refused", async () => {
-  const env = new FakeEnv();
+let env: FakeEnv;
+let store: SqliteStore;
+beforeEach(() => {
+  env = new FakeEnv();
   const db = new Database(":memory:", { strict: true });
   migrate(db);
-  const store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
-  const principal = { kind: "operator", name: "operator" } as const;
-  const context: Context = { env, log: silentLog, store, principal, host: null, home: "/nowhere" };
-  const call = (name: string, input: object) => callOperation(context, name, input);
+  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+});
+afterEach(() => store.close());
 
+const OPERATOR: Principal = { kind: "operator", name: "operator" };
+const call = (name: string, input: object, principal: Principal = OPERATOR) => {
+  const context: Context = { env, log: silentLog, store, principal, host: null, home: "/nowhere" };
+  return callOperation(context, name, input);
+};
+
+test("changes of different parts of a policy are all kept, and one that names its revision is refused", async () => {
   await call("schedule.create", { name: "n", handler: "a.b", every: "1h" });
   const update = (change: object) => call("schedule.update", { id: "n", ...change });
   const parts = [{ jitter: "5s" }, { overlap: "allow" }, { timeout: "7m" }, { priority: 3 }];
@@ -30,5 +39,17 @@ test("changes of different parts of a policy are all kept, and one that names it
     priority: 3,
     description: "",
   });
-  await store.close();
+});
+
+test("an upsert finds no schedule of another tenant", async () => {
+  const plugin = (tenant: string): Principal => ({
+    kind: "plugin",
+    plugin: "p",
+    tenant,
+    capabilities: TRUSTED_CAPABILITIES,
+  });
+  const wanted = { name: "n", handler: "a.b", every: "1h", upsert: true };
+  for (const tenant of ["a", "b"])
+    expect(await call("schedule.create", wanted, plugin(tenant))).toMatchObject({ created: true });
+  expect(await call("schedule.create", wanted, plugin("a"))).toMatchObject({ created: false });
 });

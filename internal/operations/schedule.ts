@@ -11,7 +11,7 @@ import { newJobOf } from "./job-input.ts";
 import { viewJob } from "./job-view.ts";
 import { missedObjectives } from "./objective-view.ts";
 import { type Context, operation } from "./operation.ts";
-import { label, refuseForeign } from "./ownership.ts";
+import { label, ownerText, refuseForeign } from "./ownership.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 import { payloadBytes } from "./payload.ts";
 import { ownerOf, resolveSchedule } from "./reference.ts";
@@ -64,7 +64,7 @@ export const scheduleCreate = operation({
       timezone: readTimezone(input.timezone, spec),
       policy: await withNamedSpans(context, readPolicyInput(input)),
       locking: input.locking ?? "require-global",
-      paused: input.paused ? { note: input.note ?? "", by: ownerName(owner) } : null,
+      paused: input.paused ? { note: input.note ?? "", by: ownerText(owner) } : null,
       description: input.description ?? "",
       metadata: input.metadata ?? {},
     };
@@ -154,7 +154,7 @@ export const schedulePause = operation({
     if (schedule.state === "finished") {
       throw new Fault("conflict", `Schedule ${label(schedule)} is finished; there is nothing to pause.`);
     }
-    const by = ownerName(ownerOf(context));
+    const by = ownerText(ownerOf(context));
     return changed(
       context,
       await context.store.schedules.pause(schedule.id, { note: note ?? "", by, until }),
@@ -189,7 +189,7 @@ export const scheduleDelete = operation({
   input: reference,
   async run(context, { id }) {
     const schedule = await resolveSchedule(context, id);
-    const by = ownerName(ownerOf(context));
+    const by = ownerText(ownerOf(context));
     const view = changed(context, await context.store.schedules.delete(schedule.id, by));
     await context.store.backfills.cancel(schedule.id, by);
     return view;
@@ -369,7 +369,10 @@ function refusal(answer: ScheduleRefusal): Fault {
 async function ownNamed(context: Context, name: string): Promise<Schedule | undefined> {
   const owner = ownerOf(context);
   const named = await context.store.schedules.named(name);
-  return named.find((schedule) => schedule.owner.kind === owner.kind && schedule.owner.name === owner.name);
+  const tenant = tenantOf(context);
+  return named.find(
+    (schedule) => ownerText(schedule.owner) === ownerText(owner) && schedule.tenant === tenant,
+  );
 }
 
 /** An upsert that says nothing new about the interval keeps its grid. */
@@ -381,10 +384,6 @@ function upsertChange(wanted: NewSchedule, before: Schedule): ScheduleChange {
 
 function definedOnly(change: ScheduleChange): Partial<Schedule> {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-}
-
-function ownerName({ kind, name }: { kind: string; name: string }): string {
-  return `${kind}:${name}`;
 }
 
 function tenantOf({ principal }: Context): string {

@@ -4,8 +4,10 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Principal, TRUSTED_CAPABILITIES } from "../access/principal.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
+import { POLICY_DEFAULT } from "../schedule/schedule.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
+import { newSchedule } from "../store/storetest/fixture.ts";
 import type { Context } from "./operation.ts";
 import { callOperation } from "./run.ts";
 
@@ -39,6 +41,21 @@ test("changes of different parts of a policy are all kept, and one that names it
     priority: 3,
     description: "",
   });
+});
+
+test("a run that somebody asks for has every policy of the schedule that a run has", async () => {
+  const retry = { kind: "fixed", baseMs: 1_000, maxMs: 2_000 } as const;
+  const policy = { ...POLICY_DEFAULT, priority: 7, timeoutMs: 9_000, maxAttempts: 4, retry };
+  await store.schedules.create(newSchedule(env, { name: "n", policy }));
+  await call("schedule.run", { id: "n" });
+  await env.advance(60_000);
+  await store.schedules.fire({ nodeId: store.nodes.id, limit: 1 });
+  const { items } = await store.jobs.list({}, { limit: 10 });
+  const same = { priority: 7, timeoutMs: 9_000, maxAttempts: 4, retry };
+  expect(items).toMatchObject([
+    { trigger: "schedule", ...same },
+    { trigger: "run-now", ...same },
+  ]);
 });
 
 test("an upsert finds no schedule of another tenant", async () => {

@@ -219,6 +219,7 @@ export const scheduleRun = operation({
       priority: schedule.policy.priority,
       timeoutMs: schedule.policy.timeoutMs ?? undefined,
       maxAttempts: schedule.policy.maxAttempts ?? undefined,
+      retry: schedule.policy.retry ?? undefined,
     });
     // Its own lane: it neither counts as the plan's run nor runs twice when asked twice at once.
     const runNow = {

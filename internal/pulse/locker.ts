@@ -6,7 +6,7 @@
  *
  * A provider that answers nothing is asked again after a pause that doubles; one answer
  * ends the pause, since a question may be lost on a busy machine. Trouble is said once
- * when it begins and once when it is over, and on every row that waits.
+ * when it begins and once when it is over, and on the rows that have waited longest.
  */
 import { type Env, type Millis, sleep } from "../base/env.ts";
 import { messageOf } from "../base/fault.ts";

@@ -251,7 +251,7 @@ export interface ScheduleStore {
   fire(request: { nodeId: string; limit: number }): Promise<Fired>;
   /** Occurrences that wait for their locks: those of the last seconds first, then the oldest. */
   lockWaits(limit: number): Promise<LockWait[]>;
-  /** Says on all of them why they still do. */
+  /** Says on those that have waited longest why they still do. */
   noteLockWaits(note: string): Promise<void>;
   /** Ends the waiting of those for which the provider has answered; who has its lock runs as its policies say. */
   lockAnswers(verdicts: readonly LockVerdict[]): Promise<Fired>;

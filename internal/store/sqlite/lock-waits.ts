@@ -14,10 +14,11 @@ interface LockWaitRow {
 }
 
 const FRESH_MS: Millis = 5_000;
+export const NOTED_MAX = 1_000; // Some milliseconds; of a hundred thousand that wait, all would hold up everybody.
 
 export class LockWaitSql {
   readonly #list: Statement<LockWaitRow, [Record<string, number>]>;
-  readonly #note: Statement<unknown, [Record<string, string>]>;
+  readonly #note: Statement<unknown, [Record<string, string | number>]>;
 
   constructor(db: Database) {
     this.#list = db.prepare(LIST);
@@ -37,9 +38,9 @@ export class LockWaitSql {
     }));
   }
 
-  /** Says on every row that waits why it still does. */
+  /** Says on the rows that have waited longest why they still do. */
   note(note: string): void {
-    this.#note.run({ note });
+    this.#note.run({ note, limit: NOTED_MAX });
   }
 }
 
@@ -68,7 +69,12 @@ const LIST = `
    LIMIT $limit`;
 
 const NOTE = `
-  UPDATE occurrence INDEXED BY occurrence_lock
+  UPDATE occurrence
      SET note = $note
-   WHERE lock_key IS NOT NULL
-     AND note <> $note`;
+   WHERE note <> $note
+     AND (schedule_id, occurrence, node) IN (
+           SELECT schedule_id, occurrence, node
+             FROM occurrence INDEXED BY occurrence_lock
+            WHERE lock_key IS NOT NULL
+            ORDER BY occurrence
+            LIMIT $limit)`;

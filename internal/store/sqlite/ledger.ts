@@ -91,7 +91,10 @@ export class Ledger {
     }
     const dueTimes = ["", nodeId].flatMap((node) => this.#sql.nextDue.get({ node })?.due_at ?? []);
     fired.nextDueAt = dueTimes.length > 0 ? Math.min(...dueTimes) : null;
-    fired.stopped.push(...[...this.#untold].filter((jobId) => this.#jobs.isStopped(jobId)));
+    for (const jobId of this.#untold) {
+      if (this.#jobs.isStopped(jobId)) fired.stopped.push(jobId);
+      else this.#untold.delete(jobId); // The change that ended it was undone.
+    }
     return fired;
   }
 

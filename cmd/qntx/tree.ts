@@ -97,7 +97,7 @@ export const tree: Group = group(
         wait: lazy("Wait until a job has ended", () =>
           import("./commands/job/wait.ts").then((file) => file.jobWait),
         ),
-        cancel: lazy("Cancel a job; one that runs is asked to end", () =>
+        cancel: lazy("Cancel jobs; one that runs is asked to end", () =>
           import("./commands/job/cancel.ts").then((file) => file.jobCancel),
         ),
         pause: lazy("Keep a job that waits from running until it is resumed", () =>
@@ -106,8 +106,11 @@ export const tree: Group = group(
         resume: lazy("Let a paused job go on", () =>
           import("./commands/job/resume.ts").then((file) => file.jobResume),
         ),
-        retry: lazy("Run a job that has ended again, as a new job", () =>
+        retry: lazy("Run jobs that have ended again, as new jobs", () =>
           import("./commands/job/retry.ts").then((file) => file.jobRetry),
+        ),
+        redrive: lazy("Retry the failed jobs that nobody has retried", () =>
+          import("./commands/job/redrive.ts").then((file) => file.jobRedrive),
         ),
       },
       { aliases: ["run"] },

@@ -5,7 +5,14 @@ import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import { principalName } from "../access/principal.ts";
 import { parseRetry } from "../base/retry.ts";
-import { JOB_ATTEMPTS_MAX, JOB_PAYLOAD_BYTES_MAX, JOB_PRIORITY_MAX, type NewJob } from "../job/job.ts";
+import {
+  type Job,
+  JOB_ATTEMPTS_DEFAULT,
+  JOB_ATTEMPTS_MAX,
+  JOB_PAYLOAD_BYTES_MAX,
+  JOB_PRIORITY_MAX,
+  type NewJob,
+} from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { Context } from "./operation.ts";
 import { payloadBytes } from "./payload.ts";
@@ -72,6 +79,30 @@ export function newJobOf(
     owner: `${owner.kind}:${owner.name}`,
     ...job,
   };
+}
+
+/** A job that has ended, again: a new one that names it. */
+export function retryOf(context: Context, old: Job): NewJob & { retryOf: string } {
+  const job = newJobOf(context, {
+    handler: old.handler,
+    plugin: old.plugin,
+    payload: old.payload,
+    tenant: old.tenant,
+    priority: old.priority,
+    // Before the first claim the default stands for nothing said: then it is the handler's to say.
+    maxAttempts: old.fence === 0 && old.maxAttempts === JOB_ATTEMPTS_DEFAULT ? undefined : old.maxAttempts,
+    retry: old.retry ?? undefined,
+    timeoutMs: old.timeoutMs ?? undefined,
+    trigger: "retry",
+    // It stands for the same run of its schedule, which its handler may ask for.
+    scheduleId: old.scheduleId ?? undefined,
+    declaredId: old.declaredId,
+    occurrence: old.occurrence ?? undefined,
+    runCount: old.runCount ?? undefined,
+    catchup: old.catchup,
+    parentId: old.parentId ?? undefined,
+  });
+  return { ...job, retryOf: old.id };
 }
 
 function readJobId(id: string): string {

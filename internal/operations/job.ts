@@ -4,11 +4,11 @@ import { sleep } from "../base/env.ts";
 import { Fault, fieldFault } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import { parseDuration } from "../base/duration.ts";
-import { type Job, isFinished, JOB_ATTEMPTS_DEFAULT, JOB_STATES, type NewJob } from "../job/job.ts";
+import { type Job, isFinished, JOB_STATES, type NewJob } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { Enqueued, LogLine } from "../store/store.ts";
 import { principalName } from "../access/principal.ts";
-import { enqueueInput, newJobOf, readNewJob } from "./job-input.ts";
+import { enqueueInput, readNewJob, retryOf } from "./job-input.ts";
 import { type JobView, viewJob, viewJobs } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
@@ -162,26 +162,7 @@ export const jobRetry = operation({
         },
       );
     }
-    const job = newJobOf(context, {
-      handler: old.handler,
-      plugin: old.plugin,
-      payload: old.payload,
-      tenant: old.tenant,
-      priority: old.priority,
-      // Before the first claim the default stands for nothing said: then it is the handler's to say.
-      maxAttempts: old.fence === 0 && old.maxAttempts === JOB_ATTEMPTS_DEFAULT ? undefined : old.maxAttempts,
-      retry: old.retry ?? undefined,
-      timeoutMs: old.timeoutMs ?? undefined,
-      trigger: "retry",
-      retryOf: old.id,
-      // It stands for the same run of its schedule, which its handler may ask for.
-      scheduleId: old.scheduleId ?? undefined,
-      declaredId: old.declaredId,
-      occurrence: old.occurrence ?? undefined,
-      runCount: old.runCount ?? undefined,
-      catchup: old.catchup,
-      parentId: old.parentId ?? undefined,
-    });
+    const job = retryOf(context, old);
     await enqueue(context, [job]);
     const written = await context.store.jobs.get(job.id);
     if (!written) throw new Error(`Job ${job.id} was just written and is not there.`);

@@ -1,5 +1,6 @@
 /** The table: everything that can be done. Adding an operation is one line here. */
 import { attestationOperations } from "./attestation.ts";
+import { bulkOperations } from "./job-bulk.ts";
 import { blackoutOperations } from "./blackout.ts";
 import { backfillOperations } from "./backfill.ts";
 import { eventOperations } from "./event.ts";
@@ -25,6 +26,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...backfillOperations,
   scheduleSimulate,
   ...jobOperations,
+  ...bulkOperations,
   ...jobPauseOperations,
   ...handlerOperations,
   ...handlerPauseOperations,

@@ -13,6 +13,7 @@ import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
 import type { LocksBy } from "../schedule/lock.ts";
 import type { ObjectiveStore } from "./objectives.ts";
+import type { BulkStore } from "./bulk.ts";
 import type { WebhookStore } from "./webhooks.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { LimitStore } from "./limits.ts";
@@ -428,6 +429,7 @@ export interface Store {
   /** Who keeps the locks of occurrences. */
   readonly locksBy: LocksBy;
   readonly jobs: JobStore;
+  readonly bulk: BulkStore;
   readonly schedules: ScheduleStore;
   readonly ledger: LedgerStore;
   readonly limits: LimitStore;

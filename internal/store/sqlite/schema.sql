@@ -200,6 +200,8 @@ CREATE INDEX job_plugin ON job (owner, seq) WHERE owner >= 'plugin:' AND owner <
 CREATE INDEX job_resting ON job (state, seq)
   WHERE state = 'scheduled' OR state = 'retrying' OR state = 'failed' OR state = 'cancelled' OR state = 'paused';
 
+CREATE INDEX job_retry ON job (retry_of) WHERE retry_of IS NOT NULL;
+
 CREATE INDEX job_schedule ON job (schedule_id, seq) WHERE schedule_id IS NOT NULL;
 
 CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' AND finished_at IS NULL;

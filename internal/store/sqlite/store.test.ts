@@ -9,6 +9,7 @@ import { POLICY_DEFAULT } from "../../schedule/schedule.ts";
 import { failed, newSchedule, type OpenOptions, type OpenStore } from "../storetest/fixture.ts";
 import { applySuite } from "../storetest/apply.ts";
 import { attemptSuite } from "../storetest/attempts.ts";
+import { bulkSuite } from "../storetest/bulk.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
 import { blackoutSuite } from "../storetest/blackouts.ts";
 import { eventSuite } from "../storetest/events.ts";
@@ -136,6 +137,7 @@ test("a run whose schedule cannot be read ends all the same, and so do its neigh
 
 jobSuite("sqlite", open);
 attemptSuite("sqlite", open);
+bulkSuite("sqlite", open);
 jobPruningSuite("sqlite", open);
 ledgerSuite("sqlite", open);
 limitSuite("sqlite", open);

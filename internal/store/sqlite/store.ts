@@ -7,6 +7,7 @@ import type { Store } from "../store.ts";
 import { SqliteAttestations } from "./attestations.ts";
 import { SqliteAudit } from "./audit.ts";
 import type { SqliteBlackouts } from "./blackouts.ts";
+import { SqliteBulk } from "./bulk.ts";
 import { SqliteBackfills } from "./backfills.ts";
 import { SqliteEvents } from "./events.ts";
 import { GroupCommit } from "./group.ts";
@@ -37,6 +38,7 @@ export interface SqliteStoreOptions {
 
 export class SqliteStore implements Store {
   readonly jobs: SqliteJobs;
+  readonly bulk: SqliteBulk;
   readonly schedules: SqliteSchedules;
   readonly ledger: SqliteLedgerStore;
   readonly limits: SqliteLimits;
@@ -74,6 +76,7 @@ export class SqliteStore implements Store {
       limits: this.limits,
       logs: this.logs,
     });
+    this.bulk = new SqliteBulk(db, this.#group, this.jobs);
     this.nodes = new SqliteNodes(env, db, this.#group);
     this.schedules = new SqliteSchedules(env, db, this.#group, {
       jobs: this.jobs,

@@ -4,12 +4,21 @@ import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
 import type { ExitCode } from "../../exit.ts";
 import { printEnd, refuseTimeoutAlone, requireHost, waitArgs, waitForJob } from "./waiting.ts";
+import { doMany, filterArgs, requireEither, stateArg } from "./many.ts";
 import { jobArg } from "./which.ts";
 
 export const jobRetry = command({
-  args: { id: jobArg, ...waitArgs },
-  examples: [{ line: "qntx job retry 7QK2M9XD --wait", why: "and see whether it works now" }],
-  async run({ args: { id, wait, waitTimeout }, world, globals, out }): Promise<ExitCode | void> {
+  args: { id: { ...jobArg, required: false }, ...waitArgs, state: stateArg, ...filterArgs },
+  examples: [
+    { line: "qntx job retry 7QK2M9XD --wait", why: "and see whether it works now" },
+    { line: "qntx job retry --state cancelled --since 1h --plan", why: "which were those?" },
+  ],
+  async run({ args: { id, wait, waitTimeout, ...filter }, ...context }): Promise<ExitCode | void> {
+    requireEither(id, filter);
+    const question = "Retry all jobs that these options mean?";
+    if (id === undefined)
+      return doMany(context, filter, { operation: "job.retryMany", question, done: "are retried" });
+    const { world, globals, out } = context;
     refuseTimeoutAlone({ wait, waitTimeout });
     await using client = await openClient(world, globals);
     if (wait) requireHost(client);

@@ -88,6 +88,8 @@ CREATE INDEX job_handler ON job (handler, seq);
 CREATE INDEX job_plugin ON job (owner, seq) WHERE owner >= 'plugin:' AND owner < 'plugin;';
 CREATE INDEX job_schedule ON job (schedule_id, seq) WHERE schedule_id IS NOT NULL;
 CREATE INDEX job_parent ON job (parent_id) WHERE parent_id IS NOT NULL;
+-- A job that ended is retried once by those who retry many.
+CREATE INDEX job_retry ON job (retry_of) WHERE retry_of IS NOT NULL;
 -- What an occurrence could overlap with.
 CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' AND finished_at IS NULL;
 -- An instant is backfilled once, unless that was cancelled; and the line in which the runs of backfills wait.

@@ -173,7 +173,9 @@ test("one that has paused itself is wrong until somebody resumes it; one that a 
   await finish(false);
   expect(await schedules()).toMatchObject({
     ok: false,
-    detail: expect.stringMatching(/^s is paused since .*: .*failed; then: qntx schedule resume SC_\w+$/),
+    detail: expect.stringMatching(
+      /^s is paused since .*: .*failed\. Once that is mended: qntx schedule resume SC_\w+\.$/,
+    ),
   });
   await call("schedule.resume", { id: "s" });
   expect(await schedules()).toMatchObject({ ok: true });

@@ -71,7 +71,7 @@ async function pausedByHost({ store }: Context): Promise<string[]> {
   const own = items.flatMap(({ id, name, pause }) => (pause?.by === "host" ? [{ id, name, pause }] : []));
   return own.slice(0, SHOWN_MAX).map(({ id, name, pause }) => {
     const since = formatInstant(pause.at);
-    return `${name || id} is paused since ${since}: ${pause.note}; then: qntx schedule resume ${id}`;
+    return `${name || id} is paused since ${since}: ${pause.note}. Once that is mended: qntx schedule resume ${id}.`;
   });
 }
 

@@ -1,6 +1,6 @@
 /** Many schedules in one folder: how they are made, and what a host with them costs while none is due. */
 import { readFileSync } from "node:fs";
-import { BenchHome, type BenchHost } from "./host.ts";
+import type { BenchHome, BenchHost } from "./host.ts";
 
 const CALLERS = 64;
 const TICK_MS = 10; // The unit of the times in /proc/PID/stat.
@@ -69,9 +69,9 @@ export async function probed<T>(
   work: () => Promise<T>,
 ): Promise<{ value: T; waits: number[] }> {
   const waits: number[] = [];
-  let over = false;
+  const over = new AbortController();
   const probe = async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       const startedAt = performance.now();
       await host.alive();
       waits.push(performance.now() - startedAt);
@@ -79,7 +79,7 @@ export async function probed<T>(
     }
   };
   const probing = probe();
-  const value = await work().finally(() => (over = true));
+  const value = await work().finally(() => over.abort());
   await probing;
   return { value, waits };
 }

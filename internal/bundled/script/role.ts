@@ -9,7 +9,15 @@ import { HostError } from "../../../sdk/typescript/call.ts";
 import { importModule } from "../../../sdk/typescript/load.ts";
 import { captureConsole, createJobLog } from "../../../sdk/typescript/log.ts";
 import { dieWithParent } from "../../../sdk/typescript/prctl.ts";
-import type { Attestations, Host, Job, JobLog, Locks, Queue, Scheduler } from "../../../sdk/typescript/qntx.ts";
+import type {
+  Attestations,
+  Host,
+  Job,
+  JobLog,
+  Locks,
+  Queue,
+  Scheduler,
+} from "../../../sdk/typescript/qntx.ts";
 import { JobStream } from "../../../sdk/typescript/stream.ts";
 import { ASKABLE, type ToPlugin, type ToScript } from "./talk.ts";
 

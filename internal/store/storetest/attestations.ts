@@ -65,7 +65,14 @@ export function attestationSuite(engine: string, open: OpenStore): void {
     });
 
     test("a log that is full says so in one line", async () => {
-      const line = { at: 1, attempt: 1, level: "info", message: "x".repeat(2_500_000), stage: "", fields: "" };
+      const line = {
+        at: 1,
+        attempt: 1,
+        level: "info",
+        message: "x".repeat(2_500_000),
+        stage: "",
+        fields: "",
+      };
       for (let i = 0; i < 6; i++) at.store.logs.append("JB_a", [line]);
       const lines = await at.store.logs.read("JB_a", {});
       expect(lines.map(({ message }) => message.length > 1000)).toEqual([true, true, true, false]);

@@ -95,7 +95,12 @@ export function objectiveSuite(engine: string, open: OpenStore): void {
     );
 
     test("a run that started in time, and was tried again later, started in time", async () => {
-      await create({ ...START, mustSucceedWithinMs: 40 * SECOND, maxAttempts: 2, endAt: at.env.now() + MINUTE });
+      await create({
+        ...START,
+        mustSucceedWithinMs: 40 * SECOND,
+        maxAttempts: 2,
+        endAt: at.env.now() + MINUTE,
+      });
       await pass(MINUTE + SECOND);
       await end(at.store, at.env, await claim(), failed({ retryAfterMs: 15 * SECOND }));
       await pass(15 * SECOND);

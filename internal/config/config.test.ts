@@ -90,6 +90,14 @@ const WRONG_FILES: readonly (readonly [string, string])[] = [
     "[log]\n__proto__ = 1",
     "qntx.toml:2: __proto__ is not a key of [log]. The keys of [log] are level, format.",
   ],
+  [
+    '[[schedul]]\nid = "a"',
+    "qntx.toml:1: [[schedul]] is nothing that qntx knows. Did you mean [[schedule]]?",
+  ],
+  [
+    "[[serves]]\nport = 1",
+    "qntx.toml:1: [[serves]] is nothing that qntx knows. One bracket is enough: [serves].",
+  ],
   ["port = 1", "qntx.toml:1: port stands outside of any section. Did you mean port under [serve]?"],
   [
     "serve = 1",

@@ -112,6 +112,11 @@ function strayKey(file: TomlFile, name: string): Problem {
     const message = "home cannot be said in the file, which is looked for in that folder.";
     return { where, message, hint: "Use --home or QNTX_HOME." };
   }
+  if (isListOfTables(file.table[name])) {
+    const isNear = nearest(name, ["schedule"]) !== undefined;
+    const hint = isNear ? "Did you mean [[schedule]]?" : `One bracket is enough: [${name}].`;
+    return { where, message: `[[${name}]] is nothing that qntx knows.`, hint };
+  }
   const words = new Map(configKeys().map((key) => [key.slice(key.indexOf(".") + 1), key]));
   const meant = words.get(nearest(name, words.keys()) ?? "");
   return {
@@ -121,6 +126,10 @@ function strayKey(file: TomlFile, name: string): Problem {
       ? `Did you mean ${meant.slice(meant.indexOf(".") + 1)} under [${meant.slice(0, meant.indexOf("."))}]?`
       : "Put it under the section it belongs to.",
   };
+}
+
+function isListOfTables(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isTable);
 }
 
 function unknownSection(file: TomlFile, name: string, known: readonly string[]): Problem {

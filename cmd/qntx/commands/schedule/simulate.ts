@@ -19,8 +19,7 @@ export const scheduleSimulate = command({
   details:
     "Without a span: the week that begins now. With --durations replay, the day that ends now is played again as it was, and held against the ledger.",
   args: {
-    id: { ...scheduleArg, required: false },
-    also: { type: "string", repeat: true, valueHint: "ID", description: "Another schedule" },
+    ids: { ...scheduleArg, required: false, repeat: true },
     all: { type: "boolean", description: "All that are active or paused" },
     from: { type: "string", valueHint: "T", description: "Occurrences from this instant on" },
     to: { type: "string", valueHint: "T", description: "Occurrences before this instant" },
@@ -39,8 +38,7 @@ export const scheduleSimulate = command({
     },
     { line: "qntx schedule simulate report --durations replay", why: "was the last day as it should be?" },
   ],
-  async run({ args: { id, also, all, ...request }, world, globals, out }) {
-    const ids = [...new Set([...(id === undefined ? [] : [id]), ...also])];
+  async run({ args: { ids, all, ...request }, world, globals, out }) {
     if (all === ids.length > 0)
       throw new Fault("usage", all ? "--all leaves nothing to name." : "Which schedules?", {
         hint: "Name some, or say --all.",

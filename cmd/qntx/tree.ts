@@ -17,6 +17,9 @@ export const tree: Group = group(
     doctor: lazy("Look for what is wrong, and say what to do about it", () =>
       import("./commands/doctor.ts").then((file) => file.doctor),
     ),
+    bench: lazy("Measure this machine with these settings, in a folder that is thrown away", () =>
+      import("./commands/bench/bench.ts").then((file) => file.bench),
+    ),
     schedule: group("What runs when", {
       create: lazy("Make a schedule", () =>
         import("./commands/schedule/create.ts").then((file) => file.scheduleCreate),

@@ -1,0 +1,36 @@
+/** `qntx bench`: it measures, says what each figure means, and leaves nothing behind. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "bun:test";
+import { Place } from "./host.ts";
+
+const LIMIT_MS = 120_000;
+
+test(
+  "a benchmark gives figures of a folder that is gone afterwards, and touches neither schedules nor plugins",
+  async () => {
+    await using place = new Place(
+      '[plugin]\nenabled = ["nobody"]\n[[schedule]]\nid = "mine"\nhandler = "mine.work"\nevery = "1s"\n',
+    );
+    const before = readdirSync(place.home);
+    const { folder, figures } = await place.json<{
+      folder: string;
+      figures: { name: string; value: number; means: string }[];
+    }>("bench", "--seconds", "5");
+    expect(figures).toHaveLength(9);
+    for (const { name, value, means } of figures) {
+      expect([name, value > 0 && value < 10_000_000]).toEqual([name, true]);
+      expect(means).not.toBe("");
+    }
+    expect(folder).toStartWith(join(place.home, "qntx-bench-"));
+    expect(existsSync(folder)).toBe(false);
+    expect(readdirSync(place.home)).toEqual(before);
+  },
+  LIMIT_MS,
+);
+
+test("a folder that cannot be written to is said, with the way out", async () => {
+  await using place = new Place();
+  const { code, stderr } = await place.cli(["bench", "--on", join(place.home, "none")]);
+  expect([code, stderr]).toEqual([1, expect.stringContaining("--on")]);
+});

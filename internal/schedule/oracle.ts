@@ -28,7 +28,8 @@ export const CLOCK_CHANGE_DEFAULT: ClockChange = { dstGap: "run-after", dstFold:
 
 const RULE_LIMIT_S = 3 * 3_600; // Gaps and folds beyond it are left alone.
 const SPANS = 6; // Random parts of a walk for which count and latest are compared.
-const MARGIN_MS = 4 * 3_600_000; // What the walk sees before and after its span, to recognise folds at its ends.
+/** What a walk sees before and after its span, to recognise folds at its ends. */
+export const MARGIN_MS = 4 * 3_600_000;
 
 /** Walks through [from, until), and a margin around it. */
 export function walk(zone: string, from: Millis, until: Millis, stepMs: Millis): Walk {

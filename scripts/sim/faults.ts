@@ -5,6 +5,7 @@ import type { Scene } from "./scene.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+const STEPS = [20_000, 20_000, 300_000, HOUR / 2, HOUR, 2 * HOUR] as const;
 
 /** Lets things go wrong until times are calm. `host` is the present one, also while it stops. */
 export function startFaults(scene: Scene, host: () => SimHost | null): void {
@@ -20,18 +21,18 @@ export function startFaults(scene: Scene, host: () => SimHost | null): void {
   scene.every(disownMs, faults, "disown", () => disown(scene, process()));
 }
 
-/** Somebody, or a time server, sets the wall clock: by a little for good, or far off until somebody sees it. */
+/** Somebody, or a time server, sets the wall clock: by minutes or hours for good, or by days, mostly until somebody sees it. */
 function setClock(scene: Scene): void {
   const { world, dice } = scene;
   const { faults } = dice;
-  const far = faults.chance(0.1);
-  const distance = far ? 3 * DAY : faults.pick([20_000, 20_000, 300_000, 2 * HOUR]);
+  const far = faults.chance(0.15);
+  const distance = far ? faults.pick([3 * DAY, DAY + 2 * HOUR]) : faults.pick(STEPS);
   const step = faults.chance(0.5) ? distance : -distance;
-  world.setClock(step);
+  scene.setClock(step);
   const back = () => {
-    if (!scene.calm) world.setClock(-step); // In calm times it is right already.
+    if (!scene.calm) scene.setClock(-step); // In calm times it is right already.
   };
-  if (far) world.later(faults.between(1_000, 60_000), "clock back", back);
+  if (far && faults.chance(0.7)) world.later(faults.between(1_000, 60_000), "clock back", back);
 }
 
 /** A plugin forgets a handler; only a restart reminds it. */

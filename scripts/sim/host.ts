@@ -16,7 +16,8 @@ import { Pulse } from "../../internal/pulse/pulse.ts";
 import type { RetentionTimes } from "../../internal/pulse/retention.ts";
 import { SqliteStore } from "../../internal/store/sqlite/store.ts";
 import { databaseFor, type Door, type StatementKind } from "./database.ts";
-import type { Mutant } from "./mutants.ts";
+import { LOCK_PLUGIN, type LockServer } from "./locks.ts";
+import type { Mutant } from "./mutant.ts";
 import { SimPlugins } from "./plugins.ts";
 import type { Scene } from "./scene.ts";
 import { SimEnv } from "./sim-env.ts";
@@ -67,7 +68,8 @@ export class SimHost implements Owner, Door {
     this.store = new SqliteStore(env, {
       db: databaseFor(db, this, sabotage),
       logPath: ":memory:",
-      tzdata: "sim",
+      tzdata: scene.swarm.newZoneData ? `sim ${number}` : "sim",
+      locksBy: scene.locks ? { plugin: LOCK_PLUGIN } : "store",
     });
     sabotage?.checkApplied?.();
     mutant?.store?.(this.store);
@@ -81,6 +83,7 @@ export class SimHost implements Owner, Door {
       napMs: NAP_MS,
       retention: RETENTION,
       jobsMax,
+      ...(scene.locks && { locks: this.#locks(scene.locks) }),
     });
     mutant?.pulse?.(this.pulse);
     const onChange = () => this.pulse.jobsAdded();
@@ -160,6 +163,10 @@ export class SimHost implements Owner, Door {
   crash(why: string): never {
     this.kill(why);
     throw new Killed(why);
+  }
+
+  #locks(server: LockServer) {
+    return { name: LOCK_PLUGIN, provider: server.providerFor(this), ready: () => this.plugins.settled };
   }
 
   #lastSeenAt(): Millis | null {

@@ -28,6 +28,7 @@ const FIXED = [
   "lane",
   "trigger",
   "uniqueKey",
+  "parentId",
   "scheduleId",
   "occurrence",
   "runCount",
@@ -38,6 +39,8 @@ export interface JobOracleOptions {
   world: World;
   attempts: Attempts;
   isAlive: (bootId: string) => boolean;
+  /** True for a schedule that is deleted: what waits in the line of its backfills goes with it. */
+  isDeleted: (scheduleId: string) => boolean;
   /** How occurrences of a schedule treat the run before them; null for what is no schedule. */
   overlapOf: (scheduleId: string | null) => OverlapPolicy | null;
 }
@@ -53,8 +56,10 @@ export class JobOracle {
   readonly #attempts: Attempts;
   readonly #isAlive: (bootId: string) => boolean;
   readonly #overlapOf: (scheduleId: string | null) => OverlapPolicy | null;
+  readonly #isDeleted: (scheduleId: string) => boolean;
   readonly #openKeys = new Map<string, string>();
   readonly #openOf = new Map<string, Set<string>>();
+  readonly #endedAt = new Map<string, Millis>();
   readonly #promised = new Set<string>();
   readonly #cancelAsked = new Set<string>();
   readonly #cancelRunning = new Map<string, Millis>();
@@ -64,10 +69,11 @@ export class JobOracle {
   readonly #runs = new Map<string, number>();
   readonly #claims = new Map<string, { since: Millis; count: number }>();
 
-  constructor({ world, attempts, isAlive, overlapOf }: JobOracleOptions) {
+  constructor({ world, attempts, isAlive, isDeleted, overlapOf }: JobOracleOptions) {
     this.#world = world;
     this.#attempts = attempts;
     this.#isAlive = isAlive;
+    this.#isDeleted = isDeleted;
     this.#overlapOf = overlapOf;
   }
 
@@ -76,11 +82,17 @@ export class JobOracle {
     return this.#openOf.get(`${scheduleId}@${node}`) ?? new Set();
   }
 
+  /** When the last of them ended, by the clock of its host. */
+  endedAt(scheduleId: string, node: string): Millis | undefined {
+    return this.#endedAt.get(`${scheduleId}@${node}`);
+  }
+
   made(job: JobRecord): void {
     const { id, token } = job;
     const later = job.runAt > job.createdAt;
     this.#expect(!this.jobs.has(id), "I1", `${id} was made twice`);
-    this.#expect(job.state === (later ? "scheduled" : "queued"), "promise", `${id} was made as ${job.state}`);
+    const first = job.trigger === "backfill" ? "paused" : later ? "scheduled" : "queued";
+    this.#expect(job.state === first, "promise", `${id} was made as ${job.state}`);
     this.#expect(job.fence === 0 && job.attempt === 0, "I6", `${id} was made with a fence`);
     const key = keyOf(job);
     if (key) {
@@ -138,6 +150,11 @@ export class JobOracle {
   /** Somebody asks for a cancellation, and may never hear an answer. */
   cancelAsked(id: string): void {
     this.#cancelAsked.add(id);
+  }
+
+  /** The same, for all runs of a schedule's backfills that have not begun. */
+  cancelBackfillsAsked(scheduleId: string): void {
+    this.#cancelAsked.add(scheduleId);
   }
 
   /** Somebody was told that a job is cancelled, or that it was asked to end. */
@@ -209,7 +226,7 @@ export class JobOracle {
       this.#checkSpin(id);
       this.#checkOrder(before);
     }
-    if (after.state === "queued")
+    if (after.state === "queued" && before.state !== "paused")
       this.#expect(after.runAt <= this.#world.wall(), "promise", `${move} before its time`);
     if (after.state === "cancelled")
       this.#expect(this.#mayCancel(after), "promise 6", `${move}, and nobody asked for it`);
@@ -222,6 +239,10 @@ export class JobOracle {
   /** A client asked for it, or the next occurrence of its schedule takes its place. */
   #mayCancel({ id, trigger, scheduleId }: JobRecord): boolean {
     const overlap = trigger === "schedule" ? this.#overlapOf(scheduleId) : null;
+    if (trigger === "backfill") {
+      const asked = this.#cancelAsked.has(id) || this.#cancelAsked.has(scheduleId ?? "");
+      return asked || this.#isDeleted(scheduleId ?? "");
+    }
     return this.#cancelAsked.has(id) || overlap === "cancel-other" || overlap === "terminate-other";
   }
 
@@ -274,8 +295,8 @@ export class JobOracle {
     if (job.state === "queued") setOf(this.queuedIn, job.lane).add(job.id);
     if (job.scheduleId !== null && job.trigger === "schedule") {
       const open = setOf(this.#openOf, `${job.scheduleId}@${job.node}`);
-      if (isFinished(job.state)) open.delete(job.id);
-      else open.add(job.id);
+      if (!isFinished(job.state)) open.add(job.id);
+      else if (open.delete(job.id)) this.#endedAt.set(`${job.scheduleId}@${job.node}`, job.finishedAt ?? 0);
     }
     const key = keyOf(job);
     if (key && isFinished(job.state)) this.#openKeys.delete(key);

@@ -28,6 +28,7 @@ export interface JobRecord {
   cancelRequested: number;
   bootId: string | null;
   uniqueKey: string | null;
+  parentId: string | null;
   scheduleId: string | null;
   occurrence: number | null;
   runCount: number | null;
@@ -35,6 +36,8 @@ export interface JobRecord {
   pluginVersion: string | null;
   progress: string | null;
   createdAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
   /** When a job that nobody has started fails. */
   expiresAt: number | null;
   error: string | null;
@@ -75,6 +78,30 @@ export interface OccurrenceRecord {
   count: number;
   decidedAt: number;
   revision: number;
+  /** What the lock server is asked for; null when it is not. */
+  lockKey: string | null;
+}
+
+export interface EventRecord {
+  kind: string;
+  subject: string;
+  node: string;
+  message: string;
+}
+
+/** A schedule that misses its objectives on a node. */
+export interface MissRecord {
+  scheduleId: string;
+  node: string;
+  occurrence: number;
+  count: number;
+}
+
+/** A named blackout. */
+export interface BlackoutRecord {
+  name: string;
+  timezone: string;
+  ranges: string;
 }
 
 /** What happened to a row. */
@@ -83,7 +110,10 @@ export type Change =
   | { kind: "job removed"; row: { id: string } }
   | { kind: "schedule made" | "schedule changed"; row: ScheduleRecord }
   | { kind: "cursor made" | "cursor changed"; row: CursorRecord }
-  | { kind: "occurrence made" | "occurrence changed" | "occurrence removed"; row: OccurrenceRecord };
+  | { kind: "occurrence made" | "occurrence changed" | "occurrence removed"; row: OccurrenceRecord }
+  | { kind: "miss made" | "miss changed" | "miss removed"; row: MissRecord }
+  | { kind: "blackout made" | "blackout changed" | "blackout removed"; row: BlackoutRecord }
+  | { kind: "event made" | "event removed"; row: EventRecord };
 
 /** The error of a job, read from its row. */
 export function errorOf(job: JobRecord): JobError | null {
@@ -149,6 +179,7 @@ const JOB = {
   cancelRequested: "cancel_requested",
   bootId: "boot_id",
   uniqueKey: "unique_key",
+  parentId: "parent_id",
   scheduleId: "schedule_id",
   occurrence: "occurrence",
   runCount: "run_count",
@@ -156,6 +187,8 @@ const JOB = {
   pluginVersion: "plugin_version",
   progress: "progress",
   createdAt: "created_at",
+  startedAt: "started_at",
+  finishedAt: "finished_at",
   expiresAt: "expires_at",
   error: "error",
   result: "CAST(new.result AS TEXT)",
@@ -194,6 +227,18 @@ const OCCURRENCE = {
   count: "count",
   decidedAt: "decided_at",
   revision: "revision",
+  lockKey: "lock_key",
+};
+
+const MISS = { scheduleId: "schedule_id", node: "node", occurrence: "occurrence", count: "count" };
+
+const BLACKOUT = { name: "name", timezone: "timezone", ranges: "ranges" };
+
+const EVENT = {
+  kind: "kind",
+  subject: "subject",
+  node: "COALESCE(json_extract(new.data, '$.node'), '')",
+  message: "message",
 };
 
 const TRIGGERS = [
@@ -201,6 +246,9 @@ const TRIGGERS = [
   ...triggersOf("schedule", "schedule", SCHEDULE),
   ...triggersOf("schedule_cursor", "cursor", CURSOR),
   ...triggersOf("occurrence", "occurrence", OCCURRENCE),
+  ...triggersOf("objective_missed", "miss", MISS),
+  ...triggersOf("blackout", "blackout", BLACKOUT),
+  ...triggersOf("event", "event", EVENT),
 ];
 
 /** What a statement sets beside the columns that are told of is no change. */

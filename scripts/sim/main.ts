@@ -8,7 +8,8 @@
  * stderr. The exit code is 1 when a promise did not hold or a mutant survived.
  */
 import { parseArgs } from "node:util";
-import { type Mutant, MUTANTS } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { MUTANTS } from "./mutants.ts";
 import { type Result, simulate } from "./simulation.ts";
 
 const MUTANT_SEEDS_MAX = 100; // A mutant that lives longer than this is not hunted well enough.

@@ -1,46 +1,18 @@
 /**
- * People: make schedules, change them, pause and resume them, delete them, and
- * expect that what they were told holds. Like everybody they read the calendar:
- * days on which clocks change are among the days of the simulation.
+ * People: make schedules, change them, pause and resume them, delete them, set
+ * blackouts, run the past again, and expect that what they were told holds. Plugins
+ * declare their schedules as internal/plugins does.
  */
-import type { Millis } from "../../internal/base/env.ts";
-import {
-  type Blackout,
-  type Policy,
-  POLICY_DEFAULT,
-  type Schedule,
-  type ScheduleState,
-  type Spec,
-} from "../../internal/schedule/schedule.ts";
-import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../../internal/store/store.ts";
+import type { NewJob } from "../../internal/job/job.ts";
+import type { Schedule, ScheduleState } from "../../internal/schedule/schedule.ts";
+import type { NewSchedule, ScheduleRefusal } from "../../internal/store/store.ts";
 import type { SimHost } from "./host.ts";
 import type { Scene } from "./scene.ts";
+import { BLACKOUT_NAMES, Wishes } from "./wishes.ts";
 
-const OVERLAPS = [
-  "skip",
-  "skip",
-  "allow",
-  "buffer-one",
-  "buffer-all",
-  "cancel-other",
-  "terminate-other",
-] as const;
 const LATENCY_MS = 4;
 const NO_ANSWER_MS = 120_000; // Longer than any pause of a host: it will never answer.
-const OWNER = { kind: "person", name: "operator" } as const;
-const HANDLERS = ["a.work", "a.few", "b.work", "gamma/g.work", "late.work"] as const;
-const ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata"] as const;
-const CRONS = [
-  "* * * * *",
-  "*/10 * * * * *",
-  "*/2 * * * *",
-  "0,30 2 * * *",
-  "30 1,2 * * *",
-  "0-59/3 1-3 * * *",
-  "15 */20 2-3 * * *",
-  "0 0 1 * MON",
-  "@hourly",
-] as const;
+const BACKFILL_RUNS = 8;
 
 /** The schedules that a plugin may declare. */
 const DECLARABLE = ["d1", "d2", "d3"] as const;
@@ -50,33 +22,40 @@ type Act = "create" | "update" | "pause" | "resume" | "delete";
 
 export class People {
   readonly #scene: Scene;
+  readonly #wishes: Wishes;
   /** Schedules that somebody knows of, with the state that was answered last. */
   readonly #known = new Map<string, ScheduleState>();
   /** Those with an act on its way: two at once have no order. */
   readonly #busy = new Map<string, number>();
   #made = 0;
   #acts = 0;
+  #backfills = 0;
   /** What was declared last, to be declared again. */
   readonly #declared = new Map<string, NewSchedule>();
 
   constructor(scene: Scene) {
     this.#scene = scene;
+    this.#wishes = new Wishes(scene);
   }
 
   /** Makes the first schedules and goes on until times are calm. */
   start(): void {
     const { swarm, world, dice } = this.#scene;
+    const { people } = dice;
     for (let i = 0; i < swarm.schedules; i++)
-      world.later(dice.people.between(1, 30_000), "people create", () => this.#act("create"));
-    this.#scene.every(swarm.declareMs, dice.people, "plugin declares", () => this.#declare());
+      world.later(people.between(1, 30_000), "people create", () => this.#act("create"));
+    this.#scene.every(swarm.declareMs, people, "plugin declares", () => this.#declare());
+    this.#scene.every(swarm.blackoutMs, people, "people set blackouts", () => this.#setBlackout());
+    this.#scene.every(swarm.backfillMs, people, "people backfill", () => this.#backfill());
+    this.#scene.every(swarm.confirmMs, people, "people confirm the clock", () => this.#confirm());
     const acts = ["create", "update", "update", "pause", "resume", "resume", "delete"] as const;
-    this.#scene.every(swarm.peopleMs, dice.people, "people act", () => this.#act(dice.people.pick(acts)));
+    this.#scene.every(swarm.peopleMs, people, "people act", () => this.#act(people.pick(acts)));
   }
 
   #act(act: Act): void {
     const { host, world, dice } = this.#scene;
     if (!host) return;
-    const live = [...this.#known].filter(([, state]) => state !== "deleted").map(([id]) => id);
+    const live = this.#live();
     if (act === "create" && live.length >= this.#scene.swarm.schedules + 2) return;
     const id = act === "create" ? `SC_${++this.#made}` : dice.people.any(live);
     if (id === undefined || this.#busy.has(id)) return;
@@ -87,7 +66,12 @@ export class People {
     world.later(NO_ANSWER_MS, "people go on", goOn);
   }
 
+  #live(): string[] {
+    return [...this.#known].filter(([, state]) => state !== "deleted").map(([id]) => id);
+  }
+
   #do(host: SimHost, act: Act, id: string): void {
+    if (!host.pulse.clock.look()) return void this.#busy.delete(id); // As operations refuse it.
     this.#ask(host, act, id).then(
       (answer) => {
         if (!host.alive) return;
@@ -106,13 +90,13 @@ export class People {
     const { host, world, dice } = this.#scene;
     const wanted = DECLARABLE.filter(() => dice.people.chance(0.7));
     const declared = wanted.map((declaredId): NewSchedule => {
-      const schedule = this.#newSchedule(`SC_${declaredId}`);
       const same = dice.people.chance(0.7) ? this.#declared.get(declaredId) : undefined;
-      return same ?? { ...schedule, name: "", owner: PLUGIN, declaredId, paused: null };
+      return same ?? this.#declaration(declaredId);
     });
     for (const schedule of declared) this.#declared.set(schedule.declaredId, schedule);
     if (!host) return;
     const ask = () =>
+      host.pulse.clock.look() &&
       host.store.schedules.declare(PLUGIN, declared).then(
         (changes) => {
           if (!host.alive) return;
@@ -123,6 +107,20 @@ export class People {
         () => {},
       );
     world.later(LATENCY_MS, "declare", ask, host);
+  }
+
+  #declaration(declaredId: string): NewSchedule {
+    const { people } = this.#scene.dice;
+    const { policy, ...schedule } = this.#wishes.schedule(`SC_${declaredId}`);
+    const paused = people.chance(0.2) ? { note: "declared so", by: `${PLUGIN.kind}:${PLUGIN.name}` } : null;
+    return {
+      ...schedule,
+      policy: { ...policy, blackoutNames: [] },
+      name: "",
+      owner: PLUGIN,
+      declaredId,
+      paused,
+    };
   }
 
   #declaredAs(id: string, change: string): void {
@@ -136,11 +134,11 @@ export class People {
     const { schedules } = host.store;
     switch (act) {
       case "create":
-        return schedules.create(this.#newSchedule(id));
+        return schedules.create(this.#wishes.schedule(id));
       case "update":
-        return schedules.update(id, this.#change());
+        return schedules.update(id, this.#wishes.change());
       case "pause":
-        return schedules.pause(id, { note: "a reason", by: "somebody", until: this.#pauseEnd() });
+        return schedules.pause(id, { note: "a reason", by: "somebody", until: this.#wishes.pauseEnd() });
       case "resume":
         this.#scene.schedules.resumeAsked(id);
         return schedules.resume(id);
@@ -156,9 +154,11 @@ export class People {
     world.note(`${act} ${id} answered: ${state}, revision ${revision}`);
     const over = state === "active" && row?.state === "finished"; // Its last run came in the same commit.
     const exact = (row?.state === state || over) && row?.revision === revision;
-    const declared = row !== undefined && row.declaredId !== "" && row.revision >= revision; // Its plugin came in between.
+    // Its plugin came in between, or somebody who changed a blackout that it observes.
+    const later =
+      row !== undefined && row.revision >= revision && (row.declaredId !== "" || row.state === state);
     const byHost = row?.state === "paused" && (row.pause ?? "").includes('"by":"host"'); // Too many runs failed.
-    if (!exact && !declared && !byHost)
+    if (!exact && !later && !byHost)
       world.violate(
         "I9",
         `${act} of ${id} was answered as ${state}; on disk it is ${row?.state ?? "nothing"}`,
@@ -177,90 +177,64 @@ export class People {
     if (refused === "deleted") this.#known.delete(id);
   }
 
-  #pauseEnd(): Millis | null {
-    const { world, dice } = this.#scene;
-    return dice.people.chance(0.4) ? world.wall() + dice.people.between(2_000, 60_000) : null;
+  /** Sets a named blackout, or takes one away that nobody observes. */
+  #setBlackout(): void {
+    const { host, world, dice } = this.#scene;
+    if (!host) return;
+    const name = dice.people.pick(BLACKOUT_NAMES);
+    const { blackouts } = host.store;
+    const ask = dice.people.chance(0.2)
+      ? () => blackouts.delete(name)
+      : () => blackouts.set(this.#wishes.blackout(name));
+    const changed = () => host.alive && host.pulse.schedulesChanged();
+    const act = () => host.pulse.clock.look() && void ask().then(changed, () => {});
+    world.later(LATENCY_MS, `blackout ${name}`, () => void act(), host);
   }
 
-  #newSchedule(id: string): NewSchedule {
-    const { people } = this.#scene.dice;
-    const token = id.replace("SC_", "s");
-    return {
-      id,
-      name: people.chance(0.3) ? token : "",
-      tenant: "",
-      owner: OWNER,
-      declaredId: "",
-      target: { kind: "handler", handler: people.pick(HANDLERS) },
-      payload: new TextEncoder().encode(JSON.stringify({ token })),
-      spec: this.#spec(),
-      timezone: people.pick(ZONES),
-      policy: this.#policy(),
-      locking: people.chance(0.2) ? "node-local" : "require-global",
-      paused: people.chance(0.1) ? { note: "not yet", by: "somebody" } : null,
-      description: "",
-      metadata: {},
-    };
+  /** Runs some of the past again, or takes back what has not begun. */
+  #backfill(): void {
+    const { host, world, dice } = this.#scene;
+    const scheduleId = dice.people.any(this.#live());
+    if (!host || scheduleId === undefined) return;
+    const ask = dice.people.chance(0.2)
+      ? () => this.#cancelBackfills(host, scheduleId)
+      : () => this.#makeBackfill(host, scheduleId);
+    world.later(LATENCY_MS, `backfill ${scheduleId}`, () => void ask(), host);
   }
 
-  #spec(): Spec {
-    const { world, dice } = this.#scene;
-    const { people } = dice;
-    switch (people.between(1, 5)) {
-      case 1:
-        return {
-          kind: "cron",
-          cron: [people.pick(CRONS), ...(people.chance(0.3) ? [people.pick(CRONS)] : [])],
-        };
-      case 2: {
-        const count = people.between(1, 6);
-        const instants = Array.from({ length: count }, () => world.wall() + people.between(-30_000, 180_000));
-        return { kind: "at", instants };
-      }
-      default:
-        return { kind: "every", everyMs: people.pick([1_000, 2_500, 7_000, 15_000, 60_000, 3_600_000]) };
-    }
+  async #makeBackfill(host: SimHost, scheduleId: string): Promise<void> {
+    const { world, dice, schedules, backfills } = this.#scene;
+    const to = world.wall();
+    const from = to - dice.people.pick([20_000, 200_000, 7_200_000]);
+    const instants = schedules.instantsOf(scheduleId, { from, to, max: BACKFILL_RUNS });
+    const id = `BF_${++this.#backfills}`;
+    const concurrency = dice.people.between(1, 3);
+    const jobs = instants.map((occurrence): NewJob => ({
+      id: `JB_${id}_${occurrence}`,
+      handler: "a.work",
+      payload: new TextEncoder().encode(JSON.stringify({ token: `${id}@${occurrence}` })),
+      priority: 5,
+      maxAttempts: 2,
+      occurrence,
+    }));
+    backfills.asked(id, concurrency);
+    const backfill = { id, scheduleId, from, to, concurrency, askedBy: "somebody" };
+    await host.store.backfills.make(backfill, jobs).then(
+      ({ made }) => made > 0 && host.alive && host.pulse.jobsAdded(["a.work"]),
+      () => {},
+    );
   }
 
-  #policy(): Policy {
-    const { world, dice } = this.#scene;
-    const { people } = dice;
-    return {
-      ...POLICY_DEFAULT,
-      overlap: people.pick(OVERLAPS),
-      missed: people.pick(["latest", "skip", "earliest", "all"]),
-      missedMax: people.between(1, 5),
-      missedWindowMs: people.pick([POLICY_DEFAULT.missedWindowMs, 30_000, 300_000]),
-      latenessMaxMs: people.pick([POLICY_DEFAULT.latenessMaxMs, 10_000, 120_000]),
-      jitterMs: people.pick([0, 0, 0, 500, 20_000]),
-      dstGap: people.pick(["run-after", "skip"]),
-      dstFold: people.pick(["first", "second", "both"]),
-      startAt: people.chance(0.15) ? world.wall() + people.between(-60_000, 60_000) : null,
-      endAt: people.chance(0.15) ? world.wall() + people.between(10_000, 240_000) : null,
-      runsMax: people.chance(0.2) ? people.between(1, 8) : null,
-      blackouts: people.chance(0.15) ? [this.#blackout(), this.#blackout()] : [],
-      pauseAfterFailures: people.chance(0.15) ? people.between(1, 3) : null,
-      maxAttempts: people.between(1, 3),
-      retry: { kind: "fixed", baseMs: people.between(1, 3_000), maxMs: 3_000 },
-      timeoutMs: people.between(2_000, 15_000),
-    };
+  async #cancelBackfills(host: SimHost, scheduleId: string): Promise<void> {
+    this.#scene.jobs.cancelBackfillsAsked(scheduleId);
+    await host.store.backfills.cancel(scheduleId, "somebody").catch(() => {});
   }
 
-  #blackout(): Blackout {
-    const { world, dice } = this.#scene;
-    const from = world.wall() + dice.people.between(-20_000, 90_000);
-    return { from, to: from + dice.people.between(1_000, 60_000), note: "" };
-  }
-
-  #change(): ScheduleChange {
-    const { people } = this.#scene.dice;
-    return {
-      description: "changed",
-      ...(people.chance(0.4) ? { spec: this.#spec() } : {}),
-      ...(people.chance(0.3) ? { policy: this.#policy() } : {}),
-      ...(people.chance(0.2) ? { timezone: people.pick(ZONES) } : {}),
-      ...(people.chance(0.1) ? { locking: people.pick(["node-local", "require-global"]) } : {}),
-      ...(people.chance(0.1) ? { target: { kind: "handler", handler: people.pick(HANDLERS) } } : {}),
-    };
+  #confirm(): void {
+    const { host, world } = this.#scene;
+    if (!host?.pulse.clock.suspicion) return;
+    world.note("somebody confirms the clock");
+    host.pulse.clock.confirm();
+    this.#scene.clock.confirmed();
   }
 }

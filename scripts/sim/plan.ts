@@ -1,12 +1,11 @@
 /**
- * Plan: what a definition of a schedule promises, worked out apart from the store:
- * how many occurrences a span has, and which one is next. Intervals and lists of
- * instants are counted here anew; for cron the engine is asked, which has an oracle
- * of its own (internal/schedule/oracle.ts).
+ * Plan: what a definition of a schedule promises, worked out apart from the store and
+ * the engine: how many occurrences a span has, and which one is next. Intervals and
+ * lists of instants are counted here anew, cron is walked through (cron-walk.ts).
  */
 import type { Millis } from "../../internal/base/env.ts";
-import { type Recurrence, recurrence } from "../../internal/schedule/recurrence.ts";
 import { type Policy, POLICY_DEFAULT, type Spec } from "../../internal/schedule/schedule.ts";
+import type { CronPlan, CronWalk } from "./cron-walk.ts";
 import type { ScheduleRecord } from "./journal.ts";
 
 export class Plan {
@@ -15,9 +14,12 @@ export class Plan {
   readonly timing: string;
   readonly #spec: Spec;
   readonly #anchor: Millis;
-  readonly #recurrence: Recurrence;
+  readonly #timezone: string;
+  readonly #walk: CronWalk;
 
-  constructor({ spec, timezone, anchor, policy, locking }: ScheduleRecord) {
+  constructor(walk: CronWalk, { spec, timezone, anchor, policy, locking }: ScheduleRecord) {
+    this.#walk = walk;
+    this.#timezone = timezone;
     this.policy = { ...POLICY_DEFAULT, ...(JSON.parse(policy) as Partial<Policy>) };
     this.#spec = JSON.parse(spec) as Spec;
     this.#anchor = anchor;
@@ -35,7 +37,6 @@ export class Plan {
       runsMax,
       blackouts,
     ]);
-    this.#recurrence = recurrence({ spec: this.#spec, timezone, anchor, dstGap, dstFold });
   }
 
   /** How many occurrences lie in (after, until] and in the bounds of the policy. */
@@ -47,7 +48,7 @@ export class Plan {
     const spec = this.#spec;
     if (spec.kind === "every") return this.#steps(to, spec.everyMs) - this.#steps(from, spec.everyMs);
     if (spec.kind === "at") return new Set(spec.instants.filter((at) => at > from && at <= to)).size;
-    return this.#recurrence.count(from, to);
+    return this.#walk.count(this.#cronPlan(spec.cron), from, to);
   }
 
   /** The first occurrence after an instant that no blackout forbids; null when there is none. */
@@ -68,8 +69,21 @@ export class Plan {
 
   #nominal(after: Millis): Millis | null {
     const { startAt, endAt } = this.policy;
-    const next = this.#recurrence.next(Math.max(after, (startAt ?? Number.NEGATIVE_INFINITY) - 1));
+    const next = this.#unbounded(Math.max(after, (startAt ?? Number.NEGATIVE_INFINITY) - 1));
     return next === null || next > (endAt ?? Number.POSITIVE_INFINITY) ? null : next;
+  }
+
+  #unbounded(after: Millis): Millis | null {
+    const spec = this.#spec;
+    if (spec.kind === "cron") return this.#walk.next(this.#cronPlan(spec.cron), after);
+    if (spec.kind === "every") return this.#anchor + (this.#steps(after, spec.everyMs) + 1) * spec.everyMs;
+    const later = spec.instants.filter((at) => at > after);
+    return later.length === 0 ? null : Math.min(...later);
+  }
+
+  #cronPlan(cron: readonly string[]): CronPlan {
+    const { dstGap, dstFold } = this.policy;
+    return { cron, timezone: this.#timezone, change: { dstGap, dstFold } };
   }
 
   isOccurrence(instant: Millis): boolean {

@@ -2,9 +2,13 @@
 import type { Millis } from "../../internal/base/env.ts";
 import type { Attempt } from "../../internal/pulse/executor.ts";
 import type { AttemptRecord, Attempts } from "./attempts.ts";
+import type { BackfillOracle } from "./backfill-oracle.ts";
+import type { BlackoutOracle } from "./blackout-oracle.ts";
+import type { ClockOracle } from "./clock-oracle.ts";
 import type { Dice } from "./dice.ts";
 import type { SimHost } from "./host.ts";
 import type { JobOracle } from "./job-oracle.ts";
+import type { LockServer } from "./locks.ts";
 import type { Course, SimProcess } from "./plugins.ts";
 import type { ScheduleOracle } from "./schedule-oracle.ts";
 import type { Swarm } from "./swarm.ts";
@@ -13,10 +17,15 @@ import type { World } from "./world.ts";
 export interface Scene {
   readonly world: World;
   readonly swarm: Swarm;
-  readonly dice: Record<"faults" | "plugins" | "client" | "people", Dice>;
+  readonly dice: Record<"faults" | "plugins" | "client" | "people" | "locks", Dice>;
   readonly attempts: Attempts;
   readonly jobs: JobOracle;
   readonly schedules: ScheduleOracle;
+  readonly backfills: BackfillOracle;
+  readonly blackouts: BlackoutOracle;
+  readonly clock: ClockOracle;
+  /** Null where the store keeps the locks of occurrences. */
+  readonly locks: LockServer | null;
   /** True in the last minutes: nothing goes wrong any more. */
   readonly calm: boolean;
   /** The host that can be called now; null while it is down or on its way out. */
@@ -25,6 +34,8 @@ export interface Scene {
   every(meanMs: Millis | null, dice: Dice, label: string, work: () => void): void;
   /** Does something as soon as there is a host: now, mostly. */
   whenUp(work: () => void): void;
+  /** Sets the wall clock, forward or back. */
+  setClock(by: Millis): void;
   /** Reads what was committed, so that the oracles know it. */
   look(): void;
   /** A plugin begins an attempt. */

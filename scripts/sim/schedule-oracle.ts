@@ -10,13 +10,20 @@ import {
   FIRED_OUTCOMES,
   LATE_AFTER_MS,
   MISSED_AFTER_MS,
+  type OccurrenceOutcome,
   type OverlapPolicy,
-  type Pause,
+  type Policy,
 } from "../../internal/schedule/schedule.ts";
+import { CronWalk } from "./cron-walk.ts";
 import { RETENTION } from "./host.ts";
 import type { JobOracle } from "./job-oracle.ts";
 import type { CursorRecord, JobRecord, OccurrenceRecord, ScheduleRecord } from "./journal.ts";
+import { LineOracle } from "./line-oracle.ts";
+import type { LockServer } from "./locks.ts";
+import type { ObjectiveOracle } from "./objective-oracle.ts";
+import { complaintAbout, complaintAboutEnd, isMadeUp } from "./outcome-oracle.ts";
 import { Plan } from "./plan.ts";
+import { endOfPause, isByPeople, isByPlugin, isCurrent, keyOf, untilOf } from "./schedule-record.ts";
 import type { World } from "./world.ts";
 
 /** A schedule that is due and not accounted for this long after is forgotten. Tickers nap a second. */
@@ -33,29 +40,56 @@ interface Cursor {
   recorded: number;
   /** The end of the newest ledger row. */
   lastRow: Millis;
+  /** When rows were written last, and how many of them make up for what was missed. */
+  decidedAt: Millis;
+  madeUp: number;
+}
+
+export interface ScheduleOracleOptions {
+  world: World;
+  jobs: JobOracle;
+  objectives: ObjectiveOracle;
+  /** Null where the store keeps the locks. */
+  locks: LockServer | null;
+  /** Told that a cursor has accounted for more. */
+  onMove: (key: string) => void;
 }
 
 export class ScheduleOracle {
   readonly schedules = new Map<string, ScheduleRecord>();
+  readonly #walk = new CronWalk();
   readonly #plans = new Map<string, Plan>();
   readonly #cursors = new Map<string, Cursor>();
   /** Jobs and ledger rows of this turn that wait for each other. */
   readonly #loose = new Map<string, string>();
   readonly #touched = new Set<Cursor>();
-  /** Rows that are still open. */
-  readonly #waiting = new Set<string>();
+  readonly #line: LineOracle;
   readonly #world: World;
   readonly #jobs: JobOracle;
+  readonly #objectives: ObjectiveOracle;
+  readonly #locks: LockServer | null;
+  readonly #onMove: (key: string) => void;
+  /** Failed runs of each schedule since one completed, and those that must be paused for them by now. */
+  readonly #failures = new Map<string, number>();
+  readonly #mustPause = new Set<string>();
+  /** How often each schedule was deleted. */
+  readonly #deletions = new Map<string, number>();
   readonly #runs = new Map<string, number>();
   readonly #deletedByPeople = new Set<string>();
   readonly #resumes = new Set<string>();
   /** Those whose runs could overlap at some time. */
   readonly #overlapped = new Set<string>();
   occurrences = 0;
+  /** What became of occurrences. */
+  readonly outcomes = new Set<OccurrenceOutcome>();
 
-  constructor(world: World, jobs: JobOracle) {
+  constructor({ world, jobs, objectives, locks, onMove }: ScheduleOracleOptions) {
     this.#world = world;
     this.#jobs = jobs;
+    this.#objectives = objectives;
+    this.#locks = locks;
+    this.#line = new LineOracle(world, jobs, locks);
+    this.#onMove = onMove;
   }
 
   /** Somebody asks for a resume, and may never hear an answer. */
@@ -72,14 +106,20 @@ export class ScheduleOracle {
     const before = this.schedules.get(after.id);
     this.schedules.set(after.id, after);
     const key = `${after.id}#${after.revision}`;
-    if (!this.#plans.has(key)) this.#plans.set(key, new Plan(after));
+    if (!this.#plans.has(key)) this.#plans.set(key, new Plan(this.#walk, after));
     if (this.#planOf(after).policy.overlap === "allow") this.#overlapped.add(after.id);
     if (!before) return;
+    if (after.state === "deleted" && before.state !== "deleted")
+      this.#deletions.set(after.id, (this.#deletions.get(after.id) ?? 0) + 1);
     const ended = before.state === "deleted" && after.state !== "deleted";
     const final = after.declaredId === "" || this.#deletedByPeople.has(after.id);
     this.#expect(!ended || !final, "promise", `schedule ${after.id} was deleted by people and came back`);
+    if (after.state !== "active") this.#mustPause.delete(after.id);
+    if (before.state !== "paused" && after.state === "paused" && isByPeople(after))
+      this.#resumes.delete(after.id);
     const resumed = before.state === "paused" && after.state === "active";
-    const mayResume = this.#resumes.has(after.id) || untilOf(before) <= this.#world.wall();
+    const mayResume =
+      this.#resumes.has(after.id) || untilOf(before) <= this.#world.wall() || isByPlugin(before);
     this.#expect(!resumed || mayResume, "promise", `${after.id} was resumed by nobody`);
     this.#expect(after.revision >= before.revision, "I6", `the revision of ${after.id} went back`);
     this.#expect(after.runCount >= before.runCount, "I6", `the runs of ${after.id} went back`);
@@ -124,6 +164,36 @@ export class ScheduleOracle {
     if (overlap !== "allow" && !terminates)
       this.#expect(others.length === 0, "I4", `${key} fired while ${others[0]} is open`);
     this.#pair(key, id);
+    const waited = this.#line.definitionOf(keyOf(schedule.id, node), occurrence);
+    const definition = waited ?? this.definitionOf(schedule.id);
+    this.#objectives.made(job, this.#planOf(schedule).policy, definition);
+  }
+
+  /** A run of a schedule has ended. */
+  runEnded({ scheduleId, state }: JobRecord): void {
+    const schedule = this.schedules.get(scheduleId ?? "");
+    if (!schedule || state === "cancelled") return;
+    const failures = state === "failed" ? (this.#failures.get(schedule.id) ?? 0) + 1 : 0;
+    this.#failures.set(schedule.id, failures);
+    const limit = this.#planOf(schedule).policy.pauseAfterFailures ?? Number.POSITIVE_INFINITY;
+    if (failures >= limit && schedule.state === "active") this.#mustPause.add(schedule.id);
+  }
+
+  /** Which definition a schedule follows; another one, when it was deleted and came back. */
+  definitionOf(id: string): string {
+    return `${this.schedules.get(id)?.revision}, deleted ${this.#deletions.get(id) ?? 0} times`;
+  }
+
+  /** Up to `max` occurrences of a schedule as it is now, in [from, to). */
+  instantsOf(id: string, { from, to, max }: { from: Millis; to: Millis; max: number }): Millis[] {
+    const schedule = this.schedules.get(id);
+    const plan = schedule && this.#planOf(schedule);
+    const found: Millis[] = [];
+    for (let at = plan?.next(from - 1) ?? null; at !== null && at < to && found.length < max;) {
+      found.push(at);
+      at = plan?.next(at) ?? null;
+    }
+    return found;
   }
 
   occurrence(row: OccurrenceRecord): void {
@@ -132,6 +202,7 @@ export class ScheduleOracle {
     if (!cursor || !plan)
       return this.#world.violate("I5", `a ledger row of ${row.scheduleId} without a plan`);
     this.occurrences += row.count;
+    this.outcomes.add(row.outcome);
     const name = `${cursor.key}@${row.occurrence} (${row.outcome})`;
     this.#expect(plan.isOccurrence(row.occurrence), "I5", `${name} is no occurrence`);
     this.#expect(plan.isOccurrence(row.lastOccurrence), "I5", `${name} ends at none`);
@@ -155,20 +226,24 @@ export class ScheduleOracle {
     const missedToo = outage && row.decidedAt - row.occurrence > LATE_AFTER_MS + jitterMs;
     const passedOver = missedToo && row.jobId !== null && row.outcome !== "caught-up";
     this.#expect(!passedOver, "promise", `${name} is late behind one that was missed, and ran all the same`);
-    if (row.outcome === "pending") this.#waiting.add(waitingKey(row));
+    this.#checkReason(cursor, row, plan, name);
+    this.#objectives.decided(row, plan.policy);
+    if (row.outcome === "pending") this.#line.begins(row, this.definitionOf(row.scheduleId));
     this.#checkOutcome(row, plan, name);
     cursor.lastRow = Math.max(cursor.lastRow, row.lastOccurrence);
     cursor.recorded += row.count;
     this.#touched.add(cursor);
   }
 
-  /** A row changes once: when what it waited for has come, or never will. */
-  closed(row: OccurrenceRecord): void {
+  /** A row changes once, when what it waited for has come, or never will; in between it may get its lock. */
+  changed(row: OccurrenceRecord): void {
     const schedule = this.schedules.get(row.scheduleId);
+    if (!this.#line.changed(row) || !schedule) return;
+    this.outcomes.add(row.outcome);
     const name = `${keyOf(row.scheduleId, row.node)}@${row.occurrence} (${row.outcome})`;
-    this.#expect(this.#waiting.delete(waitingKey(row)), "I3", `${name} was decided already`);
-    this.#expect(row.outcome !== "pending", "I3", `${name} was changed and waits`);
-    if (schedule) this.#checkOutcome(row, this.#planOf(schedule), name);
+    const complaint = complaintAboutEnd(row, this.#planOf(schedule));
+    this.#expect(complaint === null, "promise", `${name} ${complaint}`);
+    this.#checkOutcome(row, this.#planOf(schedule), name);
   }
 
   /** Old rows go, but not those that somebody may still ask about: the open ones, and those whose job is younger. */
@@ -186,20 +261,28 @@ export class ScheduleOracle {
     return schedule ? this.#planOf(schedule).policy.overlap : null;
   }
 
-  /** Occurrences that wait for a run to end while none is open. */
-  stranded(): string[] {
-    return [...this.#waiting].filter((key) => {
-      const [scheduleId = "", node = "", occurrence] = key.split("@");
-      return Number(occurrence) <= this.#world.wall() && this.#jobs.openOf(scheduleId, node).size === 0;
-    });
-  }
-
   /** After every event: what was committed together must fit together. */
   checkTurn(): void {
     for (const [key, jobId] of this.#loose)
       this.#world.violate("I2", `occurrence ${key} and job ${jobId} were not written together`);
     for (const cursor of this.#touched) this.#checkCursor(cursor);
     this.#touched.clear();
+    for (const id of this.#mustPause)
+      this.#world.violate(
+        "promise",
+        `${id} is not paused, and ${this.#failures.get(id)} runs in a row failed`,
+      );
+  }
+
+  /** Occurrences that wait for nothing. */
+  stranded(): string[] {
+    return this.#line.stranded();
+  }
+
+  /** The policies of all that are not deleted. */
+  *policies(): Generator<[id: string, policy: Policy]> {
+    for (const schedule of this.schedules.values())
+      if (schedule.state !== "deleted") yield [schedule.id, this.#planOf(schedule).policy];
   }
 
   /** Cursors that were due a while ago and have not moved. */
@@ -210,10 +293,30 @@ export class ScheduleOracle {
     );
   }
 
+  #checkReason(cursor: Cursor, row: OccurrenceRecord, plan: Plan, name: string): void {
+    const { scheduleId, node, decidedAt, lockKey, outcome } = row;
+    if (cursor.decidedAt !== decidedAt) Object.assign(cursor, { decidedAt, madeUp: 0 });
+    if (isMadeUp(row, plan.policy)) cursor.madeUp += 1;
+    // A run that this decision itself has ended was in the way as well.
+    const ended = this.#jobs.endedAt(scheduleId, node) === decidedAt ? 1 : 0;
+    const complaint = complaintAbout(row, plan, {
+      open: this.#jobs.openOf(scheduleId, node).size + ended,
+      waiting: this.#line.sizeOf(cursor.key),
+      runs: this.#runs.get(scheduleId) ?? 0,
+      madeUp: cursor.madeUp,
+    });
+    this.#expect(complaint === null, "promise", `${name} ${complaint}`);
+    const locking = this.schedules.get(scheduleId)?.locking;
+    const asks = this.#locks !== null && locking !== "node-local";
+    const runs = outcome === "pending" || FIRED_OUTCOMES.includes(outcome);
+    this.#expect(!runs || (lockKey !== null) === asks, "promise", `${name} with the lock ${lockKey}`);
+  }
+
   #moved(cursor: Cursor, row: CursorRecord, plan: Plan): void {
     const { accountedUntil: from, next } = cursor.row;
     const to = row.accountedUntil;
     this.#expect(to >= from, "I6", `${cursor.key} went back from ${from} to ${to}`);
+    if (to > from) this.#onMove(cursor.key);
     const same = cursor.inForce?.timing === plan.timing;
     if (same && next !== null && row.next !== null)
       this.#expect(
@@ -250,7 +353,7 @@ export class ScheduleOracle {
       this.#expect(row.dueAt !== null, "I5", `${key} is active and nobody will look at it`);
     else
       this.#expect(
-        row.dueAt === null || (schedule.state === "paused" && row.dueAt === untilOf(schedule)),
+        row.dueAt === endOfPause(schedule, row),
         "I2",
         `${key} is ${schedule.state}, ${schedule.locking} and still due`,
       );
@@ -303,25 +406,6 @@ export class ScheduleOracle {
   }
 }
 
-function waitingKey({ scheduleId, node, occurrence }: OccurrenceRecord): string {
-  return `${scheduleId}@${node}@${occurrence}`;
-}
-
-/** When a pause ends by itself. */
-function untilOf({ pause }: ScheduleRecord): Millis {
-  const until = pause === null ? null : (JSON.parse(pause) as Pause).until;
-  return until ?? Number.POSITIVE_INFINITY;
-}
-
-/** A schedule that is not node-local has left the cursors of its nodes, and the other way round. */
-function isCurrent({ locking }: ScheduleRecord, { node }: CursorRecord): boolean {
-  return (locking === "node-local") === (node !== "");
-}
-
-function keyOf(scheduleId: string, node: string): string {
-  return node === "" ? scheduleId : `${scheduleId}@${node}`;
-}
-
 function startOf(key: string, row: CursorRecord): Cursor {
   const at = row.accountedUntil;
   return {
@@ -332,5 +416,7 @@ function startOf(key: string, row: CursorRecord): Cursor {
     expected: 0,
     recorded: 0,
     lastRow: at,
+    decidedAt: at,
+    madeUp: 0,
   };
 }

@@ -5,17 +5,24 @@
  */
 import { drainMicrotasks } from "bun:jsc";
 import type { Database } from "bun:sqlite";
+import type { Millis } from "../../internal/base/env.ts";
 import { isFinished } from "../../internal/job/job.ts";
 import type { Attempt } from "../../internal/pulse/executor.ts";
 import { type AttemptRecord, Attempts } from "./attempts.ts";
+import type { OccurrenceOutcome } from "../../internal/schedule/schedule.ts";
+import { BackfillOracle } from "./backfill-oracle.ts";
+import { BlackoutOracle } from "./blackout-oracle.ts";
 import { Client } from "./client.ts";
+import { ClockOracle } from "./clock-oracle.ts";
 import { openWorldDatabase } from "./database.ts";
 import { Dice } from "./dice.ts";
 import { startFaults } from "./faults.ts";
 import { SimHost } from "./host.ts";
 import { JobOracle } from "./job-oracle.ts";
-import { type Change, type JobRecord, Journal } from "./journal.ts";
-import type { Mutant } from "./mutants.ts";
+import { type Change, type EventRecord, type JobRecord, Journal } from "./journal.ts";
+import { LockServer } from "./locks.ts";
+import type { Mutant } from "./mutant.ts";
+import { ObjectiveOracle } from "./objective-oracle.ts";
 import { People } from "./people.ts";
 import { type Course, drawCourse, type SimProcess, tokenOf } from "./plugins.ts";
 import type { Scene } from "./scene.ts";
@@ -35,6 +42,8 @@ export interface Result {
   jobs: number;
   attempts: number;
   occurrences: number;
+  /** What became of occurrences. */
+  outcomes: ReadonlySet<OccurrenceOutcome>;
   hosts: number;
   /** Virtual time. */
   ms: number;
@@ -65,6 +74,11 @@ class Simulation implements Scene {
   readonly attempts = new Attempts();
   readonly jobs: JobOracle;
   readonly schedules: ScheduleOracle;
+  readonly objectives: ObjectiveOracle;
+  readonly backfills: BackfillOracle;
+  readonly blackouts: BlackoutOracle;
+  readonly clock: ClockOracle;
+  readonly locks: LockServer | null;
   readonly #seed: number;
   readonly #mutant: Mutant | null;
   readonly #db: Database;
@@ -88,6 +102,7 @@ class Simulation implements Scene {
       plugins: dice("plugins"),
       client: dice("client"),
       people: dice("people"),
+      locks: dice("locks"),
     };
     this.swarm = drawSwarm(dice("swarm"));
     this.#chaosEnds = this.swarm.chaosMs;
@@ -101,9 +116,17 @@ class Simulation implements Scene {
       world: this.world,
       attempts: this.attempts,
       isAlive: (bootId) => this.#isAlive(bootId),
+      isDeleted: (scheduleId) => this.schedules.schedules.get(scheduleId)?.state === "deleted",
       overlapOf: (scheduleId) => this.schedules.overlapOf(scheduleId),
     });
-    this.schedules = new ScheduleOracle(this.world, this.jobs);
+    this.objectives = new ObjectiveOracle(this.world);
+    this.backfills = new BackfillOracle(this.world);
+    this.blackouts = new BlackoutOracle(this.world);
+    this.clock = new ClockOracle(this.world);
+    this.locks = this.swarm.locks === "server" ? new LockServer(this) : null;
+    const { world, jobs, objectives, locks } = this;
+    const onMove = (key: string) => this.clock.moved(key, this.#host);
+    this.schedules = new ScheduleOracle({ world, jobs, objectives, locks, onMove });
     this.#wakes = new WakeOracle(this);
     this.world.onTurn = () => this.#turn();
     this.world.note(JSON.stringify(this.swarm));
@@ -121,6 +144,7 @@ class Simulation implements Scene {
     this.#boot();
     new Client(this).start();
     new People(this).start();
+    this.locks?.start();
     startFaults(this, () => this.#host);
     this.every(VERIFY_MS, this.dice.people, "somebody verifies", () => this.#verify());
     while (this.world.time < this.#chaosEnds && this.world.violations.length === 0)
@@ -149,9 +173,15 @@ class Simulation implements Scene {
       jobs: this.jobs.jobs.size,
       attempts: this.attempts.count,
       occurrences: this.schedules.occurrences,
+      outcomes: this.schedules.outcomes,
       hosts: this.#hosts,
       ms: time,
     };
+  }
+
+  setClock(by: Millis): void {
+    this.world.setClock(by);
+    this.clock.set(by, this.#host);
   }
 
   look(): void {
@@ -210,6 +240,9 @@ class Simulation implements Scene {
   #turn(): void {
     this.look();
     this.schedules.checkTurn();
+    this.objectives.checkTurn();
+    this.backfills.checkTurn();
+    this.blackouts.checkTurn(() => this.schedules.policies());
     this.jobs.checkCancels(this.#host?.frozenUntil ?? 0);
     if (this.#calm && !this.#ending) this.#wakes.check();
   }
@@ -218,10 +251,10 @@ class Simulation implements Scene {
     switch (change.kind) {
       case "job made":
         this.jobs.made(change.row);
-        if (change.row.trigger === "schedule") this.schedules.job(change.row);
-        return;
+        return this.#tellOfRun(change.row, true);
       case "job changed":
-        return this.jobs.changed(change.row);
+        this.jobs.changed(change.row);
+        return this.#tellOfRun(change.row, false);
       case "job removed":
         return this.jobs.removed(change.row.id);
       case "schedule made":
@@ -233,10 +266,35 @@ class Simulation implements Scene {
       case "occurrence made":
         return this.schedules.occurrence(change.row);
       case "occurrence changed":
-        return this.schedules.closed(change.row);
+        return this.schedules.changed(change.row);
       case "occurrence removed":
         return this.schedules.removed(change.row);
+      case "blackout made":
+      case "blackout changed":
+        return this.blackouts.changed(change.row, true);
+      case "blackout removed":
+        return this.blackouts.changed(change.row, false);
+      case "event made":
+        return this.#tellOfEvent(change.row);
+      case "event removed":
+        return;
+      default:
+        return this.objectives.miss(change.kind, change.row);
     }
+  }
+
+  #tellOfRun(job: JobRecord, isNew: boolean): void {
+    if (job.trigger === "backfill") this.backfills.job(job);
+    if (job.trigger !== "schedule") return;
+    if (isNew) this.schedules.job(job);
+    if (isFinished(job.state)) this.schedules.runEnded(job);
+    this.objectives.changed(job, this.schedules.definitionOf(job.scheduleId ?? ""));
+  }
+
+  #tellOfEvent(event: EventRecord): void {
+    this.objectives.event(event);
+    if (event.kind === "schedule.repaired")
+      this.world.violate("verify", `repaired without need: ${event.message}`);
   }
 
   #boot(): void {
@@ -304,7 +362,7 @@ class Simulation implements Scene {
     this.world.note("times are calm");
     this.#calm = true;
     this.world.driftBy(0);
-    this.world.setClock(this.swarm.startAt - this.world.wallOffset);
+    this.setClock(this.swarm.startAt - this.world.wallOffset);
     for (const process of this.#host?.plugins.processes ?? []) if (process.disowns) process.die("crashed");
   }
 
@@ -328,8 +386,10 @@ class Simulation implements Scene {
   }
 
   #isBehind(): boolean {
-    const { schedules } = this;
-    return this.#stuck().length > 0 || schedules.overdue().length > 0 || schedules.stranded().length > 0;
+    const { schedules, host } = this; // A host that was frozen while it stopped ends late.
+    return (
+      !host || this.#stuck().length > 0 || schedules.overdue().length > 0 || schedules.stranded().length > 0
+    );
   }
 
   /** Jobs that are open without a reason: their handler is there, their time has come, and not just now. */
@@ -339,6 +399,7 @@ class Simulation implements Scene {
       if (isFinished(job.state) || time - (this.jobs.changedAt.get(job.id) ?? 0) < JUST_NOW_MS) return false;
       const longAgo = this.world.wall() - JUST_NOW_MS;
       if (job.fence === 0 && job.expiresAt !== null && job.expiresAt < longAgo) return true;
+      if (job.state === "paused") return false; // Its line is looked at whenever it moves.
       if (job.state === "scheduled" || job.state === "retrying") return job.runAt < longAgo;
       return job.state !== "queued" || this.#host?.pulse.registry.lane(job.lane) !== undefined;
     });

@@ -4,12 +4,15 @@
  * hide each other.
  */
 import type { Millis } from "../../internal/base/env.ts";
+import { drawDay } from "./calendar.ts";
 import type { Dice } from "./dice.ts";
 
 /** Null where something never happens in a seed; `Ms` is the mean time between two. */
 export interface Swarm {
-  /** The wall clock at the start. */
+  /** The wall clock at the start, the zone whose clocks are about to change, and what is tried on that day. */
   startAt: Millis;
+  zone: string;
+  crons: readonly string[];
   chaosMs: Millis;
   killMs: Millis | null;
   stopMs: Millis | null;
@@ -27,6 +30,11 @@ export interface Swarm {
   peopleMs: Millis;
   declareMs: Millis | null;
   ghostMs: Millis | null;
+  /** Named blackouts are set and deleted. */
+  blackoutMs: Millis | null;
+  backfillMs: Millis | null;
+  /** Somebody says that the clock is right, whatever it shows. */
+  confirmMs: Millis | null;
   /** Plugins: how they behave. */
   crashMs: Millis | null;
   disownMs: Millis | null;
@@ -36,23 +44,19 @@ export interface Swarm {
   deafShare: number;
   uniqueShare: number;
   schedules: number;
+  /** Who keeps the locks of occurrences: the store, or a server that all nodes ask. */
+  locks: "store" | "server";
+  /** Share of occurrences that another node is first to lock. */
+  rivalShare: number;
+  /** Share of questions to the lock server that are lost, or their answers. */
+  lockLossShare: number;
+  lockOutageMs: Millis | null;
+  /** True when each host brings newer time zone data. */
+  newZoneData: boolean;
   /** Share of reboots that come after hours or days. */
   longOutages: number;
   jobsMax: number;
 }
-
-/** Starts shortly before something odd on the calendar, and one ordinary day. */
-const STARTS: readonly [string, ...string[]] = [
-  "2026-06-10T12:00:00Z",
-  "2026-03-08T06:56:00Z", // New York loses the hour from 2.
-  "2026-11-01T05:26:00Z", // New York has the hour from 1 twice.
-  "2026-03-29T00:57:00Z", // Europe loses the hour from 2.
-  "2026-10-25T00:27:00Z",
-  "2026-10-03T15:26:00Z", // Lord Howe loses half an hour.
-  "2026-04-04T14:56:00Z",
-  "2028-02-28T23:56:00Z", // Into the 29th of February.
-  "2026-12-31T23:56:00Z",
-];
 
 const SECOND = 1_000;
 
@@ -63,7 +67,7 @@ export function drawSwarm(dice: Dice): Swarm {
   const rarely = (share: number, ...odds: [number, ...number[]]) =>
     dice.chance(share) ? 1 / dice.pick(odds) : 0;
   return {
-    startAt: Date.parse(dice.pick(STARTS)) + dice.between(0, 60_000),
+    ...drawDay(dice),
     chaosMs: dice.between(50, 150) * SECOND,
     killMs: maybe(0.7, 10_000, 90_000),
     stopMs: maybe(0.5, 30_000, 180_000),
@@ -78,6 +82,9 @@ export function drawSwarm(dice: Dice): Swarm {
     peopleMs: dice.pick([2_000, 8_000, 30_000]),
     declareMs: maybe(0.5, 5_000, 40_000),
     ghostMs: maybe(0.7, 500, 5_000),
+    blackoutMs: maybe(0.4, 5_000, 40_000),
+    backfillMs: maybe(0.4, 5_000, 40_000),
+    confirmMs: maybe(0.3, 10_000, 60_000),
     crashMs: maybe(0.7, 2_000, 60_000),
     disownMs: maybe(0.3, 20_000, 90_000),
     slowShare: dice.pick([0, 0.1, 0.5]),
@@ -86,6 +93,11 @@ export function drawSwarm(dice: Dice): Swarm {
     deafShare: dice.pick([0, 0.05, 0.2]),
     uniqueShare: dice.pick([0, 0.2]),
     schedules: dice.between(2, 8),
+    locks: dice.pick(["store", "server"]),
+    rivalShare: dice.pick([0.1, 0.3, 0.6]),
+    lockLossShare: dice.pick([0, 0.05, 0.3]),
+    lockOutageMs: maybe(0.5, 20_000, 90_000),
+    newZoneData: dice.chance(0.2),
     longOutages: dice.pick([0, 0, 0.1, 0.3]),
     jobsMax: dice.pick([3, 16, 256]),
   };

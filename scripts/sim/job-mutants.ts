@@ -1,0 +1,97 @@
+/** Mutants of the queue: how jobs are claimed, settled, cancelled and taken over. */
+import type { Database } from "bun:sqlite";
+import type { Call } from "./database.ts";
+import { DONE, edited, instead, type Mutant } from "./mutant.ts";
+
+/** Words by which a statement of the core is known. */
+const FINISH = "SET state          = $state,\n         finished_at";
+const GIVE_BACK = "SET state          = $state,\n         run_at";
+const PROGRESS = "SET progress = $progress\n";
+const CLAIM = "COALESCE(max_attempts, $maxAttempts)";
+const PROMOTE = "SET state = 'queued'\n";
+const RECOVER = "interrupted = interrupted + 1";
+const CANCEL_WAITING = "AND state IN ('scheduled', 'queued', 'retrying', 'paused')";
+
+export const JOB_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a result counts whatever its fence",
+    rare: true,
+    sabotage: () =>
+      edited(
+        [FINISH, "AND fence = $fence", ""],
+        [GIVE_BACK, "AND fence = $fence", ""],
+        [PROGRESS, "AND fence = $fence", ""],
+      ),
+  },
+  { name: "acknowledged before the commit", sabotage: () => ({ call: commitLater }) },
+  { name: "recover loses what it finds", sabotage: () => instead(RECOVER, () => []) },
+  {
+    name: "recover takes the jobs of its own boot",
+    sabotage: () => edited([RECOVER, "AND boot_id <> $bootId", ""]),
+  },
+  {
+    name: "a host that dies costs its jobs a try",
+    sabotage: () => edited([RECOVER, "attempt - 1", "attempt"]),
+  },
+  {
+    name: "a job that goes back spends a try",
+    rare: true,
+    sabotage: () => edited([GIVE_BACK, "attempt        = $attempt", "attempt        = attempt"]),
+  },
+  {
+    name: "a cancelled job goes back in line",
+    rare: true,
+    sabotage: () => edited([GIVE_BACK, "AND cancel_requested = 0", ""]),
+  },
+  {
+    name: "a cancel does not reach what runs",
+    rare: true,
+    pulse: (pulse) => void (pulse.cancel = () => false),
+  },
+  {
+    name: "a cancel ends what has ended",
+    rare: true,
+    sabotage: () => edited([CANCEL_WAITING, "'paused')", "'paused', 'completed', 'failed')"]),
+  },
+  {
+    name: "a claim takes what is not queued",
+    sabotage: () => edited([CLAIM, "WHERE state = 'queued'", "WHERE finished_at IS NULL"]),
+  },
+  {
+    name: "a claim takes one more than there is room for",
+    sabotage: () => edited([CLAIM, "LIMIT $limit", "LIMIT $limit + 1"]),
+  },
+  {
+    name: "claims do not look at priorities",
+    sabotage: () => edited([CLAIM, "ORDER BY priority, seq", "ORDER BY seq"]),
+  },
+  {
+    name: "fences return",
+    sabotage: () => edited([CLAIM, "fence            = fence + 1", "fence = attempt + 1"]),
+  },
+  {
+    name: "promote forgets what is late",
+    sabotage: () => edited([PROMOTE, "run_at <= $now", "run_at BETWEEN $now - 1000 AND $now"]),
+  },
+  {
+    name: "suspects are not remembered",
+    rare: true,
+    sabotage: () => edited([GIVE_BACK, "suspect        = $suspect", "suspect        = 0"]),
+  },
+  {
+    name: "a settlement that could not be written is forgotten",
+    rare: true,
+    store: ({ jobs }) => {
+      const settle = jobs.settle.bind(jobs);
+      jobs.settle = (settlements) => settle(settlements).catch(() => settlements.map(() => false));
+    },
+  },
+  { name: "unique keys are not unique", database: (db) => void db.run("DROP INDEX job_unique_key") },
+];
+
+/** The real commit comes with the next group; what was answered meanwhile is only believed. */
+function commitLater({ sql, make }: Call, db: Database): unknown {
+  if (sql === "COMMIT") return DONE;
+  if (sql === "BEGIN IMMEDIATE" && db.inTransaction) db.run("COMMIT");
+  return make();
+}

@@ -7,6 +7,10 @@ declare module "*.py" {
   const text: string;
   export default text;
 }
+declare module "*.mjs" {
+  const text: string;
+  export default text;
+}
 declare module "*.binpb" {
   const path: string;
   export default path;

@@ -12,7 +12,6 @@ test(
     await using place = new Place(
       '[plugin]\nenabled = ["nobody"]\n[[schedule]]\nid = "mine"\nhandler = "mine.work"\nevery = "1s"\n',
     );
-    const before = readdirSync(place.home);
     const { folder, figures } = await place.json<{
       folder: string;
       figures: { name: string; value: number; means: string }[];
@@ -24,7 +23,8 @@ test(
     }
     expect(folder).toStartWith(join(place.home, "qntx-bench-"));
     expect(existsSync(folder)).toBe(false);
-    expect(readdirSync(place.home)).toEqual(before);
+    // Bun's own folder is there when the program runs from its source.
+    expect(readdirSync(place.home).filter((name) => name !== ".bun")).toEqual(["qntx.toml"]);
   },
   LIMIT_MS,
 );

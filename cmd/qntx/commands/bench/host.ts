@@ -13,7 +13,8 @@ import { type Client, openClient } from "../../client.ts";
 import type { Globals } from "../../command.ts";
 import { programArgv } from "../../self.ts";
 import type { World } from "../../world.ts";
-import { BENCH_PLUGIN, BENCH_PLUGIN_SOURCE } from "./plugin.ts";
+import source from "./plugin.mjs" with { type: "text" };
+import { BENCH_PLUGIN } from "./plugin.ts";
 
 const START_LIMIT_MS = 30_000; // As long as plugins may take.
 const END_LIMIT_MS = 10_000; // It has nothing left to do.
@@ -40,7 +41,7 @@ export async function startBenchHost({ world, globals, config, on }: BenchHostOp
   const file = join(path, "qntx.toml");
   try {
     await mkdir(join(path, "plugins"), { mode: 0o700 });
-    writeFileSync(join(path, "plugins", `${BENCH_PLUGIN}.ts`), BENCH_PLUGIN_SOURCE, { mode: 0o600 });
+    writeFileSync(join(path, "plugins", `${BENCH_PLUGIN}.ts`), source, { mode: 0o600 });
     writeFileSync(file, settings(config));
     const child = spawn(world, path, file);
     await running(world.env, child).catch(async (error: unknown) => {

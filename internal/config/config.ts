@@ -9,6 +9,7 @@
 import type { Millis } from "../base/env.ts";
 import type { LogLevel } from "../base/log.ts";
 import { findFile } from "./file.ts";
+import { type FileHandler, readFileHandlers } from "./file-handler.ts";
 import { type FileSchedule, readSchedules } from "./file-schedule.ts";
 import type { ConfigKey, ConfigValues } from "./keys.ts";
 import type { Place } from "./kinds.ts";
@@ -63,6 +64,8 @@ export interface Config {
     readonly bundled: boolean;
   };
   readonly schedules: readonly FileSchedule[];
+  /** Limits of handlers, over what their plugins announce. */
+  readonly handlers: readonly FileHandler[];
   /** Where events are sent, its secret fetched now; null for nowhere. Throws a Fault that names the key of what is not there. */
   webhook(): { readonly url: string; readonly secret: string | null } | null;
   /** `[name]` sections, as they are written. */
@@ -101,6 +104,7 @@ export function loadConfig(options: LoadOptions): Config {
   checkVariables(options.vars, problems);
   const sections = file ? readSections(file, values, origins, problems) : [];
   const schedules = file ? readSchedules(file, problems) : [];
+  const handlers = file ? readFileHandlers(file, problems) : [];
   checkLockPlugin(values, origins, problems);
   if (problems.length > 0) throw configFault(problems);
   return frozen({
@@ -109,6 +113,7 @@ export function loadConfig(options: LoadOptions): Config {
     passedOver: found.passedOver,
     searched: found.searched,
     schedules,
+    handlers,
     sections,
     values,
     origin: (key: ConfigKey) => origins[key],

@@ -25,11 +25,11 @@ export function readSections(
   origins: Origins,
   problems: Problem[],
 ): readonly PluginSection[] {
-  const own = [...ownSections(), "schedule"];
+  const own = [...ownSections(), "schedule", "handler"];
   const plugins = pluginNames(file, values);
   checkNames(values["plugin.enabled"], own, origins, problems);
   return Object.entries(file.table).flatMap(([name, table]) => {
-    if (name === "schedule") return [];
+    if (name === "schedule" || name === "handler") return [];
     if (own.includes(name)) checkOwn(file, name, table, problems);
     else if (!isTable(table)) problems.push(strayKey(file, name));
     else if (plugins.has(name)) return [readPluginSection(file, name, table, problems)];

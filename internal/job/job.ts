@@ -117,6 +117,10 @@ export interface Job {
   retry: RetryPolicy | null;
   timeoutMs: Millis | null;
   uniqueKey: string | null;
+  /** Of the jobs of a handler that name the same key, only so many run at once. */
+  concurrencyKey: string | null;
+  /** True while it has no place among those of its key. */
+  crowded: boolean;
   parentId: string | null;
   retryOf: string | null;
   scheduleId: string | null;
@@ -164,6 +168,7 @@ export interface NewJob {
   retry?: RetryPolicy | undefined;
   timeoutMs?: Millis | undefined;
   uniqueKey?: string | undefined;
+  concurrencyKey?: string | undefined;
   parentId?: string | undefined;
   retryOf?: string | undefined;
   scheduleId?: string | undefined;

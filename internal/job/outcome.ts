@@ -45,6 +45,8 @@ export interface Settlement {
   fence: number;
   /** Whose occurrence the job may be: a schedule wants to know how its runs end. */
   scheduleId: string | null;
+  /** Who may run next when this one does not: others of its key. */
+  concurrencyKey: string | null;
   state: JobState;
   /** When it runs next, for `queued`, `scheduled` and `retrying`. */
   runAt: Millis | null;
@@ -66,6 +68,7 @@ type Held = Pick<
   | "id"
   | "fence"
   | "scheduleId"
+  | "concurrencyKey"
   | "attempt"
   | "maxAttempts"
   | "lost"
@@ -139,11 +142,23 @@ function decide(job: Held, outcome: Outcome, moment: Moment): Settlement {
 
 /** What an ending leaves as it is, but for the state. */
 function unchanged(job: Held): Omit<Settlement, "state"> {
-  const { id, fence, scheduleId, attempt, lost, snoozed, costActual, pluginVersion, pluginDigest } = job;
+  const {
+    id,
+    fence,
+    scheduleId,
+    concurrencyKey,
+    attempt,
+    lost,
+    snoozed,
+    costActual,
+    pluginVersion,
+    pluginDigest,
+  } = job;
   return {
     id,
     fence,
     scheduleId,
+    concurrencyKey,
     runAt: null,
     attempt,
     lost,

@@ -10,7 +10,7 @@ import { principalName } from "../access/principal.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { formatInstant } from "../base/instant.ts";
-import { type HandlerPause, pauseOf } from "../store/limits.ts";
+import { type HandlerLimits, type HandlerPause, pauseOf } from "../store/limits.ts";
 import { attest } from "./attestation.ts";
 import { type Context, operation } from "./operation.ts";
 
@@ -42,19 +42,20 @@ export const handlerCreate = operation({
 
 export const handlerList = operation({
   name: "handler.list",
-  summary: "List saved handlers, and others that are paused",
+  summary: "List saved handlers, and others that are paused or have limits",
   input: z.strictObject({}),
   async run(context): Promise<{ handlers: HandlerView[] }> {
     const newest = [...(await newestVersions(context)).values()].filter((version) => !isDeleted(version));
-    const pauses = await context.store.limits.pauses();
+    const rules = await rulesOf(context);
     const saved = newest.map((version) => {
       const { code: _, ...view } = viewHandler(version);
-      return { ...view, ...stateOf(context, view.handler, pauses) };
+      return { ...view, ...stateOf(context, view.handler, rules) };
     });
     const names = new Set(saved.map(({ handler }) => handler));
-    const others = pauses.flatMap(({ handler }) =>
-      names.has(handler) ? [] : [{ ...notSaved(handler), ...stateOf(context, handler, pauses) }],
-    );
+    const others = new Set([...rules.pauses, ...rules.limits].map(({ handler }) => handler))
+      .values()
+      .filter((handler) => !names.has(handler))
+      .map((handler) => ({ ...notSaved(handler), ...stateOf(context, handler, rules) }));
     return { handlers: [...saved, ...others].toSorted((a, b) => a.handler.localeCompare(b.handler)) };
   },
 });
@@ -64,13 +65,13 @@ export const handlerShow = operation({
   summary: "Show a handler, and the code of a saved one",
   input: z.strictObject({ name: z.string() }),
   async run(context, { name }) {
-    const pauses = await context.store.limits.pauses();
+    const rules = await rulesOf(context);
     const isOther =
-      context.host?.plugins.offers(name)?.live || pauses.some(({ handler }) => handler === name);
+      context.host?.plugins.offers(name)?.live || rules.pauses.some(({ handler }) => handler === name);
     const saved = isOther ? await announcedHandler(context, name) : name;
     const view =
       saved === null ? { ...notSaved(name), code: null } : viewHandler(await resolveHandler(context, saved));
-    return { ...view, ...stateOf(context, view.handler, pauses) };
+    return { ...view, ...stateOf(context, view.handler, rules) };
   },
 });
 
@@ -246,9 +247,23 @@ export async function savedHandlers(context: Context): Promise<string[]> {
 }
 
 /** What is so now, and may change without a new version. */
-function stateOf({ host }: Context, handler: string, pauses: readonly HandlerPause[]) {
+function stateOf({ host }: Context, handler: string, { pauses, limits }: Rules) {
   const pause = pauseOf(pauses, handler);
-  return { live: host?.plugins.offers(handler)?.live ?? false, pause: pause ? viewPause(pause) : null };
+  return {
+    live: host?.plugins.offers(handler)?.live ?? false,
+    concurrencyPerKey: limits.find((one) => one.handler === handler)?.perKey ?? null,
+    pause: pause ? viewPause(pause) : null,
+  };
+}
+
+/** What holds for handlers, whoever runs them. */
+interface Rules {
+  pauses: readonly HandlerPause[];
+  limits: readonly HandlerLimits[];
+}
+
+async function rulesOf({ store: { limits } }: Context): Promise<Rules> {
+  return { pauses: await limits.pauses(), limits: await limits.all() };
 }
 
 /** A handler that a plugin brings itself. */
@@ -269,6 +284,8 @@ export interface HandlerView {
   createdAt: string | null;
   /** True when a plugin runs it now. */
   live: boolean;
+  /** Jobs of one concurrency key at once; null means one after the other. */
+  concurrencyPerKey: number | null;
   /** Who lets its jobs wait, and why; null when nobody does. */
   pause: PauseView | null;
 }

@@ -6,7 +6,7 @@ import { missedObjectives, missedSentence } from "./objective-view.ts";
 import { type Context, type Host, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 import { type Check, hostRepair, scheduleChecks } from "./repair.ts";
-import { readWaits } from "./waits.ts";
+import { laneWaits, readWaits } from "./waits.ts";
 
 const PAUSED_SHOWN_MAX = 10; // On one screen, beside how many there are.
 
@@ -37,7 +37,11 @@ export const hostStatus = operation({
       home,
       jobs,
       schedules,
-      queued: lanes.map(({ lane, count }) => ({ handler: lane, count, waiting: waits.lane(lane) })),
+      queued: lanes.map((queued) => ({
+        handler: queued.lane,
+        count: queued.count,
+        waiting: waits.queued(queued),
+      })),
       plugins: host?.plugins.statuses().map(({ name, state, reason }) => ({ name, state, reason })) ?? [],
       missedObjectives: missed,
       next: upcoming.map(({ id, name, nextRunAt }) => ({
@@ -103,8 +107,8 @@ export const hostOperations = [hostStatus, hostDoctor, hostRepair, clockConfirm,
 async function storeChecks(context: Context): Promise<Check[]> {
   const { store } = context;
   const lanes = await store.jobs.queuedLanes();
-  const waits = await readWaits(context);
-  const stuck = context.host ? lanes.filter(({ lane }) => waits.lane(lane) !== null) : [];
+  // A pause or a limit is somebody's will, and nothing that is wrong.
+  const stuck = context.host ? lanes.filter(({ lane }) => laneWaits(context.host, lane) !== null) : [];
   const missed = await missedObjectives(context);
   const webhook = await store.webhooks.waiting();
   return [
@@ -115,7 +119,9 @@ async function storeChecks(context: Context): Promise<Check[]> {
       detail:
         stuck.length === 0
           ? "none waits for a handler that nobody offers"
-          : stuck.map(({ lane, count }) => `${count} of ${lane} wait: ${waits.lane(lane)}`).join("; "),
+          : stuck
+              .map(({ lane, count }) => `${count} of ${lane} wait: ${laneWaits(context.host, lane)}`)
+              .join("; "),
     },
     ...(await scheduleChecks(context)),
     {

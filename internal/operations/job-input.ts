@@ -22,7 +22,7 @@ import { readTimeout } from "./schedule-policy.ts";
 
 /** Ids of others are welcome: whatever a program names its work by. */
 const JOB_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
-const UNIQUE_KEY_CHARS_MAX = 256;
+const KEY_CHARS_MAX = 256;
 
 export const enqueueInput = z.strictObject({
   handler: z.string("is missing: the handler that runs."),
@@ -33,7 +33,7 @@ export const enqueueInput = z.strictObject({
   uniqueKey: z
     .string()
     .min(1, "is empty.")
-    .max(UNIQUE_KEY_CHARS_MAX, `has more than ${UNIQUE_KEY_CHARS_MAX} characters.`)
+    .max(KEY_CHARS_MAX, `has more than ${KEY_CHARS_MAX} characters.`)
     .optional(),
   maxAttempts: z
     .int("must be a whole number.")
@@ -41,6 +41,11 @@ export const enqueueInput = z.strictObject({
     .max(JOB_ATTEMPTS_MAX, `must be at most ${JOB_ATTEMPTS_MAX}.`)
     .optional(),
   retry: z.string().optional(),
+  concurrencyKey: z
+    .string()
+    .min(1, "is empty.")
+    .max(KEY_CHARS_MAX, `has more than ${KEY_CHARS_MAX} characters.`)
+    .optional(),
   timeout: z.string().optional(),
   parentId: z.string().max(128).optional(),
 });
@@ -60,6 +65,7 @@ export function readNewJob(context: Context, input: EnqueueInput): NewJob {
     runAt: input.runAt === undefined ? undefined : parseInstant(input.runAt, "runAt"),
     uniqueKey: input.uniqueKey,
     maxAttempts: input.maxAttempts,
+    concurrencyKey: input.concurrencyKey,
     retry: input.retry === undefined ? undefined : parseRetry(input.retry, "retry"),
     timeoutMs: input.timeout === undefined ? undefined : readTimeout(input.timeout),
     parentId: input.parentId,
@@ -92,6 +98,7 @@ export function retryOf(context: Context, old: Job): NewJob & { retryOf: string 
     // Before the first claim the default stands for nothing said: then it is the handler's to say.
     maxAttempts: old.fence === 0 && old.maxAttempts === JOB_ATTEMPTS_DEFAULT ? undefined : old.maxAttempts,
     retry: old.retry ?? undefined,
+    concurrencyKey: old.concurrencyKey ?? undefined,
     timeoutMs: old.timeoutMs ?? undefined,
     trigger: "retry",
     // It stands for the same run of its schedule, which its handler may ask for.

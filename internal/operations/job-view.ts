@@ -49,6 +49,7 @@ export interface JobView {
   snoozed: number;
   cancelRequested: boolean;
   uniqueKey: string | null;
+  concurrencyKey: string | null;
   parentId: string | null;
   retryOf: string | null;
   createdAt: string;
@@ -112,6 +113,7 @@ function view(waits: Waits, job: Job): JobView {
     snoozed: job.snoozed,
     cancelRequested: job.cancelRequested,
     uniqueKey: job.uniqueKey,
+    concurrencyKey: job.concurrencyKey,
     parentId: job.parentId,
     retryOf: job.retryOf,
     createdAt: formatInstant(job.createdAt),

@@ -2,14 +2,18 @@
  * Waits: why jobs that could run do not. It is found out when somebody asks, never
  * written down to go stale; what the store knows of it is read once for a list.
  */
+import { shown } from "../base/fault.ts";
 import type { Job } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
+import type { QueuedLane } from "../store/store.ts";
 import { type HandlerPause, pauseOf } from "../store/limits.ts";
 import type { Context, Host } from "./operation.ts";
 
 export interface Waits {
   /** Why no job of a lane runs; null when somebody runs them. */
   lane(lane: string): string | null;
+  /** Why what is queued in a lane does not run; null when it waits for free slots alone. */
+  queued(lane: QueuedLane): string | null;
   /** Why a job does not run although it could; null when it is not waiting. */
   job(job: Job): string | null;
 }
@@ -18,7 +22,8 @@ export interface Waits {
 export async function readWaits({ host, store }: Pick<Context, "host" | "store">): Promise<Waits> {
   const pauses = await store.limits.pauses();
   const lane = (name: string) => pausedSentence(pauseOf(pauses, name)) ?? laneWaits(host, name);
-  return { lane, job: (job) => jobWaits(job, lane) };
+  const queued = (of: QueuedLane) => lane(of.lane) ?? crowdedLane(of);
+  return { lane, queued, job: (job) => jobWaits(job, lane) };
 }
 
 function jobWaits(job: Job, lane: Waits["lane"]): string | null {
@@ -26,8 +31,14 @@ function jobWaits(job: Job, lane: Waits["lane"]): string | null {
   if (job.state !== "queued") return null;
   return (
     lane(laneOf(job.handler, job.plugin)) ??
+    (job.crowded ? `concurrency: waits for others with the key ${shown(job.concurrencyKey)} to end` : null) ??
     (job.suspect ? "runs alone, because it fell with its neighbours" : "waits for a free slot")
   );
+}
+
+function crowdedLane({ count, crowded }: QueuedLane): string | null {
+  if (crowded === 0) return null;
+  return `concurrency: ${crowded === count ? "all" : crowded} wait for others with their key to end`;
 }
 
 function pausedJob({ pause, trigger }: Job): string | null {
@@ -43,7 +54,8 @@ function said(note: string): string {
   return note === "" ? "" : `: ${note}`;
 }
 
-function laneWaits(host: Host | null, lane: string): string | null {
+/** Says why nobody could run jobs of a lane; null when somebody could. */
+export function laneWaits(host: Host | null, lane: string): string | null {
   if (!host) return "no host is running";
   if (!host.ready) return "the host is starting"; // A plugin may be ready; its handlers are not registered yet.
   const offer = host.plugins.offers(lane);

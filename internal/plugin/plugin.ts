@@ -41,6 +41,8 @@ export interface HandlerOptions {
   maxAttempts: number | null;
   /** How long its jobs wait between tries, where they do not say; absent or null: as is usual. */
   retry?: RetryPolicy | null;
+  /** Jobs of one concurrency key at once; null means one after the other. */
+  concurrencyPerKey?: number | null;
   /** Jobs of this handler at once; null means no limit but the plugin's. */
   concurrency: number | null;
   description: string;

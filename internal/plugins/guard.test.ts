@@ -100,7 +100,14 @@ test("options of a handler are limits, or not said", () => {
   });
   const wrong = HandlerOptions.fromPartial({ name: "c", retry: "whenever" });
   const said: string[] = [];
-  const none = { timeoutMs: null, maxAttempts: null, concurrency: null, description: "", retry: null };
+  const none = {
+    timeoutMs: null,
+    maxAttempts: null,
+    concurrency: null,
+    concurrencyPerKey: null,
+    description: "",
+    retry: null,
+  };
   expect(readHandlers(["a", "b", "c"], [option, wrong], (sentence) => said.push(sentence))).toEqual([
     {
       ...none,

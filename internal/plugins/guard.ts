@@ -202,6 +202,7 @@ function readOptions(name: string, option: WireHandler | undefined, warn: Warn):
     name,
     timeoutMs: limited(option?.timeoutMs, JOB_TIMEOUT_MAX_MS),
     maxAttempts: limited(option?.maxAttempts, JOB_ATTEMPTS_MAX),
+    concurrencyPerKey: limited(option?.concurrencyPerKey, CONCURRENCY_MAX),
     retry: readRetry(name, option?.retry ?? "", warn),
     concurrency: limited(option?.concurrency, CONCURRENCY_MAX),
     description: cleanText(option?.description ?? "", MESSAGE_CHARS_MAX),

@@ -17,15 +17,17 @@ import type { Service } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import { JOB_TIMEOUT_DEFAULT_MS } from "../job/job.ts";
 import { configuredBudget } from "../plugin/budget.ts";
+import type { HandlerLimits } from "../store/limits.ts";
 import type { LockProvider } from "../store/locks.ts";
 import type { Fired, Store } from "../store/store.ts";
 import { Caretaker } from "./caretaker.ts";
 import { ClockGuard } from "./clock-guard.ts";
 import { Judge } from "./judge.ts";
+import { Limiter } from "./limiter.ts";
 import { Locker } from "./locker.ts";
 import { Promoter } from "./promoter.ts";
 import { Reconciler } from "./reconciler.ts";
-import { Registry } from "./registry.ts";
+import { type ConfiguredLimits, Registry } from "./registry.ts";
 import { keptOf, Retention, type RetentionTimes } from "./retention.ts";
 import { lanesOf, Ticker } from "./ticker.ts";
 import { Worker } from "./worker.ts";
@@ -44,6 +46,8 @@ export interface PulseOptions {
   locks?: { name: string; provider: LockProvider; ready(): Promise<void> };
   /** Why no job of a lane runs; null when some do. Absent: nobody knows. */
   waits?: (lane: string) => Promise<string | null>;
+  /** Limits of handlers: what the configuration says over their plugins, and what the store knows of earlier boots. */
+  limits?: { configured: readonly ConfiguredLimits[]; known: readonly HandlerLimits[] };
   /** How long old rows are kept; absent: for ever. */
   retention?: RetentionTimes;
   /** How long a job may run where neither it nor its handler says; absent: five minutes. */
@@ -52,7 +56,7 @@ export interface PulseOptions {
 
 export class Pulse {
   readonly bootId: string;
-  readonly registry = new Registry();
+  readonly registry: Registry;
   readonly clock: ClockGuard;
   readonly #ticker: Ticker;
   readonly #promoter: Promoter;
@@ -66,6 +70,7 @@ export class Pulse {
   constructor(options: PulseOptions) {
     const { env, log, store, nodeId, version, napMs, jobsMax, locks, retention } = options;
     const { events, jobs, ledger, logs, nodes, objectives, schedules } = store;
+    this.registry = this.#limitedRegistry(options);
     const { registry } = this;
     const bootId = newId(env, "BT");
     const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
@@ -117,6 +122,16 @@ export class Pulse {
       clock,
       holding,
       onJobs,
+    });
+  }
+
+  /** A registry that tells the store of limits. */
+  #limitedRegistry({ env, log, store, limits }: PulseOptions): Registry {
+    const onSet = () => this.#worker.nudge();
+    const limiter = new Limiter({ env, log, limits: store.limits, known: limits?.known ?? [], onSet });
+    return new Registry({
+      configured: limits?.configured ?? [],
+      onChange: (lanes) => limiter.changed(lanes),
     });
   }
 

@@ -107,3 +107,15 @@ test("a handler that its plugin disowns is nobody's until it is announced again"
   registry.disown(lane); // Said by the process before this one.
   expect(keeper(registry, "report")).toBe("a");
 });
+
+test("what the configuration says of a handler counts, however it is called, and changes are told at once", () => {
+  const told: string[] = [];
+  const registry = new Registry({
+    configured: [{ name: "a.one", concurrency: 3 }],
+    onChange: (lanes) => told.push([...lanes].map(({ name }) => name).join(" ")),
+  });
+  registry.register([offer("a", "a.one", "a.two")]);
+  const limits = ["a.one", "a/a.one", "a.two"].map((lane) => registry.lane(lane)?.options.concurrency);
+  expect(limits).toEqual([3, 3, null]);
+  expect(told).toEqual(["a/a.one a.one a/a.two a.two"]);
+});

@@ -30,12 +30,26 @@ export function laneOf(handler: string, plugin: string): string {
   return plugin === "" ? handler : `${plugin}/${handler}`;
 }
 
+/** Limits over what a plugin announces; by handler. */
+export type ConfiguredLimits = Pick<HandlerOptions, "name"> & Partial<HandlerOptions>;
+
+export interface RegistryOptions {
+  configured?: readonly ConfiguredLimits[];
+  /** Called when lanes have changed, before anybody can ask for their jobs. */
+  onChange?: (lanes: Iterable<Lane>) => void;
+}
+
 export class Registry {
+  readonly #options: RegistryOptions;
   #lanes = new Map<string, Lane>();
   /** What each plugin announced, lost names included, so that a name can pass on when its keeper is forgotten. */
   readonly #announced = new Map<string, Registration>();
   /** Who got a name first. */
   readonly #keepers = new Map<string, string>();
+
+  constructor(options: RegistryOptions = {}) {
+    this.#options = options;
+  }
 
   /** Adds or replaces what these plugins offer, in one step. Returns the names that somebody else keeps. */
   register(step: readonly Registration[]): Conflict[] {
@@ -89,7 +103,8 @@ export class Registry {
     const next = new Map<string, Lane>();
     const conflicts: Conflict[] = [];
     for (const { executor, handlers } of this.#announced.values()) {
-      for (const options of handlers) {
+      for (const announced of handlers) {
+        const options = this.#limited(announced);
         const keeper = this.#keeperOf(options.name, executor.plugin);
         const names = [
           `${executor.plugin}/${options.name}`,
@@ -101,7 +116,13 @@ export class Registry {
       }
     }
     this.#lanes = next;
+    this.#options.onChange?.(next.values());
     return conflicts;
+  }
+
+  #limited(announced: HandlerOptions): HandlerOptions {
+    const configured = this.#options.configured?.find(({ name }) => name === announced.name);
+    return configured ? { ...announced, ...configured } : announced;
   }
 
   #keeperOf(name: string, newcomer: string): string {

@@ -171,6 +171,10 @@ async function makePulse(
     version,
     napMs,
     jobsMax,
+    limits: {
+      configured: config.handlers.map(({ handler: name, ...limits }) => ({ name, ...limits })),
+      known: await store.limits.all(),
+    },
     retention: config.retention,
     runMs: config.plugin.runMs,
     ...asked,

@@ -143,6 +143,7 @@ function readJob({
   timeoutMs,
   parentId,
   retry,
+  concurrencyKey,
 }: NewJobMessage) {
   return definedOnly({
     id: given(id),
@@ -155,6 +156,7 @@ function readJob({
     timeout: timeoutMs > 0 ? `${timeoutMs}ms` : undefined,
     parentId: given(parentId),
     retry: given(retry),
+    concurrencyKey: given(concurrencyKey),
   });
 }
 

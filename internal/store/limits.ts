@@ -16,15 +16,28 @@ export interface HandlerPause {
   at: Millis;
 }
 
+/** Limits of a handler that hold over all nodes; null where there is none. */
+export interface HandlerLimits {
+  handler: string;
+  /** Jobs of one concurrency key at once; null means the usual one. */
+  perKey: number | null;
+}
+
 export interface LimitStore {
   /** Lets the jobs of a handler wait; those that run go on. One that is paused already gets the new note. */
   pause(pause: Omit<HandlerPause, "at">): Promise<HandlerPause>;
   /** Lets them run again. Null when the handler was not paused. */
   resume(handler: string, by: string): Promise<HandlerPause | null>;
+  /** Sets the limits of a handler. Jobs that have room because of it are let go; what runs goes on. */
+  set(limits: HandlerLimits): Promise<void>;
+  /** Of all handlers that have any. */
+  all(): Promise<HandlerLimits[]>;
   /** By handler; all of them. */
   pauses(): Promise<HandlerPause[]>;
 }
 
+/** A key alone means: one after the other. */
+export const CONCURRENCY_PER_KEY_DEFAULT = 1;
 export const HANDLER_PAUSES_MAX = 1_000; // They are read whole whenever somebody asks why a job waits.
 
 /** The pause that holds a lane's jobs; undefined when none does. */

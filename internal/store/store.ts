@@ -98,6 +98,13 @@ export interface Promoted {
   nextDueAt: Millis | null;
 }
 
+/** How many jobs of a lane are queued, and how many of them wait for others of their concurrency key. */
+export interface QueuedLane {
+  lane: string;
+  count: number;
+  crowded: number;
+}
+
 export interface JobStore {
   /** Writes jobs; idempotent by id and by unique key. All of one call succeed or fail together. */
   enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]>;
@@ -127,7 +134,7 @@ export interface JobStore {
   annotate(id: string, change: { progress?: JobProgress; costActual?: number }): Promise<boolean>;
   counts(): Promise<Record<JobState, number>>;
   /** Queued jobs per lane, for lanes that have any. */
-  queuedLanes(): Promise<{ lane: string; count: number }[]>;
+  queuedLanes(): Promise<QueuedLane[]>;
   /** Removes finished jobs that are too old or too many, and what they said; but none that something still needs. */
   prune(request: JobPruneRequest): Promise<Pruned>;
 }

@@ -178,6 +178,7 @@ function lateSettlement(id: string, fence: number, isDone: boolean) {
     id,
     fence,
     scheduleId: null,
+    concurrencyKey: null,
     state: isDone ? ("completed" as const) : ("queued" as const),
     runAt: isDone ? null : 0,
     attempt: 1,

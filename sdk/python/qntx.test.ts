@@ -51,6 +51,7 @@ describe("start", () => {
         timeoutMs: 2500,
         maxAttempts: 4,
         concurrency: 2,
+        concurrencyPerKey: 0,
         description: "Gives back what it was given.",
         retry: "fixed:2s",
       });

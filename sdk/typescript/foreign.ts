@@ -72,8 +72,18 @@ export function fromForeign(module: object): LoadedPlugin {
   };
 }
 
+/** Such a module has no words for it. */
+const NOTHING_SAID = {
+  timeoutMs: 0,
+  maxAttempts: 0,
+  concurrency: 0,
+  concurrencyPerKey: 0,
+  description: "",
+  retry: "",
+};
+
 function readHandler(module: object, plugin: string, handler: string): Handler {
-  const options = { name: handler, timeoutMs: 0, maxAttempts: 0, concurrency: 0, description: "", retry: "" };
+  const options = { ...NOTHING_SAID, name: handler };
   const run = async (job: Job) => {
     if (typeof get(module, "executeJob") !== "function") {
       throw new PermanentError(`Plugin ${plugin} announces ${handler} but exports no executeJob to run it.`);

@@ -169,6 +169,7 @@ function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJo
     priority: options.priority ?? 0,
     runAt: options.runAt ?? "",
     uniqueKey: options.uniqueKey ?? "",
+    concurrencyKey: options.concurrencyKey ?? "",
     maxAttempts: options.maxAttempts ?? 0,
     timeoutMs: options.timeoutMs ?? 0,
     parentId: "",

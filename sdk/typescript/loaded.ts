@@ -103,6 +103,7 @@ function readOptions(name: string, options: JobOptions): HandlerOptions {
     timeoutMs: wholeOption(name, "timeoutMs", options.timeoutMs),
     maxAttempts: wholeOption(name, "maxAttempts", options.maxAttempts),
     concurrency: wholeOption(name, "concurrency", options.concurrency),
+    concurrencyPerKey: wholeOption(name, "concurrencyPerKey", options.concurrencyPerKey),
     description: options.description ?? "",
     retry: retryOption(name, options.retry ?? ""),
   };

@@ -84,6 +84,8 @@ export interface JobOptions {
   retry?: string;
   /** Jobs of this handler at once. */
   concurrency?: number;
+  /** Jobs of one concurrency key at once; one when absent. */
+  concurrencyPerKey?: number;
   description?: string;
 }
 
@@ -196,6 +198,8 @@ export interface EnqueueOptions {
   runAt?: string;
   /** Only one active job of a handler has this key. */
   uniqueKey?: string;
+  /** Jobs of the handler with this key run one after the other, or as many at once as it allows. */
+  concurrencyKey?: string;
   maxAttempts?: number;
   /** How long it waits between tries, as a handler says it. */
   retry?: string;

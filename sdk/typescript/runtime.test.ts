@@ -441,6 +441,7 @@ describe("start and stop", () => {
           timeoutMs: 5,
           maxAttempts: 2,
           concurrency: 3,
+          concurrencyPerKey: 4,
           description: "goes",
           retry: "fixed:2s",
         },
@@ -456,7 +457,15 @@ describe("start and stop", () => {
       capabilities: ["cap:scheduler.manage"],
     });
     expect(told.handlers).toEqual([
-      { name: "p.go", timeoutMs: 5, maxAttempts: 2, concurrency: 3, description: "goes", retry: "fixed:2s" },
+      {
+        name: "p.go",
+        timeoutMs: 5,
+        maxAttempts: 2,
+        concurrency: 3,
+        concurrencyPerKey: 4,
+        description: "goes",
+        retry: "fixed:2s",
+      },
     ]);
     expect(told.schedules[0]).toMatchObject({
       id: "s",

@@ -246,6 +246,8 @@ export function testJob(more: Partial<Job>): Job {
     retry: null,
     timeoutMs: null,
     uniqueKey: null,
+    concurrencyKey: null,
+    crowded: false,
     parentId: null,
     retryOf: null,
     scheduleId: null,

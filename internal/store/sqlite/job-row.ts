@@ -34,6 +34,8 @@ export interface JobRow {
   cancel_requested: number;
   boot_id: string | null;
   unique_key: string | null;
+  concurrency_key: string | null;
+  crowded: number;
   parent_id: string | null;
   retry_of: string | null;
   schedule_id: string | null;
@@ -85,6 +87,8 @@ export function readJob(row: JobRow): Job {
     retry: row.retry === null ? null : (JSON.parse(row.retry) as RetryPolicy),
     timeoutMs: row.timeout_ms,
     uniqueKey: row.unique_key,
+    concurrencyKey: row.concurrency_key,
+    crowded: row.crowded === 1,
     parentId: row.parent_id,
     retryOf: row.retry_of,
     scheduleId: row.schedule_id,

@@ -1,6 +1,7 @@
 /** The statements on jobs, in plain sight. Prepared once; every value is a parameter. */
 import type { Database, Statement } from "bun:sqlite";
 import type { JobState } from "../../job/job.ts";
+import type { QueuedLane } from "../store.ts";
 import type { JobRow } from "./job-row.ts";
 
 /** The parameters of a statement, by name. */
@@ -25,6 +26,19 @@ export interface RunEndRow {
   watched: number;
 }
 
+/** A job that has ended without a settlement. */
+export interface EndedRow {
+  id: string;
+  concurrency_key: string | null;
+}
+
+export interface PromotedRow {
+  lane: string;
+  tenant: string;
+  handler: string;
+  concurrency_key: string | null;
+}
+
 export class JobSql {
   readonly insert: Statement<unknown, [Values]>;
   readonly existing: Statement<{ id: string; state: JobState }, [Values]>;
@@ -33,22 +47,22 @@ export class JobSql {
   readonly claim: Statement<JobRow, [Values]>;
   readonly finish: Statement<unknown, [Values]>;
   readonly runEnd: Statement<RunEndRow, [Values]>;
-  readonly terminate: Statement<{ id: string }, [Values]>;
-  readonly expire: Statement<{ id: string }, [Values]>;
+  readonly terminate: Statement<EndedRow, [Values]>;
+  readonly expire: Statement<EndedRow, [Values]>;
   readonly giveBack: Statement<unknown, [Values]>;
   readonly progress: Statement<unknown, [Values]>;
-  readonly promote: Statement<{ lane: string }, [Values]>;
+  readonly promote: Statement<PromotedRow, [Values]>;
   readonly nextDue: Statement<{ run_at: number }, []>;
-  readonly cancelWaiting: Statement<{ id: string }, [Values]>;
+  readonly cancelWaiting: Statement<EndedRow, [Values]>;
   readonly cancelRunning: Statement<unknown, [Values]>;
   readonly pause: Statement<unknown, [Values]>;
   readonly resume: Statement<unknown, [Values]>;
-  readonly recoverCancelled: Statement<{ id: string }, [Values]>;
-  readonly recoverHopeless: Statement<{ id: string }, [Values]>;
+  readonly recoverCancelled: Statement<EndedRow, [Values]>;
+  readonly recoverHopeless: Statement<EndedRow, [Values]>;
   readonly recover: Statement<{ id: string; lane: string }, [Values]>;
   readonly annotate: Statement<unknown, [Values]>;
   readonly counts: Statement<{ state: JobState | "all"; count: number }, []>;
-  readonly queuedLanes: Statement<{ lane: string; count: number }, []>;
+  readonly queuedLanes: Statement<QueuedLane, []>;
 
   constructor(db: Database) {
     this.insert = db.prepare(INSERT);
@@ -119,6 +133,7 @@ const CLAIM = `
              FROM job
             WHERE state = 'queued'
               AND lane  = $lane
+              AND crowded = 0
             ORDER BY priority, seq
             LIMIT $limit)
   RETURNING *`;
@@ -171,7 +186,7 @@ const TERMINATE = `
          error       = $error
    WHERE id = $id
      AND finished_at IS NULL
-  RETURNING id`;
+  RETURNING id, concurrency_key`;
 
 const EXPIRE = `
   UPDATE job
@@ -187,7 +202,7 @@ const EXPIRE = `
               AND started_at IS NULL
               AND finished_at IS NULL
             LIMIT $limit)
-  RETURNING id`;
+  RETURNING id, concurrency_key`;
 
 const GIVE_BACK = `
   UPDATE job
@@ -225,7 +240,7 @@ const PROMOTE = `
               AND run_at <= $now
             ORDER BY run_at
             LIMIT $limit)
-  RETURNING lane`;
+  RETURNING lane, tenant, handler, concurrency_key`;
 
 const NEXT_DUE = `
   SELECT run_at
@@ -241,7 +256,7 @@ const CANCEL_WAITING = `
          error       = $error
    WHERE id = $id
      AND state IN ('scheduled', 'queued', 'retrying', 'paused')
-  RETURNING id`;
+  RETURNING id, concurrency_key`;
 
 const CANCEL_RUNNING = `
   UPDATE job
@@ -275,7 +290,7 @@ const RECOVER_CANCELLED = `
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
      AND cancel_requested = 1
-  RETURNING id`;
+  RETURNING id, concurrency_key`;
 
 const RECOVER_HOPELESS = `
   UPDATE job
@@ -286,7 +301,7 @@ const RECOVER_HOPELESS = `
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
      AND interrupted >= $interruptedMax
-  RETURNING id`;
+  RETURNING id, concurrency_key`;
 
 // The tries are given back: a host that dies is no fault of its jobs. What keeps happening is counted.
 const RECOVER = `
@@ -333,7 +348,7 @@ const COUNTS = `
   SELECT 'cancelled', COUNT(*) FROM job INDEXED BY job_resting WHERE state = 'cancelled'`;
 
 const QUEUED_LANES = `
-  SELECT lane, COUNT(*) AS count
+  SELECT lane, COUNT(*) AS count, SUM(crowded) AS crowded
     FROM job
    WHERE state = 'queued'
    GROUP BY lane`;

@@ -27,6 +27,7 @@ import type {
   PageRequest,
   ProgressUpdate,
   Promoted,
+  QueuedLane,
 } from "../store.ts";
 import { Alone } from "./alone.ts";
 import type { SqliteEvents } from "./events.ts";
@@ -35,7 +36,14 @@ import { JobPruning } from "./job-pruning.ts";
 import type { SqliteLogs } from "./logs.ts";
 import { type JobRow, readJob } from "./job-row.ts";
 import type { SqliteLimits } from "./limits.ts";
-import { JOB_LIST_SQL, JobSql, type RunEndRow, type Values } from "./job-sql.ts";
+import {
+  type EndedRow,
+  JOB_LIST_SQL,
+  JobSql,
+  type PromotedRow,
+  type RunEndRow,
+  type Values,
+} from "./job-sql.ts";
 import { pageOf, readPage } from "./page.ts";
 
 const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
@@ -134,7 +142,13 @@ export class SqliteJobs implements JobStore {
       now,
       payload: job.payload,
     });
-    return changes > 0 ? { id: job.id, state, created: true } : this.#existing(job);
+    if (changes === 0) return this.#existing(job);
+    if (job.concurrencyKey !== undefined) this.#join(job, job.concurrencyKey);
+    return { id: job.id, state, created: true };
+  }
+
+  #join({ id, tenant = "", handler }: NewJob, key: string): void {
+    this.#limits.keys.join(id, { tenant, handler, concurrency_key: key });
   }
 
   /** The job that stood in the way of an insert. */
@@ -193,7 +207,8 @@ export class SqliteJobs implements JobStore {
     assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
     if (!this.#limits.mayClaim(lane)) return [];
     const rows = this.#sql.claim.all({ bootId, lane, limit, maxAttempts, now: this.#env.now() });
-    return rows.map(readJob).sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
+    rows.sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
+    return this.#limits.keys.fitting(rows).map(readJob);
   }
 
   settle(settlements: readonly Settlement[]): Promise<boolean[]> {
@@ -236,19 +251,29 @@ export class SqliteJobs implements JobStore {
     const history = settlement.history ? JSON.stringify(settlement.history) : null;
     const same = { id, fence, state, attempt, lost, error, history, costActual, pluginVersion, pluginDigest };
     if (state === "completed" || state === "failed" || state === "cancelled") {
-      return this.#finish(settlement.scheduleId, { ...same, now, result: settlement.result });
+      return this.#finish(settlement, { ...same, now, result: settlement.result });
     }
     assert(settlement.runAt !== null, `job ${id} goes back with a time`);
     const { snoozed, runAt } = settlement;
     const back = { ...same, suspect: settlement.suspect ? 1 : 0, snoozed, runAt };
-    if (this.#sql.giveBack.run(back).changes > 0) return true;
+    if (this.#sql.giveBack.run(back).changes > 0) {
+      if (settlement.concurrencyKey !== null) this.#limits.keys.back(id);
+      return true;
+    }
     // Somebody asked to cancel it while it ran: it does not go back in line.
-    return this.#finish(settlement.scheduleId, { ...same, state: "cancelled", now, result: null });
+    return this.#finish(settlement, { ...same, state: "cancelled", now, result: null });
   }
 
-  #finish(scheduleId: string | null, end: Values & { id: string }): boolean {
+  #finish({ scheduleId, concurrencyKey }: Settlement, end: Values & { id: string }): boolean {
     if (this.#sql.finish.run(end).changes === 0) return false;
+    if (concurrencyKey !== null) this.#limits.keys.leave(end.id);
     return scheduleId === null || this.#finished([{ id: end.id }]);
+  }
+
+  /** Jobs have ended that nobody settles. */
+  #ended(ended: readonly EndedRow[]): void {
+    for (const { id, concurrency_key } of ended) if (concurrency_key !== null) this.#limits.keys.leave(id);
+    this.#finished(ended);
   }
 
   /** Tells whoever follows the runs of a schedule. True when a job has ended. */
@@ -293,15 +318,22 @@ export class SqliteJobs implements JobStore {
       const now = this.#env.now();
       this.#expire(now, limit);
       const moved = this.#sql.promote.all({ now, limit });
+      this.#queueKeyed(moved);
       const lanes = [...new Set(moved.map(({ lane }) => lane))];
       return { count: moved.length, lanes, nextDueAt: this.#sql.nextDue.get()?.run_at ?? null };
     });
   }
 
+  /** Of those that are queued now, some have a key, and wait for a place. */
+  #queueKeyed(moved: readonly PromotedRow[]): void {
+    for (const { tenant, handler, concurrency_key } of moved)
+      if (concurrency_key !== null) this.#limits.keys.advance({ tenant, handler, concurrency_key });
+  }
+
   /** Occurrences whose jobs did not start in time never will. */
   #expire(now: Millis, limit: number): void {
     const error: JobError = { message: "it was not started in time", kind: "expired", attempt: 0 };
-    this.#finished(this.#sql.expire.all({ now, limit, error: JSON.stringify(error) }));
+    this.#ended(this.#sql.expire.all({ now, limit, error: JSON.stringify(error) }));
   }
 
   cancel(id: string, by: string): Promise<Cancelled | null> {
@@ -317,7 +349,7 @@ export class SqliteJobs implements JobStore {
     const found = this.#sql.get.get({ id });
     if (!found) return null;
     const error: JobError = { message: `cancelled by ${by}`, kind: "cancelled", attempt: found.attempt };
-    this.#finished(this.#sql.cancelWaiting.all({ id, now: this.#env.now(), error: JSON.stringify(error) }));
+    this.#ended(this.#sql.cancelWaiting.all({ id, now: this.#env.now(), error: JSON.stringify(error) }));
     this.#sql.cancelRunning.run({ id });
     return found.state;
   }
@@ -336,6 +368,7 @@ export class SqliteJobs implements JobStore {
   #move(id: string, move: () => boolean): Promise<Moved | null> {
     return this.#group.write(() => {
       const moved = move();
+      if (moved) this.#limits.keys.back(id);
       const row = this.#sql.get.get({ id });
       return row && { job: readJob(row), moved };
     });
@@ -355,7 +388,7 @@ export class SqliteJobs implements JobStore {
       kind: "cancelled",
       attempt: found?.attempt ?? 0,
     };
-    this.#finished(this.#sql.terminate.all({ id, now: this.#env.now(), error: JSON.stringify(error) }));
+    this.#ended(this.#sql.terminate.all({ id, now: this.#env.now(), error: JSON.stringify(error) }));
     return found?.state === "running";
   }
 
@@ -376,7 +409,7 @@ export class SqliteJobs implements JobStore {
         interruptedMax: JOB_INTERRUPTED_MAX,
         error: error(`its host went down ${JOB_INTERRUPTED_MAX} times while it ran`),
       });
-      this.#finished([...ended, ...hopeless]);
+      this.#ended([...ended, ...hopeless]);
       const message = "its host went down while it ran";
       const rows = this.#sql.recover.all({ bootId, now, message, historyMax: HISTORY_ATTEMPTS_MAX });
       return { ids: rows.map(({ id }) => id), lanes: [...new Set(rows.map(({ lane }) => lane))] };
@@ -405,7 +438,7 @@ export class SqliteJobs implements JobStore {
     return Object.fromEntries(pairs) as Record<JobState, number>;
   }
 
-  async queuedLanes(): Promise<{ lane: string; count: number }[]> {
+  async queuedLanes(): Promise<QueuedLane[]> {
     return this.#sql.queuedLanes.all();
   }
 
@@ -421,13 +454,17 @@ function readRunEnd(row: RunEndRow): RunEnd {
 }
 
 /** The end of a job whose own end cannot be written: without what its plugin made of it. */
-function unwritable({ id, fence, attempt, lost, scheduleId }: Settlement, reason: string): Settlement {
+function unwritable(
+  { id, fence, attempt, lost, scheduleId, concurrencyKey }: Settlement,
+  reason: string,
+): Settlement {
   return {
     id,
     fence,
     attempt: Math.max(0, Math.trunc(attempt) || 0),
     lost: Math.max(0, Math.trunc(lost) || 0),
     scheduleId,
+    concurrencyKey,
     state: "failed",
     suspect: false,
     runAt: null,

@@ -2,16 +2,34 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
 import { Fault } from "../../base/fault.ts";
-import { HANDLER_PAUSES_MAX, type HandlerPause, handlerOfLane, type LimitStore } from "../limits.ts";
+import {
+  HANDLER_PAUSES_MAX,
+  type HandlerLimits,
+  type HandlerPause,
+  handlerOfLane,
+  type LimitStore,
+} from "../limits.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
+import { type KeyOf, SqliteKeys } from "./keys.ts";
 
-type Values = Record<string, string | number>;
+type Values = Record<string, string | number | null>;
+
+interface LimitRow {
+  handler: string;
+  per_key: number | null;
+}
+
+const KEYS_PER_STEP = 500; // Some milliseconds, then others have their turn.
 
 export class SqliteLimits implements LimitStore {
+  readonly keys: SqliteKeys;
   readonly #env: Env;
   readonly #group: GroupCommit;
   readonly #events: SqliteEvents;
+  readonly #all: Statement<LimitRow, []>;
+  readonly #of: Statement<LimitRow, [Values]>;
+  readonly #set: Statement<unknown, [Values]>;
   readonly #pauses: Statement<HandlerPause, []>;
   readonly #pauseOf: Statement<HandlerPause, [Values]>;
   readonly #pause: Statement<unknown, [Values]>;
@@ -21,6 +39,10 @@ export class SqliteLimits implements LimitStore {
     this.#env = env;
     this.#group = group;
     this.#events = events;
+    this.keys = new SqliteKeys(db, this);
+    this.#all = db.prepare("SELECT * FROM handler_limit WHERE per_key IS NOT NULL ORDER BY handler");
+    this.#of = db.prepare("SELECT * FROM handler_limit WHERE handler = $handler");
+    this.#set = db.prepare(SET);
     this.#pauses = db.prepare(`SELECT handler, "by", note, at FROM handler_pause ORDER BY handler`);
     this.#pauseOf = db.prepare(PAUSE_OF);
     this.#pause = db.prepare(PAUSE);
@@ -48,6 +70,22 @@ export class SqliteLimits implements LimitStore {
     });
   }
 
+  async set(limits: HandlerLimits): Promise<void> {
+    await this.#group.write(() => this.#set.run({ ...limits }));
+    let after: KeyOf | null = { handler: limits.handler, tenant: "", concurrency_key: "" };
+    while (after) after = await this.#group.write(() => advanceSome(this.keys, after));
+  }
+
+  async all(): Promise<HandlerLimits[]> {
+    return this.#all.all().map(readLimits);
+  }
+
+  /** Limits of a handler, inside the running group; null when it has none. */
+  of(handler: string): HandlerLimits | null {
+    const row = this.#of.get({ handler });
+    return row && readLimits(row);
+  }
+
   async pauses(): Promise<HandlerPause[]> {
     return this.#pauses.all();
   }
@@ -66,9 +104,29 @@ export class SqliteLimits implements LimitStore {
   }
 }
 
+function readLimits({ handler, per_key: perKey }: LimitRow): HandlerLimits {
+  return { handler, perKey };
+}
+
+/** Lets go, key by key, who has room. Returns where to go on; null behind the last one. */
+function advanceSome(keys: SqliteKeys, after: KeyOf | null): KeyOf | null {
+  let key = after;
+  for (let step = 0; key && step < KEYS_PER_STEP; step++) {
+    key = keys.next(key);
+    if (key) keys.advance(key);
+  }
+  return key;
+}
+
 function said(note: string): string {
   return note === "" ? "" : `: ${note}`;
 }
+
+const SET = `
+  INSERT INTO handler_limit (handler, per_key)
+  VALUES ($handler, $perKey)
+  ON CONFLICT (handler) DO UPDATE
+     SET per_key = excluded.per_key`;
 
 const PAUSE_OF = `
   SELECT handler, "by", note, at

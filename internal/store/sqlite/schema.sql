@@ -92,6 +92,12 @@ CREATE TABLE gone_run (
   ended       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE handler_limit (
+  handler TEXT    NOT NULL PRIMARY KEY,
+  per_key INTEGER, -- Jobs of one concurrency key at once.
+  CONSTRAINT handler_limit_counts CHECK (per_key >= 1)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE handler_pause (
   handler TEXT    NOT NULL PRIMARY KEY, -- As jobs name it: every job for it, or `<plugin>/<handler>`.
   "by"    TEXT    NOT NULL,
@@ -137,6 +143,8 @@ CREATE TABLE job (
   cancel_requested INTEGER NOT NULL DEFAULT 0,
   boot_id          TEXT,
   unique_key       TEXT,
+  concurrency_key  TEXT,
+  crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
   parent_id        TEXT,
   retry_of         TEXT,
   schedule_id      TEXT,
@@ -189,7 +197,10 @@ CREATE INDEX job_handler ON job (handler, seq);
 
 CREATE INDEX job_held ON job (boot_id) WHERE boot_id IS NOT NULL;
 
-CREATE INDEX job_lane ON job (lane, priority, seq) WHERE state = 'queued';
+CREATE INDEX job_key ON job (handler, tenant, concurrency_key, crowded, priority, seq)
+  WHERE concurrency_key IS NOT NULL AND (state = 'queued' OR state = 'running');
+
+CREATE INDEX job_lane ON job (lane, crowded, priority, seq) WHERE state = 'queued';
 
 CREATE UNIQUE INDEX job_occurrence ON job (schedule_id, occurrence, node) WHERE trigger = 'schedule';
 

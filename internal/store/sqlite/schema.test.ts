@@ -71,7 +71,10 @@ test("every look-up that is made while jobs run uses an index", () => {
       .map(({ detail }) => detail)
       .join("; ");
   const rows: [string, RegExp][] = [
-    ["SELECT seq FROM job WHERE state = 'queued' AND lane = 'a' ORDER BY priority, seq LIMIT 1", /job_lane/],
+    [
+      "SELECT seq FROM job WHERE state = 'queued' AND lane = 'a' AND crowded = 0 ORDER BY priority, seq LIMIT 1",
+      /job_lane/,
+    ],
     [
       "SELECT seq FROM job WHERE state IN ('scheduled', 'retrying') AND run_at <= 1 ORDER BY run_at LIMIT 1",
       /job_due/,

@@ -72,6 +72,7 @@ class Handler(typing.NamedTuple):
     concurrency: int = 0
     description: str = ""
     retry: str = ""
+    concurrency_per_key: int = 0
 
 
 class Plugin:
@@ -99,13 +100,13 @@ class Plugin:
         self._on_change: typing.Callable[[], None] = lambda: None
 
     def job(self, name: str, *, timeout: float = 0, max_attempts: int = 0, concurrency: int = 0,
-            description: str = "", retry: str = "") -> typing.Callable[[F], F]:
+            concurrency_per_key: int = 0, description: str = "", retry: str = "") -> typing.Callable[[F], F]:
         """Decorates a handler: a function of one Job, plain or async. What it returns is
         the job's result: JSON, or bytes as they are. What it raises fails the try.
 
         A name without a dot is announced as "<plugin>.<name>", one with a dot as it
         stands. `timeout` is in seconds, `concurrency` counts jobs of this handler at
-        once; 0 leaves each to the host. `retry` is how long its jobs wait between tries:
+        once, `concurrency_per_key` those of one concurrency key; 0 leaves each to the host. `retry` is how long its jobs wait between tries:
         "exponential:2s..10m", "linear:10s..5m", "fixed:30s" or "list:1s,10s,5m".
         `description` is the docstring's first line unless it is given."""
 
@@ -113,7 +114,8 @@ class Plugin:
             if self._key(name) in self._jobs:
                 raise ValueError(f"job: {self._key(name)!r} is there already.")
             said = description or inspect.cleandoc(run.__doc__ or "").partition("\n")[0]
-            self._jobs[self._key(name)] = Handler(run, timeout, max_attempts, concurrency, said, retry)
+            self._jobs[self._key(name)] = Handler(run, timeout, max_attempts, concurrency, said, retry,
+                                                  concurrency_per_key)
             return run
 
         return keep
@@ -206,5 +208,6 @@ class Plugin:
     def _announced(self) -> list:
         """The handlers as HandlerOptions."""
         return [v1.HandlerOptions(name=name, timeout_ms=round(job.timeout * 1000), max_attempts=job.max_attempts,
-                                  concurrency=job.concurrency, description=job.description, retry=job.retry)
+                                  concurrency=job.concurrency, description=job.description, retry=job.retry,
+                                  concurrency_per_key=job.concurrency_per_key)
                 for name, job in self._jobs.items()]

@@ -175,7 +175,8 @@ class Queue:
     def enqueue(self, handler: str, payload: object = None, **options) -> typing.Any:
         """Puts one job on disk. Options: id (the same id again answers with the job that
         exists), priority (lower runs first), run_at (ISO 8601 with its offset),
-        unique_key (one active job of a handler has it), max_attempts, retry (how long it
+        unique_key (one active job of a handler has it), concurrency_key (those of a handler
+        that have it run one after the other, or as many at once as it allows), max_attempts, retry (how long it
         waits between tries, as of a handler), timeout (seconds)."""
         request = self._request([{"handler": handler, "payload": payload, **options}])
         return self._host._answer(lambda: self._enqueue(request)[0])

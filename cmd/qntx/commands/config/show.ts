@@ -30,7 +30,7 @@ const HIDDEN = "(hidden)";
 const SECRET_KEY = /secret|token|password|passphrase|credential|(^|[_-])key$/i;
 
 function asObject(config: Config, withOrigin: boolean): object {
-  const { home, file, schedules } = config;
+  const { home, file, schedules, handlers } = config;
   const values = configKeys().map((key) => [key, isHidden(config, key) ? HIDDEN : config.values[key]]);
   const origins = Object.fromEntries(configKeys().map((key) => [key, config.origin(key)]));
   const plugins = config.sections.map((section) => [
@@ -43,6 +43,7 @@ function asObject(config: Config, withOrigin: boolean): object {
     values: Object.fromEntries(values),
     plugins: Object.fromEntries(plugins),
     schedules,
+    handlers,
     ...(withOrigin ? { origins } : {}),
   };
 }
@@ -58,6 +59,7 @@ function asToml(config: Config, withOrigin: boolean): string {
     lines.push(`${shownLine(config, key, word)}${note(key)}`);
   }
   for (const plugin of config.sections) lines.push("", ...pluginLines(plugin));
+  for (const handler of config.handlers) lines.push("", ...handlerLines(handler));
   for (const { id, where } of config.schedules)
     lines.push("", `# [[schedule]] ${quoted(id)} stands in ${where}`);
   return lines.join("\n");
@@ -76,6 +78,13 @@ function isHidden({ values }: Config, key: ConfigKey): boolean {
   const { kind }: Key<unknown> = KEYS[key];
   const value: unknown = values[key];
   return kind.secret === true && typeof value === "string" && value !== "" && !isReference(value);
+}
+
+function handlerLines({ handler, ...limits }: Config["handlers"][number]): string[] {
+  return [
+    `[handler.${quoted(handler)}]`,
+    ...Object.entries(limits).map(([key, value]) => `${key} = ${value}`),
+  ];
 }
 
 function pluginLines(section: PluginSection): string[] {

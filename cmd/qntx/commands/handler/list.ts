@@ -1,4 +1,4 @@
-/** `qntx handler list`: the saved handlers, and others that are paused. */
+/** `qntx handler list`: the saved handlers, and others that are paused or have limits. */
 import type { HandlerView } from "../../../../internal/operations/handler.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
@@ -10,7 +10,7 @@ const COLUMNS = ["name", "handler", "lang", "live", "version", "saved", "paused"
 
 export const handlerList = command({
   details:
-    "Of the handlers that plugins bring themselves, only those that are paused; all: qntx plugin list.",
+    "Of the handlers that plugins bring themselves, only those that are paused or have limits; all: qntx plugin list.",
   examples: [{ line: "qntx handler list", why: "what jobs can name" }],
   async run({ world, globals, out }) {
     await using client = await openClient(world, globals);

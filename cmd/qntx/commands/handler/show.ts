@@ -21,6 +21,7 @@ export const handlerShow = command({
       ["handler", handler.handler],
       ["lang", handler.lang],
       ["live", handler.live ? "yes" : "no"],
+      ["per key", handler.concurrencyPerKey && `${handler.concurrencyPerKey} at once`],
       ["paused", pauseShown(handler)],
       ["version", handler.version],
       ["saved", whenInFull(out, handler.createdAt)],

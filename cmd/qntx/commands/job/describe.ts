@@ -39,6 +39,7 @@ export function jobFacts(out: Out, job: JobView): string {
     ["interrupted", job.interrupted === 0 ? null : `${job.interrupted} times the host died`],
     ["snoozed", job.snoozed === 0 ? null : `${job.snoozed} times`],
     ["unique key", job.uniqueKey],
+    ["key", job.concurrencyKey],
     ["parent", job.parentId],
     ["retry of", job.retryOf],
     ["from", job.source],

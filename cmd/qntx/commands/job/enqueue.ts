@@ -37,6 +37,12 @@ export const jobEnqueue = command({
     runAt: { type: "string", valueHint: "T", description: "Not before this instant" },
     in: { type: "string", valueHint: "D", parse: fromNow, description: "Not before this long from now" },
     uniqueKey: { type: "string", valueHint: "KEY", description: "At most one job with this key at a time" },
+    concurrencyKey: {
+      type: "string",
+      valueHint: "KEY",
+      description:
+        "Jobs of the handler with this key run one after the other, or as many at once as it allows",
+    },
     maxAttempts: {
       type: "string",
       valueHint: "N",

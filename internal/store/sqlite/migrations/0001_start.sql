@@ -37,6 +37,8 @@ CREATE TABLE job (
   cancel_requested INTEGER NOT NULL DEFAULT 0,
   boot_id          TEXT,
   unique_key       TEXT,
+  concurrency_key  TEXT,
+  crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
   parent_id        TEXT,
   retry_of         TEXT,
   schedule_id      TEXT,
@@ -78,7 +80,10 @@ CREATE TABLE job (
 ) STRICT;
 
 -- Claims: one lane per handler, so that a million jobs of an absent handler cost nobody else anything.
-CREATE INDEX job_lane ON job (lane, priority, seq) WHERE state = 'queued';
+CREATE INDEX job_lane ON job (lane, crowded, priority, seq) WHERE state = 'queued';
+-- Who has a place among the jobs of a concurrency key, and who comes next.
+CREATE INDEX job_key ON job (handler, tenant, concurrency_key, crowded, priority, seq)
+  WHERE concurrency_key IS NOT NULL AND (state = 'queued' OR state = 'running');
 CREATE INDEX job_due ON job (run_at) WHERE state IN ('scheduled', 'retrying');
 CREATE INDEX job_held ON job (boot_id) WHERE boot_id IS NOT NULL;
 -- Lists and counts. Of a job that is queued, runs and completes, only its handler's index is written on the way.
@@ -100,6 +105,13 @@ CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE un
 
 -- Occurrences that were not started in time: found by the clock, and few.
 CREATE INDEX job_expiring ON job (expires_at) WHERE expires_at IS NOT NULL AND started_at IS NULL AND finished_at IS NULL;
+
+-- Limits of handlers that have any, as the plugin announces them or the configuration says.
+CREATE TABLE handler_limit (
+  handler TEXT    NOT NULL PRIMARY KEY,
+  per_key INTEGER, -- Jobs of one concurrency key at once.
+  CONSTRAINT handler_limit_counts CHECK (per_key >= 1)
+) STRICT, WITHOUT ROWID;
 
 -- Handlers whose jobs wait, because somebody said so.
 CREATE TABLE handler_pause (

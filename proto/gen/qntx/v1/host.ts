@@ -154,6 +154,8 @@ export interface NewJob {
    * means as its handler says.
    */
   retry: string;
+  /** Of the jobs of a handler that name the same key, only so many run at once: one, unless the handler says more. */
+  concurrencyKey: string;
 }
 
 export interface EnqueueResponse {
@@ -1528,6 +1530,7 @@ function createBaseNewJob(): NewJob {
     timeoutMs: 0,
     parentId: "",
     retry: "",
+    concurrencyKey: "",
   };
 }
 
@@ -1562,6 +1565,9 @@ export const NewJob: MessageFns<NewJob> = {
     }
     if (message.retry !== "") {
       writer.uint32(82).string(message.retry);
+    }
+    if (message.concurrencyKey !== "") {
+      writer.uint32(90).string(message.concurrencyKey);
     }
     return writer;
   },
@@ -1659,6 +1665,14 @@ export const NewJob: MessageFns<NewJob> = {
             message.retry = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.concurrencyKey = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1686,6 +1700,7 @@ export const NewJob: MessageFns<NewJob> = {
     message.timeoutMs = object.timeoutMs ?? 0;
     message.parentId = object.parentId ?? "";
     message.retry = object.retry ?? "";
+    message.concurrencyKey = object.concurrencyKey ?? "";
     return message;
   },
 };

@@ -99,6 +99,8 @@ export interface HandlerOptions {
    * "fixed:30s", "list:1s,10s,5m". Empty means the host's default.
    */
   retry: string;
+  /** Jobs of one concurrency key at once; 0 means one after the other. */
+  concurrencyPerKey: number;
 }
 
 export interface CleanupRequest {
@@ -753,7 +755,15 @@ export const Endpoint: MessageFns<Endpoint> = {
 };
 
 function createBaseHandlerOptions(): HandlerOptions {
-  return { name: "", timeoutMs: 0, maxAttempts: 0, concurrency: 0, description: "", retry: "" };
+  return {
+    name: "",
+    timeoutMs: 0,
+    maxAttempts: 0,
+    concurrency: 0,
+    description: "",
+    retry: "",
+    concurrencyPerKey: 0,
+  };
 }
 
 export const HandlerOptions: MessageFns<HandlerOptions> = {
@@ -775,6 +785,9 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
     }
     if (message.retry !== "") {
       writer.uint32(50).string(message.retry);
+    }
+    if (message.concurrencyPerKey !== 0) {
+      writer.uint32(56).int32(message.concurrencyPerKey);
     }
     return writer;
   },
@@ -840,6 +853,14 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
             message.retry = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.concurrencyPerKey = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -863,6 +884,7 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
     message.concurrency = object.concurrency ?? 0;
     message.description = object.description ?? "";
     message.retry = object.retry ?? "";
+    message.concurrencyPerKey = object.concurrencyPerKey ?? 0;
     return message;
   },
 };

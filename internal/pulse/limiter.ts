@@ -1,0 +1,69 @@
+/**
+ * Limiter: tells the store which limits the handlers of this node have, as soon as
+ * they are registered and before the worker asks for their jobs: writes are made in
+ * the order in which they are asked for.
+ */
+import type { Env, Millis } from "../base/env.ts";
+import type { Log } from "../base/log.ts";
+import type { HandlerOptions } from "../plugin/plugin.ts";
+import type { HandlerLimits, LimitStore } from "../store/limits.ts";
+import type { Lane } from "./registry.ts";
+import { Trouble } from "./trouble.ts";
+
+export interface LimiterOptions {
+  env: Env;
+  log: Log;
+  limits: LimitStore;
+  /** What the store has from earlier boots. */
+  known: readonly HandlerLimits[];
+  /** Jobs may have room now. */
+  onSet: (handler: string) => void;
+}
+
+const AGAIN_MS: Millis = 1_000; // After a write that failed.
+
+export class Limiter {
+  readonly #options: LimiterOptions;
+  readonly #trouble: Trouble;
+  /** What was written last, by handler. */
+  readonly #written = new Map<string, HandlerLimits>();
+
+  constructor(options: LimiterOptions) {
+    this.#options = options;
+    this.#trouble = new Trouble(options.log);
+    for (const limits of options.known) this.#written.set(limits.handler, limits);
+  }
+
+  /** Other handlers, or the same with other limits, are registered. */
+  changed(lanes: Iterable<Lane>): void {
+    for (const { name, options } of lanes) {
+      if (name !== options.name) continue; // Under its plugin's name it is the same handler.
+      const wanted = limitsOf(options);
+      if (!equal(wanted, this.#written.get(wanted.handler))) void this.#set(wanted);
+    }
+  }
+
+  async #set(wanted: HandlerLimits): Promise<void> {
+    const { env, limits, onSet } = this.#options;
+    this.#written.set(wanted.handler, wanted);
+    try {
+      await limits.set(wanted);
+      this.#trouble.over("limits of handlers are written again");
+      onSet(wanted.handler);
+    } catch (error) {
+      this.#trouble.failed("limits of handlers could not be written; trying again", error);
+      env.after(AGAIN_MS, () => {
+        if (this.#written.get(wanted.handler) === wanted) void this.#set(wanted);
+      });
+    }
+  }
+}
+
+function limitsOf({ name, concurrencyPerKey }: HandlerOptions): HandlerLimits {
+  return { handler: name, perKey: concurrencyPerKey ?? null };
+}
+
+/** One that has no limits needs no row. */
+function equal(wanted: HandlerLimits, written: HandlerLimits | undefined): boolean {
+  return wanted.perKey === (written?.perKey ?? null);
+}

@@ -20,6 +20,18 @@ export function nearest(
   return best;
 }
 
+/** The same among names like "shell.beat": where no whole name is near, one whose last part is what was written, or near it. */
+export function nearestOfParts(written: string, known: Iterable<string>): string | undefined {
+  const names = [...known];
+  const byPart = new Map(names.map((name) => [lastPart(name), name]));
+  const part = nearest(lastPart(written), byPart.keys());
+  return nearest(written, names) ?? byPart.get(lastPart(written)) ?? (part && byPart.get(part));
+}
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1);
+}
+
 /** Letters to add, drop, change or swap (Damerau, neighbours only); anything above `limit` is `limit + 1`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;

@@ -8,6 +8,7 @@ import { Fault, shown } from "../base/fault.ts";
 import type { Owner, Schedule } from "../schedule/schedule.ts";
 import type { ScheduleRefusal } from "../store/store.ts";
 import { documentFault, type Problem } from "./document-problems.ts";
+import { handlerWarnings } from "./handler-offer.ts";
 import { type Context, operation } from "./operation.ts";
 import { label, ownerText, parseOwner } from "./ownership.ts";
 import { ownerOf, resolveSchedule } from "./reference.ts";
@@ -44,7 +45,7 @@ export const schedulePlan = operation({
   input: documentInput,
   async run(context, input) {
     const { plan } = await think(context, input);
-    return planView(plan);
+    return planView(context, plan);
   },
 });
 
@@ -61,7 +62,7 @@ export const scheduleApply = operation({
       const refusal = plan.steps.length === 0 ? null : await context.store.schedules.apply(plan.steps);
       if (refusal === null) {
         if (plan.steps.length > 0) context.host?.schedulesChanged();
-        return planView(plan);
+        return planView(context, plan);
       }
       if (tried === PLANS_MAX) throw overtaken(refusal);
     }
@@ -83,9 +84,21 @@ async function think(
   return { plan: await planOf(context, document, { prune }), document };
 }
 
-function planView({ lines, steps }: Plan): { changes: number; refused: number; lines: PlanLine[] } {
+interface PlanView {
+  changes: number;
+  refused: number;
+  lines: PlanLine[];
+  /** What whoever applies it should know, though nothing is refused. */
+  warnings: string[];
+}
+
+async function planView(context: Context, { lines, steps }: Plan): Promise<PlanView> {
   const refused = lines.filter(({ action }) => action === "refused").length;
-  return { changes: steps.length, refused, lines };
+  const targets = steps.flatMap((step) =>
+    step.kind === "create" ? [step.schedule.target] : step.kind === "change" ? [step.change?.target] : [],
+  );
+  const handlers = targets.flatMap((target) => (target?.kind === "handler" ? [target.handler] : []));
+  return { changes: steps.length, refused, lines, warnings: await handlerWarnings(context, handlers) };
 }
 
 /** One line that is refused refuses them all. */

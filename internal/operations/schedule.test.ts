@@ -8,7 +8,7 @@ import { POLICY_DEFAULT } from "../schedule/schedule.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
 import { newSchedule } from "../store/storetest/fixture.ts";
-import type { Context } from "./operation.ts";
+import type { Context, Host } from "./operation.ts";
 import { callOperation } from "./run.ts";
 
 let env: FakeEnv;
@@ -69,4 +69,38 @@ test("an upsert finds no schedule of another tenant", async () => {
   for (const tenant of ["a", "b"])
     expect(await call("schedule.create", wanted, plugin(tenant))).toMatchObject({ created: true });
   expect(await call("schedule.create", wanted, plugin("a"))).toMatchObject({ created: false });
+});
+
+test("a handler that nobody offers is taken, and whoever names it is told", async () => {
+  const plugins = {
+    offers: (lane: string) => (lane === "shell.beat" ? { plugin: "shell", live: true } : null),
+    statuses: () => [{ name: "shell", handlers: ["shell.beat"] }],
+  };
+  const host = { ready: true, plugins, schedulesChanged() {} } as unknown as Host;
+  const ask = (name: string, input: object, principal: Principal = OPERATOR) => {
+    const context: Context = { env, log: silentLog, store, principal, host, home: "/nowhere" };
+    return callOperation(context, name, input);
+  };
+  const told = 'No plugin offers "beat" now; its runs will wait. Did you mean shell.beat?';
+  const make = { name: "n", handler: "beat", every: "1h" };
+  expect(await ask("schedule.create", make)).toMatchObject({ state: "active", warnings: [told] });
+  expect(await ask("schedule.create", { ...make, ifNotExists: true })).toMatchObject({ warnings: [] });
+  expect(await ask("schedule.update", { id: "n", jitter: "1s" })).toMatchObject({ warnings: [] });
+  expect(await ask("schedule.update", { id: "n", handler: "shell.beat" })).toMatchObject({ warnings: [] });
+  expect(await ask("schedule.update", { id: "n", handler: "beat" })).toMatchObject({ warnings: [told] });
+  const document = "schedules: [{name: m, handler: beat, every: 1h}, {name: o, handler: beat, every: 2h}]";
+  for (const verb of ["schedule.plan", "schedule.apply"])
+    expect(await ask(verb, { document })).toMatchObject({ changes: 2, warnings: [told] });
+  const guest: Principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED_CAPABILITIES };
+  expect(await ask("schedule.create", make, guest)).toMatchObject({ warnings: [] });
+});
+
+test("without a host, only a slip in the name of a saved script is told", async () => {
+  await call("handler.create", { name: "beat", code: "date", lang: "sh" });
+  const make = (handler: string) => call("schedule.create", { handler, every: "1h" });
+  expect(await make("beat")).toMatchObject({
+    warnings: ['There is no saved handler "beat". Did you mean shell.beat?'],
+  });
+  for (const handler of ["shell.beat", "ixgest.git"])
+    expect(await make(handler)).toMatchObject({ warnings: [] });
 });

@@ -7,6 +7,7 @@ import { refuseUnlockable } from "../schedule/lock.ts";
 import { type Schedule, SCHEDULE_STATES } from "../schedule/schedule.ts";
 import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/store.ts";
 import { scheduleExplain } from "./explain.ts";
+import { handlerWarnings } from "./handler-offer.ts";
 import { newJobOf } from "./job-input.ts";
 import { viewJob } from "./job-view.ts";
 import { missedObjectives } from "./objective-view.ts";
@@ -34,6 +35,11 @@ const reference = z.strictObject({ id: z.string() });
 
 const TRIES_MAX = 20; // Whoever is overtaken that often had better look at who else is at work.
 
+/** What whoever made or changed a schedule should know, though it worked. */
+interface Warned {
+  warnings: string[];
+}
+
 /** What decides when a schedule fires. One that has finished can be described all the same. */
 const TIMING = ["every", "cron", "at", "timezone", "startAt", "endAt", "blackouts"] as const;
 
@@ -44,11 +50,11 @@ export const scheduleCreate = operation({
   plugin: "cap:scheduler.manage",
   changes: true,
   byClock: true,
-  async run(context, input): Promise<ScheduleView & { created: boolean }> {
+  async run(context, input): Promise<ScheduleView & Warned & { created: boolean }> {
     refuseContradictions(input);
     const existing =
       input.upsert || input.ifNotExists ? await ownNamed(context, input.name ?? "") : undefined;
-    if (existing && input.ifNotExists) return { ...viewSchedule(existing), created: false };
+    if (existing && input.ifNotExists) return { ...leftAsItIs(existing), created: false };
     if (existing) refuseForeign(context, existing);
     const spec = requireSpec(input, context.env);
     const owner = ownerOf(context);
@@ -73,12 +79,13 @@ export const scheduleCreate = operation({
       ? await context.store.schedules.update(existing.id, upsertChange(schedule, existing))
       : await context.store.schedules.create(schedule);
     const another = "refused" in answer && answer.refused === "name-taken"; // Made while we looked.
-    if (another && input.ifNotExists) return { ...viewSchedule(answer.schedule), created: false };
-    const view = changed(context, answer);
+    if (another && input.ifNotExists) return { ...leftAsItIs(answer.schedule), created: false };
+    const warnings = await handlerWarnings(context, [input.handler]);
+    const view = { ...changed(context, answer), warnings };
     if (existing === undefined || !schedule.paused || view.state !== "active")
       return { ...view, created: existing === undefined };
     const paused = await context.store.schedules.pause(existing.id, { ...schedule.paused, until: null });
-    return { ...changed(context, paused), created: false };
+    return { ...changed(context, paused), warnings, created: false };
   },
 });
 
@@ -118,7 +125,7 @@ export const scheduleUpdate = operation({
   changes: true,
   byClock: true,
   input: updateInput,
-  async run(context, input) {
+  async run(context, input): Promise<ScheduleView & Warned> {
     if (input.locking !== undefined) refuseUnlockable(context.store.locksBy, input.locking);
     for (let tried = 1; ; tried++) {
       const before = await resolveSchedule(context, input.id);
@@ -128,7 +135,9 @@ export const scheduleUpdate = operation({
       const revision = input.revision ?? before.revision;
       const answer = await context.store.schedules.update(before.id, change, revision);
       const overtaken = "refused" in answer && answer.refused === "revision";
-      if (!overtaken || input.revision !== undefined || tried === TRIES_MAX) return changed(context, answer);
+      if (overtaken && input.revision === undefined && tried < TRIES_MAX) continue;
+      const view = changed(context, answer);
+      return { ...view, warnings: await handlerWarnings(context, input.handler ? [input.handler] : []) };
     }
   },
 });
@@ -306,6 +315,10 @@ function refuseContradictions({ name, upsert, ifNotExists, paused, note }: Creat
     throw fieldFault("name", "is missing.", `${byName} finds a schedule by its name.`);
   if (note && !paused)
     throw fieldFault("note", "has no effect on a schedule that is not paused.", "It says why one is paused.");
+}
+
+function leftAsItIs(schedule: Schedule): ScheduleView & Warned {
+  return { ...viewSchedule(schedule), warnings: [] };
 }
 
 /** The change that an input asks for. */

@@ -51,6 +51,7 @@ export const scheduleApply = command({
     const operation = plan ? "schedule.plan" : "schedule.apply";
     const applied = await client.call<Applied>(operation, { document, name, prune });
     out.data(applied, () => planTable(out, applied.lines));
+    applied.warnings.forEach((warning) => out.warn(warning));
     out.say(summary(applied, plan));
     if (!plan) return EXIT.ok;
     return applied.refused > 0 ? EXIT.conflict : applied.changes > 0 ? EXIT.changes : EXIT.ok;

@@ -41,5 +41,6 @@ export const scheduleCreate = command({
     const schedule = await client.call<OutputOf<typeof operation>>("schedule.create", input);
     const verb = schedule.created ? "is made" : upsert ? "is changed" : "is there already";
     out.data(schedule, stateSentence(out, schedule, schedule.state === "paused" ? `${verb}, paused` : verb));
+    schedule.warnings.forEach((warning) => out.warn(warning));
   },
 });

@@ -1,6 +1,7 @@
 /** `qntx schedule update ID …` changes a schedule; what is not given stays. */
 import { Fault } from "../../../../internal/base/fault.ts";
-import type { ScheduleView } from "../../../../internal/operations/schedule-view.ts";
+import type { OutputOf } from "../../../../internal/operations/operation.ts";
+import type { scheduleUpdate as operation } from "../../../../internal/operations/schedule.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
 import { definitionArgs, definitionOf, handlerArg } from "./definition.ts";
@@ -52,8 +53,9 @@ export const scheduleUpdate = command({
     if (Object.values(change).every((value) => value === undefined))
       throw new Fault("usage", "There is nothing to change.", { hint: "Add --help to see the options." });
     await using client = await openClient(world, globals);
-    const schedule = await client.call<ScheduleView>("schedule.update", { id, ...change });
+    const schedule = await client.call<OutputOf<typeof operation>>("schedule.update", { id, ...change });
     out.data(schedule, stateSentence(out, schedule, `is changed (revision ${schedule.revision})`));
+    schedule.warnings.forEach((warning) => out.warn(warning));
   },
 });
 

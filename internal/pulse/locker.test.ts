@@ -195,6 +195,21 @@ test("an answer that cannot be recorded is asked for again", async () => {
   expect(world.verdicts).toHaveLength(1);
 });
 
+test("an answer that comes while the clock is not believed is not recorded, and is asked for again afterwards", async () => {
+  await using world = new World();
+  const late = Promise.withResolvers<LockAnswer>();
+  world.answer = () => late.promise;
+  world.wait(1);
+  await world.env.advance(1);
+  world.env.jump(3 * 86_400_000);
+  late.resolve(HELD);
+  await world.env.advance(2_000);
+  expect(world.verdicts).toEqual([]);
+  world.env.jump(-3 * 86_400_000);
+  await world.env.advance(2_000);
+  expect(world.verdicts.map(({ occurrence }) => occurrence)).toEqual([1]);
+});
+
 test("told to stop, it waits for the answers that are on their way", async () => {
   const late = Promise.withResolvers<LockAnswer>();
   const world = new World();

@@ -122,7 +122,9 @@ export class Locker implements Service {
   }
 
   async #record({ scheduleId, node, occurrence }: LockWait, answer: LockAnswer): Promise<void> {
-    const { schedules, onFired } = this.#options;
+    const { schedules, onFired, clock } = this.#options;
+    // Recording accounts for everything up to now. It waits on, and is asked for again.
+    if (!clock.look()) return;
     const otherNode = this.#otherNode(answer);
     try {
       onFired(await schedules.lockAnswers([{ scheduleId, node, occurrence, otherNode }]));

@@ -104,3 +104,21 @@ test("without a host, only a slip in the name of a saved script is told", async 
   for (const handler of ["shell.beat", "ixgest.git"])
     expect(await make(handler)).toMatchObject({ warnings: [] });
 });
+
+test("the ledger shows its last rows, and with a span the first ones of it", async () => {
+  await call("schedule.create", { name: "n", handler: "a.b", every: "1m", overlap: "allow" });
+  const from = new Date(env.now()).toISOString();
+  for (let minute = 1; minute <= 5; minute++) {
+    await env.advance(60_000);
+    await store.schedules.fire({ nodeId: store.nodes.id, limit: 1 });
+  }
+  const minutes = async (input: object) => {
+    const page = (await call("schedule.ledger", { id: "n", limit: 2, ...input })) as {
+      occurrences: { occurrence: string }[];
+    };
+    return page.occurrences.map(({ occurrence }) => (Date.parse(occurrence) - Date.parse(from)) / 60_000);
+  };
+  expect(await minutes({})).toEqual([4, 5]);
+  expect(await minutes({ from })).toEqual([1, 2]);
+  expect(await minutes({ to: new Date(env.now()).toISOString() })).toEqual([1, 2]);
+});

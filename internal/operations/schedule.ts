@@ -274,6 +274,7 @@ export const scheduleLedger = operation({
   plugin: "cap:scheduler.manage",
   input: z.strictObject({
     id: z.string(),
+    /** With one of them, pages go on from the beginning of the span; without, back from the newest row. A page is oldest first. */
     from: z.string().optional(),
     to: z.string().optional(),
     ...pageInput,
@@ -286,7 +287,10 @@ export const scheduleLedger = operation({
     };
     if ((range.to ?? Number.POSITIVE_INFINITY) <= (range.from ?? Number.NEGATIVE_INFINITY))
       throw fieldFault("to", `${shown(to)} is not after its beginning.`, "A span ends after it begins.");
-    const { items, cursor } = await context.store.schedules.ledger(schedule.id, range, pageRequest(page));
+    const { items, cursor } =
+      from === undefined && to === undefined
+        ? await context.store.schedules.ledgerEnd(schedule.id, pageRequest(page))
+        : await context.store.schedules.ledger(schedule.id, range, pageRequest(page));
     return { occurrences: items.map(viewOccurrence), cursor };
   },
 });

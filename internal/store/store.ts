@@ -266,6 +266,8 @@ export interface ScheduleStore {
   /** Ledger rows with an occurrence in [from, to), oldest first. */
   ledger(id: string, range: { from?: Millis; to?: Millis }, page: PageRequest): Promise<Page<Occurrence>>;
   counts(): Promise<Record<ScheduleState, number>>;
+  /** Its last ledger rows, oldest first; the cursor leads to those before them. */
+  ledgerEnd(id: string, page: PageRequest): Promise<Page<Occurrence>>;
 }
 
 // Backfills

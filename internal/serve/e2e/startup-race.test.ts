@@ -142,7 +142,7 @@ async function expectFiredOnTime(place: Place, registeredAt = 0): Promise<void> 
   for (const name of NAMES) {
     const { occurrences } = await place.call<{ occurrences: { outcome: string; decidedAt: string }[] }>(
       "schedule.ledger",
-      { id: `${name}-often` },
+      { id: `${name}-often`, from: "1970-01-01T00:00:00Z" },
     );
     const fired = occurrences.find(({ outcome }) => outcome.startsWith("fired") || outcome === "caught-up");
     expect(Date.parse(fired?.decidedAt ?? "")).toBeLessThan(registeredAt);

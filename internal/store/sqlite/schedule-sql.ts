@@ -37,6 +37,7 @@ export class ScheduleSql {
   readonly declared: Statement<ShownRow, [Values]>;
   readonly declaredAs: Statement<ShownRow, [Values]>;
   readonly ledger: Statement<OccurrenceRow, [Values]>;
+  readonly ledgerEnd: Statement<OccurrenceRow, [Values]>;
   readonly counts: Statement<{ state: ScheduleState; count: number }, []>;
 
   constructor(db: Database) {
@@ -72,6 +73,7 @@ export class ScheduleSql {
     this.declared = db.prepare(DECLARED);
     this.declaredAs = db.prepare(DECLARED_AS);
     this.ledger = db.prepare(LEDGER);
+    this.ledgerEnd = db.prepare(LEDGER_END);
     this.counts = db.prepare("SELECT state, COUNT(*) AS count FROM schedule GROUP BY state");
   }
 }
@@ -334,4 +336,12 @@ const LEDGER = `
      AND occurrence < $to
      AND (occurrence, node) > ($afterOccurrence, $afterNode)
    ORDER BY occurrence, node
+   LIMIT $limit`;
+
+const LEDGER_END = `
+  SELECT *
+    FROM occurrence
+   WHERE schedule_id = $id
+     AND (occurrence, node) < ($beforeOccurrence, $beforeNode)
+   ORDER BY occurrence DESC, node DESC
    LIMIT $limit`;

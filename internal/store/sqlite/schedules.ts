@@ -41,6 +41,7 @@ import type { SqliteObjectives } from "./objectives.ts";
 import { noCursor, pageLimit, pageOf } from "./page.ts";
 import { ScheduleLists } from "./schedule-lists.ts";
 import {
+  type OccurrenceRow,
   readOccurrence,
   readPause,
   readSchedule,
@@ -363,17 +364,29 @@ export class SqliteSchedules implements ScheduleStore {
     page: PageRequest,
   ): Promise<Page<Occurrence>> {
     const limit = pageLimit(page);
-    const [, afterOccurrence, afterNode] = /^(-?\d{1,16})@(.*)$/.exec(page.cursor ?? FIRST_CURSOR) ?? [];
-    if (afterOccurrence === undefined || afterNode === undefined) throw noCursor(page.cursor ?? "");
+    const after = readCursor(page.cursor ?? FIRST_CURSOR);
     const rows = this.#sql.ledger.all({
       id,
       from: from ?? Number.MIN_SAFE_INTEGER,
       to: to ?? Number.MAX_SAFE_INTEGER,
-      afterOccurrence: Number(afterOccurrence),
-      afterNode,
+      afterOccurrence: after.occurrence,
+      afterNode: after.node,
       limit: limit + 1,
     });
-    return pageOf(rows, limit, readOccurrence, (row) => `${row.occurrence}@${row.node}`);
+    return pageOf(rows, limit, readOccurrence, cursorOf);
+  }
+
+  async ledgerEnd(id: string, page: PageRequest): Promise<Page<Occurrence>> {
+    const limit = pageLimit(page);
+    const before = readCursor(page.cursor ?? LAST_CURSOR);
+    const rows = this.#sql.ledgerEnd.all({
+      id,
+      beforeOccurrence: before.occurrence,
+      beforeNode: before.node,
+      limit: limit + 1,
+    });
+    const { items, cursor } = pageOf(rows, limit, readOccurrence, cursorOf);
+    return { items: items.toReversed(), cursor };
   }
 
   async counts(): Promise<Record<ScheduleState, number>> {
@@ -430,6 +443,17 @@ export class SqliteSchedules implements ScheduleStore {
 
 /** Before every row of a ledger. */
 const FIRST_CURSOR = `${Number.MIN_SAFE_INTEGER}@`;
+const LAST_CURSOR = `${Number.MAX_SAFE_INTEGER}@`;
+
+function cursorOf({ occurrence, node }: OccurrenceRow): string {
+  return `${occurrence}@${node}`;
+}
+
+function readCursor(cursor: string): { occurrence: Millis; node: string } {
+  const [, occurrence, node] = /^(-?\d{1,16})@(.*)$/.exec(cursor) ?? [];
+  if (occurrence === undefined || node === undefined) throw noCursor(cursor);
+  return { occurrence: Number(occurrence), node };
+}
 
 /** Kept in `deleted_by` when a declaration stopped naming the schedule. */
 const UNDECLARED = "declaration";

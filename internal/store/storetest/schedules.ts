@@ -510,9 +510,28 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       expect(await offsets({ to: start })).toEqual([]);
     });
 
+    test("the end of the ledger comes first where no span is wanted, each page oldest first", async () => {
+      const start = at.env.now();
+      const { id } = await create({ policy: policy({ overlap: "allow" }) });
+      for (let minute = 1; minute <= 5; minute++) {
+        await at.env.advance(MINUTE);
+        await fire();
+      }
+      const page = async (cursor?: string) => {
+        const { items, cursor: older } = await at.store.schedules.ledgerEnd(id, { limit: 2, cursor });
+        return { minutes: items.map(({ occurrence }) => (occurrence - start) / MINUTE), older };
+      };
+      const newest = await page();
+      const middle = await page(newest.older ?? "");
+      const oldest = await page(middle.older ?? "");
+      expect([newest, middle, oldest].map(({ minutes }) => minutes)).toEqual([[4, 5], [2, 3], [1]]);
+      expect(oldest.older).toBeNull();
+    });
+
     test.each(["", "x", "12", "@", "1e3@", "0x10@"])("a ledger has no cursor %p", async (cursor) => {
       const { id } = await create();
       await expect(at.store.schedules.ledger(id, {}, { cursor })).rejects.toThrow("is not a cursor");
+      await expect(at.store.schedules.ledgerEnd(id, { cursor })).rejects.toThrow("is not a cursor");
     });
 
     test("a schedule that leaves its cursor while it is paused wakes up once", async () => {

@@ -14,10 +14,13 @@ const COLUMNS = [
   { title: "job" },
   { title: "note" },
 ];
+const BEGINNING = "1970-01-01T00:00:00Z";
 const PAGE_ROWS = 1_000; // The greatest page: --all wants everything.
 
 export const scheduleLedger = command({
-  details: "Oldest first. A quiet range, such as a pause, is one row with the number of its occurrences.",
+  details:
+    "The newest rows, the last one below; --cursor leads to those before them. With --from or --to, the first rows of that\n" +
+    "span. A quiet range, such as a pause, is one row with the number of its occurrences.",
   args: {
     id: scheduleArg,
     from: { type: "string", valueHint: "T", description: "Occurrences from this instant on" },
@@ -48,6 +51,7 @@ interface LedgerPage {
 
 interface Request {
   id: string;
+  from: string | undefined;
   limit: number | undefined;
   cursor: string | undefined;
 }
@@ -56,7 +60,9 @@ function pageOf(client: Client, request: Request): Promise<LedgerPage> {
   return client.call<LedgerPage>("schedule.ledger", request);
 }
 
-async function allOf(client: Client, { limit = PAGE_ROWS, ...request }: Request): Promise<LedgerPage> {
+/** From its beginning on, so that the rows come in their order. */
+async function allOf(client: Client, { limit = PAGE_ROWS, ...span }: Request): Promise<LedgerPage> {
+  const request = { ...span, from: span.from ?? BEGINNING };
   const whole = await pageOf(client, { ...request, limit });
   while (whole.cursor !== null) {
     const more = await pageOf(client, { ...request, limit, cursor: whole.cursor });

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../build.ts";
+import { drained, stock } from "./backlog.ts";
 import { refusalRows } from "./cron.ts";
 import { drain, preloaded } from "./drain.ts";
 import { startEcho } from "./echo.ts";
@@ -50,6 +51,20 @@ test("a plugin enqueues, paces itself and is called by schedules", async () => {
     lateness.push(...report.lateness);
   }
   expect(latencies).toHaveLength(3);
+});
+
+test("jobs that were put into the database are drained, and lists are answered meanwhile", async () => {
+  const { rate, memoryMiB, lists, waits } = await drained(binary, { queued: 300, kept: 300 });
+  expect([rate > 0, memoryMiB > 1, lists.length > 0, waits.length > 0]).toEqual([true, true, true, true]);
+});
+
+test("old jobs are removed by a host that finds them, and no others", async () => {
+  await using home = new BenchHome(binary);
+  await stock(home, { old: 600, kept: 30, queued: 3 });
+  const host = await home.start();
+  const left = async () => (await host.call<{ jobs: Record<string, number> }>("host.status", {})).jobs;
+  while ((await left())["completed"] !== 30) await Bun.sleep(20);
+  expect(await left()).toMatchObject({ completed: 30, queued: 3 });
 });
 
 test("what cannot be a schedule is refused over every way in", async () => {

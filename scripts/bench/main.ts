@@ -14,10 +14,12 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "../build.ts";
 import { BUN, ROOT } from "../steps.ts";
+import { backlogBench } from "./backlog.ts";
 import { cronBench } from "./cron.ts";
 import { drainBench } from "./drain.ts";
 import { enqueueBench } from "./enqueue.ts";
 import { latencyBench } from "./latency.ts";
+import { logsBench } from "./logs.ts";
 import { machine } from "./machine.ts";
 import { holds } from "./measure.ts";
 import { page, type Section, table } from "./report.ts";
@@ -42,6 +44,8 @@ try {
     latencyBench,
     enqueueBench,
     drainBench,
+    backlogBench,
+    logsBench,
     cronBench,
     schedulesBench,
     simulateBench,

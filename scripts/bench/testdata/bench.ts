@@ -23,6 +23,8 @@ export default definePlugin({
     entered: () => lateness.length,
     refused,
     shown,
+    say,
+    print,
     /** Gives what was gathered, and forgets it. */
     report() {
       const report = { latencies, lateness };
@@ -56,6 +58,24 @@ async function pace({ payload: { count, everyMs }, qntx }: Job) {
     void qntx.queue.enqueue("bench.hit", { at: now() });
   }
   while (latencies.length < count) await new Promise((resolve) => setTimeout(resolve, everyMs));
+}
+
+/** Prints the time, again and again. */
+async function say({ payload: { times, everyMs }, log }: Job) {
+  for (let n = 0; n < times; n++) {
+    log(String(now()));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
+
+/** Prints so many lines every millisecond. */
+async function print({ payload: { perMs, ms }, log }: Job) {
+  const startedAt = performance.now();
+  for (let printed = 0; performance.now() < startedAt + ms;) {
+    const due = (performance.now() - startedAt) * perMs;
+    for (; printed < due; printed++) log(`line ${printed}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 /** Milliseconds of each of some calls that want to make a schedule, and are refused. A payload holds no megabyte: it is told what to repeat. */

@@ -15,7 +15,6 @@ const CANCEL_WAITING = "AND state IN ('scheduled', 'queued', 'retrying', 'paused
 export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "a result counts whatever its fence",
-    rare: true,
     sabotage: () =>
       edited(
         [FINISH, "AND fence = $fence", ""],
@@ -50,7 +49,6 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a cancel ends what has ended",
-    rare: true,
     sabotage: () => edited([CANCEL_WAITING, "'paused')", "'paused', 'completed', 'failed')"]),
   },
   {

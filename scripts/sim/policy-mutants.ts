@@ -36,6 +36,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "who should be skipped when missed is made up for",
+    rare: true,
     sabotage: () => misread(({ missed }) => ({ missed: missed === "skip" ? "latest" : missed })),
   },
   {
@@ -43,7 +44,11 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     rare: true,
     sabotage: () => misread(() => ({ missedMax: 100 })),
   },
-  { name: "every policy for what was missed is all", sabotage: () => misread(() => ({ missed: "all" })) },
+  {
+    name: "every policy for what was missed is all",
+    rare: true,
+    sabotage: () => misread(() => ({ missed: "all" })),
+  },
   {
     name: "what a gap skips is made up for, or not, the wrong way round",
     rare: true,
@@ -52,16 +57,15 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "in an hour that comes twice everything runs twice",
-    rare: true,
     sabotage: () => misread(() => ({ dstFold: "both" })),
   },
   {
     name: "every zone is UTC",
-    rare: true,
     sabotage: () => rows(CURSOR, (row) => ({ ...row, timezone: "UTC" })),
   },
   {
     name: "a pause does not end by itself",
+    rare: true,
     sabotage: () =>
       instead("AND accounted_until = $accountedBefore", ({ make, values }) =>
         make(values["next"] === null ? { ...values, dueAt: null } : values),
@@ -85,7 +89,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   { name: "what a change drops is not recorded", rare: true, sabotage: () => unrecorded("deleted") },
   { name: "what a blackout swallows is not recorded", rare: true, sabotage: () => unrecorded("blackout") },
-  { name: "what a pause holds back is not recorded", sabotage: () => unrecorded("paused") },
+  { name: "what a pause holds back is not recorded", rare: true, sabotage: () => unrecorded("paused") },
   {
     name: "nobody hears that a named blackout has changed",
     rare: true,
@@ -98,6 +102,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "an occurrence runs before it has its lock",
+    rare: true,
     sabotage: () => rows(CURSOR, (row) => (row["node"] === "" ? { ...row, locking: "node-local" } : row)),
   },
   {
@@ -115,15 +120,18 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the ledger is pruned with what waits",
+    rare: true,
     sabotage: () => edited([PRUNE, "AND outcome <> 'pending'", ""]),
   },
   {
     name: "the ledger is pruned beside jobs that go on",
+    rare: true,
     sabotage: () =>
       edited([PRUNE, "finished_at IS NULL OR finished_at >=", "finished_at IS NULL AND finished_at >="]),
   },
   {
     name: "the reconciler repairs what is whole",
+    rare: true,
     sabotage: () => edited([LEFT_OPEN, "o.count > 1", "o.count > 0"]),
   },
   {
@@ -140,12 +148,10 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "an objective that is met again stays missed",
-    rare: true,
     sabotage: () => instead(RECOVER, () => null),
   },
   {
     name: "a run that ends is not held against its objectives",
-    rare: true,
     sabotage: () => rows(RUN_END, (row) => ({ ...row, watched: 0 })),
   },
   {
@@ -153,13 +159,19 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
     rare: true,
     sabotage: () => edited([CLAIM, "COALESCE(first_started_at, $now)", "$now"]),
   },
-  { name: "the line of a backfill does not move on", sabotage: () => instead(BACKFILL_NEXT, () => DONE) },
+  {
+    name: "the line of a backfill does not move on",
+    rare: true,
+    sabotage: () => instead(BACKFILL_NEXT, () => DONE),
+  },
   {
     name: "the line of a backfill is too wide",
+    rare: true,
     sabotage: () => rows(BACKFILL_OPEN, (row) => ({ ...row, count: 0 })),
   },
   {
     name: "an instant is backfilled again",
+    rare: true,
     database: allowSecondBackfills,
     sabotage: () => instead(BACKFILL_MADE, () => []),
   },

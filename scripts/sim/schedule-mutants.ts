@@ -35,6 +35,7 @@ export const SCHEDULE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the cursor is not guarded, and two tickers read it",
+    rare: true,
     database: allowSecondRuns,
     sabotage: () => ({
       ...edited([ADVANCE, ADVANCE, ""], [INSERT_OCCURRENCE, "INSERT INTO", "INSERT OR IGNORE INTO"]),
@@ -51,6 +52,7 @@ export const SCHEDULE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a clock that goes back takes the cursor with it",
+    rare: true,
     sabotage: (env) =>
       instead(INSERT_CURSOR, ({ make, values }) => make({ ...values, accountedUntil: env.now() })),
   },
@@ -59,7 +61,7 @@ export const SCHEDULE_MUTANTS: readonly Mutant[] = [
     sabotage: () =>
       instead(INSERT_OCCURRENCE, ({ make, values }) => (Number(values["count"]) > 1 ? DONE : make())),
   },
-  { name: "overlap is not looked at", sabotage: () => instead(OPEN_JOB, () => null) },
+  { name: "overlap is not looked at", rare: true, sabotage: () => instead(OPEN_JOB, () => null) },
   {
     name: "what people deleted comes back when it is declared",
     rare: true,
@@ -70,6 +72,7 @@ export const SCHEDULE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a pause leaves the schedule due",
+    rare: true,
     sabotage: () =>
       instead(ADVANCE, ({ make, values }) =>
         values["next"] === null && values["accountedUntil"] === values["accountedBefore"] ? DONE : make(),
@@ -80,10 +83,12 @@ export const SCHEDULE_MUTANTS: readonly Mutant[] = [
   { name: "what is too late to start waits on", rare: true, sabotage: () => instead(EXPIRE, () => []) },
   {
     name: "a row of the ledger is lost",
+    rare: true,
     atEnd: (db) => void db.run(`DELETE FROM occurrence WHERE ${ANY_ROW}`),
   },
   {
     name: "a row of the ledger is there twice",
+    rare: true,
     atEnd: (db) =>
       void db.run(`
         INSERT INTO occurrence (schedule_id, occurrence, node, outcome, last_occurrence, count, decided_at, revision, note)
@@ -93,6 +98,7 @@ export const SCHEDULE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a row of the ledger names another moment",
+    rare: true,
     atEnd: (db) =>
       void db.run(`
         UPDATE occurrence
@@ -102,6 +108,7 @@ export const SCHEDULE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a range of the ledger counts one too many",
+    rare: true,
     atEnd: (db) => void db.run("UPDATE occurrence SET count = count + 1 WHERE count > 1"),
   },
   { name: "runs are not counted", sabotage: () => instead(RAN, () => DONE) },

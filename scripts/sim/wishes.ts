@@ -140,12 +140,12 @@ export class Wishes {
       ...this.#bounds(),
       blackouts: people.chance(0.15) ? [this.#blackout(), this.#blackout()] : [],
       blackoutNames: this.#names(),
-      pauseAfterFailures: people.chance(0.15) ? people.between(1, 3) : null,
+      pauseAfterFailures: people.chance(0.4) ? people.between(1, 3) : null,
       maxAttempts: people.between(1, 3),
       retry: { kind: "fixed", baseMs: people.between(1, 3_000), maxMs: 3_000 },
       timeoutMs: people.between(2_000, 15_000),
-      mustStartWithinMs: people.pick([null, null, null, 1_000, 5_000, 30_000]),
-      mustSucceedWithinMs: people.pick([null, null, null, 2_000, 10_000, 60_000]),
+      mustStartWithinMs: people.pick([null, 1_000, 1_000, 5_000, 30_000]),
+      mustSucceedWithinMs: people.pick([null, null, 2_000, 10_000, 60_000]),
     };
   }
 

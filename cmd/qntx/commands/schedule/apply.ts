@@ -5,8 +5,8 @@ import type {
   schedulePlan,
 } from "../../../../internal/operations/schedule-apply.ts";
 import type { FieldChange, PlanAction, PlanLine } from "../../../../internal/operations/schedule-plan.ts";
-import { openClient } from "../../client.ts";
-import { command } from "../../command.ts";
+import { type Client, openClient } from "../../client.ts";
+import { command, yesArg } from "../../command.ts";
 import { EXIT, type ExitCode } from "../../exit.ts";
 import { counted } from "../../layout.ts";
 import type { Out, Style } from "../../output.ts";
@@ -20,6 +20,7 @@ const STYLES: Partial<Record<PlanAction, Style>> = {
   refused: "red",
   unchanged: "dim",
 };
+const NAMES_MAX = 5; // Enough to see whose they are; --plan shows all.
 type Applied = OutputOf<typeof operation | typeof schedulePlan>;
 
 export const scheduleApply = command({
@@ -36,20 +37,23 @@ export const scheduleApply = command({
     },
     plan: { type: "boolean", description: "Show what would change, and change nothing" },
     prune: { type: "boolean", description: "Delete what the same source made and no longer states" },
+    yes: yesArg,
   },
   examples: [
     { line: "qntx schedule apply -f schedules.yaml --plan", why: "look first" },
-    { line: "qntx schedule apply -f schedules.yaml --prune", why: "and delete what is gone from it" },
+    { line: "qntx schedule apply -f schedules.yaml --prune --yes", why: "and delete what is gone from it" },
     { line: "ssh other qntx schedule export | qntx schedule apply -f -", why: "as they are there" },
   ],
-  async run({ args: { file, plan, prune }, world, globals, out }): Promise<ExitCode> {
+  async run({ args: { file, plan, prune, yes }, world, globals, out }): Promise<ExitCode> {
     const document = await fileText(file, "--file", world);
     const name = file === "-" ? "standard input" : file;
     const { refuseLarge } = await import("../../../../internal/operations/schedule-document.ts");
     refuseLarge(name, document); // Before it is sent: a host does not read what is longer than a request may be.
     await using client = await openClient(world, globals);
     const operation = plan ? "schedule.plan" : "schedule.apply";
-    const applied = await client.call<Applied>(operation, { document, name, prune });
+    const input = { document, name, prune };
+    if (prune && !plan && !yes) await confirmPruning(client, out, input);
+    const applied = await client.call<Applied>(operation, input);
     out.data(applied, () => planTable(out, applied.lines));
     applied.warnings.forEach((warning) => out.warn(warning));
     out.say(summary(applied, plan));
@@ -57,6 +61,17 @@ export const scheduleApply = command({
     return applied.refused > 0 ? EXIT.conflict : applied.changes > 0 ? EXIT.changes : EXIT.ok;
   },
 });
+
+/** Asks only when something would be deleted, and says how much. */
+async function confirmPruning(client: Client, out: Out, input: object): Promise<void> {
+  const { lines, refused } = await client.call<Applied>("schedule.plan", input);
+  const gone = lines.filter(({ action }) => action === "delete");
+  if (gone.length === 0 || refused > 0) return; // What is refused says so itself.
+  const names = gone.slice(0, NAMES_MAX).map(({ name, id }) => name || id);
+  const more = gone.length - names.length;
+  const which = `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  await out.confirm(`Delete ${counted(gone.length, "schedule")} (${which})?`, false);
+}
 
 function planTable(out: Out, lines: readonly PlanLine[]): string {
   if (lines.length === 0) return "";

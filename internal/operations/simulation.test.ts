@@ -91,6 +91,20 @@ test("a paused schedule runs again when its pause ends, a deleted one never, and
   expect(play()).toMatchObject({ schedules: 2, fires: 2 });
 });
 
+test("a schedule that is paused throughout the span runs nothing in it, and one until then only afterwards", async () => {
+  const rests = await create("rests", every(MINUTE));
+  await store.schedules.pause(rests.id, { note: "", by: "me", until: null });
+  const back = await create("back", every(30 * MINUTE));
+  await store.schedules.pause(back.id, { note: "", by: "me", until: now + HOUR });
+  await create("runs", every(30 * MINUTE));
+  const day = play({ to: now + DAY });
+  expect(day).toMatchObject({ schedules: 2, paused: 1, occurrences: 93, fires: 93 });
+  expect(day.worst.flatMap(({ schedules }) => schedules.map(({ name }) => name))).not.toContain("rests");
+  const hour = { from: now + 10 * MINUTE, to: now + HOUR };
+  expect(play(hour)).toMatchObject({ schedules: 1, paused: 2, occurrences: 1, fires: 1 });
+  expect(play({ ids: [rests.id] })).toMatchObject({ schedules: 0, paused: 1, occurrences: 0 });
+});
+
 test("what is different when the clocks are changed", async () => {
   const cron = (text: string) => ({
     spec: { kind: "cron" as const, cron: [text] },

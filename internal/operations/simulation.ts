@@ -64,6 +64,8 @@ export interface ClockChange extends Change {
 
 export interface Simulation extends Span {
   schedules: number;
+  /** Schedules that rest throughout the span, because somebody paused them: they are not played. */
+  paused: number;
   /** Schedules of which no run is recorded: they are taken to take no time. */
   unknown: number;
   occurrences: number;
@@ -83,6 +85,8 @@ export interface Simulation extends Span {
 /** A schedule that takes part. Nothing that it does not need is kept. */
 interface Player extends Called {
   definition: Definition;
+  /** When it begins: with the span, or when its pause ends. */
+  from: Millis;
   /** Undefined when no run is recorded. */
   tookMs: Millis | undefined;
 }
@@ -94,7 +98,11 @@ export function simulate(source: ForecastSource, request: SimulationRequest): Si
   const simulation = nothingYet(request);
   for (const schedule of schedulesOf(source, request.ids)) {
     if (players.length >= SIMULATION_SCHEDULES_MAX) throw tooMany("schedules", SIMULATION_SCHEDULES_MAX);
-    const player = playerOf(source, schedule, request.durations);
+    const player = playerOf(source, schedule, request);
+    if (player.from >= request.to) {
+      simulation.paused += 1;
+      continue;
+    }
     players.push(player);
     countDays(simulation, player);
     if (simulation.occurrences > SIMULATION_OCCURRENCES_MAX)
@@ -121,6 +129,7 @@ function nothingYet({ from, to, durations }: SimulationRequest): Simulation {
     from,
     to,
     schedules: 0,
+    paused: 0,
     unknown: 0,
     occurrences: 0,
     fires: 0,
@@ -147,17 +156,25 @@ function* schedulesOf(source: ForecastSource, ids: readonly string[] | null): Ge
   }
 }
 
-function playerOf(source: ForecastSource, schedule: Schedule, durations: Durations): Player {
+function playerOf(source: ForecastSource, schedule: Schedule, request: SimulationRequest): Player {
   const { id, name, spec, timezone, anchor, policy } = schedule;
-  const took = source.took(id, durations === "last" ? 1 : PACE_RUNS);
-  return { id, name, definition: { spec, timezone, anchor, policy }, tookMs: median(took) };
+  const took = source.took(id, request.durations === "last" ? 1 : PACE_RUNS);
+  const from = beginningOf(schedule, request);
+  return { id, name, definition: { spec, timezone, anchor, policy }, from, tookMs: median(took) };
+}
+
+/** A pause of now says nothing of the past. */
+function beginningOf({ state, pause }: Schedule, { from, to, now, durations }: SimulationRequest): Millis {
+  if (state !== "paused" || to <= now || durations === "replay") return from;
+  return Math.max(from, pause?.until ?? Number.POSITIVE_INFINITY);
 }
 
 /** Each day by one count, however often the schedule fires. */
-function countDays(simulation: Simulation, { definition }: Player): void {
+function countDays(simulation: Simulation, { definition, from }: Player): void {
   const plan = planned(definition);
   for (const day of simulation.perDay) {
-    const span = { from: Math.max(day.at, simulation.from), to: Math.min(day.at + DAY, simulation.to) };
+    const span = { from: Math.max(day.at, from), to: Math.min(day.at + DAY, simulation.to) };
+    if (span.from >= span.to) continue;
     const count = plan.count(span.from - 1, span.to - 1);
     day.occurrences += count;
     simulation.occurrences += count;
@@ -218,15 +235,11 @@ function playOn(
   source: ForecastSource,
   {
     request: { from, to, now },
-    player: { id, definition, tookMs = 0 },
+    player: { id, definition, from: begin, tookMs = 0 },
     tell,
   }: { request: SimulationRequest; player: Player; tell: (row: ForecastRow) => void },
 ): void {
   const [schedule] = from <= now && to > now ? source.schedules({ ids: [id] }) : [];
-  const pausedUntil =
-    schedule?.state === "paused" ? (schedule.pause?.until ?? Number.POSITIVE_INFINITY) : from;
-  if (pausedUntil >= to) return;
-  const begin = Math.max(from, pausedUntil);
   const stands = schedule ? source.open(id, "") : { runs: [], waiting: [] };
   const runsBefore =
     definition.policy.runsMax === null ? 0 : (source.schedules({ ids: [id] })[0]?.runCount ?? 0);
@@ -251,7 +264,7 @@ function playOn(
 
 /** Who is due in a minute. */
 function named(minute: BusyMinute, players: readonly Player[]): Simulation["worst"][number] {
-  const due = players.filter(({ id, definition }) => isDueIn(id, definition, minute.at));
+  const due = players.filter((player) => isDueIn(player, minute.at));
   return {
     ...minute,
     schedules: due.slice(0, NAMES_MAX).map(calledOf),
@@ -259,9 +272,9 @@ function named(minute: BusyMinute, players: readonly Player[]): Simulation["wors
   };
 }
 
-function isDueIn(id: string, definition: Definition, at: Millis): boolean {
+function isDueIn({ id, definition, from }: Player, at: Millis): boolean {
   const plan = planned(definition);
-  const span = { from: at - definition.policy.jitterMs, to: at + MINUTE };
+  const span = { from: Math.max(from, at - definition.policy.jitterMs), to: at + MINUTE };
   for (const occurrence of occurrences(plan, span)) {
     const startsAt = effectiveAt(id, occurrence, definition.policy, plan);
     if (startsAt >= at && startsAt < at + MINUTE) return true;

@@ -65,13 +65,14 @@ function report(out: Out, simulated: Simulated): string {
 
 function summary(
   out: Out,
-  { from, to, schedules, unknown, occurrences, fires, worst: [peak], atOnce }: Simulated,
+  { from, to, schedules, paused, unknown, occurrences, fires, worst: [peak], atOnce }: Simulated,
 ): string {
   const perMinute = fires / ((Date.parse(to) - Date.parse(from)) / 60_000);
   const mean = perMinute < 0.1 ? "" : `${perMinute.toFixed(1)}, `; // Less is no figure per minute.
   return factLines(out, [
     ["span", `${from} to ${to}`],
     ["schedules", schedules],
+    ["paused", paused === 0 ? null : `${counted(paused, "schedule")} throughout the span; not played`],
     ["occurrences", occurrences],
     ["runs", fires],
     ["per minute", `${mean}at most ${peak?.fires ?? 0}`],

@@ -90,6 +90,9 @@ export const tree: Group = group(
         enqueue: lazy("Enqueue a job; it is on disk when this answers", () =>
           import("./commands/job/enqueue.ts").then((file) => file.jobEnqueue),
         ),
+        batch: lazy("Enqueue jobs, and one that runs when all have ended", () =>
+          import("./commands/job/batch.ts").then((file) => file.jobBatch),
+        ),
         list: lazy("List jobs, newest first", () =>
           import("./commands/job/list.ts").then((file) => file.jobList),
         ),

@@ -11,7 +11,8 @@
  *                paused            any of them ──► cancelled
  *
  * A job of a schedule that nobody has started in time goes from scheduled or queued
- * to failed: it has expired.
+ * to failed: it has expired. One that waits for other jobs is scheduled until they have
+ * ended, and fails when one of them does, unless it says otherwise.
  *
  * A finished job (completed, failed, cancelled) never leaves its state; running
  * it again makes a new job that names the old one. Pure: no I/O, no clock.
@@ -40,7 +41,7 @@ export const JOB_MOVES: Record<JobState, readonly JobState[]> = {
   queued: ["running", "cancelled", "paused", "failed"],
   running: ["queued", "scheduled", "retrying", "completed", "failed", "cancelled"],
   retrying: ["queued", "cancelled", "paused"],
-  paused: ["queued", "scheduled", "retrying", "cancelled"],
+  paused: ["queued", "scheduled", "retrying", "cancelled", "failed"],
   completed: [],
   failed: [],
   cancelled: [],
@@ -70,6 +71,14 @@ export interface JobProgress {
   total: number;
   message: string;
 }
+
+/** What a job does when one that it waits for fails or is cancelled: fail too, run all the same, or fail and cancel the others. */
+export const WAIT_POLICIES = ["fail", "continue", "cancel"] as const;
+export type WaitPolicy = (typeof WAIT_POLICIES)[number];
+
+/** What becomes of the children of a job that fails. Those of a cancelled one are cancelled. */
+export const CHILD_POLICIES = ["keep", "cancel"] as const;
+export type ChildPolicy = (typeof CHILD_POLICIES)[number];
 
 /** An attempt that did not complete its job: how it ended, and what ran it. */
 export interface PastAttempt {
@@ -122,6 +131,14 @@ export interface Job {
   /** True while it has no place among those of its key. */
   crowded: boolean;
   parentId: string | null;
+  /** True when its end concerns others: they wait for it, or are its children. */
+  followed: boolean;
+  /** How many jobs it still waits for. */
+  waits: number;
+  /** Null for one that never waited for others. */
+  waitPolicy: WaitPolicy | null;
+  /** Null: keep. */
+  childPolicy: ChildPolicy | null;
   retryOf: string | null;
   scheduleId: string | null;
   occurrence: Millis | null;
@@ -170,6 +187,12 @@ export interface NewJob {
   uniqueKey?: string | undefined;
   concurrencyKey?: string | undefined;
   parentId?: string | undefined;
+  /** Ids of jobs: it is not due before they have ended. */
+  waitFor?: readonly string[] | undefined;
+  /** Absent: fail. */
+  waitPolicy?: WaitPolicy | undefined;
+  /** Absent: keep. */
+  childPolicy?: ChildPolicy | undefined;
   retryOf?: string | undefined;
   scheduleId?: string | undefined;
   occurrence?: Millis | undefined;
@@ -193,6 +216,7 @@ export const JOB_ATTEMPTS_MAX = 100;
 export const JOB_TIMEOUT_DEFAULT_MS = 300_000; // As QNTX sends with every job.
 export const JOB_TIMEOUT_MAX_MS = 7 * 86_400_000;
 export const JOB_PRIORITY_MAX = 1_000_000; // Either sign; an index key, nothing more.
+export const JOB_WAIT_FOR_MAX = 10_000; // As many as are enqueued together.
 export const JOB_LOST_MAX = 3; // Deaths of its process; fewer than the five that quarantine a plugin.
 export const JOB_INTERRUPTED_MAX = 20; // Deaths of the host, which are seldom a job's fault.
 export const JOB_SNOOZES_MAX = 1_000; // A minute each, that is most of a day; what waits longer for its time is a schedule.

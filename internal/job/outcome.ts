@@ -47,6 +47,8 @@ export interface Settlement {
   scheduleId: string | null;
   /** Who may run next when this one does not: others of its key. */
   concurrencyKey: string | null;
+  /** True when the end of the job concerns others. */
+  followed: boolean;
   state: JobState;
   /** When it runs next, for `queued`, `scheduled` and `retrying`. */
   runAt: Millis | null;
@@ -69,6 +71,7 @@ type Held = Pick<
   | "fence"
   | "scheduleId"
   | "concurrencyKey"
+  | "followed"
   | "attempt"
   | "maxAttempts"
   | "lost"
@@ -147,6 +150,7 @@ function unchanged(job: Held): Omit<Settlement, "state"> {
     fence,
     scheduleId,
     concurrencyKey,
+    followed,
     attempt,
     lost,
     snoozed,
@@ -159,6 +163,7 @@ function unchanged(job: Held): Omit<Settlement, "state"> {
     fence,
     scheduleId,
     concurrencyKey,
+    followed,
     runAt: null,
     attempt,
     lost,

@@ -6,7 +6,10 @@ import { parseInstant } from "../base/instant.ts";
 import { principalName } from "../access/principal.ts";
 import { parseRetry } from "../base/retry.ts";
 import {
+  CHILD_POLICIES,
   type Job,
+  JOB_WAIT_FOR_MAX,
+  WAIT_POLICIES,
   JOB_ATTEMPTS_DEFAULT,
   JOB_ATTEMPTS_MAX,
   JOB_PAYLOAD_BYTES_MAX,
@@ -16,7 +19,7 @@ import {
 import { laneOf } from "../pulse/registry.ts";
 import type { Context } from "./operation.ts";
 import { payloadBytes } from "./payload.ts";
-import { ownerOf, runsLane } from "./reference.ts";
+import { ownerOf, resolveJob, runsLane } from "./reference.ts";
 import { readHandler } from "./schedule-input.ts";
 import { readTimeout } from "./schedule-policy.ts";
 
@@ -48,6 +51,9 @@ export const enqueueInput = z.strictObject({
     .optional(),
   timeout: z.string().optional(),
   parentId: z.string().max(128).optional(),
+  waitFor: z.array(z.string()).max(JOB_WAIT_FOR_MAX, `has more than ${JOB_WAIT_FOR_MAX} jobs.`).optional(),
+  waitPolicy: z.enum(WAIT_POLICIES, `must be one of ${WAIT_POLICIES.join(", ")}.`).optional(),
+  childPolicy: z.enum(CHILD_POLICIES, `must be one of ${CHILD_POLICIES.join(", ")}.`).optional(),
 });
 
 export type EnqueueInput = z.infer<typeof enqueueInput>;
@@ -69,6 +75,9 @@ export function readNewJob(context: Context, input: EnqueueInput): NewJob {
     retry: input.retry === undefined ? undefined : parseRetry(input.retry, "retry"),
     timeoutMs: input.timeout === undefined ? undefined : readTimeout(input.timeout),
     parentId: input.parentId,
+    waitFor: input.waitFor,
+    waitPolicy: input.waitPolicy,
+    childPolicy: input.childPolicy,
   });
 }
 
@@ -85,6 +94,25 @@ export function newJobOf(
     owner: `${owner.kind}:${owner.name}`,
     ...job,
   };
+}
+
+/** The jobs with the whole ids of those that they wait for. Throws a Fault for one that is not there. */
+export async function withWaits(context: Context, jobs: readonly NewJob[]): Promise<readonly NewJob[]> {
+  if (!jobs.some(({ waitFor }) => waitFor !== undefined)) return jobs;
+  const earlier = new Set<string>();
+  const all = new Set(jobs.map(({ id }) => id));
+  const resolved: NewJob[] = [];
+  for (const job of jobs) {
+    const waitFor: string[] = [];
+    for (const id of job.waitFor ?? []) {
+      if (!earlier.has(id) && all.has(id))
+        throw fieldFault("waitFor", `${shown(id)} stands behind the job that waits for it.`, "Put it first.");
+      waitFor.push(earlier.has(id) ? id : (await resolveJob(context, id)).id);
+    }
+    earlier.add(job.id);
+    resolved.push(job.waitFor === undefined ? job : { ...job, waitFor });
+  }
+  return resolved;
 }
 
 /** A job that has ended, again: a new one that names it. */
@@ -108,6 +136,7 @@ export function retryOf(context: Context, old: Job): NewJob & { retryOf: string 
     runCount: old.runCount ?? undefined,
     catchup: old.catchup,
     parentId: old.parentId ?? undefined,
+    childPolicy: old.childPolicy ?? undefined,
   });
   return { ...job, retryOf: old.id };
 }

@@ -51,6 +51,10 @@ export interface JobView {
   uniqueKey: string | null;
   concurrencyKey: string | null;
   parentId: string | null;
+  /** How many jobs it still waits for; and what it does when one of them does not complete. */
+  waits: number;
+  waitPolicy: string | null;
+  childPolicy: string | null;
   retryOf: string | null;
   createdAt: string;
   runAt: string;
@@ -115,6 +119,9 @@ function view(waits: Waits, job: Job): JobView {
     uniqueKey: job.uniqueKey,
     concurrencyKey: job.concurrencyKey,
     parentId: job.parentId,
+    waits: job.waits,
+    waitPolicy: job.waitPolicy,
+    childPolicy: job.childPolicy,
     retryOf: job.retryOf,
     createdAt: formatInstant(job.createdAt),
     runAt: formatInstant(job.runAt),

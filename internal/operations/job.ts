@@ -8,7 +8,7 @@ import { type Job, isFinished, JOB_STATES, type NewJob } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { Enqueued, LogLine } from "../store/store.ts";
 import { principalName } from "../access/principal.ts";
-import { enqueueInput, readNewJob, retryOf } from "./job-input.ts";
+import { enqueueInput, readNewJob, retryOf, withWaits } from "./job-input.ts";
 import { type JobView, viewJob, viewJobs } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
@@ -27,7 +27,7 @@ export const jobEnqueue = operation({
   input: enqueueInput,
   async run(context, input): Promise<JobView & { created: boolean }> {
     const job = readNewJob(context, input);
-    const [enqueued] = await enqueue(context, [job]);
+    const [enqueued] = await writeJobs(context, [job]);
     const written = await context.store.jobs.get(enqueued?.id ?? job.id);
     if (!written) throw new Error(`Job ${job.id} was just written and is not there.`);
     return { ...(await viewJob(context, written)), created: enqueued?.created ?? false };
@@ -46,7 +46,7 @@ export const jobEnqueueMany = operation({
   }),
   async run(context, { jobs }): Promise<{ jobs: Enqueued[] }> {
     return {
-      jobs: await enqueue(
+      jobs: await writeJobs(
         context,
         jobs.map((job) => readNewJob(context, job)),
       ),
@@ -62,14 +62,15 @@ export const jobList = operation({
     state: z.enum(JOB_STATES).optional(),
     handler: z.string().optional(),
     scheduleId: z.string().optional(),
+    parentId: z.string().optional(),
     ...pageInput,
   }),
-  async run(context, { state, handler, scheduleId, ...page }) {
+  async run(context, { state, handler, scheduleId, parentId, ...page }) {
     const { principal } = context;
     const own =
       principal.kind === "plugin" ? { owner: `plugin:${principal.plugin}`, tenant: principal.tenant } : {};
     const { items, cursor } = await context.store.jobs.list(
-      { state, handler, scheduleId, ...own },
+      { state, handler, scheduleId, parentId, ...own },
       pageRequest(page),
     );
     return { jobs: await viewJobs(context, items), cursor };
@@ -163,7 +164,7 @@ export const jobRetry = operation({
       );
     }
     const job = retryOf(context, old);
-    await enqueue(context, [job]);
+    await writeJobs(context, [job]);
     const written = await context.store.jobs.get(job.id);
     if (!written) throw new Error(`Job ${job.id} was just written and is not there.`);
     return viewJob(context, written);
@@ -182,8 +183,8 @@ export const jobOperations = [
 ];
 
 /** Writes jobs and wakes who runs them. */
-async function enqueue(context: Context, jobs: readonly NewJob[]): Promise<Enqueued[]> {
-  const enqueued = await context.store.jobs.enqueue(jobs);
+export async function writeJobs(context: Context, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+  const enqueued = await context.store.jobs.enqueue(await withWaits(context, jobs));
   const { host } = context;
   if (!host) return enqueued;
   host.jobsAdded(new Set(jobs.map(({ handler, plugin }) => laneOf(handler, plugin ?? ""))));

@@ -4,6 +4,7 @@ import { bulkOperations } from "./job-bulk.ts";
 import { blackoutOperations } from "./blackout.ts";
 import { backfillOperations } from "./backfill.ts";
 import { eventOperations } from "./event.ts";
+import { flowOperations } from "./job-flow.ts";
 import { handlerOperations } from "./handler.ts";
 import { handlerPauseOperations } from "./handler-pause.ts";
 import { jobPauseOperations } from "./job-pause.ts";
@@ -27,6 +28,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   scheduleSimulate,
   ...jobOperations,
   ...bulkOperations,
+  ...flowOperations,
   ...jobPauseOperations,
   ...handlerOperations,
   ...handlerPauseOperations,

@@ -3,7 +3,7 @@
  * written down to go stale; what the store knows of it is read once for a list.
  */
 import { shown } from "../base/fault.ts";
-import type { Job } from "../job/job.ts";
+import { isFinished, type Job } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { QueuedLane } from "../store/store.ts";
 import { type HandlerPause, pauseOf } from "../store/limits.ts";
@@ -28,6 +28,8 @@ export async function readWaits({ host, store }: Pick<Context, "host" | "store">
 
 function jobWaits(job: Job, lane: Waits["lane"]): string | null {
   if (job.state === "paused") return pausedJob(job);
+  if (job.waits > 0 && !isFinished(job.state))
+    return `waits for ${job.waits} job${job.waits === 1 ? "" : "s"}`;
   if (job.state !== "queued") return null;
   return (
     lane(laneOf(job.handler, job.plugin)) ??

@@ -18,10 +18,12 @@ import type { Log } from "../base/log.ts";
 import { JOB_TIMEOUT_DEFAULT_MS } from "../job/job.ts";
 import { configuredBudget } from "../plugin/budget.ts";
 import type { HandlerLimits } from "../store/limits.ts";
+import type { FlowStore } from "../store/flows.ts";
 import type { LockProvider } from "../store/locks.ts";
 import type { Fired, Store } from "../store/store.ts";
 import { Caretaker } from "./caretaker.ts";
 import { ClockGuard } from "./clock-guard.ts";
+import { Follower } from "./follower.ts";
 import { Judge } from "./judge.ts";
 import { Limiter } from "./limiter.ts";
 import { Locker } from "./locker.ts";
@@ -63,6 +65,7 @@ export class Pulse {
   readonly #worker: Worker;
   readonly #caretaker: Caretaker;
   readonly #judge: Judge;
+  readonly #follower: Follower;
   readonly #reconciler: Reconciler;
   readonly #retention: Retention;
   readonly #locker: Locker | null;
@@ -107,6 +110,7 @@ export class Pulse {
     const waits = options.waits ?? (async () => null);
     this.#judge = new Judge({ ...time, objectives, nodeId, waits });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
+    this.#follower = this.#makeFollower(time, store.flows);
     const onRepaired = () => this.schedulesChanged();
     this.#reconciler = new Reconciler({ env, log, ledger, clock, onRepaired });
     this.#retention = new Retention({ env, log, clock, kept: retention ? keptOf(store, retention) : [] });
@@ -135,6 +139,11 @@ export class Pulse {
     });
   }
 
+  #makeFollower(time: Pick<PulseOptions, "env" | "log" | "napMs">, flows: FlowStore): Follower {
+    const onStopped = (jobIds: readonly string[]) => this.#stopped(jobIds);
+    return new Follower({ ...time, flows, onStopped, onReleased: () => this.#promoter.nudge() });
+  }
+
   /** Jobs were made by the clock. Runs that are made up for start some milliseconds apart. */
   #fired(lanes: Iterable<string>): void {
     this.#worker.nudge(lanes);
@@ -156,7 +165,7 @@ export class Pulse {
 
   /** What runs from the start: occurrences are recorded on time, whatever plugins do. */
   get early(): readonly Service[] {
-    const punctual = [this.#caretaker, this.#ticker, this.#promoter, this.#judge];
+    const punctual = [this.#caretaker, this.#ticker, this.#promoter, this.#follower, this.#judge];
     const tidy = [this.#reconciler, this.#retention];
     return this.#locker ? [...punctual, this.#locker, ...tidy] : [...punctual, ...tidy];
   }

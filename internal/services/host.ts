@@ -144,6 +144,9 @@ function readJob({
   parentId,
   retry,
   concurrencyKey,
+  waitFor,
+  waitPolicy,
+  childPolicy,
 }: NewJobMessage) {
   return definedOnly({
     id: given(id),
@@ -157,6 +160,9 @@ function readJob({
     parentId: given(parentId),
     retry: given(retry),
     concurrencyKey: given(concurrencyKey),
+    waitFor: waitFor.length > 0 ? waitFor : undefined,
+    waitPolicy: given(waitPolicy),
+    childPolicy: given(childPolicy),
   });
 }
 

@@ -14,6 +14,7 @@ import type { Settlement } from "../job/outcome.ts";
 import type { LocksBy } from "../schedule/lock.ts";
 import type { ObjectiveStore } from "./objectives.ts";
 import type { BulkStore } from "./bulk.ts";
+import type { FlowStore } from "./flows.ts";
 import type { WebhookStore } from "./webhooks.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { LimitStore } from "./limits.ts";
@@ -439,6 +440,7 @@ export interface Store {
   readonly locksBy: LocksBy;
   readonly jobs: JobStore;
   readonly bulk: BulkStore;
+  readonly flows: FlowStore;
   readonly schedules: ScheduleStore;
   readonly ledger: LedgerStore;
   readonly limits: LimitStore;

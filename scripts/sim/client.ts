@@ -179,6 +179,7 @@ function lateSettlement(id: string, fence: number, isDone: boolean) {
     fence,
     scheduleId: null,
     concurrencyKey: null,
+    followed: false,
     state: isDone ? ("completed" as const) : ("queued" as const),
     runAt: isDone ? null : 0,
     attempt: 1,

@@ -172,7 +172,10 @@ function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJo
     concurrencyKey: options.concurrencyKey ?? "",
     maxAttempts: options.maxAttempts ?? 0,
     timeoutMs: options.timeoutMs ?? 0,
-    parentId: "",
+    parentId: options.parentId ?? "",
+    waitFor: [...(options.waitFor ?? [])],
+    waitPolicy: options.waitPolicy ?? "",
+    childPolicy: options.childPolicy ?? "",
     retry: options.retry ?? "",
   };
 }

@@ -203,6 +203,14 @@ export interface EnqueueOptions {
   maxAttempts?: number;
   /** How long it waits between tries, as a handler says it. */
   retry?: string;
+  /** The job whose child it is: cancelled with it. `job.id` of the one that enqueues it, mostly. */
+  parentId?: string;
+  /** Ids of jobs, earlier in the same call or there already: it runs when all of them have ended. */
+  waitFor?: readonly string[];
+  /** When one of those does not complete: fail too (as when absent), run all the same, or fail and cancel the others. */
+  waitPolicy?: "fail" | "continue" | "cancel";
+  /** What becomes of its children when it fails: kept, as when absent, or cancelled. */
+  childPolicy?: "keep" | "cancel";
   timeoutMs?: number;
 }
 

@@ -1,5 +1,6 @@
 /** A row of the job table, and the job it stands for. Our own database is trusted. */
 import {
+  type ChildPolicy,
   type Job,
   JOB_ATTEMPTS_DEFAULT,
   type JobError,
@@ -8,6 +9,7 @@ import {
   type JobState,
   type JobTrigger,
   type PastAttempt,
+  type WaitPolicy,
 } from "../../job/job.ts";
 import type { RetryPolicy } from "../../base/retry.ts";
 
@@ -37,6 +39,10 @@ export interface JobRow {
   concurrency_key: string | null;
   crowded: number;
   parent_id: string | null;
+  followed: number;
+  waits: number;
+  wait_policy: WaitPolicy | null;
+  child_policy: ChildPolicy | null;
   retry_of: string | null;
   schedule_id: string | null;
   occurrence: number | null;
@@ -90,6 +96,10 @@ export function readJob(row: JobRow): Job {
     concurrencyKey: row.concurrency_key,
     crowded: row.crowded === 1,
     parentId: row.parent_id,
+    followed: row.followed === 1,
+    waits: row.waits,
+    waitPolicy: row.wait_policy,
+    childPolicy: row.child_policy,
     retryOf: row.retry_of,
     scheduleId: row.schedule_id,
     occurrence: row.occurrence,

@@ -55,6 +55,7 @@ export class JobSql {
   readonly nextDue: Statement<{ run_at: number }, []>;
   readonly cancelWaiting: Statement<EndedRow, [Values]>;
   readonly cancelRunning: Statement<unknown, [Values]>;
+  readonly failWaiting: Statement<unknown, [Values]>;
   readonly pause: Statement<unknown, [Values]>;
   readonly resume: Statement<unknown, [Values]>;
   readonly recoverCancelled: Statement<EndedRow, [Values]>;
@@ -80,6 +81,7 @@ export class JobSql {
     this.nextDue = db.prepare(NEXT_DUE);
     this.cancelWaiting = db.prepare(CANCEL_WAITING);
     this.cancelRunning = db.prepare(CANCEL_RUNNING);
+    this.failWaiting = db.prepare(FAIL_WAITING);
     this.pause = db.prepare(PAUSE);
     this.resume = db.prepare(RESUME);
     this.recoverCancelled = db.prepare(RECOVER_CANCELLED);
@@ -237,6 +239,7 @@ const PROMOTE = `
            SELECT seq
              FROM job
             WHERE state IN ('scheduled', 'retrying')
+              AND waits = 0
               AND run_at <= $now
             ORDER BY run_at
             LIMIT $limit)
@@ -246,6 +249,7 @@ const NEXT_DUE = `
   SELECT run_at
     FROM job
    WHERE state IN ('scheduled', 'retrying')
+     AND waits = 0
    ORDER BY run_at
    LIMIT 1`;
 
@@ -257,6 +261,15 @@ const CANCEL_WAITING = `
    WHERE id = $id
      AND state IN ('scheduled', 'queued', 'retrying', 'paused')
   RETURNING id, concurrency_key`;
+
+const FAIL_WAITING = `
+  UPDATE job
+     SET state       = 'failed',
+         finished_at = $now,
+         error       = $error
+   WHERE id = $id
+     AND waits > 0
+     AND state IN ('scheduled', 'paused')`;
 
 const CANCEL_RUNNING = `
   UPDATE job
@@ -275,7 +288,7 @@ const PAUSE = `
 
 const RESUME = `
   UPDATE job
-     SET state = CASE WHEN run_at <= $now THEN 'queued' WHEN attempt > 0 THEN 'retrying' ELSE 'scheduled' END,
+     SET state = CASE WHEN waits > 0 THEN 'scheduled' WHEN run_at <= $now THEN 'queued' WHEN attempt > 0 THEN 'retrying' ELSE 'scheduled' END,
          pause = NULL
    WHERE id    = $id
      AND state = 'paused'

@@ -31,6 +31,7 @@ import type {
 } from "../store.ts";
 import { Alone } from "./alone.ts";
 import type { SqliteEvents } from "./events.ts";
+import { SqliteFlows } from "./flows.ts";
 import type { GroupCommit } from "./group.ts";
 import { JobPruning } from "./job-pruning.ts";
 import type { SqliteLogs } from "./logs.ts";
@@ -86,6 +87,7 @@ export class SqliteJobs implements JobStore {
   readonly #alone: Alone;
   readonly #limits: SqliteLimits;
   readonly #pruning: JobPruning;
+  readonly flows: SqliteFlows;
   /** True in the second try of a group. */
   #careful = false;
   readonly #onRunEnd: ((end: RunEnd) => void)[] = [];
@@ -99,6 +101,7 @@ export class SqliteJobs implements JobStore {
     this.#sql = new JobSql(db);
     this.#events = events;
     this.#alone = new Alone(db);
+    this.flows = new SqliteFlows({ db, group, jobs: this });
     this.#pruning = new JobPruning(env, { db, group, logs });
   }
 
@@ -111,7 +114,8 @@ export class SqliteJobs implements JobStore {
     const now = this.#env.now();
     const plugin = job.plugin ?? "";
     const runAt = job.runAt ?? now;
-    const state: JobState = job.held ? "paused" : runAt > now ? "scheduled" : "queued";
+    const later = runAt > now || (job.waitFor !== undefined && job.waitFor.length > 0);
+    const state: JobState = job.held ? "paused" : later ? "scheduled" : "queued";
     const { changes } = this.#sql.insert.run({
       id: job.id,
       tenant: job.tenant ?? "",
@@ -144,6 +148,8 @@ export class SqliteJobs implements JobStore {
     });
     if (changes === 0) return this.#existing(job);
     if (job.concurrencyKey !== undefined) this.#join(job, job.concurrencyKey);
+    if (job.parentId !== undefined || job.waitFor !== undefined || job.childPolicy !== undefined)
+      this.flows.join(job);
     return { id: job.id, state, created: true };
   }
 
@@ -264,10 +270,11 @@ export class SqliteJobs implements JobStore {
     return this.#finish(settlement, { ...same, state: "cancelled", now, result: null });
   }
 
-  #finish({ scheduleId, concurrencyKey }: Settlement, end: Values & { id: string }): boolean {
+  #finish({ scheduleId, concurrencyKey, followed }: Settlement, end: Values & { id: string }): boolean {
     if (this.#sql.finish.run(end).changes === 0) return false;
     if (concurrencyKey !== null) this.#limits.keys.leave(end.id);
-    return scheduleId === null || this.#finished([{ id: end.id }]);
+    const concernsOthers = followed || this.flows.isFollowedLate(end.id);
+    return (scheduleId === null && !concernsOthers) || this.#finished([{ id: end.id }]);
   }
 
   /** Jobs have ended that nobody settles. */
@@ -279,6 +286,7 @@ export class SqliteJobs implements JobStore {
   /** Tells whoever follows the runs of a schedule. True when a job has ended. */
   #finished(ended: readonly { id: string }[]): boolean {
     for (const { id } of ended) {
+      this.flows.ended(id);
       const row = this.#sql.runEnd.get({ id });
       if (!row) continue; // No run of a schedule.
       if (row.trigger === "backfill") this.#tell(id, () => this.#onBackfillEnd(row.schedule_id));
@@ -350,7 +358,7 @@ export class SqliteJobs implements JobStore {
     if (!found) return null;
     const error: JobError = { message: `cancelled by ${by}`, kind: "cancelled", attempt: found.attempt };
     this.#ended(this.#sql.cancelWaiting.all({ id, now: this.#env.now(), error: JSON.stringify(error) }));
-    this.#sql.cancelRunning.run({ id });
+    if (this.#sql.cancelRunning.run({ id }).changes > 0) this.flows.asked(id);
     return found.state;
   }
 
@@ -372,6 +380,12 @@ export class SqliteJobs implements JobStore {
       const row = this.#sql.get.get({ id });
       return row && { job: readJob(row), moved };
     });
+  }
+
+  /** Fails a job that waits for others, inside the running group. */
+  failNow(id: string, error: JobError): void {
+    const { changes } = this.#sql.failWaiting.run({ id, now: this.#env.now(), error: JSON.stringify(error) });
+    if (changes > 0) this.#finished([{ id }]);
   }
 
   /** True when a job was asked to end, or was ended. */
@@ -455,7 +469,7 @@ function readRunEnd(row: RunEndRow): RunEnd {
 
 /** The end of a job whose own end cannot be written: without what its plugin made of it. */
 function unwritable(
-  { id, fence, attempt, lost, scheduleId, concurrencyKey }: Settlement,
+  { id, fence, attempt, lost, scheduleId, concurrencyKey, followed }: Settlement,
   reason: string,
 ): Settlement {
   return {
@@ -465,6 +479,7 @@ function unwritable(
     lost: Math.max(0, Math.trunc(lost) || 0),
     scheduleId,
     concurrencyKey,
+    followed,
     state: "failed",
     suspect: false,
     runAt: null,

@@ -146,6 +146,10 @@ CREATE TABLE job (
   concurrency_key  TEXT,
   crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
   parent_id        TEXT,
+  followed         INTEGER NOT NULL DEFAULT 0, -- 1 when its end concerns others: they wait for it, or are its children.
+  waits            INTEGER NOT NULL DEFAULT 0, -- How many jobs it still waits for.
+  wait_policy      TEXT, -- When one of those does not complete: fail, continue or cancel.
+  child_policy     TEXT, -- When it fails, of its children: keep or cancel.
   retry_of         TEXT,
   schedule_id      TEXT,
   occurrence       INTEGER,
@@ -189,7 +193,7 @@ CREATE UNIQUE INDEX job_backfill ON job (schedule_id, occurrence) WHERE trigger 
 
 CREATE INDEX job_backfill_line ON job (schedule_id, state, seq) WHERE trigger = 'backfill' AND finished_at IS NULL;
 
-CREATE INDEX job_due ON job (run_at) WHERE state IN ('scheduled', 'retrying');
+CREATE INDEX job_due ON job (run_at) WHERE state IN ('scheduled', 'retrying') AND waits = 0;
 
 CREATE INDEX job_expiring ON job (expires_at) WHERE expires_at IS NOT NULL AND started_at IS NULL AND finished_at IS NULL;
 
@@ -218,6 +222,22 @@ CREATE INDEX job_schedule ON job (schedule_id, seq) WHERE schedule_id IS NOT NUL
 CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' AND finished_at IS NULL;
 
 CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
+
+CREATE TABLE job_flow (
+  job_id TEXT NOT NULL,
+  task   TEXT NOT NULL,
+  after  TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (job_id, task),
+  CONSTRAINT job_flow_task_known CHECK (task IN ('ended', 'siblings', 'children'))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job_wait (
+  waits_for TEXT NOT NULL,
+  job_id    TEXT NOT NULL,
+  PRIMARY KEY (waits_for, job_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX job_wait_of ON job_wait (job_id);
 
 CREATE TABLE lock (
   fence  INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,

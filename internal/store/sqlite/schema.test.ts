@@ -76,7 +76,7 @@ test("every look-up that is made while jobs run uses an index", () => {
       /job_lane/,
     ],
     [
-      "SELECT seq FROM job WHERE state IN ('scheduled', 'retrying') AND run_at <= 1 ORDER BY run_at LIMIT 1",
+      "SELECT seq FROM job WHERE state IN ('scheduled', 'retrying') AND waits = 0 AND run_at <= 1 ORDER BY run_at LIMIT 1",
       /job_due/,
     ],
     [

@@ -10,6 +10,7 @@ import { failed, newSchedule, type OpenOptions, type OpenStore } from "../storet
 import { applySuite } from "../storetest/apply.ts";
 import { attemptSuite } from "../storetest/attempts.ts";
 import { bulkSuite } from "../storetest/bulk.ts";
+import { flowSuite } from "../storetest/flows.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
 import { blackoutSuite } from "../storetest/blackouts.ts";
 import { eventSuite } from "../storetest/events.ts";
@@ -138,6 +139,7 @@ test("a run whose schedule cannot be read ends all the same, and so do its neigh
 jobSuite("sqlite", open);
 attemptSuite("sqlite", open);
 bulkSuite("sqlite", open);
+flowSuite("sqlite", open);
 jobPruningSuite("sqlite", open);
 ledgerSuite("sqlite", open);
 limitSuite("sqlite", open);

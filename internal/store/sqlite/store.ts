@@ -6,6 +6,7 @@ import type { LocksBy } from "../../schedule/lock.ts";
 import type { Store } from "../store.ts";
 import { SqliteAttestations } from "./attestations.ts";
 import { SqliteAudit } from "./audit.ts";
+import type { SqliteFlows } from "./flows.ts";
 import type { SqliteBlackouts } from "./blackouts.ts";
 import { SqliteBulk } from "./bulk.ts";
 import { SqliteBackfills } from "./backfills.ts";
@@ -39,6 +40,7 @@ export interface SqliteStoreOptions {
 export class SqliteStore implements Store {
   readonly jobs: SqliteJobs;
   readonly bulk: SqliteBulk;
+  readonly flows: SqliteFlows;
   readonly schedules: SqliteSchedules;
   readonly ledger: SqliteLedgerStore;
   readonly limits: SqliteLimits;
@@ -76,6 +78,7 @@ export class SqliteStore implements Store {
       limits: this.limits,
       logs: this.logs,
     });
+    this.flows = this.jobs.flows;
     this.bulk = new SqliteBulk(db, this.#group, this.jobs);
     this.nodes = new SqliteNodes(env, db, this.#group);
     this.schedules = new SqliteSchedules(env, db, this.#group, {

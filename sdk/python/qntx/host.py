@@ -177,7 +177,11 @@ class Queue:
         exists), priority (lower runs first), run_at (ISO 8601 with its offset),
         unique_key (one active job of a handler has it), concurrency_key (those of a handler
         that have it run one after the other, or as many at once as it allows), max_attempts, retry (how long it
-        waits between tries, as of a handler), timeout (seconds)."""
+        waits between tries, as of a handler), timeout (seconds), parent_id (the job whose
+        child it is: cancelled with it), wait_for (ids of jobs, earlier in the same call or
+        there already: it runs when all have ended), wait_policy (when one of those does not
+        complete: "fail", "continue" or "cancel"), child_policy (of its children when it
+        fails: "keep" or "cancel")."""
         request = self._request([{"handler": handler, "payload": payload, **options}])
         return self._host._answer(lambda: self._enqueue(request)[0])
 

@@ -1,6 +1,7 @@
 /** Describe: a job in words. */
 import { formatDuration } from "../../../../internal/base/duration.ts";
 import type { JobView } from "../../../../internal/operations/job-view.ts";
+import { counted } from "../../layout.ts";
 import { factLines, jsonShown, whenInFull, whenShown } from "../../facts.ts";
 import type { Out } from "../../output.ts";
 
@@ -41,6 +42,9 @@ export function jobFacts(out: Out, job: JobView): string {
     ["unique key", job.uniqueKey],
     ["key", job.concurrencyKey],
     ["parent", job.parentId],
+    ["waits for", job.waits === 0 ? null : counted(job.waits, "job")],
+    ["wait policy", job.waitPolicy],
+    ["child policy", job.childPolicy],
     ["retry of", job.retryOf],
     ["from", job.source],
     ["owner", job.owner],

@@ -2,15 +2,16 @@
 import { parseDuration } from "../../../../internal/base/duration.ts";
 import { fieldFault } from "../../../../internal/base/fault.ts";
 import { formatInstant } from "../../../../internal/base/instant.ts";
-import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX } from "../../../../internal/job/job.ts";
+import { CHILD_POLICIES, JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX } from "../../../../internal/job/job.ts";
 import type { jobEnqueue as operation } from "../../../../internal/operations/job.ts";
 import type { OutputOf } from "../../../../internal/operations/operation.ts";
 import { openClient } from "../../client.ts";
 import { command, type Parse } from "../../command.ts";
 import type { ExitCode } from "../../exit.ts";
-import { handlerNames } from "../../names.ts";
+import { handlerNames, jobIds } from "../../names.ts";
 import { integer, json, retry, RETRY_DESCRIPTION } from "../../values.ts";
 import { stateShown } from "./describe.ts";
+import { waitPolicyArg } from "./batch.ts";
 import { printEnd, refuseTimeoutAlone, requireHost, waitArgs, waitForJob } from "./waiting.ts";
 
 /** A duration from now, as the instant it means. */
@@ -51,6 +52,26 @@ export const jobEnqueue = command({
     },
     retry: { type: "string", valueHint: "R", parse: retry, description: RETRY_DESCRIPTION },
     timeout: { type: "string", valueHint: "D", description: "How long it may take" },
+    parent: {
+      type: "string",
+      field: "parentId",
+      valueHint: "ID",
+      complete: jobIds,
+      description: "The job whose child it is: cancelled with it",
+    },
+    waitFor: {
+      type: "string",
+      repeat: true,
+      valueHint: "ID",
+      complete: jobIds,
+      description: "Run when this job has ended, or all of these",
+    },
+    waitPolicy: waitPolicyArg,
+    childPolicy: {
+      type: "enum",
+      options: [...CHILD_POLICIES],
+      description: "What becomes of its children when it fails (default keep)",
+    },
     ...waitArgs,
   },
   examples: [
@@ -59,7 +80,7 @@ export const jobEnqueue = command({
     { line: "qntx job enqueue python.report --wait --json", why: "and see how it ends" },
   ],
   async run({
-    args: { wait, waitTimeout, in: later, ...job },
+    args: { wait, waitTimeout, in: later, parent, waitFor, ...job },
     world,
     globals,
     out,
@@ -69,7 +90,8 @@ export const jobEnqueue = command({
       throw fieldFault("in", "cannot be given together with --run-at.");
     await using client = await openClient(world, globals);
     if (wait) requireHost(client);
-    const input = { ...job, runAt: later ?? job.runAt };
+    const ties = { parentId: parent, waitFor: waitFor.length > 0 ? waitFor : undefined };
+    const input = { ...job, ...ties, runAt: later ?? job.runAt };
     const made = await client.call<OutputOf<typeof operation>>("job.enqueue", input);
     if (wait) return printEnd(out, await waitForJob(client, made.id, { world, waitTimeout }));
     out.data(

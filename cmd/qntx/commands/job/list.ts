@@ -6,7 +6,7 @@ import type { OutputOf } from "../../../../internal/operations/operation.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
 import { idShown, whenShown } from "../../facts.ts";
-import { handlerNames, scheduleNames } from "../../names.ts";
+import { handlerNames, jobIds, scheduleNames } from "../../names.ts";
 import { pageArgs, printList } from "../../paging.ts";
 import { stateShown } from "./describe.ts";
 
@@ -22,16 +22,23 @@ export const jobList = command({
       complete: scheduleNames,
       description: "Only those of this schedule",
     },
+    parent: {
+      type: "string",
+      field: "parentId",
+      valueHint: "ID",
+      complete: jobIds,
+      description: "Only children of this job",
+    },
     ...pageArgs,
   },
   examples: [
     { line: "qntx job list --state failed", why: "what went wrong" },
     { line: "qntx job list --schedule report --limit 5", why: "the last five of a schedule" },
   ],
-  async run({ args: { schedule, ...request }, world, globals, out }) {
+  async run({ args: { schedule, parent, ...request }, world, globals, out }) {
     await using client = await openClient(world, globals);
     const of = schedule && (await client.call<ScheduleView>("schedule.show", { id: schedule }));
-    const input = { ...request, scheduleId: of ? of.id : undefined };
+    const input = { ...request, parentId: parent, scheduleId: of ? of.id : undefined };
     const page = await client.call<OutputOf<typeof operation>>("job.list", input);
     printList(out, page, {
       columns: COLUMNS,

@@ -40,6 +40,10 @@ CREATE TABLE job (
   concurrency_key  TEXT,
   crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
   parent_id        TEXT,
+  followed         INTEGER NOT NULL DEFAULT 0, -- 1 when its end concerns others: they wait for it, or are its children.
+  waits            INTEGER NOT NULL DEFAULT 0, -- How many jobs it still waits for.
+  wait_policy      TEXT, -- When one of those does not complete: fail, continue or cancel.
+  child_policy     TEXT, -- When it fails, of its children: keep or cancel.
   retry_of         TEXT,
   schedule_id      TEXT,
   occurrence       INTEGER,
@@ -84,7 +88,7 @@ CREATE INDEX job_lane ON job (lane, crowded, priority, seq) WHERE state = 'queue
 -- Who has a place among the jobs of a concurrency key, and who comes next.
 CREATE INDEX job_key ON job (handler, tenant, concurrency_key, crowded, priority, seq)
   WHERE concurrency_key IS NOT NULL AND (state = 'queued' OR state = 'running');
-CREATE INDEX job_due ON job (run_at) WHERE state IN ('scheduled', 'retrying');
+CREATE INDEX job_due ON job (run_at) WHERE state IN ('scheduled', 'retrying') AND waits = 0;
 CREATE INDEX job_held ON job (boot_id) WHERE boot_id IS NOT NULL;
 -- Lists and counts. Of a job that is queued, runs and completes, only its handler's index is written on the way.
 CREATE INDEX job_resting ON job (state, seq)
@@ -119,6 +123,24 @@ CREATE TABLE handler_pause (
   "by"    TEXT    NOT NULL,
   note    TEXT    NOT NULL,
   at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who waits for whom, until that has ended.
+CREATE TABLE job_wait (
+  waits_for TEXT NOT NULL,
+  job_id    TEXT NOT NULL,
+  PRIMARY KEY (waits_for, job_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX job_wait_of ON job_wait (job_id);
+
+-- What the ends of jobs mean for others, until it is done; and how far it is.
+CREATE TABLE job_flow (
+  job_id TEXT NOT NULL,
+  task   TEXT NOT NULL,
+  after  TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (job_id, task),
+  CONSTRAINT job_flow_task_known CHECK (task IN ('ended', 'siblings', 'children'))
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE schedule (

@@ -156,6 +156,12 @@ export interface NewJob {
   retry: string;
   /** Of the jobs of a handler that name the same key, only so many run at once: one, unless the handler says more. */
   concurrencyKey: string;
+  /** Ids of jobs, earlier in this call or there already: it is not due before they have ended. */
+  waitFor: string[];
+  /** When one of those does not complete: fail (as when empty), continue or cancel (fail, and cancel the others). */
+  waitPolicy: string;
+  /** What becomes of its children when it fails: keep (as when empty) or cancel. */
+  childPolicy: string;
 }
 
 export interface EnqueueResponse {
@@ -1531,6 +1537,9 @@ function createBaseNewJob(): NewJob {
     parentId: "",
     retry: "",
     concurrencyKey: "",
+    waitFor: [],
+    waitPolicy: "",
+    childPolicy: "",
   };
 }
 
@@ -1568,6 +1577,15 @@ export const NewJob: MessageFns<NewJob> = {
     }
     if (message.concurrencyKey !== "") {
       writer.uint32(90).string(message.concurrencyKey);
+    }
+    for (const v of message.waitFor) {
+      writer.uint32(98).string(v!);
+    }
+    if (message.waitPolicy !== "") {
+      writer.uint32(106).string(message.waitPolicy);
+    }
+    if (message.childPolicy !== "") {
+      writer.uint32(114).string(message.childPolicy);
     }
     return writer;
   },
@@ -1673,6 +1691,30 @@ export const NewJob: MessageFns<NewJob> = {
             message.concurrencyKey = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.waitFor.push(reader.string());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.waitPolicy = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.childPolicy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1701,6 +1743,9 @@ export const NewJob: MessageFns<NewJob> = {
     message.parentId = object.parentId ?? "";
     message.retry = object.retry ?? "";
     message.concurrencyKey = object.concurrencyKey ?? "";
+    message.waitFor = object.waitFor?.map((e) => e) || [];
+    message.waitPolicy = object.waitPolicy ?? "";
+    message.childPolicy = object.childPolicy ?? "";
     return message;
   },
 };

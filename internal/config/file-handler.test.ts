@@ -11,9 +11,19 @@ function read(text: string) {
 }
 
 test("limits are read by handler", () => {
-  const text = '[handler."python.a"]\nconcurrency = 4\nconcurrencyPerKey = 2\n[handler.b]\n';
+  const text =
+    '[handler."python.a"]\nconcurrency = 4\nconcurrencyPerKey = 2\nrate = "50/s"\nburst = 9\n[handler.b]\n';
   expect(read(text)).toEqual({
-    handlers: [{ handler: "python.a", concurrency: 4, concurrencyPerKey: 2 }, { handler: "b" }],
+    handlers: [
+      {
+        handler: "python.a",
+        concurrency: 4,
+        concurrencyPerKey: 2,
+        rate: { count: 50, perMs: 1_000 },
+        burst: 9,
+      },
+      { handler: "b" },
+    ],
     said: [],
   });
   expect(read("")).toEqual({ handlers: [], said: [] });
@@ -31,7 +41,8 @@ test.each([
     '[handler."python.a"]\nconcurency = 1\n',
     'concurency is not a key of [handler."python.a"]. Did you mean concurrency?',
   ],
-  ['[handler."python.a"]\nworkers = 1\n', "The keys are concurrency, concurrencyPerKey."],
+  ['[handler."python.a"]\nrate = 50\n', 'rate is 50, but must be a rate like "50/s"'],
+  ['[handler."python.a"]\nworkers = 1\n', "The keys are concurrency, concurrencyPerKey, rate, burst."],
   ["[handler.python.a]\nconcurrency = 1\n", 'A name with a dot stands in quotes: [handler."python.a"].'],
 ])("%p is refused", (text, sentence) => {
   const { said } = read(text);

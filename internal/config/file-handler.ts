@@ -3,9 +3,10 @@
  * cannot announce them, as saved scripts, or whose plugin says others: what stands
  * here counts.
  */
+import { type Rate, RATE_COUNT_MAX } from "../base/rate.ts";
 import { nearest } from "../base/suggest.ts";
 import { isTable, said } from "./file-schedule.ts";
-import { integer, type Kind } from "./kinds.ts";
+import { integer, type Kind, rate } from "./kinds.ts";
 import type { Problem } from "./problems.ts";
 import type { TomlFile } from "./toml.ts";
 
@@ -14,15 +15,19 @@ export interface FileHandler {
   readonly handler: string;
   readonly concurrency?: number;
   readonly concurrencyPerKey?: number;
+  readonly rate?: Rate;
+  readonly burst?: number;
 }
 
 const CONCURRENCY_MAX = 100_000; // A machine's, not a plugin's: far beyond what one runs.
 const atOnce = integer(1, CONCURRENCY_MAX);
 
 /** Everything that `[handler."x"]` takes. */
-const FIELDS: Readonly<Record<keyof Omit<FileHandler, "handler">, Kind<number>>> = {
+const FIELDS: Readonly<Record<keyof Omit<FileHandler, "handler">, Kind<unknown>>> = {
   concurrency: atOnce,
   concurrencyPerKey: atOnce,
+  rate,
+  burst: integer(1, RATE_COUNT_MAX),
 };
 
 /** Reads all `[handler."x"]` sections; what is wrong with them is added to `problems`. */
@@ -49,7 +54,7 @@ function readOne(
   problems: Problem[],
 ): FileHandler {
   const place = { folder: file.folder, userHome: "" };
-  const read: Record<string, number> = {};
+  const read: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(table)) {
     const kind = isField(field) ? FIELDS[field] : undefined;
     const given = kind?.read(value, place);
@@ -69,7 +74,7 @@ function isField(word: string): word is keyof typeof FIELDS {
 
 function wrong(
   handler: string,
-  { field, value, kind }: { field: string; value: unknown; kind: Kind<number> | undefined },
+  { field, value, kind }: { field: string; value: unknown; kind: Kind<unknown> | undefined },
 ): Pick<Problem, "message" | "hint"> {
   const words = Object.keys(FIELDS);
   const message = `${field} is not a key of [handler."${handler}"].`;

@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import { formatDuration, parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
+import { formatRate, parseRate, type Rate } from "../base/rate.ts";
 
 /** Where a value stands, for those that are relative to it. */
 export interface Place {
@@ -67,6 +68,22 @@ export function duration(min: string, max: string): Kind<Millis> {
     parse: read,
     show: (ms) => quoted(formatDuration(ms)),
   };
+}
+
+/** A rate such as "50/s". */
+export const rate: Kind<Rate> = {
+  expects: 'a rate like "50/s", "100/m" or "10/30s"',
+  read: (value) => (typeof value === "string" ? rateOf(value) : undefined),
+  parse: rateOf,
+  show: (value) => quoted(formatRate(value)),
+};
+
+function rateOf(text: string): Rate | undefined {
+  try {
+    return parseRate(text, "");
+  } catch {
+    return undefined; // Only a Fault can come, and the caller has a better sentence.
+  }
 }
 
 /** Milliseconds, or undefined for what is no duration. */

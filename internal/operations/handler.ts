@@ -10,6 +10,7 @@ import { principalName } from "../access/principal.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { formatInstant } from "../base/instant.ts";
+import { formatRate, usualBurst } from "../base/rate.ts";
 import { type HandlerLimits, type HandlerPause, pauseOf } from "../store/limits.ts";
 import { attest } from "./attestation.ts";
 import { type Context, operation } from "./operation.ts";
@@ -251,8 +252,19 @@ function stateOf({ host }: Context, handler: string, { pauses, limits }: Rules) 
   const pause = pauseOf(pauses, handler);
   return {
     live: host?.plugins.offers(handler)?.live ?? false,
-    concurrencyPerKey: limits.find((one) => one.handler === handler)?.perKey ?? null,
+    ...viewLimits(limits.find((one) => one.handler === handler)),
     pause: pause ? viewPause(pause) : null,
+  };
+}
+
+function viewLimits(
+  limits: HandlerLimits | undefined,
+): Pick<HandlerView, "concurrencyPerKey" | "rate" | "burst"> {
+  const { perKey = null, rate = null, burst = null } = limits ?? {};
+  return {
+    concurrencyPerKey: perKey,
+    rate: rate && formatRate(rate),
+    burst: rate && (burst ?? usualBurst(rate)),
   };
 }
 
@@ -286,6 +298,9 @@ export interface HandlerView {
   live: boolean;
   /** Jobs of one concurrency key at once; null means one after the other. */
   concurrencyPerKey: number | null;
+  /** How many of its jobs start in how long, like "50/s", and how many of them at once; null means no limit. */
+  rate: string | null;
+  burst: number | null;
   /** Who lets its jobs wait, and why; null when nobody does. */
   pause: PauseView | null;
 }

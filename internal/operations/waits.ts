@@ -2,11 +2,14 @@
  * Waits: why jobs that could run do not. It is found out when somebody asks, never
  * written down to go stale; what the store knows of it is read once for a list.
  */
+import type { Millis } from "../base/env.ts";
 import { shown } from "../base/fault.ts";
+import { formatInstant } from "../base/instant.ts";
+import { formatRate } from "../base/rate.ts";
 import { isFinished, type Job } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { QueuedLane } from "../store/store.ts";
-import { type HandlerPause, pauseOf } from "../store/limits.ts";
+import { handlerOfLane, type HandlerPause, type KeptLimits, pauseOf } from "../store/limits.ts";
 import type { Context, Host } from "./operation.ts";
 
 export interface Waits {
@@ -19,9 +22,15 @@ export interface Waits {
 }
 
 /** Reads what keeps jobs waiting now. */
-export async function readWaits({ host, store }: Pick<Context, "host" | "store">): Promise<Waits> {
-  const pauses = await store.limits.pauses();
-  const lane = (name: string) => pausedSentence(pauseOf(pauses, name)) ?? laneWaits(host, name);
+export async function readWaits({
+  env,
+  host,
+  store,
+}: Pick<Context, "env" | "host" | "store">): Promise<Waits> {
+  const [pauses, limits] = await Promise.all([store.limits.pauses(), store.limits.all()]);
+  const limitOf = (name: string) => limits.find(({ handler }) => handler === handlerOfLane(name));
+  const lane = (name: string) =>
+    pausedSentence(pauseOf(pauses, name)) ?? laneWaits(host, name) ?? rateSentence(limitOf(name), env.now());
   const queued = (of: QueuedLane) => lane(of.lane) ?? crowdedLane(of);
   return { lane, queued, job: (job) => jobWaits(job, lane) };
 }
@@ -50,6 +59,11 @@ function pausedJob({ pause, trigger }: Job): string | null {
 
 function pausedSentence(pause: HandlerPause | undefined): string | null {
   return pause ? `the handler is paused by ${pause.by}${said(pause.note)}` : null;
+}
+
+function rateSentence(limits: KeptLimits | undefined, now: Millis): string | null {
+  if (!limits?.rate || limits.opensAt === null || limits.opensAt <= now) return null;
+  return `rate: ${formatRate(limits.rate)}; the next one starts at ${formatInstant(limits.opensAt)}`;
 }
 
 function said(note: string): string {

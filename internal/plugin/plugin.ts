@@ -7,6 +7,7 @@
  *       ├──► late (past the start-up deadline, still trying; becomes ready)
  *       └──► failed ⇄ starting (backoff) … quarantined (too many crashes)
  */
+import type { Rate } from "../base/rate.ts";
 import type { RetryPolicy } from "../base/retry.ts";
 
 export const PLUGIN_STATES = [
@@ -43,6 +44,10 @@ export interface HandlerOptions {
   retry?: RetryPolicy | null;
   /** Jobs of one concurrency key at once; null means one after the other. */
   concurrencyPerKey?: number | null;
+  /** How many of its jobs start in how long; null means no limit. */
+  rate?: Rate | null;
+  /** How many of them at once; null means what falls into a tenth of a second. */
+  burst?: number | null;
   /** Jobs of this handler at once; null means no limit but the plugin's. */
   concurrency: number | null;
   description: string;

@@ -105,6 +105,8 @@ test("options of a handler are limits, or not said", () => {
     maxAttempts: null,
     concurrency: null,
     concurrencyPerKey: null,
+    rate: null,
+    burst: null,
     description: "",
     retry: null,
   };

@@ -14,6 +14,7 @@ import type { InitializeResponse, JobLogEntry } from "../../proto/gen/protocol/d
 import type { Millis } from "../base/env.ts";
 import { messageOf, shown } from "../base/fault.ts";
 import { JOB_ATTEMPTS_MAX, JOB_TIMEOUT_MAX_MS, type JobProgress } from "../job/job.ts";
+import { parseRate, type Rate, RATE_COUNT_MAX } from "../base/rate.ts";
 import { parseRetry, type RetryPolicy } from "../base/retry.ts";
 import { HANDLER_NAME_PATTERN, type HandlerOptions } from "../plugin/plugin.ts";
 import type { JobLogLine } from "../pulse/executor.ts";
@@ -203,6 +204,8 @@ function readOptions(name: string, option: WireHandler | undefined, warn: Warn):
     timeoutMs: limited(option?.timeoutMs, JOB_TIMEOUT_MAX_MS),
     maxAttempts: limited(option?.maxAttempts, JOB_ATTEMPTS_MAX),
     concurrencyPerKey: limited(option?.concurrencyPerKey, CONCURRENCY_MAX),
+    rate: readRate(name, option?.rate ?? "", warn),
+    burst: limited(option?.burst, RATE_COUNT_MAX),
     retry: readRetry(name, option?.retry ?? "", warn),
     concurrency: limited(option?.concurrency, CONCURRENCY_MAX),
     description: cleanText(option?.description ?? "", MESSAGE_CHARS_MAX),
@@ -216,6 +219,17 @@ function readRetry(name: string, text: string, warn: Warn): RetryPolicy | null {
     return parseRetry(text, "retry");
   } catch (error) {
     warn(`retry of handler ${name} is left out: ${messageOf(error)}`);
+    return null;
+  }
+}
+
+/** One that cannot be read counts as not said, aloud. */
+function readRate(name: string, text: string, warn: Warn): Rate | null {
+  if (text === "") return null;
+  try {
+    return parseRate(text, "rate");
+  } catch (error) {
+    warn(`rate of handler ${name} is left out: ${messageOf(error)}`);
     return null;
   }
 }

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
-import type { HandlerLimits, LimitStore } from "../store/limits.ts";
+import type { HandlerLimits } from "../store/limits.ts";
 import type { Executor } from "./executor.ts";
 import { Limiter } from "./limiter.ts";
 import type { Lane } from "./registry.ts";
@@ -28,17 +28,11 @@ test("limits are written once, before anything else that is asked for, and again
     if (isFull) throw new Error("the disk is full");
     written.push(limits);
   };
-  const limits: LimitStore = {
-    set,
-    all: async () => [],
-    pauses: async () => [],
-    pause: async (pause) => ({ ...pause, at: 0 }),
-    resume: async () => null,
-  };
-  const known = [{ handler: "old", perKey: 4 }];
-  const limiter = new Limiter({ env, log: silentLog, limits, known, onSet() {} });
+  const wanted = (handler: string, perKey: number | null) => ({ handler, perKey, rate: null, burst: null });
+  const known = [wanted("old", 4)];
+  const limiter = new Limiter({ env, log: silentLog, limits: { set }, known, onSet() {} });
   limiter.changed([lane("old", 4), lane("plain", null), lane("new", 2), lane("p/new", 2)]);
-  expect(written).toEqual([{ handler: "new", perKey: 2 }]);
+  expect(written).toEqual([wanted("new", 2)]);
   limiter.changed([lane("old", 4), lane("new", 2)]);
   expect(written).toHaveLength(1);
   isFull = true;
@@ -46,5 +40,5 @@ test("limits are written once, before anything else that is asked for, and again
   await env.advance(10);
   isFull = false;
   await env.advance(1_000);
-  expect(written.slice(1)).toEqual([{ handler: "old", perKey: null }]);
+  expect(written.slice(1)).toEqual([wanted("old", null)]);
 });

@@ -13,7 +13,7 @@ import { Trouble } from "./trouble.ts";
 export interface LimiterOptions {
   env: Env;
   log: Log;
-  limits: LimitStore;
+  limits: Pick<LimitStore, "set">;
   /** What the store has from earlier boots. */
   known: readonly HandlerLimits[];
   /** Jobs may have room now. */
@@ -59,11 +59,16 @@ export class Limiter {
   }
 }
 
-function limitsOf({ name, concurrencyPerKey }: HandlerOptions): HandlerLimits {
-  return { handler: name, perKey: concurrencyPerKey ?? null };
+function limitsOf({ name, concurrencyPerKey, rate, burst }: HandlerOptions): HandlerLimits {
+  return { handler: name, perKey: concurrencyPerKey ?? null, rate: rate ?? null, burst: burst ?? null };
 }
 
 /** One that has no limits needs no row. */
 function equal(wanted: HandlerLimits, written: HandlerLimits | undefined): boolean {
-  return wanted.perKey === (written?.perKey ?? null);
+  return (
+    wanted.perKey === (written?.perKey ?? null) &&
+    wanted.rate?.count === written?.rate?.count &&
+    wanted.rate?.perMs === written?.rate?.perMs &&
+    (wanted.rate === null || wanted.burst === written?.burst)
+  );
 }

@@ -88,6 +88,7 @@ export class Pulse {
       ...time,
       jobs,
       logs,
+      limits: store.limits,
       registry,
       bootId,
       jobsMax,

@@ -14,6 +14,7 @@ import type { Log } from "../base/log.ts";
 import type { Job, JobProgress } from "../job/job.ts";
 import { type Outcome, type Settlement, settle } from "../job/outcome.ts";
 import type { Budget } from "../plugin/budget.ts";
+import type { LimitStore } from "../store/limits.ts";
 import type { JobStore, LaneRequest, LogStore, ProgressUpdate } from "../store/store.ts";
 import { guardResult, runBudget, RunningAttempt } from "./attempt.ts";
 import type { JobLogLine } from "./executor.ts";
@@ -26,6 +27,7 @@ export interface WorkerOptions {
   log: Log;
   jobs: JobStore;
   logs: LogStore;
+  limits: Pick<LimitStore, "get">;
   registry: Registry;
   bootId: string;
   /** Jobs at once over all plugins. */
@@ -40,6 +42,7 @@ export interface WorkerOptions {
 
 const POLL_MS = 1_000; // The safety net under the wake-ups.
 const PROGRESS_MS = 250; // Progress is for eyes: four times a second is enough, however often a job says it.
+const RATE_STEP_MIN_MS = 5; // Tries that may start a millisecond apart share a claim.
 const SETTLE_DELAY_MS = 20;
 const SETTLE_JOBS_MAX = 256; // Some milliseconds for one transaction, and what runs again should the host die.
 const TROUBLE_PAUSE_MS = 1_000; // After a write that failed: a full disk is not helped by trying faster.
@@ -56,6 +59,9 @@ export class Worker implements Service {
   readonly #progress = new Map<string, ProgressUpdate>();
   #settlements: Settlement[] = [];
   #wake = new AbortController();
+  /** Lanes that are looked at again when their rate allows it. */
+  readonly #rated = new Set<string>();
+  readonly #stopped = new AbortController();
   #stopping = false;
   /** True when runs of schedules are among what is settled next. */
   #runsEnded = false;
@@ -215,6 +221,25 @@ export class Worker implements Service {
     for (const job of work) if (job.suspect) this.#begin(job);
   }
 
+  /** A lane that has a rate and gave less than was asked for may only have to wait. */
+  async #wakeAtRate({ name, options }: Lane): Promise<void> {
+    const { env, limits, log } = this.#options;
+    if (this.#rated.has(name)) return;
+    this.#rated.add(name);
+    try {
+      const opensAt = (await limits.get(options.name))?.opensAt ?? 0;
+      const waitMs = opensAt - env.now();
+      if (waitMs > 0) await sleep(env, Math.max(RATE_STEP_MIN_MS, waitMs), this.#stopped.signal);
+      if (waitMs > 0) this.nudge([name]);
+    } catch (error) {
+      log.warn("a rate could not be read; it is looked at again within a second", {
+        error: messageOf(error),
+      });
+    } finally {
+      this.#rated.delete(name);
+    }
+  }
+
   /** The safety net under the wake-ups, also for a worker that is never idle. */
   #poll(): void {
     const mono = this.#options.env.mono();
@@ -237,7 +262,13 @@ export class Worker implements Service {
     }
     for (const { lane, limit } of wishes) {
       if ((counts.get(lane) ?? 0) >= limit) this.#hot.add(lane);
+      else this.#mayWait(lane);
     }
+  }
+
+  #mayWait(name: string): void {
+    const lane = this.#options.registry.lane(name);
+    if (lane?.options.rate) void this.#wakeAtRate(lane);
   }
 
   #begin(job: Job): void {
@@ -273,7 +304,7 @@ export class Worker implements Service {
     this.#record(attempt.job, guardResult(outcome), attempt.lane);
     this.#slots.give(attempt.lane);
     this.#beginWaiting(attempt.lane.executor.plugin);
-    this.#hot.add(attempt.lane.name);
+    if (!this.#rated.has(attempt.lane.name)) this.#hot.add(attempt.lane.name);
     if (attempt.job.trigger === "backfill") this.#lines.add(attempt.lane.name);
     this.#wake.abort();
   }
@@ -325,6 +356,7 @@ export class Worker implements Service {
 
   #stop(): void {
     this.#stopping = true;
+    this.#stopped.abort();
     for (const job of this.#slots.drainWaiting()) this.#record(job, { kind: "returned" });
     this.#wake.abort();
   }

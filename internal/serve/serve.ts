@@ -86,7 +86,7 @@ async function openPatiently({ env, log, config, signals }: ServeOptions): Promi
 async function run(options: ServeOptions, { store }: OpenedStore): Promise<void> {
   const { env, log, config, version } = options;
   let host: Host | null = null;
-  const waits = async (lane: string) => (await readWaits({ host, store })).lane(lane);
+  const waits = async (lane: string) => (await readWaits({ env, host, store })).lane(lane);
   const locks = locksOf(config.locks, store, () => plugins);
   const pulse = await makePulse(options, store, { waits, locks });
   const tokens = new Tokens(env);

@@ -7,6 +7,7 @@
  * plugin it was addressed to; `<plugin>/x` is those that were addressed so.
  */
 import type { Millis } from "../base/env.ts";
+import type { Rate } from "../base/rate.ts";
 
 /** A handler whose jobs wait because somebody said so. */
 export interface HandlerPause {
@@ -21,6 +22,16 @@ export interface HandlerLimits {
   handler: string;
   /** Jobs of one concurrency key at once; null means the usual one. */
   perKey: number | null;
+  /** How many of its jobs start in how long, each try counted. */
+  rate: Rate | null;
+  /** How many of them at once after a pause; null means what falls into a tenth of a second. */
+  burst: number | null;
+}
+
+/** The same, with what the store knows of it. */
+export interface KeptLimits extends HandlerLimits {
+  /** When the next job may start; in the past when one may now, null without a rate. */
+  opensAt: Millis | null;
 }
 
 export interface LimitStore {
@@ -31,7 +42,9 @@ export interface LimitStore {
   /** Sets the limits of a handler. Jobs that have room because of it are let go; what runs goes on. */
   set(limits: HandlerLimits): Promise<void>;
   /** Of all handlers that have any. */
-  all(): Promise<HandlerLimits[]>;
+  all(): Promise<KeptLimits[]>;
+  /** Those of one handler; null when it has none. */
+  get(handler: string): Promise<KeptLimits | null>;
   /** By handler; all of them. */
   pauses(): Promise<HandlerPause[]>;
 }

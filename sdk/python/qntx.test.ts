@@ -52,6 +52,8 @@ describe("start", () => {
         maxAttempts: 4,
         concurrency: 2,
         concurrencyPerKey: 0,
+        rate: "",
+        burst: 0,
         description: "Gives back what it was given.",
         retry: "fixed:2s",
       });

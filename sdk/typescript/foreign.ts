@@ -78,6 +78,8 @@ const NOTHING_SAID = {
   maxAttempts: 0,
   concurrency: 0,
   concurrencyPerKey: 0,
+  rate: "",
+  burst: 0,
   description: "",
   retry: "",
 };

@@ -203,7 +203,9 @@ describe("queue", () => {
         jobs: jobs.map(({ id }, at) => ({ id, state: "queued", created: at === 0 })),
       }),
     });
-    expect(await stub.host.queue.enqueue("p.go", { a: 1 }, { id: "x", priority: -1 })).toEqual({
+    expect(
+      await stub.host.queue.enqueue("p.go", { a: 1 }, { id: "x", priority: -1, concurrencyKey: "acme" }),
+    ).toEqual({
       id: "x",
       created: true,
     });
@@ -219,7 +221,7 @@ describe("queue", () => {
     expect(await stub.host.queue.enqueueMany([])).toEqual([]);
     expect(stub.asked).toHaveLength(2);
     expect(stub.asked[0]?.request).toMatchObject({
-      jobs: [{ handler: "p.go", payload: Buffer.from('{"a":1}'), priority: -1 }],
+      jobs: [{ handler: "p.go", payload: Buffer.from('{"a":1}'), priority: -1, concurrencyKey: "acme" }],
     });
   });
 });

@@ -104,16 +104,18 @@ function readOptions(name: string, options: JobOptions): HandlerOptions {
     maxAttempts: wholeOption(name, "maxAttempts", options.maxAttempts),
     concurrency: wholeOption(name, "concurrency", options.concurrency),
     concurrencyPerKey: wholeOption(name, "concurrencyPerKey", options.concurrencyPerKey),
+    rate: textOption(name, "rate", options.rate ?? "", "50/s"),
+    burst: wholeOption(name, "burst", options.burst),
     description: options.description ?? "",
-    retry: retryOption(name, options.retry ?? ""),
+    retry: textOption(name, "retry", options.retry ?? "", "fixed:30s"),
   };
 }
 
 /** What it means is for the host to say. */
-function retryOption(handler: string, retry: unknown): string {
-  if (typeof retry === "string") return retry;
+function textOption(handler: string, option: string, value: unknown, example: string): string {
+  if (typeof value === "string") return value;
   throw new PluginError(
-    `retry of handler ${handler} is ${JSON.stringify(retry)}; it must be a text, like "fixed:30s".`,
+    `${option} of handler ${handler} is ${JSON.stringify(value)}; it must be a text, like "${example}".`,
   );
 }
 

@@ -86,6 +86,10 @@ export interface JobOptions {
   concurrency?: number;
   /** Jobs of one concurrency key at once; one when absent. */
   concurrencyPerKey?: number;
+  /** How many of them start in how long: "50/s", "100/m", "10/30s". */
+  rate?: string;
+  /** How many of them at once after a pause; what falls into a tenth of a second when absent. */
+  burst?: number;
   description?: string;
 }
 

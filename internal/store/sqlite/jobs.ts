@@ -211,10 +211,13 @@ export class SqliteJobs implements JobStore {
   /** Differs from Postgres: no SKIP LOCKED. SQLite has one writer, so nobody is halfway through claiming a row. */
   #claimLane(bootId: string, { lane, limit, maxAttempts = JOB_ATTEMPTS_DEFAULT }: LaneRequest): Job[] {
     assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
-    if (!this.#limits.mayClaim(lane)) return [];
-    const rows = this.#sql.claim.all({ bootId, lane, limit, maxAttempts, now: this.#env.now() });
+    const count = this.#limits.claimable(lane, limit);
+    if (count <= 0) return [];
+    const rows = this.#sql.claim.all({ bootId, lane, limit: count, maxAttempts, now: this.#env.now() });
     rows.sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
-    return this.#limits.keys.fitting(rows).map(readJob);
+    const fitting = this.#limits.keys.fitting(rows);
+    this.#limits.spend(lane, fitting.length);
+    return fitting.map(readJob);
   }
 
   settle(settlements: readonly Settlement[]): Promise<boolean[]> {

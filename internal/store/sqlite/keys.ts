@@ -11,7 +11,6 @@
  * A job without a key never comes here.
  */
 import type { Database, Statement } from "bun:sqlite";
-import { CONCURRENCY_PER_KEY_DEFAULT } from "../limits.ts";
 import type { JobRow } from "./job-row.ts";
 import type { SqliteLimits } from "./limits.ts";
 
@@ -100,7 +99,7 @@ export class SqliteKeys {
   }
 
   #limitOf({ handler }: KeyOf): number {
-    return this.#limits.of(handler)?.perKey ?? CONCURRENCY_PER_KEY_DEFAULT;
+    return this.#limits.perKey(handler);
   }
 }
 

@@ -1,12 +1,15 @@
-/** Limits in SQLite: a row for each handler that somebody paused. Most stores have none, and a claim finds that out in a microsecond. */
+/** Limits in SQLite: a row for each handler that is paused, and one for each that has limits. Most stores have none, and a claim finds that out in a microsecond. */
 import type { Database, Statement } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
 import { Fault } from "../../base/fault.ts";
+import { type Bucket, fullAfter, opensAt, startable, usualBurst } from "../../base/rate.ts";
 import {
+  CONCURRENCY_PER_KEY_DEFAULT,
   HANDLER_PAUSES_MAX,
   type HandlerLimits,
   type HandlerPause,
   handlerOfLane,
+  type KeptLimits,
   type LimitStore,
 } from "../limits.ts";
 import type { SqliteEvents } from "./events.ts";
@@ -18,6 +21,10 @@ type Values = Record<string, string | number | null>;
 interface LimitRow {
   handler: string;
   per_key: number | null;
+  rate_count: number | null;
+  rate_ms: number | null;
+  burst: number | null;
+  full_at: number;
 }
 
 const KEYS_PER_STEP = 500; // Some milliseconds, then others have their turn.
@@ -29,6 +36,7 @@ export class SqliteLimits implements LimitStore {
   readonly #events: SqliteEvents;
   readonly #all: Statement<LimitRow, []>;
   readonly #of: Statement<LimitRow, [Values]>;
+  readonly #spend: Statement<unknown, [Values]>;
   readonly #set: Statement<unknown, [Values]>;
   readonly #pauses: Statement<HandlerPause, []>;
   readonly #pauseOf: Statement<HandlerPause, [Values]>;
@@ -40,8 +48,11 @@ export class SqliteLimits implements LimitStore {
     this.#group = group;
     this.#events = events;
     this.keys = new SqliteKeys(db, this);
-    this.#all = db.prepare("SELECT * FROM handler_limit WHERE per_key IS NOT NULL ORDER BY handler");
+    this.#all = db.prepare(
+      "SELECT * FROM handler_limit WHERE per_key IS NOT NULL OR rate_count IS NOT NULL ORDER BY handler",
+    );
     this.#of = db.prepare("SELECT * FROM handler_limit WHERE handler = $handler");
+    this.#spend = db.prepare("UPDATE handler_limit SET full_at = $fullAt WHERE handler = $handler");
     this.#set = db.prepare(SET);
     this.#pauses = db.prepare(`SELECT handler, "by", note, at FROM handler_pause ORDER BY handler`);
     this.#pauseOf = db.prepare(PAUSE_OF);
@@ -71,28 +82,56 @@ export class SqliteLimits implements LimitStore {
   }
 
   async set(limits: HandlerLimits): Promise<void> {
-    await this.#group.write(() => this.#set.run({ ...limits }));
-    let after: KeyOf | null = { handler: limits.handler, tenant: "", concurrency_key: "" };
+    const { handler, perKey, rate, burst } = limits;
+    const values = { handler, perKey, rateCount: rate?.count ?? null, rateMs: rate?.perMs ?? null, burst };
+    await this.#group.write(() => this.#set.run(values));
+    let after: KeyOf | null = { handler, tenant: "", concurrency_key: "" };
     while (after) after = await this.#group.write(() => advanceSome(this.keys, after));
   }
 
-  async all(): Promise<HandlerLimits[]> {
-    return this.#all.all().map(readLimits);
+  async all(): Promise<KeptLimits[]> {
+    return this.#all.all().map((row) => this.#read(row));
   }
 
-  /** Limits of a handler, inside the running group; null when it has none. */
-  of(handler: string): HandlerLimits | null {
+  async get(handler: string): Promise<KeptLimits | null> {
     const row = this.#of.get({ handler });
-    return row && readLimits(row);
+    return row && this.#read(row);
+  }
+
+  #read(row: LimitRow): KeptLimits {
+    const { handler, per_key: perKey, burst } = row;
+    const bucket = bucketOf(row);
+    const rate = bucket?.rate ?? null;
+    return { handler, perKey, rate, burst, opensAt: bucket && opensAt(bucket, this.#env.now()) };
+  }
+
+  /** How many jobs of a concurrency key may run at once, inside the running group. */
+  perKey(handler: string): number {
+    return this.#of.get({ handler })?.per_key ?? CONCURRENCY_PER_KEY_DEFAULT;
   }
 
   async pauses(): Promise<HandlerPause[]> {
     return this.#pauses.all();
   }
 
-  /** True when jobs of a lane may be claimed; asked inside the transaction of the claim. */
-  mayClaim(lane: string): boolean {
-    return !this.#pauseOf.get({ lane, handler: handlerOfLane(lane) });
+  /** How many jobs of a lane may be claimed, of those that are wanted; asked inside the transaction of the claim. */
+  claimable(lane: string, wanted: number): number {
+    const handler = handlerOfLane(lane);
+    if (this.#pauseOf.get({ lane, handler })) return 0;
+    const bucket = this.#bucket(handler);
+    return bucket ? Math.min(wanted, startable(bucket, this.#env.now())) : wanted;
+  }
+
+  /** So many were claimed. */
+  spend(lane: string, count: number): void {
+    const handler = handlerOfLane(lane);
+    const bucket = count > 0 ? this.#bucket(handler) : null;
+    if (bucket) this.#spend.run({ handler, fullAt: fullAfter(bucket, this.#env.now(), count) });
+  }
+
+  #bucket(handler: string): Bucket | null {
+    const row = this.#of.get({ handler });
+    return row && bucketOf(row);
   }
 
   #say(
@@ -104,8 +143,10 @@ export class SqliteLimits implements LimitStore {
   }
 }
 
-function readLimits({ handler, per_key: perKey }: LimitRow): HandlerLimits {
-  return { handler, perKey };
+function bucketOf({ rate_count: count, rate_ms: perMs, burst, full_at: fullAt }: LimitRow): Bucket | null {
+  if (count === null || perMs === null) return null;
+  const rate = { count, perMs };
+  return { rate, burst: burst ?? usualBurst(rate), fullAt };
 }
 
 /** Lets go, key by key, who has room. Returns where to go on; null behind the last one. */
@@ -123,10 +164,13 @@ function said(note: string): string {
 }
 
 const SET = `
-  INSERT INTO handler_limit (handler, per_key)
-  VALUES ($handler, $perKey)
+  INSERT INTO handler_limit (handler, per_key, rate_count, rate_ms, burst)
+  VALUES ($handler, $perKey, $rateCount, $rateMs, $burst)
   ON CONFLICT (handler) DO UPDATE
-     SET per_key = excluded.per_key`;
+     SET per_key    = excluded.per_key,
+         rate_count = excluded.rate_count,
+         rate_ms    = excluded.rate_ms,
+         burst      = excluded.burst`;
 
 const PAUSE_OF = `
   SELECT handler, "by", note, at

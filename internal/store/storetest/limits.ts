@@ -123,7 +123,8 @@ export function limitSuite(engine: string, open: OpenStore): void {
 
     const keyed = (key: string, job: Partial<NewJob> = {}) => add({ concurrencyKey: key, ...job });
     const claimed = async () => (await claim("test.work")).map(({ id }) => id);
-    const perKey = (limit: number | null) => at.store.limits.set({ handler: "test.work", perKey: limit });
+    const perKey = (limit: number | null) =>
+      at.store.limits.set({ handler: "test.work", perKey: limit, rate: null, burst: null });
     const ended = async (id: string, outcome: Outcome = COMPLETED) => {
       const job = await at.store.jobs.get(id);
       if (!job) throw new Error(`job ${id} was enqueued`);
@@ -232,6 +233,25 @@ export function limitSuite(engine: string, open: OpenStore): void {
       expect(await claimed()).toEqual([first]);
       await ended(first);
       expect(await claimed()).toEqual([second]);
+    });
+
+    test("claims take as many as the rate allows, however a handler is named, and say when the next one may", async () => {
+      const rate = { count: 50, perMs: 1_000 };
+      await at.store.limits.set({ handler: "test.work", perKey: null, rate, burst: 3 });
+      for (let made = 0; made < 5; made++) await add({ plugin: made < 2 ? "p" : "" });
+      expect(await claim("p/test.work")).toHaveLength(2);
+      expect(await claim("test.work")).toHaveLength(1);
+      const { opensAt } = (await at.store.limits.get("test.work")) ?? {};
+      expect(opensAt).toBe(at.env.now() + 20);
+      await at.env.advance(19);
+      expect(await claim("test.work")).toHaveLength(0);
+      await at.env.advance(1);
+      expect(await claim("test.work")).toHaveLength(1);
+      await at.env.advance(3_600_000);
+      for (let made = 0; made < 10; made++) await add();
+      expect(await claim("test.work")).toHaveLength(3);
+      await at.store.limits.set({ handler: "test.work", perKey: null, rate: null, burst: null });
+      expect(await claim("test.work")).toHaveLength(8);
     });
 
     test("over many steps by chance no key has more than its limit, and none is forgotten", async () => {

@@ -73,6 +73,8 @@ class Handler(typing.NamedTuple):
     description: str = ""
     retry: str = ""
     concurrency_per_key: int = 0
+    rate: str = ""
+    burst: int = 0
 
 
 class Plugin:
@@ -100,13 +102,16 @@ class Plugin:
         self._on_change: typing.Callable[[], None] = lambda: None
 
     def job(self, name: str, *, timeout: float = 0, max_attempts: int = 0, concurrency: int = 0,
-            concurrency_per_key: int = 0, description: str = "", retry: str = "") -> typing.Callable[[F], F]:
+            concurrency_per_key: int = 0, rate: str = "", burst: int = 0, description: str = "",
+            retry: str = "") -> typing.Callable[[F], F]:
         """Decorates a handler: a function of one Job, plain or async. What it returns is
         the job's result: JSON, or bytes as they are. What it raises fails the try.
 
         A name without a dot is announced as "<plugin>.<name>", one with a dot as it
         stands. `timeout` is in seconds, `concurrency` counts jobs of this handler at
-        once, `concurrency_per_key` those of one concurrency key; 0 leaves each to the host. `retry` is how long its jobs wait between tries:
+        once, `concurrency_per_key` those of one concurrency key; 0 leaves each to the
+        host. `rate` is how many of them start in how long ("50/s", "100/m"), `burst` how
+        many at once after a pause. `retry` is how long its jobs wait between tries:
         "exponential:2s..10m", "linear:10s..5m", "fixed:30s" or "list:1s,10s,5m".
         `description` is the docstring's first line unless it is given."""
 
@@ -115,7 +120,7 @@ class Plugin:
                 raise ValueError(f"job: {self._key(name)!r} is there already.")
             said = description or inspect.cleandoc(run.__doc__ or "").partition("\n")[0]
             self._jobs[self._key(name)] = Handler(run, timeout, max_attempts, concurrency, said, retry,
-                                                  concurrency_per_key)
+                                                  concurrency_per_key, rate, burst)
             return run
 
         return keep
@@ -209,5 +214,5 @@ class Plugin:
         """The handlers as HandlerOptions."""
         return [v1.HandlerOptions(name=name, timeout_ms=round(job.timeout * 1000), max_attempts=job.max_attempts,
                                   concurrency=job.concurrency, description=job.description, retry=job.retry,
-                                  concurrency_per_key=job.concurrency_per_key)
+                                  concurrency_per_key=job.concurrency_per_key, rate=job.rate, burst=job.burst)
                 for name, job in self._jobs.items()]

@@ -4,6 +4,7 @@
  * People paste this into bug reports, so what may be a secret written out is not
  * shown; references (`env:NAME`) are.
  */
+import { formatRate, type Rate } from "../../../../internal/base/rate.ts";
 import type { Config } from "../../../../internal/config/config.ts";
 import { type ConfigKey, configKeys, type Key, KEYS } from "../../../../internal/config/keys.ts";
 import { quoted } from "../../../../internal/config/kinds.ts";
@@ -83,8 +84,12 @@ function isHidden({ values }: Config, key: ConfigKey): boolean {
 function handlerLines({ handler, ...limits }: Config["handlers"][number]): string[] {
   return [
     `[handler.${quoted(handler)}]`,
-    ...Object.entries(limits).map(([key, value]) => `${key} = ${value}`),
+    ...Object.entries(limits).map(([key, value]) => `${key} = ${limitShown(value)}`),
   ];
+}
+
+function limitShown(value: number | Rate): string {
+  return typeof value === "number" ? String(value) : quoted(formatRate(value));
 }
 
 function pluginLines(section: PluginSection): string[] {

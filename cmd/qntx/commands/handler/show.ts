@@ -22,6 +22,7 @@ export const handlerShow = command({
       ["lang", handler.lang],
       ["live", handler.live ? "yes" : "no"],
       ["per key", handler.concurrencyPerKey && `${handler.concurrencyPerKey} at once`],
+      ["rate", handler.rate && `${handler.rate}, at most ${handler.burst} at once`],
       ["paused", pauseShown(handler)],
       ["version", handler.version],
       ["saved", whenInFull(out, handler.createdAt)],

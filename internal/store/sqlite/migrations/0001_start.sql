@@ -114,7 +114,11 @@ CREATE INDEX job_expiring ON job (expires_at) WHERE expires_at IS NOT NULL AND s
 CREATE TABLE handler_limit (
   handler TEXT    NOT NULL PRIMARY KEY,
   per_key INTEGER, -- Jobs of one concurrency key at once.
-  CONSTRAINT handler_limit_counts CHECK (per_key >= 1)
+  rate_count INTEGER, -- So many jobs start in so long.
+  rate_ms INTEGER,
+  burst   INTEGER,
+  full_at REAL    NOT NULL DEFAULT 0, -- When as many as the burst may start at once again.
+  CONSTRAINT handler_limit_counts CHECK (per_key >= 1 AND rate_count >= 1 AND rate_ms >= 1 AND burst >= 1)
 ) STRICT, WITHOUT ROWID;
 
 -- Handlers whose jobs wait, because somebody said so.

@@ -101,6 +101,10 @@ export interface HandlerOptions {
   retry: string;
   /** Jobs of one concurrency key at once; 0 means one after the other. */
   concurrencyPerKey: number;
+  /** How many of its jobs start in how long: "50/s", "100/m", "10/30s". Empty means no limit. */
+  rate: string;
+  /** How many of them at once after a pause; 0 means what falls into a tenth of a second, at least one. */
+  burst: number;
 }
 
 export interface CleanupRequest {
@@ -763,6 +767,8 @@ function createBaseHandlerOptions(): HandlerOptions {
     description: "",
     retry: "",
     concurrencyPerKey: 0,
+    rate: "",
+    burst: 0,
   };
 }
 
@@ -788,6 +794,12 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
     }
     if (message.concurrencyPerKey !== 0) {
       writer.uint32(56).int32(message.concurrencyPerKey);
+    }
+    if (message.rate !== "") {
+      writer.uint32(66).string(message.rate);
+    }
+    if (message.burst !== 0) {
+      writer.uint32(72).int32(message.burst);
     }
     return writer;
   },
@@ -861,6 +873,22 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
             message.concurrencyPerKey = reader.int32();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.rate = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.burst = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -885,6 +913,8 @@ export const HandlerOptions: MessageFns<HandlerOptions> = {
     message.description = object.description ?? "";
     message.retry = object.retry ?? "";
     message.concurrencyPerKey = object.concurrencyPerKey ?? 0;
+    message.rate = object.rate ?? "";
+    message.burst = object.burst ?? 0;
     return message;
   },
 };

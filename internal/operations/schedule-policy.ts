@@ -130,6 +130,26 @@ export function readPolicyInput(input: PolicyInput, before: Policy = POLICY_DEFA
   return policy;
 }
 
+/** Refuses a number of missed runs where one of them runs at most: it would have no effect. */
+export function refuseIdleMax({ missedMax }: PolicyInput, { missed }: Policy): void {
+  if (missedMax === undefined || missedMax === null || missed === "all") return;
+  throw fieldFault(
+    "missedMax",
+    `has no effect when the missed policy is ${missed}.`,
+    'It says how many of them run with "all".',
+  );
+}
+
+/** What is accepted, and does less than whoever says it may expect. */
+export function policyWarnings({ missedWindow }: PolicyInput, policy: Policy): string[] {
+  const { missedWindowMs: window, latenessMaxMs: latest } = policy;
+  if (!missedWindow || window <= latest) return [];
+  const [wanted, most] = [window, latest].map(formatDuration);
+  return [
+    `Nothing starts later than ${most} after its time, so no more is made up for in a window of ${wanted}.`,
+  ];
+}
+
 /** A run that has succeeded has started: the wider of the two would never be looked at. */
 export function refuseImpossible({ mustStartWithinMs, mustSucceedWithinMs }: Policy): void {
   if (mustStartWithinMs === null || mustSucceedWithinMs === null) return;

@@ -122,3 +122,17 @@ test("the ledger shows its last rows, and with a span the first ones of it", asy
   expect(await minutes({ from })).toEqual([1, 2]);
   expect(await minutes({ to: new Date(env.now()).toISOString() })).toEqual([1, 2]);
 });
+
+test("a number of missed runs is refused where one runs at most, and a window behind the greatest lateness is told", async () => {
+  const make = (input: object) => call("schedule.create", { handler: "a.b", every: "1h", ...input });
+  await expect(make({ missedMax: 3 })).rejects.toThrow(
+    "missedMax: has no effect when the missed policy is latest.",
+  );
+  const told = "Nothing starts later than 1d after its time, so no more is made up for in a window of 2d.";
+  const made = (await make({ missed: "all", missedMax: 3, missedWindow: "2d" })) as { id: string };
+  expect(made).toMatchObject({ warnings: [told] });
+  const update = (change: object) => call("schedule.update", { id: made.id, ...change });
+  expect(await update({ missed: "latest" })).toMatchObject({ missedMax: 3, warnings: [] });
+  await expect(update({ missedMax: 5 })).rejects.toThrow("has no effect");
+  expect(await update({ missedWindow: "3d", maxLateness: "3d" })).toMatchObject({ warnings: [] });
+});

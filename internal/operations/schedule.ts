@@ -27,7 +27,7 @@ import {
   SCHEDULE_PAYLOAD_BYTES_MAX,
   updateInput,
 } from "./schedule-input.ts";
-import { readPolicyInput, withNamedSpans } from "./schedule-policy.ts";
+import { policyWarnings, readPolicyInput, refuseIdleMax, withNamedSpans } from "./schedule-policy.ts";
 import { nextInput, nextOf, nextUnstored, refuseDefinition, refuseNever } from "./schedule-next.ts";
 import { type ScheduleView, viewOccurrence, viewSchedule } from "./schedule-view.ts";
 
@@ -57,6 +57,8 @@ export const scheduleCreate = operation({
     if (existing && input.ifNotExists) return { ...leftAsItIs(existing), created: false };
     if (existing) refuseForeign(context, existing);
     const spec = requireSpec(input, context.env);
+    const policy = readPolicyInput(input);
+    refuseIdleMax(input, policy);
     const owner = ownerOf(context);
     const schedule: NewSchedule = {
       id: newId(context.env, "SC"),
@@ -68,7 +70,7 @@ export const scheduleCreate = operation({
       payload: payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
       spec,
       timezone: readTimezone(input.timezone, spec),
-      policy: await withNamedSpans(context, readPolicyInput(input)),
+      policy: await withNamedSpans(context, policy),
       locking: input.locking ?? "require-global",
       paused: input.paused ? { note: input.note ?? "", by: ownerText(owner) } : null,
       description: input.description ?? "",
@@ -80,7 +82,7 @@ export const scheduleCreate = operation({
       : await context.store.schedules.create(schedule);
     const another = "refused" in answer && answer.refused === "name-taken"; // Made while we looked.
     if (another && input.ifNotExists) return { ...leftAsItIs(answer.schedule), created: false };
-    const warnings = await handlerWarnings(context, [input.handler]);
+    const warnings = [...(await handlerWarnings(context, [input.handler])), ...policyWarnings(input, policy)];
     const view = { ...changed(context, answer), warnings };
     if (existing === undefined || !schedule.paused || view.state !== "active")
       return { ...view, created: existing === undefined };
@@ -137,7 +139,9 @@ export const scheduleUpdate = operation({
       const overtaken = "refused" in answer && answer.refused === "revision";
       if (overtaken && input.revision === undefined && tried < TRIES_MAX) continue;
       const view = changed(context, answer);
-      return { ...view, warnings: await handlerWarnings(context, input.handler ? [input.handler] : []) };
+      const handlers = input.handler === undefined ? [] : [input.handler];
+      const warnings = await handlerWarnings(context, handlers);
+      return { ...view, warnings: [...warnings, ...policyWarnings(input, change.policy ?? before.policy)] };
     }
   },
 });
@@ -332,6 +336,8 @@ async function changeOf(
   before: Schedule,
 ): Promise<ScheduleChange> {
   const spec = readSpec(input, context.env);
+  const policy = readPolicyInput(input, before.policy);
+  refuseIdleMax(input, policy);
   const change: ScheduleChange = {
     name: input.name === undefined ? undefined : readName(input.name),
     target: input.handler === undefined ? undefined : readTarget(input.handler),
@@ -341,7 +347,7 @@ async function changeOf(
         : payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
     spec,
     timezone: input.timezone === undefined ? undefined : readTimezone(input.timezone, spec ?? before.spec),
-    policy: await withNamedSpans(context, readPolicyInput(input, before.policy)),
+    policy: await withNamedSpans(context, policy),
     description: input.description,
     metadata: input.metadata,
     locking: input.locking,

@@ -1,4 +1,5 @@
 /** Definition: the options that say when a schedule fires and how it behaves, for those who make or change one. */
+import { fieldFault, shown } from "../../../../internal/base/fault.ts";
 import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX } from "../../../../internal/job/job.ts";
 import type { ArgDefs, ArgsOf } from "../../command.ts";
 import { blackoutNames, handlerNames, zoneNames } from "../../names.ts";
@@ -163,8 +164,17 @@ export function definitionOf({
     blackouts: given(blackout),
     timezone: tz,
     runsMax: maxRuns,
-    metadata: metadata.length === 0 ? undefined : Object.fromEntries(metadata),
+    metadata: metadata.length === 0 ? undefined : labelsOf(metadata),
   };
+}
+
+function labelsOf(pairs: readonly (readonly [string, string])[]): Record<string, string> {
+  const labels = new Map<string, string>();
+  for (const [key, value] of pairs) {
+    if (labels.has(key)) throw fieldFault("--metadata", `${shown(key)} is given twice.`, "Leave one out.");
+    labels.set(key, value);
+  }
+  return Object.fromEntries(labels);
 }
 
 /** A repeated option that was never given says nothing. */

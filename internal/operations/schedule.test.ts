@@ -136,3 +136,16 @@ test("a number of missed runs is refused where one runs at most, and a window be
   await expect(update({ missedMax: 5 })).rejects.toThrow("has no effect");
   expect(await update({ missedWindow: "3d", maxLateness: "3d" })).toMatchObject({ warnings: [] });
 });
+
+test("an upsert that pauses does so in the step that changes, whoever changes it at the same moment", async () => {
+  const wanted = { name: "n", handler: "a.b", every: "1h", upsert: true };
+  await call("schedule.create", wanted);
+  const { schedules } = store;
+  schedules.pause = () => Promise.reject(new Error("a step of its own"));
+  const off = call("schedule.create", { ...wanted, every: "2h", paused: true, note: "later" });
+  const other = call("schedule.update", { id: "n", description: "new" });
+  expect(await off).toMatchObject({ state: "paused", everyMs: 7_200_000, pause: { note: "later" } });
+  await other;
+  const again = await call("schedule.create", { ...wanted, every: "3h", paused: true, note: "other" });
+  expect(again).toMatchObject({ state: "paused", everyMs: 10_800_000, pause: { note: "later" } });
+});

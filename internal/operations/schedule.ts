@@ -78,16 +78,12 @@ export const scheduleCreate = operation({
     };
     refuseNever(schedule, context.env.now());
     const answer = existing
-      ? await context.store.schedules.update(existing.id, upsertChange(schedule, existing))
+      ? await upsert(context, existing, schedule)
       : await context.store.schedules.create(schedule);
     const another = "refused" in answer && answer.refused === "name-taken"; // Made while we looked.
     if (another && input.ifNotExists) return { ...leftAsItIs(answer.schedule), created: false };
     const warnings = [...(await handlerWarnings(context, [input.handler])), ...policyWarnings(input, policy)];
-    const view = { ...changed(context, answer), warnings };
-    if (existing === undefined || !schedule.paused || view.state !== "active")
-      return { ...view, created: existing === undefined };
-    const paused = await context.store.schedules.pause(existing.id, { ...schedule.paused, until: null });
-    return { ...changed(context, paused), warnings, created: false };
+    return { ...changed(context, answer), warnings, created: existing === undefined };
   },
 });
 
@@ -397,6 +393,25 @@ async function ownNamed(context: Context, name: string): Promise<Schedule | unde
   return named.find(
     (schedule) => ownerText(schedule.owner) === ownerText(owner) && schedule.tenant === tenant,
   );
+}
+
+/** Changes a schedule and, where that is wanted, pauses it in the same step: it never fires as it is now and was not to. */
+async function upsert(
+  { store: { schedules } }: Context,
+  existing: Schedule,
+  wanted: NewSchedule,
+): Promise<Schedule | ScheduleRefusal> {
+  const pause = wanted.paused && { ...wanted.paused, until: null };
+  let before = existing;
+  for (let tried = 1; ; tried++) {
+    const change = upsertChange(wanted, before);
+    if (!pause || before.state === "paused") return schedules.update(before.id, change);
+    const { id, revision, state } = before;
+    const refusal = await schedules.apply([{ kind: "change", id, revision, state, change, pause }]);
+    if (refusal === null) return (await schedules.get(id)) ?? { refused: "not-found" };
+    if (refusal.refused !== "revision" || tried === TRIES_MAX) return refusal;
+    before = refusal.schedule; // Somebody was faster.
+  }
 }
 
 /** An upsert that says nothing new about the interval keeps its grid. */

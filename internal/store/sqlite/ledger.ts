@@ -81,13 +81,10 @@ export class Ledger {
     const now = this.#env.now();
     const until = this.#env.mono() + FIRE_MS_MAX;
     const fired = nothingFired();
-    for (const node of ["", nodeId]) {
-      const rows = this.#sql.due.all({ node, now, limit: limit - fired.settled });
-      for (const row of rows) {
-        if (careful) this.#settleAlone(row, now, fired);
-        else this.#settle(row, now, fired);
-        if (this.#env.mono() >= until) break;
-      }
+    for (const row of this.#due(nodeId, now, limit)) {
+      if (careful) this.#settleAlone(row, now, fired);
+      else this.#settle(row, now, fired);
+      if (this.#env.mono() >= until) break;
     }
     const dueTimes = ["", nodeId].flatMap((node) => this.#sql.nextDue.get({ node })?.due_at ?? []);
     fired.nextDueAt = dueTimes.length > 0 ? Math.min(...dueTimes) : null;
@@ -96,6 +93,18 @@ export class Ledger {
       else this.#untold.delete(jobId); // The change that ended it was undone.
     }
     return fired;
+  }
+
+  /** Common schedules and those of this node in turns, so that neither waits for a crowd of the other; first who is due longest. */
+  #due(nodeId: string, now: Millis, limit: number): ScheduleCursorRow[] {
+    const common = this.#sql.due.all({ node: "", now, limit });
+    const own = this.#sql.due.all({ node: nodeId, now, limit });
+    if (own.length === 0 || common.length === 0) return [...common, ...own];
+    const ownFirst = (own[0]?.due_at ?? now) < (common[0]?.due_at ?? now);
+    const [first, second] = ownFirst ? [own, common] : [common, own];
+    const turns = Math.max(first.length, second.length);
+    const inTurn = Array.from({ length: turns }, (_, turn) => [first[turn], second[turn]]).flat();
+    return inTurn.filter((row) => row !== undefined).slice(0, limit);
   }
 
   /**

@@ -57,6 +57,20 @@ export function ledgerSuite(engine: string, open: OpenStore): void {
       return items.map(({ occurrence }) => (occurrence - start) / MINUTE);
     };
 
+    test("schedules of a node have their turn in a crowd of common ones, and the other way round", async () => {
+      for (const crowd of ["require-global", "node-local"] as const) {
+        const one = crowd === "node-local" ? "require-global" : "node-local";
+        for (let i = 0; i < 6; i++) await create({ locking: crowd });
+        const { id } = await create({ locking: one });
+        await at.env.advance(MINUTE);
+        const { settled, jobs } = await at.store.schedules.fire({ nodeId, limit: 4 });
+        expect(settled).toBe(4);
+        expect(jobs.map(({ scheduleId }) => scheduleId)).toContain(id);
+        for (const schedule of (await at.store.schedules.list({}, { limit: 100 })).items)
+          await at.store.schedules.delete(schedule.id, "me");
+      }
+    });
+
     test("a term begins with every change of what is planned, and with no other", async () => {
       const { id } = await create();
       await tick(10 * SECOND);

@@ -1,5 +1,5 @@
 /** Opens the store of a data folder. The one place that knows which engine there is. */
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Env } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
@@ -22,7 +22,7 @@ export function openStore(
   { locksBy, log }: { locksBy: LocksBy; log: Log },
 ): OpenedStore | null {
   makeHome(home);
-  const lock = takeHostLock(home);
+  const lock = lockHome(home);
   if (!lock) return null;
   try {
     const db = openDatabase(join(home, "qntx.db"));
@@ -35,15 +35,28 @@ export function openStore(
   }
 }
 
+function lockHome(home: string): HostLock | null {
+  try {
+    return takeHostLock(home);
+  } catch (error) {
+    throw unusable(home, "written to", error);
+  }
+}
+
 /** Makes the data folder, readable by its owner alone. */
 export function makeHome(home: string): void {
   try {
     mkdirSync(home, { recursive: true, mode: 0o700 });
     chmodSync(home, 0o700);
   } catch (error) {
-    throw new Fault("config", `home: the data folder ${home} cannot be made: ${messageOf(error)}.`, {
-      hint: "Set QNTX_HOME or --home to a folder that you may write to.",
-      cause: error,
-    });
+    const isFolder = existsSync(`${home}/.`);
+    throw unusable(home, isFolder ? "written to" : "made", error);
   }
+}
+
+function unusable(home: string, what: "made" | "written to", cause: unknown): Fault {
+  return new Fault("config", `home: the data folder ${home} cannot be ${what}: ${messageOf(cause)}.`, {
+    hint: "Set QNTX_HOME or --home to a folder that you may write to.",
+    cause,
+  });
 }

@@ -64,6 +64,7 @@ export class JobSql {
   readonly annotate: Statement<unknown, [Values]>;
   readonly counts: Statement<{ state: JobState | "all"; count: number }, []>;
   readonly queuedLanes: Statement<QueuedLane, []>;
+  readonly queuedSome: Statement<{ count: number }, [Values]>;
 
   constructor(db: Database) {
     this.insert = db.prepare(INSERT);
@@ -90,6 +91,7 @@ export class JobSql {
     this.annotate = db.prepare(ANNOTATE);
     this.counts = db.prepare(COUNTS);
     this.queuedLanes = db.prepare(QUEUED_LANES);
+    this.queuedSome = db.prepare(QUEUED_SOME);
   }
 }
 
@@ -359,6 +361,13 @@ const COUNTS = `
   SELECT 'failed', COUNT(*) FROM job INDEXED BY job_resting WHERE state = 'failed'
    UNION ALL
   SELECT 'cancelled', COUNT(*) FROM job INDEXED BY job_resting WHERE state = 'cancelled'`;
+
+const QUEUED_SOME = `
+  SELECT COUNT(*) AS count
+    FROM (SELECT 1
+            FROM job INDEXED BY job_lane
+           WHERE state = 'queued'
+           LIMIT $limit)`;
 
 const QUEUED_LANES = `
   SELECT lane, COUNT(*) AS count, SUM(crowded) AS crowded

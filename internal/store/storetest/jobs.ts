@@ -282,6 +282,20 @@ export function jobSuite(engine: string, open: OpenStore): void {
       },
     );
 
+    test("a list of what is queued is the same when very many are", async () => {
+      const odd = newJob(at.env, { handler: "odd" });
+      const many = Array.from({ length: 20_100 }, (_, n) => newJob(at.env, { priority: n % 3 }));
+      await at.store.jobs.enqueue([odd, ...many]);
+      const [first] = await claim(1);
+      const listed = async (filter: JobFilter) =>
+        (await at.store.jobs.list(filter, { limit: 3 })).items.map(({ id }) => id);
+      const newest = many.slice(-3).toReversed();
+      expect(await listed({ state: "queued" })).toEqual(newest.map(({ id }) => id));
+      expect(await listed({ state: "queued", handler: LANE })).toEqual(newest.map(({ id }) => id));
+      expect(await listed({ state: "queued", handler: "odd" })).toEqual([odd.id]);
+      expect(await listed({ state: "running" })).toEqual([first?.id ?? ""]);
+    });
+
     test("lists are pages, newest first, and narrow by state, handler and schedule", async () => {
       for (let i = 0; i < 5; i++)
         await at.store.jobs.enqueue([newJob(at.env, { handler: i % 2 ? "odd" : LANE })]);

@@ -8,6 +8,7 @@ import { type Job, isFinished, JOB_STATES, type NewJob } from "../job/job.ts";
 import { laneOf } from "../pulse/registry.ts";
 import type { Enqueued, LogLine } from "../store/store.ts";
 import { principalName } from "../access/principal.ts";
+import { handlerWarnings } from "./handler-offer.ts";
 import { enqueueInput, readNewJob, retryOf, withWaits } from "./job-input.ts";
 import { type JobView, viewJob, viewJobs } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
@@ -25,12 +26,13 @@ export const jobEnqueue = operation({
   summary: "Enqueue a job; it is on disk when this answers",
   plugin: "cap:queue.enqueue",
   input: enqueueInput,
-  async run(context, input): Promise<JobView & { created: boolean }> {
+  async run(context, input): Promise<JobView & { created: boolean; warnings: string[] }> {
     const job = readNewJob(context, input);
     const [enqueued] = await writeJobs(context, [job]);
     const written = await context.store.jobs.get(enqueued?.id ?? job.id);
     if (!written) throw new Error(`Job ${job.id} was just written and is not there.`);
-    return { ...(await viewJob(context, written)), created: enqueued?.created ?? false };
+    const warnings = await handlerWarnings(context, [input.handler]);
+    return { ...(await viewJob(context, written)), created: enqueued?.created ?? false, warnings };
   },
 });
 

@@ -93,6 +93,7 @@ export const jobEnqueue = command({
     const ties = { parentId: parent, waitFor: waitFor.length > 0 ? waitFor : undefined };
     const input = { ...job, ...ties, runAt: later ?? job.runAt };
     const made = await client.call<OutputOf<typeof operation>>("job.enqueue", input);
+    if (!out.json) made.warnings.forEach((warning) => out.warn(warning)); // Before it is waited for, perhaps in vain.
     if (wait) return printEnd(out, await waitForJob(client, made.id, { world, waitTimeout }));
     out.data(
       made,

@@ -126,6 +126,8 @@ export interface Job {
   retry: RetryPolicy | null;
   timeoutMs: Millis | null;
   uniqueKey: string | null;
+  /** Until when its key is held, whatever becomes of it; null: while it has not ended. */
+  uniqueUntil: Millis | null;
   /** Of the jobs of a handler that name the same key, only so many run at once. */
   concurrencyKey: string | null;
   /** True while it has no place among those of its key. */
@@ -185,6 +187,8 @@ export interface NewJob {
   retry?: RetryPolicy | undefined;
   timeoutMs?: Millis | undefined;
   uniqueKey?: string | undefined;
+  /** From its making on, its key is held for so long, also when it has ended. */
+  uniqueForMs?: Millis | undefined;
   concurrencyKey?: string | undefined;
   parentId?: string | undefined;
   /** Ids of jobs: it is not due before they have ended. */
@@ -216,6 +220,7 @@ export const JOB_ATTEMPTS_MAX = 100;
 export const JOB_TIMEOUT_DEFAULT_MS = 300_000; // As QNTX sends with every job.
 export const JOB_TIMEOUT_MAX_MS = 7 * 86_400_000;
 export const JOB_PRIORITY_MAX = 1_000_000; // Either sign; an index key, nothing more.
+export const UNIQUE_FOR_MAX_MS = 30 * 86_400_000; // Its job is kept for as long: what must be unique for ever is an id.
 export const JOB_WAIT_FOR_MAX = 10_000; // As many as are enqueued together.
 export const JOB_LOST_MAX = 3; // Deaths of its process; fewer than the five that quarantine a plugin.
 export const JOB_INTERRUPTED_MAX = 20; // Deaths of the host, which are seldom a job's fault.

@@ -1,5 +1,7 @@
 /** What people and plugins may say about a new job, checked and turned into our own words. */
 import { z } from "zod";
+import { parseDuration } from "../base/duration.ts";
+import type { Millis } from "../base/env.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
@@ -9,6 +11,7 @@ import {
   CHILD_POLICIES,
   type Job,
   JOB_WAIT_FOR_MAX,
+  UNIQUE_FOR_MAX_MS,
   WAIT_POLICIES,
   JOB_ATTEMPTS_DEFAULT,
   JOB_ATTEMPTS_MAX,
@@ -38,6 +41,7 @@ export const enqueueInput = z.strictObject({
     .min(1, "is empty.")
     .max(KEY_CHARS_MAX, `has more than ${KEY_CHARS_MAX} characters.`)
     .optional(),
+  uniqueFor: z.string().optional(),
   maxAttempts: z
     .int("must be a whole number.")
     .min(1, "must be at least 1.")
@@ -70,6 +74,7 @@ export function readNewJob(context: Context, input: EnqueueInput): NewJob {
     priority: input.priority ?? 0,
     runAt: input.runAt === undefined ? undefined : parseInstant(input.runAt, "runAt"),
     uniqueKey: input.uniqueKey,
+    uniqueForMs: input.uniqueFor === undefined ? undefined : readUniqueFor(input.uniqueFor, input.uniqueKey),
     maxAttempts: input.maxAttempts,
     concurrencyKey: input.concurrencyKey,
     retry: input.retry === undefined ? undefined : parseRetry(input.retry, "retry"),
@@ -139,6 +144,18 @@ export function retryOf(context: Context, old: Job): NewJob & { retryOf: string 
     childPolicy: old.childPolicy ?? undefined,
   });
   return { ...job, retryOf: old.id };
+}
+
+function readUniqueFor(text: string, uniqueKey: string | undefined): Millis {
+  if (uniqueKey === undefined)
+    throw fieldFault("uniqueFor", `${shown(text)} has no effect without a unique key.`, "Say which key is to be held.");
+  const ms = parseDuration(text, "uniqueFor");
+  if (ms > 0 && ms <= UNIQUE_FOR_MAX_MS) return ms;
+  throw fieldFault(
+    "uniqueFor",
+    `${shown(text)} is out of range.`,
+    'Give a duration above zero, up to "30d".',
+  );
 }
 
 function readJobId(id: string): string {

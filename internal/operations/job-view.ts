@@ -49,6 +49,8 @@ export interface JobView {
   snoozed: number;
   cancelRequested: boolean;
   uniqueKey: string | null;
+  /** Until when its key is held, whatever becomes of it; null: while it has not ended. */
+  uniqueUntil: string | null;
   concurrencyKey: string | null;
   parentId: string | null;
   /** How many jobs it still waits for; and what it does when one of them does not complete. */
@@ -117,6 +119,7 @@ function view(waits: Waits, job: Job): JobView {
     snoozed: job.snoozed,
     cancelRequested: job.cancelRequested,
     uniqueKey: job.uniqueKey,
+    uniqueUntil: instant(job.uniqueUntil),
     concurrencyKey: job.concurrencyKey,
     parentId: job.parentId,
     waits: job.waits,

@@ -147,6 +147,7 @@ function readJob({
   waitFor,
   waitPolicy,
   childPolicy,
+  uniqueForMs,
 }: NewJobMessage) {
   return definedOnly({
     id: given(id),
@@ -163,6 +164,7 @@ function readJob({
     waitFor: waitFor.length > 0 ? waitFor : undefined,
     waitPolicy: given(waitPolicy),
     childPolicy: given(childPolicy),
+    uniqueFor: uniqueForMs > 0 ? `${uniqueForMs}ms` : undefined,
   });
 }
 

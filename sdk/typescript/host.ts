@@ -175,6 +175,7 @@ function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJo
     parentId: options.parentId ?? "",
     waitFor: [...(options.waitFor ?? [])],
     waitPolicy: options.waitPolicy ?? "",
+    uniqueForMs: options.uniqueForMs ?? 0,
     childPolicy: options.childPolicy ?? "",
     retry: options.retry ?? "",
   };

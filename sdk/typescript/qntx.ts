@@ -202,6 +202,8 @@ export interface EnqueueOptions {
   runAt?: string;
   /** Only one active job of a handler has this key. */
   uniqueKey?: string;
+  /** Milliseconds for which it has it from now on, also when it has ended. */
+  uniqueForMs?: number;
   /** Jobs of the handler with this key run one after the other, or as many at once as it allows. */
   concurrencyKey?: string;
   maxAttempts?: number;

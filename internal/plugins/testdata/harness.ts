@@ -246,6 +246,7 @@ export function testJob(more: Partial<Job>): Job {
     retry: null,
     timeoutMs: null,
     uniqueKey: null,
+    uniqueUntil: null,
     concurrencyKey: null,
     crowded: false,
     parentId: null,

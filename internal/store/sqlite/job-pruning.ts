@@ -4,7 +4,7 @@
  * would have to pay for.
  *
  * What others still need stays: the last run of a schedule, a run whose objective is
- * open, a parent whose children are at work and a child whose parent is. What a job
+ * open, one whose unique key is still held, a parent whose children are at work and a child whose parent is. What a job
  * said goes first: a host that dies in between has a job without a log, and not the
  * other way round.
  */
@@ -158,6 +158,7 @@ function candidatesSql(from: string, narrow: string): string {
                      WHERE schedule_id = job.schedule_id
                        AND node        = job.node
                        AND occurrence  = job.occurrence)))
+     AND (unique_until IS NULL OR unique_until < $rested)
      AND NOT EXISTS (
            SELECT 1
              FROM job child INDEXED BY job_parent

@@ -36,6 +36,7 @@ export interface JobRow {
   cancel_requested: number;
   boot_id: string | null;
   unique_key: string | null;
+  unique_until: number | null;
   concurrency_key: string | null;
   crowded: number;
   parent_id: string | null;
@@ -93,6 +94,7 @@ export function readJob(row: JobRow): Job {
     retry: row.retry === null ? null : (JSON.parse(row.retry) as RetryPolicy),
     timeoutMs: row.timeout_ms,
     uniqueKey: row.unique_key,
+    uniqueUntil: row.unique_until,
     concurrencyKey: row.concurrency_key,
     crowded: row.crowded === 1,
     parentId: row.parent_id,

@@ -41,6 +41,8 @@ export interface PromotedRow {
 
 export class JobSql {
   readonly insert: Statement<unknown, [Values]>;
+  readonly keptKey: Statement<{ id: string; state: JobState }, [Values]>;
+  readonly keepKey: Statement<unknown, [Values]>;
   readonly existing: Statement<{ id: string; state: JobState }, [Values]>;
   readonly get: Statement<JobRow, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
@@ -68,6 +70,8 @@ export class JobSql {
 
   constructor(db: Database) {
     this.insert = db.prepare(INSERT);
+    this.keptKey = db.prepare(KEPT_KEY);
+    this.keepKey = db.prepare("UPDATE job SET unique_until = $until WHERE id = $id");
     this.existing = db.prepare(EXISTING);
     this.get = db.prepare("SELECT * FROM job WHERE id = $id");
     this.find = db.prepare(FIND);
@@ -103,6 +107,17 @@ const INSERT = `
           $maxAttempts, $uniqueKey, $parentId, $retryOf, $scheduleId, $occurrence, $runCount, $declaredId,
           $node, $catchup, $expiresAt, $timeoutMs, $retry, $costEstimate, $traceparent, $now, $payload)
   ON CONFLICT DO NOTHING`;
+
+// Whose key is held for a while, whether it has ended or not.
+const KEPT_KEY = `
+  SELECT id, state
+    FROM job INDEXED BY job_unique_until
+   WHERE tenant       = $tenant
+     AND handler      = $handler
+     AND unique_key   = $uniqueKey
+     AND unique_until > $now
+     AND unique_until IS NOT NULL
+   LIMIT 1`;
 
 const EXISTING = `
   SELECT id, state

@@ -113,6 +113,8 @@ export class SqliteJobs implements JobStore {
   /** Writes one job inside the running group; the fire verb uses it too. */
   insert(job: NewJob): Enqueued {
     const now = this.#env.now();
+    const keeper = job.uniqueKey === undefined ? null : this.#keeper(job, job.uniqueKey, now);
+    if (keeper) return { ...keeper, created: false };
     const plugin = job.plugin ?? "";
     const runAt = job.runAt ?? now;
     const later = runAt > now || (job.waitFor !== undefined && job.waitFor.length > 0);
@@ -148,6 +150,7 @@ export class SqliteJobs implements JobStore {
       payload: job.payload,
     });
     if (changes === 0) return this.#existing(job);
+    if (job.uniqueForMs !== undefined) this.#sql.keepKey.run({ id: job.id, until: now + job.uniqueForMs });
     if (job.concurrencyKey !== undefined) this.#join(job, job.concurrencyKey);
     if (job.parentId !== undefined || job.waitFor !== undefined || job.childPolicy !== undefined)
       this.flows.join(job);
@@ -156,6 +159,11 @@ export class SqliteJobs implements JobStore {
 
   #join({ id, tenant = "", handler }: NewJob, key: string): void {
     this.#limits.keys.join(id, { tenant, handler, concurrency_key: key });
+  }
+
+  /** The job that holds a key for a while. */
+  #keeper({ tenant = "", handler }: NewJob, uniqueKey: string, now: Millis) {
+    return this.#sql.keptKey.get({ tenant, handler, uniqueKey, now });
   }
 
   /** The job that stood in the way of an insert. */

@@ -147,6 +147,7 @@ CREATE TABLE job (
   cancel_requested INTEGER NOT NULL DEFAULT 0,
   boot_id          TEXT,
   unique_key       TEXT,
+  unique_until     INTEGER, -- The key is held until then, also when its job has ended.
   concurrency_key  TEXT,
   crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
   parent_id        TEXT,
@@ -226,6 +227,8 @@ CREATE INDEX job_schedule ON job (schedule_id, seq) WHERE schedule_id IS NOT NUL
 CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' AND finished_at IS NULL;
 
 CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
+
+CREATE INDEX job_unique_until ON job (tenant, handler, unique_key, unique_until) WHERE unique_until IS NOT NULL;
 
 CREATE TABLE job_flow (
   job_id TEXT NOT NULL,

@@ -69,6 +69,23 @@ export function jobSuite(engine: string, open: OpenStore): void {
       expect(third?.created).toBe(true);
     });
 
+    test("a unique key that is held for a while is held so long, and no shorter", async () => {
+      const held = newJob(at.env, { uniqueKey: "k", uniqueForMs: 60_000 });
+      await at.store.jobs.enqueue([held]);
+      await end(at.store, at.env, await claimOne(), COMPLETED);
+      const again = async (job = {}) => {
+        const [enqueued] = await at.store.jobs.enqueue([newJob(at.env, { uniqueKey: "k", ...job })]);
+        return enqueued;
+      };
+      expect(await again()).toEqual({ id: held.id, state: "completed", created: false });
+      expect((await again({ tenant: "other" }))?.created).toBe(true);
+      expect((await again({ uniqueKey: "l" }))?.created).toBe(true);
+      await at.env.advance(59_999);
+      expect((await again())?.created).toBe(false);
+      await at.env.advance(1);
+      expect((await again())?.created).toBe(true);
+    });
+
     test.each([
       // is                              runAt offset   state
       ["a job without a time", undefined, "queued"],

@@ -175,7 +175,8 @@ class Queue:
     def enqueue(self, handler: str, payload: object = None, **options) -> typing.Any:
         """Puts one job on disk. Options: id (the same id again answers with the job that
         exists), priority (lower runs first), run_at (ISO 8601 with its offset),
-        unique_key (one active job of a handler has it), concurrency_key (those of a handler
+        unique_key (one active job of a handler has it), unique_for (seconds for
+        which it has it from now on, also when it has ended), concurrency_key (those of a handler
         that have it run one after the other, or as many at once as it allows), max_attempts, retry (how long it
         waits between tries, as of a handler), timeout (seconds), parent_id (the job whose
         child it is: cancelled with it), wait_for (ids of jobs, earlier in the same call or
@@ -195,6 +196,8 @@ class Queue:
         for job in jobs:
             words = {**job, "handler": self._host._plugin._qualified(job["handler"]),
                      "payload": write_json(job.get("payload"))}
+            if "unique_for" in words:
+                words["unique_for_ms"] = round(words.pop("unique_for") * 1000)
             if "timeout" in words:
                 words["timeout_ms"] = round(words.pop("timeout") * 1000)
             request.jobs.add(**words)

@@ -40,6 +40,7 @@ export function jobFacts(out: Out, job: JobView): string {
     ["interrupted", job.interrupted === 0 ? null : `${job.interrupted} times the host died`],
     ["snoozed", job.snoozed === 0 ? null : `${job.snoozed} times`],
     ["unique key", job.uniqueKey],
+    ["unique until", whenInFull(out, job.uniqueUntil)],
     ["key", job.concurrencyKey],
     ["parent", job.parentId],
     ["waits for", job.waits === 0 ? null : counted(job.waits, "job")],

@@ -38,6 +38,11 @@ export const jobEnqueue = command({
     runAt: { type: "string", valueHint: "T", description: "Not before this instant" },
     in: { type: "string", valueHint: "D", parse: fromNow, description: "Not before this long from now" },
     uniqueKey: { type: "string", valueHint: "KEY", description: "At most one job with this key at a time" },
+    uniqueFor: {
+      type: "string",
+      valueHint: "D",
+      description: "Hold the key for so long, also when the job has ended",
+    },
     concurrencyKey: {
       type: "string",
       valueHint: "KEY",

@@ -37,6 +37,7 @@ CREATE TABLE job (
   cancel_requested INTEGER NOT NULL DEFAULT 0,
   boot_id          TEXT,
   unique_key       TEXT,
+  unique_until     INTEGER, -- The key is held until then, also when its job has ended.
   concurrency_key  TEXT,
   crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
   parent_id        TEXT,
@@ -106,6 +107,7 @@ CREATE UNIQUE INDEX job_backfill ON job (schedule_id, occurrence) WHERE trigger 
 CREATE INDEX job_backfill_line ON job (schedule_id, state, seq) WHERE trigger = 'backfill' AND finished_at IS NULL;
 CREATE UNIQUE INDEX job_occurrence ON job (schedule_id, occurrence, node) WHERE trigger = 'schedule';
 CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX job_unique_until ON job (tenant, handler, unique_key, unique_until) WHERE unique_until IS NOT NULL;
 
 -- Occurrences that were not started in time: found by the clock, and few.
 CREATE INDEX job_expiring ON job (expires_at) WHERE expires_at IS NOT NULL AND started_at IS NULL AND finished_at IS NULL;

@@ -162,6 +162,8 @@ export interface NewJob {
   waitPolicy: string;
   /** What becomes of its children when it fails: keep (as when empty) or cancel. */
   childPolicy: string;
+  /** Milliseconds for which its key is held from now on, also when it has ended; 0 means while it has not ended. */
+  uniqueForMs: number;
 }
 
 export interface EnqueueResponse {
@@ -1540,6 +1542,7 @@ function createBaseNewJob(): NewJob {
     waitFor: [],
     waitPolicy: "",
     childPolicy: "",
+    uniqueForMs: 0,
   };
 }
 
@@ -1586,6 +1589,9 @@ export const NewJob: MessageFns<NewJob> = {
     }
     if (message.childPolicy !== "") {
       writer.uint32(114).string(message.childPolicy);
+    }
+    if (message.uniqueForMs !== 0) {
+      writer.uint32(120).int64(message.uniqueForMs);
     }
     return writer;
   },
@@ -1715,6 +1721,14 @@ export const NewJob: MessageFns<NewJob> = {
             message.childPolicy = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.uniqueForMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1746,6 +1760,7 @@ export const NewJob: MessageFns<NewJob> = {
     message.waitFor = object.waitFor?.map((e) => e) || [];
     message.waitPolicy = object.waitPolicy ?? "";
     message.childPolicy = object.childPolicy ?? "";
+    message.uniqueForMs = object.uniqueForMs ?? 0;
     return message;
   },
 };

@@ -21,12 +21,12 @@ import {
   BACKFILL_RUNS_MAX,
 } from "../schedule/backfill.ts";
 import { occurrences, planned } from "../schedule/planned.ts";
+import { runOf } from "../schedule/run.ts";
 import { FIRED_OUTCOMES, type Schedule } from "../schedule/schedule.ts";
 import { type Backfill, PAGE_ROWS_MAX } from "../store/store.ts";
 import { type Context, operation } from "./operation.ts";
 import { label } from "./ownership.ts";
 import { resolveSchedule } from "./reference.ts";
-import { readHandler } from "./schedule-input.ts";
 
 const RUNS_PER_WRITE = 500; // One transaction of some ten milliseconds, then others have their turn.
 const BACKFILLS_SHOWN = 20;
@@ -237,21 +237,14 @@ function handlerOf({ target }: Schedule): string {
   return target.kind === "handler" ? target.handler : "";
 }
 
-/** A run of the schedule's target, with its payload and policies, that is no part of the plan. */
+/** A run of the schedule that is no part of its plan. */
 function jobOf({ env }: Context, schedule: Schedule, occurrence: Millis, backfill: string): NewJob {
-  const { policy, owner, payload, tenant } = schedule;
+  const run = runOf(schedule);
   return {
+    ...run,
     id: newId(env, "JB"),
-    ...readHandler(handlerOf(schedule)),
-    payload,
-    tenant,
     source: `backfill:${backfill}`,
-    owner: `${owner.kind}:${owner.name}`,
-    declaredId: schedule.declaredId,
-    priority: Math.min(JOB_PRIORITY_MAX, policy.priority + BACKFILL_PRIORITY_BEHIND),
-    maxAttempts: policy.maxAttempts ?? undefined,
-    retry: policy.retry ?? undefined,
-    timeoutMs: policy.timeoutMs ?? undefined,
+    priority: Math.min(JOB_PRIORITY_MAX, run.priority + BACKFILL_PRIORITY_BEHIND),
     occurrence,
   };
 }

@@ -1,14 +1,16 @@
 /** What can be done to schedules. */
 import { z } from "zod";
+import { principalName } from "../access/principal.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
+import type { NewJob } from "../job/job.ts";
 import { refuseUnlockable } from "../schedule/lock.ts";
+import { runOf } from "../schedule/run.ts";
 import { type Schedule, SCHEDULE_STATES } from "../schedule/schedule.ts";
 import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/store.ts";
 import { scheduleExplain } from "./explain.ts";
 import { handlerWarnings } from "./handler-offer.ts";
-import { newJobOf } from "./job-input.ts";
 import { viewJob } from "./job-view.ts";
 import { missedObjectives } from "./objective-view.ts";
 import { type Context, operation } from "./operation.ts";
@@ -18,7 +20,6 @@ import { payloadBytes } from "./payload.ts";
 import { ownerOf, resolveSchedule } from "./reference.ts";
 import {
   createInput,
-  readHandler,
   readName,
   readSpec,
   readTarget,
@@ -220,28 +221,19 @@ export const scheduleRun = operation({
     }
     if (schedule.target.kind !== "handler")
       throw new Fault("conflict", `Schedule ${label(schedule)} has no handler.`);
-    const { handler, plugin } = readHandler(schedule.target.handler);
-    const job = newJobOf(context, {
-      handler,
-      plugin,
-      payload: schedule.payload,
-      priority: schedule.policy.priority,
-      timeoutMs: schedule.policy.timeoutMs ?? undefined,
-      maxAttempts: schedule.policy.maxAttempts ?? undefined,
-      retry: schedule.policy.retry ?? undefined,
-    });
     // Its own lane: it neither counts as the plan's run nor runs twice when asked twice at once.
-    const runNow = {
-      ...job,
-      trigger: "run-now" as const,
+    const runNow: NewJob = {
+      ...runOf(schedule),
+      id: newId(context.env, "JB"),
+      source: principalName(context.principal),
+      owner: ownerText(ownerOf(context)), // Of whoever asks, as any job that somebody enqueues.
+      trigger: "run-now",
       scheduleId: schedule.id,
-      declaredId: schedule.declaredId,
       uniqueKey: `run-now:${schedule.id}`,
-      tenant: schedule.tenant,
     };
     const [enqueued] = await context.store.jobs.enqueue([runNow]);
     context.host?.jobsAdded([schedule.target.handler]);
-    const written = await context.store.jobs.get(enqueued?.id ?? job.id);
+    const written = await context.store.jobs.get(enqueued?.id ?? runNow.id);
     if (!written) throw new Error("a job that was just written is not there");
     return { ...(await viewJob(context, written)), created: enqueued?.created ?? false };
   },

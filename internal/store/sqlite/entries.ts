@@ -9,12 +9,13 @@ import type { NewJob } from "../../job/job.ts";
 import { lockKey } from "../../schedule/lock.ts";
 import type { Closing, Waiting } from "../../schedule/overlap.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
+import { runOf } from "../../schedule/run.ts";
 import type { Pause } from "../../schedule/schedule.ts";
 import type { Fired } from "../store.ts";
 import type { CatchUp } from "./catch-up.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import type { SqliteObjectives } from "./objectives.ts";
-import { readPolicy, type ScheduleCursorRow } from "./schedule-row.ts";
+import { readPolicy, readTarget, type ScheduleCursorRow } from "./schedule-row.ts";
 import type { ScheduleSql } from "./schedule-sql.ts";
 
 /** An occurrence that becomes a job. */
@@ -137,7 +138,7 @@ export class Entries {
       now,
       revision: row.revision,
       note: noteOf(row, decided),
-      lockKey: decided.asks ? lockKey(whoseLock(row), occurrence) : null,
+      lockKey: decided.asks ? lockKey(identityOf(row), occurrence) : null,
     });
     this.#objectives.decided(row, decided, relatedJobId);
   }
@@ -160,7 +161,7 @@ export class Entries {
 }
 
 /** What two hosts know of the same schedule. */
-function whoseLock(row: ScheduleCursorRow): Parameters<typeof lockKey>[0] {
+function identityOf(row: ScheduleCursorRow): Parameters<typeof lockKey>[0] {
   const owner = { kind: row.owner_kind, name: row.owner_name };
   return { id: row.id, tenant: row.tenant, owner, declaredId: row.declared_id, name: row.name };
 }
@@ -179,32 +180,26 @@ export function pauseNote(pause: string): string {
   return note === "" ? `by ${by}` : `${note} (by ${by})`;
 }
 
-/** The job of an occurrence: the schedule's target with the schedule's payload and policies. */
+/** The job of an occurrence of the plan. */
 export function jobOf(
   row: ScheduleCursorRow,
   { occurrence, runCount, catchup }: Run,
   id: string,
 ): NewJob & { plugin: string } {
-  assert(row.target_kind === "handler", `schedule ${row.id} has a handler`);
   const policy = readPolicy(row.policy);
-  const slash = row.target.indexOf("/");
   return {
+    ...runOf({
+      ...identityOf(row),
+      target: readTarget(row.target_kind, row.target),
+      payload: row.payload,
+      policy,
+    }),
     id,
-    handler: row.target.slice(slash + 1),
-    plugin: slash < 0 ? "" : row.target.slice(0, slash),
-    payload: row.payload,
-    tenant: row.tenant,
     source: `schedule:${row.id}`,
-    owner: `${row.owner_kind}:${row.owner_name}`,
     trigger: "schedule",
-    priority: policy.priority,
-    maxAttempts: policy.maxAttempts ?? undefined,
-    retry: policy.retry ?? undefined,
-    timeoutMs: policy.timeoutMs ?? undefined,
     scheduleId: row.id,
     occurrence,
     runCount,
-    declaredId: row.declared_id,
     node: row.node,
     catchup,
     expiresAt: occurrence + policy.jitterMs + policy.latenessMaxMs,

@@ -172,7 +172,8 @@ export function targetText(target: Target): string {
   return target.kind === "endpoint" ? target.endpoint : target.agent;
 }
 
-function readTarget(kind: Target["kind"], text: string): Target {
+/** What a schedule runs, from its two columns. */
+export function readTarget(kind: Target["kind"], text: string): Target {
   if (kind === "handler") return { kind, handler: text };
   return kind === "endpoint" ? { kind, endpoint: text } : { kind, agent: text };
 }

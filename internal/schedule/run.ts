@@ -1,0 +1,36 @@
+/**
+ * Run: the job that a schedule asks for, whoever has it made: its plan, a backfill, a
+ * person. Each of the three adds why and when; what is run, and how, is said here alone,
+ * so that a policy that comes is one of all three.
+ */
+import { assert } from "../base/fault.ts";
+import type { NewJob } from "../job/job.ts";
+import type { Policy, Schedule } from "./schedule.ts";
+
+/** What of a schedule its runs have. */
+export interface Runnable extends Pick<
+  Schedule,
+  "id" | "target" | "payload" | "tenant" | "owner" | "declaredId"
+> {
+  policy: Pick<Policy, "priority" | "maxAttempts" | "retry" | "timeoutMs">;
+}
+
+type Run = Omit<NewJob, "id" | "source"> & Required<Pick<NewJob, "plugin" | "priority">>;
+
+/** The job of a schedule, without what makes it this one: an id, who asks for it, and its occurrence. */
+export function runOf({ id, target, payload, tenant, owner, declaredId, policy }: Runnable): Run {
+  assert(target.kind === "handler", `schedule ${id} has a handler`);
+  const slash = target.handler.indexOf("/");
+  return {
+    handler: target.handler.slice(slash + 1),
+    plugin: slash < 0 ? "" : target.handler.slice(0, slash),
+    payload,
+    tenant,
+    owner: `${owner.kind}:${owner.name}`,
+    declaredId,
+    priority: policy.priority,
+    maxAttempts: policy.maxAttempts ?? undefined,
+    retry: policy.retry ?? undefined,
+    timeoutMs: policy.timeoutMs ?? undefined,
+  };
+}

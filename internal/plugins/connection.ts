@@ -18,7 +18,6 @@ import {
   status,
 } from "@grpc/grpc-js";
 import {
-  type ConfigSchemaResponse,
   DomainPluginServiceClient,
   Empty,
   type ExecuteJobRequest,
@@ -110,10 +109,6 @@ export class Connection {
 
   health(limitMs: Millis): Promise<Answer<HealthResponse>> {
     return this.#call((q, m, o, done) => this.#domain.health(q, m, o, done), Empty.create(), limitMs);
-  }
-
-  configSchema(limitMs: Millis): Promise<Answer<ConfigSchemaResponse>> {
-    return this.#call((q, m, o, done) => this.#domain.configSchema(q, m, o, done), Empty.create(), limitMs);
   }
 
   /** Lets the plugin let go of what it holds, before it is told to end. */

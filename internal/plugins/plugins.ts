@@ -10,7 +10,7 @@
  * its jobs wait, and `offers` says for whom.
  */
 import { join } from "node:path";
-import type { ConfigFieldSchema, HTTPResponse } from "../../proto/gen/protocol/domain.ts";
+import type { HTTPResponse } from "../../proto/gen/protocol/domain.ts";
 import type { Millis } from "../base/env.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
@@ -42,8 +42,6 @@ export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | 
   /** A plugin printed a line. */
   onLine?(plugin: string, line: PrintedLine): void;
 }
-
-const CONFIG_SCHEMA_MS: Millis = 5_000; // As QNTX waits.
 
 export class Plugins implements Service {
   readonly name = "plugins";
@@ -155,12 +153,6 @@ export class Plugins implements Service {
   /** Hands a request to a plugin. Throws a Fault when it is not there to answer. */
   http(name: string, request: PluginHttpRequest): Promise<HTTPResponse> {
     return forwardHttp(this.#get(name), { usualMs: this.#host.limits.httpMs, request });
-  }
-
-  /** The fields that a plugin's configuration may have, as it says; empty when it does not say, or cannot. */
-  async configFields(name: string): Promise<Readonly<Record<string, ConfigFieldSchema>>> {
-    const answer = await this.#get(name).session?.connection.configSchema(CONFIG_SCHEMA_MS);
-    return answer?.ok ? answer.value.fields : {};
   }
 
   /** Ends every process at once, because this host is about to end without being asked. */

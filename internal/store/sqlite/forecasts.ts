@@ -8,6 +8,7 @@ import type { RecordedRow } from "../../schedule/past.ts";
 import type { Schedule } from "../../schedule/schedule.ts";
 import type { OpenedForecastSource, OpenRun } from "../forecasts.ts";
 import type { CursorHistory } from "../ledger.ts";
+import { TOOK } from "./paces.ts";
 import { type OccurrenceRow, readSchedule, type ScheduleRow } from "./schedule-row.ts";
 import { Terms } from "./terms.ts";
 
@@ -120,15 +121,6 @@ const PAGE = `${SCHEDULE}
    WHERE id > $after
      AND (state = 'active' OR state = 'paused')
    ORDER BY id
-   LIMIT $limit`;
-
-const TOOK = `
-  SELECT finished_at - created_at AS took
-    FROM job INDEXED BY job_occurrence
-   WHERE schedule_id = $id
-     AND trigger     = 'schedule'
-     AND (state = 'completed' OR state = 'failed')
-   ORDER BY occurrence DESC
    LIMIT $limit`;
 
 // From the last row before the span on, which may be a range that reaches into it.

@@ -1,6 +1,7 @@
 /** The statements that find and mend what nobody would look after again. */
 import type { Database, Statement } from "bun:sqlite";
 import type { ScheduleState } from "../../schedule/schedule.ts";
+import { LOOK_AT } from "./schedule-sql.ts";
 
 type Values = Record<string, string | number | null>;
 /** How many, and by which clock: `later` is so much later than now that somebody should have come by. */
@@ -38,7 +39,7 @@ export class MendingSql {
   readonly forgetCursor: Statement<unknown, [Values]>;
   readonly forgetRun: Statement<unknown, [Values]>;
   readonly noteGone: Statement<unknown, [Values]>;
-  readonly lookNow: Statement<unknown, [Values]>;
+  readonly lookAt: Statement<unknown, [Values]>;
   readonly closeLeft: Statement<unknown, [Values]>;
 
   constructor(db: Database) {
@@ -50,7 +51,7 @@ export class MendingSql {
     this.forgetCursor = db.prepare("DELETE FROM gone_cursor WHERE schedule_id = $id AND node = $node");
     this.forgetRun = db.prepare("DELETE FROM gone_run WHERE job_id = $jobId");
     this.noteGone = db.prepare(NOTE_GONE);
-    this.lookNow = db.prepare(LOOK_NOW);
+    this.lookAt = db.prepare(LOOK_AT);
     this.closeLeft = db.prepare(CLOSE_LEFT);
   }
 }
@@ -125,12 +126,6 @@ const NOTE_GONE = `
    WHERE schedule_id = $id
      AND node        = $node
      AND occurrence  = $occurrence`;
-
-const LOOK_NOW = `
-  UPDATE schedule_cursor
-     SET due_at = $now
-   WHERE schedule_id = $id
-     AND node        = $node`;
 
 const CLOSE_LEFT = `
   UPDATE occurrence

@@ -115,7 +115,7 @@ export class Mending {
   #close({ schedule_id: id, node, occurrence, state, count, current }: MendingRow): Repair {
     const now = this.#env.now();
     if (state === "active" && current === 1 && count === 1) {
-      this.#sql.lookNow.run({ id, node, now });
+      this.#sql.lookAt.run({ id, node, dueAt: now });
       return "looked-at";
     }
     const outcome = state === "paused" ? "paused" : state === "active" ? "skipped-missed" : "deleted";

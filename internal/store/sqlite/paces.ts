@@ -45,7 +45,7 @@ class Paces {
     this.#events = events;
     this.#log = log;
     this.#run = db.prepare(RUN);
-    this.#recent = db.prepare(RECENT);
+    this.#recent = db.prepare(TOOK);
     this.#set = db.prepare("UPDATE schedule SET slow = $slow WHERE id = $id");
   }
 
@@ -102,7 +102,8 @@ const RUN = `
     JOIN schedule s ON s.id = j.schedule_id
    WHERE j.id = $jobId`;
 
-const RECENT = `
+/** How long the last runs of a schedule took, the newest first. */
+export const TOOK = `
   SELECT finished_at - created_at AS took
     FROM job INDEXED BY job_occurrence
    WHERE schedule_id = $id

@@ -53,7 +53,7 @@ export class ScheduleSql {
     this.due = db.prepare(DUE);
     this.nextDue = db.prepare(NEXT_DUE);
     this.advance = db.prepare(ADVANCE);
-    this.postpone = db.prepare(POSTPONE);
+    this.postpone = db.prepare(LOOK_AT);
     this.openJob = db.prepare(OPEN_JOB);
     this.insertOccurrence = db.prepare(INSERT_OCCURRENCE);
     this.waiting = db.prepare(WAITING);
@@ -179,7 +179,8 @@ const ADVANCE = `
      AND node            = $node
      AND accounted_until = $accountedBefore`;
 
-const POSTPONE = `
+/** A cursor is looked at when somebody says so, and not when it was due. */
+export const LOOK_AT = `
   UPDATE schedule_cursor
      SET due_at = $dueAt
    WHERE schedule_id = $id

@@ -190,7 +190,7 @@ function lateness({ row }: Facts): string {
 
 /** What became of the job. */
 function jobSentence({ waits, job, row }: Pick<Facts, "waits" | "job"> & { row?: Occurrence }): string {
-  if (!job) return `its job ${row?.jobId} is gone.`;
+  if (!job) return `its job ${row?.jobId} is no longer kept (retention.completed, retention.failed).`;
   const took =
     job.startedAt !== null && job.finishedAt !== null
       ? ` after ${formatDuration(job.finishedAt - job.startedAt)}`

@@ -11,7 +11,6 @@
  */
 import { join } from "node:path";
 import type { HTTPResponse } from "../../proto/gen/protocol/domain.ts";
-import type { Millis } from "../base/env.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";

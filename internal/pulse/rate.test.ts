@@ -1,6 +1,7 @@
 /** A rate through the worker, on a clock that the test moves: how many start, when, and how often the store is asked. */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
+import { sleep } from "../base/env.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { newId } from "../base/id.ts";
 import { silentLog } from "../base/log.ts";
@@ -12,7 +13,7 @@ import { Pulse } from "./pulse.ts";
 const SECOND = 1_000;
 
 /** A host with one handler that may start 50 a second, five of them at once, and what it started when. */
-async function host() {
+async function host({ claimMs = 0 } = {}) {
   const env = new FakeEnv();
   const db = new Database(":memory:", { strict: true });
   migrate(db);
@@ -20,9 +21,11 @@ async function host() {
   const starts: number[] = [];
   let claims = 0;
   const claim = store.jobs.claim.bind(store.jobs);
-  store.jobs.claim = (request) => {
+  store.jobs.claim = async (request) => {
     claims += 1;
-    return claim(request);
+    const jobs = await claim(request);
+    if (claimMs > 0) await sleep(env, claimMs);
+    return jobs;
   };
   const pulse = new Pulse({
     env,
@@ -84,6 +87,16 @@ test("50/s is held within 5 % over a minute, and the store is asked once for eac
   expect(started).toBeLessThanOrEqual(3_150);
   // One claim gives it, one more finds that no other may start yet.
   expect(at.claims() - before).toBeLessThanOrEqual(2 * started + 120);
+});
+
+test("on a busy machine, where the next may start before the answer to a claim is there, it is held as well", async () => {
+  await using at = await host({ claimMs: 25 });
+  await at.enqueue(1_000);
+  const from = at.env.now();
+  await at.env.advance(10 * SECOND);
+  const started = at.starts.filter((start) => start < from + 10 * SECOND).length;
+  expect(started).toBeGreaterThanOrEqual(475);
+  expect(started).toBeLessThanOrEqual(525);
 });
 
 test("after an idle hour no more than the burst starts at once, and the rest at the rate", async () => {

@@ -62,6 +62,8 @@ export class Worker implements Service {
   /** Lanes that are looked at again when their rate allows it. */
   readonly #rated = new Set<string>();
   readonly #stopped = new AbortController();
+  /** When the last claim was asked for. */
+  #askedAt: Millis = 0;
   #stopping = false;
   /** True when runs of schedules are among what is settled next. */
   #runsEnded = false;
@@ -157,6 +159,7 @@ export class Worker implements Service {
     // In this order: what a job said last is written while the job is still its own.
     if (settlements.length > 0) void this.#flushProgress();
     this.#claiming = wishes.length > 0;
+    this.#askedAt = this.#options.env.now();
     const [settled, claimed] = await Promise.allSettled([
       settlements.length > 0 ? jobs.settle(settlements) : Promise.resolve([]),
       wishes.length > 0 ? jobs.claim({ bootId, lanes: wishes }) : Promise.resolve([]),
@@ -225,12 +228,14 @@ export class Worker implements Service {
   async #wakeAtRate({ name, options }: Lane): Promise<void> {
     const { env, limits, log } = this.#options;
     if (this.#rated.has(name)) return;
+    const askedAt = this.#askedAt;
     this.#rated.add(name);
     try {
       const opensAt = (await limits.get(options.name))?.opensAt ?? 0;
-      const waitMs = opensAt - env.now();
-      if (waitMs > 0) await sleep(env, Math.max(RATE_STEP_MIN_MS, waitMs), this.#stopped.signal);
-      if (waitMs > 0) this.nudge([name]);
+      // Not after now: while the claim was written, the next may have become free.
+      if (opensAt <= askedAt) return;
+      await sleep(env, Math.max(RATE_STEP_MIN_MS, opensAt - env.now()), this.#stopped.signal);
+      this.nudge([name]);
     } catch (error) {
       log.warn("a rate could not be read; it is looked at again within a second", {
         error: messageOf(error),

@@ -237,6 +237,8 @@ export function memoryJob(
       steps.push([current, total]);
       onProgress(current);
     },
+    state: undefined,
+    checkpoint() {},
     heartbeat() {},
     cost() {},
   };

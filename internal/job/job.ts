@@ -153,6 +153,8 @@ export interface Job {
   /** Null unless it is paused, and also when it stands in the line of a backfill. */
   pause: JobPause | null;
   result: Uint8Array | null;
+  /** What an attempt has saved for the next one. */
+  checkpoint: Uint8Array | null;
   error: JobError | null;
   /** The attempts that did not complete it, oldest first; the latest of them, where there were many. */
   history: readonly PastAttempt[];
@@ -215,6 +217,7 @@ export interface NewJob {
 
 export const JOB_PAYLOAD_BYTES_MAX = 262_144; // 256 KiB: a job carries a request, not a file.
 export const JOB_RESULT_BYTES_MAX = 1_048_576; // 1 MiB: a result is looked at; larger things belong in attestations or files.
+export const CHECKPOINT_BYTES_MAX = 65_536; // 64 KiB: where it stands, not what it made; it is written while the job runs.
 export const JOB_ATTEMPTS_DEFAULT = 3;
 export const JOB_ATTEMPTS_MAX = 100;
 export const JOB_TIMEOUT_DEFAULT_MS = 300_000; // As QNTX sends with every job.

@@ -169,6 +169,8 @@ export class PluginProxy implements Executor {
       warn: (sentence: string) => this.#options.log.warn(sentence, { plugin: this.plugin }),
       ended: (key: AttemptKey, outcome: Outcome) => this.#ended(key, outcome),
       progress: (key: AttemptKey, progress: JobProgress) => this.#find(key)?.attempt.progress(progress),
+      checkpoint: (key: AttemptKey, checkpoint: Uint8Array) =>
+        this.#find(key)?.attempt.checkpoint(checkpoint),
       log: (key: AttemptKey, lines: readonly JobLogLine[]) => this.#find(key)?.attempt.log(lines),
     };
   }

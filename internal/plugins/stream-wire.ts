@@ -9,6 +9,7 @@ import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type {
   HostMessage,
   JobCancel,
+  JobCheckpoint,
   JobLog,
   JobStart,
   PluginMessage,
@@ -16,6 +17,7 @@ import type {
 import { type Env, type Millis, within } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
+import { CHECKPOINT_BYTES_MAX } from "../job/job.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Attempt, CancelReason, JobLogLine } from "../pulse/executor.ts";
 import { endingOfFinish } from "./endings.ts";
@@ -37,6 +39,8 @@ export interface StreamEvents extends WireEvents {
   broken(reason: string): void;
   warn: Warn;
 }
+
+const NOTHING = Buffer.alloc(0);
 
 type Call = ClientDuplexStream<HostMessage, PluginMessage>;
 
@@ -130,6 +134,7 @@ export class StreamWire implements Wire {
       const clean = cleanProgress(progress);
       if (clean) this.#events.progress(progress, clean);
     }
+    for (const saved of message.checkpoints) this.#takeCheckpoint(saved);
     if (message.logs.length > 0) this.#takeLogs(message.logs);
     for (const finish of message.finishes) {
       this.#events.ended(finish, endingOfFinish(finish, this.#events.warn));
@@ -142,15 +147,23 @@ export class StreamWire implements Wire {
   }
 
   /** A plugin that talks more than anybody can keep is listened to more slowly. */
-  #weigh({ logs, progress, beats }: PluginMessage): void {
-    const count = logs.length + progress.length + beats.length;
+  #weigh({ logs, progress, beats, checkpoints }: PluginMessage): void {
+    const count = logs.length + progress.length + beats.length + checkpoints.length;
     if (count === 0) return;
     const bytes = logs.reduce((sum, { message, fields }) => sum + message.length + fields.length, 0);
-    this.#talk.spend(bytes + count * TALK_COST);
+    const saved = checkpoints.reduce((sum, { checkpoint }) => sum + checkpoint.length, 0);
+    this.#talk.spend(bytes + saved + count * TALK_COST);
     const debtMs = this.#talk.debtMs();
     if (debtMs === 0 || this.#call.isPaused()) return;
     this.#call.pause();
     this.#env.after(debtMs, () => this.#call.resume());
+  }
+
+  /** One that is too large is worth less than the one before it. */
+  #takeCheckpoint(saved: JobCheckpoint): void {
+    const { length } = saved.checkpoint;
+    if (length <= CHECKPOINT_BYTES_MAX) return this.#events.checkpoint(saved, saved.checkpoint);
+    this.#events.warn(`a checkpoint of ${length} bytes is left out; it may have ${CHECKPOINT_BYTES_MAX}`);
   }
 
   /** Hands on lines of one job together. */
@@ -180,8 +193,8 @@ export class StreamWire implements Wire {
 function takeStarts(starts: readonly JobStart[]): JobStart[] {
   let bytes = 0;
   let count = 0;
-  for (const { payload } of starts) {
-    bytes += payload.length;
+  for (const { payload, checkpoint } of starts) {
+    bytes += payload.length + checkpoint.length;
     if (count > 0 && (bytes > BYTES_PER_MESSAGE_MAX || count >= STARTS_PER_MESSAGE_MAX)) break;
     count++;
   }
@@ -205,5 +218,6 @@ function startOf({ job, budget }: Attempt): JobStart {
     traceparent: job.traceparent ?? "",
     runCount: job.runCount ?? 0,
     declaredId: job.declaredId,
+    checkpoint: job.checkpoint === null ? NOTHING : Buffer.from(job.checkpoint),
   };
 }

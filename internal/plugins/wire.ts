@@ -17,6 +17,7 @@ export interface AttemptKey {
 export interface WireEvents {
   ended(key: AttemptKey, outcome: Outcome): void;
   progress(key: AttemptKey, progress: JobProgress): void;
+  checkpoint(key: AttemptKey, checkpoint: Uint8Array): void;
   log(key: AttemptKey, lines: readonly JobLogLine[]): void;
 }
 

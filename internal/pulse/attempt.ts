@@ -21,6 +21,7 @@ export interface AttemptOptions {
   /** Monotonic time of the start. */
   startedAt: Millis;
   onProgress: (attempt: RunningAttempt, progress: JobProgress) => void;
+  onCheckpoint: (attempt: RunningAttempt, checkpoint: Uint8Array) => void;
   onLog: (attempt: RunningAttempt, lines: readonly JobLogLine[]) => void;
 }
 
@@ -62,6 +63,10 @@ export class RunningAttempt implements Attempt {
 
   progress(progress: JobProgress): void {
     if (!this.#ended) this.#options.onProgress(this, progress);
+  }
+
+  checkpoint(checkpoint: Uint8Array): void {
+    if (!this.#ended) this.#options.onCheckpoint(this, checkpoint);
   }
 
   log(lines: readonly JobLogLine[]): void {

@@ -33,6 +33,8 @@ export interface Attempt {
   /** The same as a signal, made when it is asked for: most attempts end by themselves, and there are many. */
   readonly signal: AbortSignal;
   progress(progress: JobProgress): void;
+  /** Saves something for the next attempt. */
+  checkpoint(checkpoint: Uint8Array): void;
   log(lines: readonly JobLogLine[]): void;
 }
 

@@ -188,6 +188,20 @@ test("a handler's own waits hold where the job says none, and what ran each try 
   }
 });
 
+test("what an attempt saved last is written before its end, beside its progress", async () => {
+  register("p.work");
+  const id = await enqueue();
+  const { attempt } = plugin.running.get(id) ?? {};
+  attempt?.checkpoint(new Uint8Array([1]));
+  attempt?.progress({ current: 1, total: 2, message: "" });
+  attempt?.checkpoint(new Uint8Array([2]));
+  plugin.end(id, { kind: "lost", alone: true, message: "exit 139" });
+  await env.advance(1);
+  const { attempt: next } = plugin.running.get(id) ?? {};
+  expect(next?.job.checkpoint).toEqual(new Uint8Array([2]));
+  expect((await job(id)).progress).toEqual({ current: 1, total: 2, message: "" });
+});
+
 test("no more jobs run at once than plugin and handler allow, and other handlers are not held up", async () => {
   plugin.concurrency = 3;
   pulse.registry.register([{ executor: plugin, handlers: [options("p.work"), options("p.narrow", 1)] }]);

@@ -11,7 +11,7 @@ import { type Cancel, type Env, type Millis, sleep, turn } from "../base/env.ts"
 import { messageOf } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
-import type { Job, JobProgress } from "../job/job.ts";
+import type { Job } from "../job/job.ts";
 import { type Outcome, type Settlement, settle } from "../job/outcome.ts";
 import type { Budget } from "../plugin/budget.ts";
 import type { LimitStore } from "../store/limits.ts";
@@ -291,7 +291,8 @@ export class Worker implements Service {
       lane,
       budget,
       startedAt: env.mono(),
-      onProgress: (running, progress) => this.#noteProgress(running, progress),
+      onProgress: (running, progress) => this.#note(running, { progress }),
+      onCheckpoint: (running, checkpoint) => this.#note(running, { checkpoint }),
       onLog: (running, lines) => this.#noteLog(running, lines),
     });
     this.#running.set(job.id, attempt);
@@ -401,9 +402,11 @@ export class Worker implements Service {
     this.#armDeadline();
   }
 
-  #noteProgress({ job }: RunningAttempt, progress: JobProgress): void {
+  #note({ job }: RunningAttempt, said: Pick<ProgressUpdate, "progress" | "checkpoint">): void {
     if (this.#progress.size === 0) this.#options.env.after(PROGRESS_MS, () => void this.#flushProgress());
-    this.#progress.set(job.id, { id: job.id, fence: job.fence, progress });
+    const before = this.#progress.get(job.id);
+    const same = before?.fence === job.fence ? before : undefined;
+    this.#progress.set(job.id, { ...same, id: job.id, fence: job.fence, ...said });
   }
 
   async #flushProgress(): Promise<void> {

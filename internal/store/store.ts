@@ -77,7 +77,9 @@ export interface JobFilter {
 export interface ProgressUpdate {
   id: string;
   fence: number;
-  progress: JobProgress;
+  progress?: JobProgress;
+  /** What the attempt saves for the next one. */
+  checkpoint?: Uint8Array;
 }
 
 /** What `cancel` did: `before` is the state it found. A running job is only asked; its worker must be told. */
@@ -119,7 +121,7 @@ export interface JobStore {
   claim(request: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]>;
   /** Ends attempts. False for one whose fence no longer holds: its result does not count. */
   settle(settlements: readonly Settlement[]): Promise<boolean[]>;
-  /** Notes progress of running jobs; updates without a live fence are dropped. */
+  /** Notes progress and checkpoints of running jobs; updates without a live fence are dropped. */
   progress(updates: readonly ProgressUpdate[]): Promise<void>;
   /** Moves up to `limit` due jobs (scheduled, retrying) to queued. */
   promote(limit: number): Promise<Promoted>;

@@ -314,6 +314,23 @@ describe("job", () => {
   );
 
   test(
+    "what a job saves reaches the host, and the next attempt has it",
+    async () => {
+      await using plugin = new PluginProcess(PROBE);
+      const stream = await plugin.stream();
+      stream.start("probe.save", undefined, { checkpoint: Buffer.from('{"page": 7}') });
+      expect(JSON.parse(String((await stream.finish()).result))).toEqual([
+        { page: 7 },
+        { page: 8 },
+        "ValueError",
+      ]);
+      const saved = stream.messages.items.flatMap(({ checkpoints }) => checkpoints);
+      expect(saved.map(({ checkpoint }) => JSON.parse(String(checkpoint)))).toEqual([{ page: 8 }]);
+    },
+    BOUND_MS,
+  );
+
+  test(
     "a job that says nothing is known to be alive",
     async () => {
       await using plugin = new PluginProcess(PROBE);

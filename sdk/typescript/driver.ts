@@ -91,6 +91,7 @@ export class StreamDriver {
   readonly finishes: JobFinish[] = [];
   readonly logs: JobLog[] = [];
   readonly progress: JobProgress[] = [];
+  readonly checkpoints: Uint8Array[] = [];
   readonly beats: JobBeat[] = [];
   ready = false;
   ended = false;
@@ -170,6 +171,7 @@ export class StreamDriver {
     if (message.ready) this.ready = true;
     this.logs.push(...message.logs);
     this.progress.push(...message.progress);
+    this.checkpoints.push(...message.checkpoints.map(({ checkpoint }) => checkpoint));
     this.beats.push(...message.beats);
     this.finishes.push(...message.finishes);
     this.#changed();

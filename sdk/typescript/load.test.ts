@@ -46,6 +46,7 @@ function run(plugin: LoadedPlugin, name: string, payload: unknown, said: string[
   const voice = {
     log: (_: RunningJob, level: string, message: string) => void said.push(`${level} ${message}`),
     progress: (_: RunningJob, current: number, total: number) => void said.push(`${current}/${total}`),
+    checkpoint() {},
     beat() {},
   };
   return new Promise((resolve, reject) => new RunningJob(start, host, voice).run(handler, resolve, reject));

@@ -10,6 +10,7 @@
 import type {
   HandlersChanged,
   JobBeat,
+  JobCheckpoint,
   JobFinish,
   JobLog,
   JobProgress,
@@ -40,6 +41,7 @@ export class Outbox {
   #logs: JobLog[] = [];
   #logBytes = 0;
   #progress = new Map<string, JobProgress>();
+  #checkpoints = new Map<string, JobCheckpoint>();
   #beats: JobBeat[] = [];
   #finishes: JobFinish[] = [];
   #handlers: HandlersChanged | undefined;
@@ -72,6 +74,12 @@ export class Outbox {
   /** Only the newest progress of a job in one turn is sent. */
   progress(progress: JobProgress): void {
     this.#progress.set(`${progress.jobId} ${progress.fence}`, progress);
+    this.#ask();
+  }
+
+  /** Only the newest checkpoint of a job in one turn is sent. */
+  checkpoint(checkpoint: JobCheckpoint): void {
+    this.#checkpoints.set(`${checkpoint.jobId} ${checkpoint.fence}`, checkpoint);
     this.#ask();
   }
 
@@ -129,6 +137,7 @@ export class Outbox {
       this.#logs.length === 0 &&
       this.#beats.length === 0 &&
       this.#progress.size === 0 &&
+      this.#checkpoints.size === 0 &&
       this.#gaps.size === 0 &&
       this.#handlers === undefined
     );
@@ -149,12 +158,14 @@ export class Outbox {
       finishes,
       logs,
       progress: [...this.#progress.values()],
+      checkpoints: [...this.#checkpoints.values()],
       beats: this.#beats,
       handlersChanged: this.#handlers,
       ready: false,
     };
     this.#beats = [];
     this.#progress = this.#progress.size === 0 ? this.#progress : new Map();
+    this.#checkpoints = this.#checkpoints.size === 0 ? this.#checkpoints : new Map();
     this.#handlers = undefined;
     return message;
   }

@@ -66,6 +66,10 @@ export interface Job {
   readonly signal: AbortSignal;
   readonly log: JobLog;
   progress(current: number, total?: number, message?: string): void;
+  /** What the last attempt saved with `checkpoint`; undefined when none did. */
+  readonly state: Json;
+  /** Saves where it stands, for the next attempt: JSON of at most 64 KiB. On disk within a second; the newest counts. */
+  checkpoint(state: Json): void;
   /** Says "still alive" without saying anything else. The runtime does this by itself while the event loop turns. */
   heartbeat(): void;
   /** Adds to what the job cost. */

@@ -6,9 +6,11 @@
  * The functions are getters, so that `const { log, progress } = job` works.
  */
 import type { JobStart } from "../../proto/gen/qntx/v1/plugin.ts";
-import { fromBytes, isThenable } from "./codec.ts";
+import { fromBytes, isThenable, toBytes } from "./codec.ts";
 import { createJobLog, type LineOwner, lineOwner, type LogLevel } from "./log.ts";
 import type { Fields, Host, Job, JobHandler, JobLog, Json } from "./qntx.ts";
+
+export const CHECKPOINT_BYTES_MAX = 65_536; // What a host keeps: where the job stands, not what it made.
 
 /** Why a job is told to end early: by a person, by its timeout, or because host or plugin stop. */
 export type AbortWord = "cancelled" | "timeout" | "shutdown";
@@ -33,6 +35,7 @@ const ABORT_SENTENCES: Record<AbortWord, string> = {
 export interface JobVoice {
   log(job: RunningJob, level: LogLevel, message: string, fields: Fields | undefined): void;
   progress(job: RunningJob, current: number, total: number, message: string): void;
+  checkpoint(job: RunningJob, checkpoint: Buffer): void;
   beat(job: RunningJob): void;
 }
 
@@ -42,6 +45,7 @@ export class RunningJob implements Job, LineOwner {
   readonly qntx: Host;
   readonly #voice: JobVoice;
   #payload: Json;
+  #state: Json;
   #parsed = false;
   #controller: AbortController | undefined;
   #aborted: JobAborted | undefined;
@@ -121,6 +125,23 @@ export class RunningJob implements Job, LineOwner {
   get progress(): Job["progress"] {
     return (current, total = 0, message = "") => {
       if (!this.#ended) this.#voice.progress(this, current, total, message);
+    };
+  }
+
+  get state(): Json {
+    if (this.#state === undefined) this.#state = fromBytes(this.start.checkpoint);
+    return this.#state;
+  }
+
+  get checkpoint(): Job["checkpoint"] {
+    return (state) => {
+      const bytes = toBytes(state);
+      if (bytes.length > CHECKPOINT_BYTES_MAX)
+        throw new RangeError(
+          `The checkpoint of ${this.handler} has ${bytes.length} bytes; it may have ${CHECKPOINT_BYTES_MAX}.`,
+        );
+      this.#state = fromBytes(bytes);
+      if (!this.#ended) this.#voice.checkpoint(this, bytes);
     };
   }
 

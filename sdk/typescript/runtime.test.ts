@@ -152,6 +152,23 @@ describe("what a handler is given", () => {
   });
 });
 
+test("a checkpoint is sent with the turn, the newest of it, and is the state from then on", async () => {
+  const seen: unknown[] = [];
+  await using driver = await start({
+    go: (job) => {
+      seen.push(job.state);
+      job.checkpoint({ page: 1 });
+      job.checkpoint({ page: 2 });
+      seen.push(job.state);
+      expect(() => job.checkpoint("x".repeat(70_000))).toThrow("it may have 65536");
+    },
+  });
+  const stream = await driver.open();
+  await stream.finished(stream.start("p.go", undefined, { checkpoint: Buffer.from('{"page":7}') }));
+  expect(seen).toEqual([{ page: 7 }, { page: 2 }]);
+  expect(stream.checkpoints.map(String)).toEqual(['{"page":2}']);
+});
+
 test("console lines belong to the job that they come from, also after an await", async () => {
   const gate = Promise.withResolvers<void>();
   await using driver = await start({

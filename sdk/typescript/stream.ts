@@ -183,6 +183,8 @@ function voiceInto(outbox: Outbox): JobVoice {
         total: wholeNumber(total),
         message: String(message),
       }),
+    checkpoint: ({ start }, checkpoint) =>
+      outbox.checkpoint({ jobId: start.jobId, fence: start.fence, checkpoint }),
     beat: ({ start }) => outbox.beat({ jobId: start.jobId, fence: start.fence }),
   };
 }

@@ -87,6 +87,7 @@ function voiceInto(response: ExecuteJobResponse): JobVoice {
       response.progressCurrent = wholeNumber(current, INT32_MAX);
       response.progressTotal = wholeNumber(total, INT32_MAX);
     },
+    checkpoint() {}, // Nobody would keep it.
     beat() {}, // Nobody listens before the answer.
   };
 }

@@ -116,6 +116,7 @@ class World implements AsyncDisposable {
         onLine(message, job);
       },
       progress: (_: RunningJob, current: number, total: number) => void lines.push(`${current}/${total}`),
+      checkpoint() {},
       beat() {},
     };
     const job = new RunningJob(start, this.host, voice);

@@ -153,6 +153,7 @@ export class Harness implements AsyncDisposable {
       },
       onCancel: null,
       progress: (value) => void progress.push(value),
+      checkpoint() {},
       log: (added) => void lines.push(...added),
     };
     ends.addEventListener("abort", () => attempt.onCancel?.(cancelReason(ends)));
@@ -263,6 +264,7 @@ export function testJob(more: Partial<Job>): Job {
     progress: null,
     pause: null,
     result: null,
+    checkpoint: null,
     error: null,
     history: [],
     costEstimate: 0,

@@ -111,6 +111,17 @@ test(
 );
 
 test(
+  "a job whose process is killed goes on behind its checkpoint",
+  async () => {
+    await using place = new Flow();
+    await place.start();
+    const { id } = await place.call<Shown>("job.enqueue", { handler: "crowd.steps" });
+    expect(await place.end(id)).toMatchObject({ state: "completed", lost: 1, result: { from: 5 } });
+  },
+  LIMIT_MS,
+);
+
+test(
   "cancelling a running parent cancels its children, those that run and those that wait",
   async () => {
     await using place = new Flow();

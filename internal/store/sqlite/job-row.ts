@@ -64,6 +64,7 @@ export interface JobRow {
   pause: string | null;
   error: string | null;
   history: string | null;
+  checkpoint: Uint8Array | null;
   payload: Uint8Array;
   result: Uint8Array | null;
 }
@@ -111,6 +112,7 @@ export function readJob(row: JobRow): Job {
     progress: row.progress === null ? null : (JSON.parse(row.progress) as JobProgress),
     pause: row.pause === null ? null : (JSON.parse(row.pause) as JobPause),
     result: row.result,
+    checkpoint: row.checkpoint,
     error: row.error === null ? null : (JSON.parse(row.error) as JobError),
     history: row.history === null ? [] : (JSON.parse(row.history) as PastAttempt[]),
     costEstimate: row.cost_estimate,

@@ -53,6 +53,7 @@ export class JobSql {
   readonly expire: Statement<EndedRow, [Values]>;
   readonly giveBack: Statement<unknown, [Values]>;
   readonly progress: Statement<unknown, [Values]>;
+  readonly checkpoint: Statement<unknown, [Values]>;
   readonly promote: Statement<PromotedRow, [Values]>;
   readonly nextDue: Statement<{ run_at: number }, []>;
   readonly cancelWaiting: Statement<EndedRow, [Values]>;
@@ -82,6 +83,7 @@ export class JobSql {
     this.expire = db.prepare(EXPIRE);
     this.giveBack = db.prepare(GIVE_BACK);
     this.progress = db.prepare(PROGRESS);
+    this.checkpoint = db.prepare(CHECKPOINT);
     this.promote = db.prepare(PROMOTE);
     this.nextDue = db.prepare(NEXT_DUE);
     this.cancelWaiting = db.prepare(CANCEL_WAITING);
@@ -245,6 +247,13 @@ const GIVE_BACK = `
 const PROGRESS = `
   UPDATE job
      SET progress = $progress
+   WHERE id    = $id
+     AND state = 'running'
+     AND fence = $fence`;
+
+const CHECKPOINT = `
+  UPDATE job
+     SET checkpoint = $checkpoint
    WHERE id    = $id
      AND state = 'running'
      AND fence = $fence`;

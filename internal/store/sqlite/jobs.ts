@@ -335,8 +335,9 @@ export class SqliteJobs implements JobStore {
 
   progress(updates: readonly ProgressUpdate[]): Promise<void> {
     return this.#group.write(() => {
-      for (const { id, fence, progress } of updates) {
-        this.#sql.progress.run({ id, fence, progress: JSON.stringify(progress) });
+      for (const { id, fence, progress, checkpoint } of updates) {
+        if (progress) this.#sql.progress.run({ id, fence, progress: JSON.stringify(progress) });
+        if (checkpoint) this.#sql.checkpoint.run({ id, fence, checkpoint });
       }
     });
   }

@@ -60,6 +60,19 @@ export function attemptSuite(engine: string, open: OpenStore): void {
       expect(await at.store.jobs.get(id)).toMatchObject({ state: "completed", history: [], snoozed: 1 });
     });
 
+    test("what an attempt saves is the next one's, unless its fence no longer holds", async () => {
+      const id = await enqueue();
+      const first = await claim();
+      const [early, late] = [new Uint8Array([1]), new Uint8Array([2])];
+      await at.store.jobs.progress([{ id, fence: first.fence, checkpoint: early }]);
+      await end(at.store, at.env, first, { kind: "lost", alone: true, message: "exit 139" });
+      const second = await claim();
+      expect(second.checkpoint).toEqual(early);
+      await at.store.jobs.progress([{ id, fence: first.fence, checkpoint: late }]);
+      await end(at.store, at.env, second, { kind: "returned" });
+      expect((await claim()).checkpoint).toEqual(early);
+    });
+
     test("of many attempts the latest are remembered, and of a long sentence its beginning", async () => {
       const id = await enqueue();
       for (let attempt = 1; attempt <= HISTORY_ATTEMPTS_MAX + 3; attempt++)

@@ -10,12 +10,13 @@ import time
 import typing
 
 from .outbox import Outbox
-from .wire import read_json, utf8, v1
+from .wire import read_json, utf8, v1, write_json
 
 if typing.TYPE_CHECKING:
     from .host import Host
 
 CONCURRENCY_DEFAULT = 32  # Plain handlers take a thread each; more of them fight over one interpreter.
+CHECKPOINT_BYTES_MAX = 65_536  # What a host keeps: where the job stands, not what it made.
 LINE_CHARS_MAX = 16_384  # Of one line of a log; the rest of it is cut.
 
 current: contextvars.ContextVar[Job | None] = contextvars.ContextVar("qntx_job", default=None)
@@ -48,6 +49,7 @@ class Job:
     id, handler    text
     payload        read as JSON; None when empty; text when it is not JSON
     bytes          the payload as it was sent
+    state          what the last attempt saved with checkpoint(); None when none did
     attempt        which try this is, from 1; max_attempts: how many there may be
     timeout        seconds that this try may take; 0 when not said
     trigger        enqueue, schedule, run-now, backfill, retry, watcher
@@ -80,6 +82,7 @@ class Job:
         self.run_count: int | None = start.run_count or None
         self.catchup: bool = start.catchup
         self.tenant: str | None = start.tenant or None
+        self.state: typing.Any = read_json(start.checkpoint)
         self.log = Log(self._line)
         self.qntx = host
         self._fence = start.fence
@@ -116,6 +119,16 @@ class Job:
         if not self._ended:
             self._outbox.progress(v1.JobProgress(job_id=self.id, fence=self._fence, current=round(current),
                                                  total=round(total), message=utf8(message)))
+
+    def checkpoint(self, state: object) -> None:
+        """Saves where it stands, for the next attempt, which has it as `state`: JSON of at
+        most 64 KiB. On disk within a second; the newest counts."""
+        data = write_json(state)
+        if len(data) > CHECKPOINT_BYTES_MAX:
+            raise ValueError(f"The checkpoint of {self.handler} has {len(data)} bytes; it may have {CHECKPOINT_BYTES_MAX}.")
+        self.state = read_json(data)
+        if not self._ended:
+            self._outbox.checkpoint(v1.JobCheckpoint(job_id=self.id, fence=self._fence, checkpoint=data))
 
     def heartbeat(self) -> None:
         """Says "still alive". The SDK does this by itself every two seconds."""

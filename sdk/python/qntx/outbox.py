@@ -28,6 +28,7 @@ class Outbox:
         self._items: deque = deque()  # (field of PluginMessage, message), in the order they were said.
         self._line_bytes = 0
         self._progress: dict = {}
+        self._checkpoints: dict = {}
         self._beats: dict = {}
         self._handlers: list | None = None
         self._closed = False
@@ -58,6 +59,12 @@ class Outbox:
         """Takes a JobProgress; only the newest of a job is sent."""
         with self._news:
             self._progress[progress.job_id, progress.fence] = progress
+            self._news.notify()
+
+    def checkpoint(self, checkpoint) -> None:
+        """Takes a JobCheckpoint; only the newest of a job is sent."""
+        with self._news:
+            self._checkpoints[checkpoint.job_id, checkpoint.fence] = checkpoint
             self._news.notify()
 
     def beat(self, beats: typing.Iterable) -> None:
@@ -98,7 +105,7 @@ class Outbox:
         self._line_bytes += _size(line)
 
     def _has_news(self) -> bool:
-        return bool(self._items or self._progress or self._beats) or self._handlers is not None
+        return bool(self._items or self._progress or self._checkpoints or self._beats) or self._handlers is not None
 
     def _take(self):
         message, size = v1.PluginMessage(), 0
@@ -109,11 +116,12 @@ class Outbox:
             size += item.ByteSize()
             getattr(message, field).append(item)
         message.progress.extend(self._progress.values())
+        message.checkpoints.extend(self._checkpoints.values())
         message.beats.extend(self._beats.values())
         if self._handlers is not None:
             message.handlers_changed.SetInParent()  # Also when there are none left.
             message.handlers_changed.handlers.extend(self._handlers)
-        self._progress, self._beats, self._handlers = {}, {}, None
+        self._progress, self._checkpoints, self._beats, self._handlers = {}, {}, {}, None
         return message
 
 

@@ -64,6 +64,16 @@ def talk_plain(job):
     print(f"plain {job.payload} again")
 
 
+@plugin.job("save")
+def save(job):
+    before = job.state
+    job.checkpoint({"page": before["page"] + 1})
+    try:
+        job.checkpoint("x" * 70_000)
+    except ValueError as error:
+        return [before, job.state, type(error).__name__]
+
+
 @plugin.job("work")
 def work(job):
     for n in range(3):

@@ -15,6 +15,18 @@ export default definePlugin({
     last(job) {
       appendFileSync(job.qntx.config["out"] ?? "", `${job.id}\n`);
     },
+    /** Counts to ten, and loses its process on the way. */
+    async steps(job) {
+      const from = job.state ?? 0;
+      for (let step = from; step < 10; step++) {
+        if (step === 5 && from < 5) {
+          await new Promise((resolve) => setTimeout(resolve, 50)); // What was said in this turn is sent after it.
+          process.kill(process.pid, "SIGKILL");
+        }
+        job.checkpoint(step + 1);
+      }
+      return { from };
+    },
     /** Runs until it is told to end, with children beside it. */
     async parent(job) {
       const children = Array.from({ length: job.payload.children }, (_, n) => ({

@@ -68,6 +68,7 @@ CREATE TABLE job (
   pause            TEXT, -- JSON, while somebody keeps it from running.
   error            TEXT,
   history          TEXT, -- JSON: attempts that did not complete it.
+  checkpoint       BLOB, -- What an attempt has saved for the next one.
   payload          BLOB    NOT NULL,
   result           BLOB,
   -- OR, not IN: for a list of more than two, SQLite builds a table in every statement, which doubles the cost of settling.

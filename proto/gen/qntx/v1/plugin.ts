@@ -151,6 +151,8 @@ export interface JobStart {
   runCount: number;
   /** The id under which the plugin declared the schedule; empty when it was made at run time. */
   declaredId: string;
+  /** What the last attempt saved; empty when none did. */
+  checkpoint: Buffer;
 }
 
 export interface JobCancel {
@@ -170,6 +172,8 @@ export interface PluginMessage {
   handlersChanged: HandlersChanged | undefined;
   /** True in the first message of the stream: it is open and jobs may start. */
   ready: boolean;
+  /** What jobs save for their next attempt; of each, the newest counts. */
+  checkpoints: JobCheckpoint[];
 }
 
 export interface JobFinish {
@@ -214,6 +218,13 @@ export interface JobProgress {
   current: number;
   total: number;
   message: string;
+}
+
+export interface JobCheckpoint {
+  jobId: string;
+  fence: number;
+  /** At most 64 KiB; JSON by convention. */
+  checkpoint: Buffer;
 }
 
 export interface JobBeat {
@@ -1113,6 +1124,7 @@ function createBaseJobStart(): JobStart {
     traceparent: "",
     runCount: 0,
     declaredId: "",
+    checkpoint: Buffer.alloc(0),
   };
 }
 
@@ -1162,6 +1174,9 @@ export const JobStart: MessageFns<JobStart> = {
     }
     if (message.declaredId !== "") {
       writer.uint32(122).string(message.declaredId);
+    }
+    if (message.checkpoint.length !== 0) {
+      writer.uint32(130).bytes(message.checkpoint);
     }
     return writer;
   },
@@ -1299,6 +1314,14 @@ export const JobStart: MessageFns<JobStart> = {
             message.declaredId = reader.string();
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.checkpoint = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1331,6 +1354,7 @@ export const JobStart: MessageFns<JobStart> = {
     message.traceparent = object.traceparent ?? "";
     message.runCount = object.runCount ?? 0;
     message.declaredId = object.declaredId ?? "";
+    message.checkpoint = object.checkpoint ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -1415,7 +1439,15 @@ export const JobCancel: MessageFns<JobCancel> = {
 };
 
 function createBasePluginMessage(): PluginMessage {
-  return { finishes: [], logs: [], progress: [], beats: [], handlersChanged: undefined, ready: false };
+  return {
+    finishes: [],
+    logs: [],
+    progress: [],
+    beats: [],
+    handlersChanged: undefined,
+    ready: false,
+    checkpoints: [],
+  };
 }
 
 export const PluginMessage: MessageFns<PluginMessage> = {
@@ -1437,6 +1469,9 @@ export const PluginMessage: MessageFns<PluginMessage> = {
     }
     if (message.ready !== false) {
       writer.uint32(48).bool(message.ready);
+    }
+    for (const v of message.checkpoints) {
+      JobCheckpoint.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1502,6 +1537,14 @@ export const PluginMessage: MessageFns<PluginMessage> = {
             message.ready = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.checkpoints.push(JobCheckpoint.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1528,6 +1571,7 @@ export const PluginMessage: MessageFns<PluginMessage> = {
         ? HandlersChanged.fromPartial(object.handlersChanged)
         : undefined;
     message.ready = object.ready ?? false;
+    message.checkpoints = object.checkpoints?.map((e) => JobCheckpoint.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1989,6 +2033,85 @@ export const JobProgress: MessageFns<JobProgress> = {
     message.current = object.current ?? 0;
     message.total = object.total ?? 0;
     message.message = object.message ?? "";
+    return message;
+  },
+};
+
+function createBaseJobCheckpoint(): JobCheckpoint {
+  return { jobId: "", fence: 0, checkpoint: Buffer.alloc(0) };
+}
+
+export const JobCheckpoint: MessageFns<JobCheckpoint> = {
+  encode(message: JobCheckpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.jobId !== "") {
+      writer.uint32(10).string(message.jobId);
+    }
+    if (message.fence !== 0) {
+      writer.uint32(16).uint32(message.fence);
+    }
+    if (message.checkpoint.length !== 0) {
+      writer.uint32(26).bytes(message.checkpoint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JobCheckpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJobCheckpoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.jobId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.fence = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.checkpoint = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<JobCheckpoint>): JobCheckpoint {
+    return JobCheckpoint.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<JobCheckpoint>): JobCheckpoint {
+    const message = createBaseJobCheckpoint();
+    message.jobId = object.jobId ?? "";
+    message.fence = object.fence ?? 0;
+    message.checkpoint = object.checkpoint ?? Buffer.alloc(0);
     return message;
   },
 };

@@ -4,6 +4,7 @@
  * host's lock for as long as it lasts and runs the same operation in process. If
  * the lock is just being taken or left, the socket is tried again for a while.
  */
+import { existsSync } from "node:fs";
 import { type Env, sleep } from "../../internal/base/env.ts";
 import { Fault, fieldFault, type FieldFault, shown } from "../../internal/base/fault.ts";
 import type { Config } from "../../internal/config/config.ts";
@@ -23,6 +24,8 @@ export interface Client extends AsyncDisposable {
 }
 
 const SETTLE_MS = 5_000; // How long a host may take to come or go before we give up.
+/** What makes something without a line in the audit trail, and may be the first. */
+const MAKERS: ReadonlySet<string> = new Set(["job.enqueue", "job.enqueueMany", "job.batch", "ats.create"]);
 const LOOK_AGAIN_MS = 100;
 
 /** Opens the way to the operations. Throws a Fault, code unreachable, when there is none. */
@@ -31,12 +34,18 @@ export async function openClient(world: World, globals: Globals): Promise<Client
   const config = await openConfig(world, globals);
   const { env } = world;
   const path = socketPath(config.home);
+  if (isNamed(world, globals) && !existsSync(config.home)) return new FolderlessClient(env, config);
   for (const until = env.mono() + SETTLE_MS; ; await sleep(env, LOOK_AGAIN_MS)) {
     if (await hostAnswers(env, path)) return new HostClient("http://localhost", { unix: path });
     const opened = await openOwnStore(env, config);
     if (opened) return new StoreClient(env, config, opened);
     if (env.mono() >= until) throw busy(config.home);
   }
+}
+
+/** A folder that somebody names may be a slip; the usual one is made by whatever comes first. */
+function isNamed({ vars }: World, { home }: Globals): boolean {
+  return home !== undefined || Boolean(vars["QNTX_HOME"]);
 }
 
 function remoteClient(server: string, { vars }: World): Client {
@@ -158,4 +167,41 @@ class StoreClient implements Client {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#opened.store.close().finally(() => this.#opened.lock.release());
   }
+}
+
+/** Where there is no data folder: whoever only looks makes none, for its name may be a slip. */
+class FolderlessClient implements Client {
+  readonly live = false;
+  readonly #env: Env;
+  readonly #config: Config;
+  #client: Client | null = null;
+
+  constructor(env: Env, config: Config) {
+    this.#env = env;
+    this.#config = config;
+  }
+
+  async call<Output>(operation: string, input: unknown = {}): Promise<Output> {
+    const { findOperation } = await import("../../internal/operations/table.ts");
+    if (!this.#client && !MAKERS.has(operation) && !findOperation(operation)?.changes)
+      throw noFolder(this.#config.home);
+    this.#client ??= await this.#make();
+    return this.#client.call<Output>(operation, input);
+  }
+
+  async #make(): Promise<Client> {
+    const opened = await openOwnStore(this.#env, this.#config);
+    if (!opened) throw busy(this.#config.home);
+    return new StoreClient(this.#env, this.#config, opened);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#client?.[Symbol.asyncDispose]();
+  }
+}
+
+function noFolder(home: string): Fault {
+  return new Fault("not-found", `There is no data folder ${home}.`, {
+    hint: "Is the path right? A host makes one, and so does what is made first: qntx serve, qntx schedule create.",
+  });
 }

@@ -4,7 +4,7 @@
  * and on data folders of its own without a host.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { realEnv } from "../../internal/base/env.ts";
@@ -159,13 +159,16 @@ async function watch(home: string, turns: readonly (() => Promise<unknown>)[], g
 
 test("status --watch draws the screen again every second, until Ctrl-C", async () => {
   const nothing = async () => {};
-  const { code, printed } = await watch(newHome(), [nothing, nothing, nothing], { terminal: true });
+  const home = newHome();
+  mkdirSync(home);
+  const { code, printed } = await watch(home, [nothing, nothing, nothing], { terminal: true });
   expect(printed.split("\x1b[H\x1b[J").slice(1)).toHaveLength(3);
   expect(code).toBe(130);
 });
 
 test("status --watch --json prints a line when something has changed, and none when nothing has", async () => {
   const home = newHome();
+  mkdirSync(home);
   const enqueue = () => type(home, "job enqueue python.poll --id first");
   const nothing = async () => {};
   const argv = ["--home", home, "--json", "status", "--watch"];
@@ -175,6 +178,16 @@ test("status --watch --json prints a line when something has changed, and none w
     .filter(Boolean)
     .map((line) => JSON.parse(line).jobs.queued);
   expect(counts).toEqual([0, 1]);
+});
+
+test("whoever only looks makes no data folder where somebody may have mistyped its name", async () => {
+  const home = newHome();
+  const said = `qntx: There is no data folder ${home}.\n      Is the path right? `;
+  for (const line of ["schedule list", "job show x", "doctor", "status", "schedule simulate --all"])
+    expect(await type(home, line)).toStartWith(said);
+  expect(existsSync(home)).toBe(false);
+  await type(home, "job enqueue python.poll --id first");
+  expect(await type(home, "job list")).toContain("first");
 });
 
 test("what is destroyed without --yes is asked about, and nobody is there to answer in a pipe", async () => {

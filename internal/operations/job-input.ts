@@ -148,7 +148,11 @@ export function retryOf(context: Context, old: Job): NewJob & { retryOf: string 
 
 function readUniqueFor(text: string, uniqueKey: string | undefined): Millis {
   if (uniqueKey === undefined)
-    throw fieldFault("uniqueFor", `${shown(text)} has no effect without a unique key.`, "Say which key is to be held.");
+    throw fieldFault(
+      "uniqueFor",
+      `${shown(text)} has no effect without a unique key.`,
+      "Say which key is to be held.",
+    );
   const ms = parseDuration(text, "uniqueFor");
   if (ms > 0 && ms <= UNIQUE_FOR_MAX_MS) return ms;
   throw fieldFault(

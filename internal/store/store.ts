@@ -268,9 +268,9 @@ export interface ScheduleStore {
   lockAnswers(verdicts: readonly LockVerdict[]): Promise<Fired>;
   /** Ledger rows with an occurrence in [from, to), oldest first. */
   ledger(id: string, range: { from?: Millis; to?: Millis }, page: PageRequest): Promise<Page<Occurrence>>;
-  counts(): Promise<Record<ScheduleState, number>>;
   /** Its last ledger rows, oldest first; the cursor leads to those before them. */
   ledgerEnd(id: string, page: PageRequest): Promise<Page<Occurrence>>;
+  counts(): Promise<Record<ScheduleState, number>>;
 }
 
 // Backfills

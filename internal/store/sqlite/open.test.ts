@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { closeDatabase, openDatabase } from "./open.ts";
 
+const PAGE_BYTES = 4_096;
+
 let home: string;
 let path: string;
 beforeEach(() => {
@@ -14,9 +16,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
-/** Writes into a page in the middle. */
-function damage(): void {
-  writeSync(openSync(path, "r+"), Buffer.alloc(2_000, 0xff), 0, 2_000, 4_096 * 5);
+/** Writes into a page: the last one, which nobody reads only to open the file, or the one of a number, from 0. */
+function damage(page = statSync(path).size / PAGE_BYTES - 1): void {
+  writeSync(openSync(path, "r+"), Buffer.alloc(2_000, 0xff), 0, 2_000, PAGE_BYTES * page);
 }
 
 /** Gives a file the time of another one, to the nanosecond. */
@@ -24,8 +26,11 @@ function touch(file: string, like: string): void {
   expect(Bun.spawnSync(["touch", "-r", like, file]).exitCode).toBe(0);
 }
 
-test("a damaged database is refused", () => {
-  damage();
+test.each([
+  ["its last page", undefined],
+  ["what it says of its tables", 5],
+])("a damaged database is refused: %s", (_, page) => {
+  damage(page);
   expect(() => openDatabase(path)).toThrow(/is damaged/);
 });
 

@@ -30,6 +30,7 @@ export function openDatabase(path: string): Database {
     if (!isAsClosed) checkIntegrity(db, path);
   } catch (error) {
     if (error instanceof Fault) throw error;
+    if (error instanceof SQLiteError && error.code === "SQLITE_CORRUPT") throw damaged(path, error.message);
     throw new Fault("failed", `The database ${path} cannot be opened: ${messageOf(error)}.`, {
       hint:
         error instanceof SQLiteError && error.code === "SQLITE_NOTADB"
@@ -80,7 +81,11 @@ function checkIntegrity(db: Database, path: string): void {
   const rows = db.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").all();
   if (rows[0]?.quick_check === "ok") return;
   db.close();
-  throw new Fault("failed", `The database ${path} is damaged: ${rows[0]?.quick_check}.`, {
+  throw damaged(path, rows[0]?.quick_check ?? "it cannot be checked");
+}
+
+function damaged(path: string, how: string): Fault {
+  return new Fault("failed", `The database ${path} is damaged: ${how}.`, {
     hint: "qntx does not run on a damaged database. Restore a backup of the data folder, or recover the file with `sqlite3 .recover`.",
   });
 }

@@ -6,7 +6,7 @@
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { socketPath } from "../../http/socket.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
@@ -15,7 +15,7 @@ const LOOK_MS = 25;
 
 /** The words that start qntx. */
 export const QNTX: readonly string[] = process.env["QNTX_BIN"]
-  ? [process.env["QNTX_BIN"]]
+  ? [resolve(process.env["QNTX_BIN"])] // Hosts run in folders of their own.
   : [process.execPath, "--no-install", "--no-env-file", "run", join(ROOT, "cmd/qntx/main.ts")];
 
 export interface Ended {

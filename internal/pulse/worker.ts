@@ -43,7 +43,7 @@ export interface WorkerOptions {
 const POLL_MS = 1_000; // The safety net under the wake-ups.
 const PROGRESS_MS = 250; // Progress is for eyes: four times a second is enough, however often a job says it.
 const RATE_STEP_MIN_MS = 5; // Tries that may start a millisecond apart share a claim.
-const SETTLE_DELAY_MS = 20;
+const SETTLE_DELAY_MS = 20; // Others begin sooner, and an end is written late by no more than anybody sees.
 const SETTLE_JOBS_MAX = 256; // Some milliseconds for one transaction, and what runs again should the host die.
 const TROUBLE_PAUSE_MS = 1_000; // After a write that failed: a full disk is not helped by trying faster.
 const LAST_TRIES_MAX = 5; // At the end, to write how jobs ended; then the next start finds out that they were interrupted.

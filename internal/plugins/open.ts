@@ -24,7 +24,7 @@ import { type Announcement, cleanText, type DeclaredSchedule, PROTOCOL, readAnno
 import type { Leftovers } from "./leftovers.ts";
 import type { PluginLimits } from "./limits.ts";
 import { orNothing } from "./patience.ts";
-import type { Ports } from "./ports.ts";
+import { isFree, type Ports } from "./ports.ts";
 import { exitText, PluginProcess, type PrintedLine } from "./process.ts";
 import { PluginProxy } from "./proxy.ts";
 import { Session } from "./session.ts";
@@ -69,6 +69,7 @@ export interface SessionEvents {
 
 const CONCURRENCY_STREAM = 256; // For plugins that speak the stream and said nothing: claims, commits and messages are shared, so many are cheap.
 const CONCURRENCY_UNARY = 4; // For QNTX's plugins, once they are found able: they were written for a host that runs one job.
+const PORT_TRIES_MAX = 3; // Of one start: who loses its port this often has another trouble.
 const VERSION_CHARS_MAX = 128;
 const DESCRIPTION_CHARS_MAX = 1_024;
 
@@ -78,15 +79,20 @@ export async function openSession(
   source: PluginSource,
   { events, stop }: { events: SessionEvents; stop: AbortSignal },
 ): Promise<Session> {
-  const opening = new Opening(host, source, { events, stop });
-  try {
-    return await opening.open();
-  } catch (error) {
-    await opening.cleanUp();
-    await opening.end(); // Before the reason is told: its last words have been read then.
-    if (error instanceof Fault && error.code !== "failed" && error.code !== "timeout") throw error;
-    const reason = withDiagnosis(messageOf(error), { source, lastLines: events.lastLines() });
-    throw new Fault("failed", reason, { cause: error });
+  for (let tries = 1; ; tries++) {
+    const opening = new Opening(host, source, { events, stop });
+    try {
+      return await opening.open();
+    } catch (error) {
+      await opening.cleanUp();
+      await opening.end(); // Before the reason is told: its last words have been read then.
+      if (error instanceof Fault && error.code !== "failed" && error.code !== "timeout") throw error;
+      const reason = withDiagnosis(messageOf(error), { source, lastLines: events.lastLines() });
+      const mayTry = tries < PORT_TRIES_MAX && !stop.aborted;
+      if (!mayTry || !(await opening.lostPort())) throw new Fault("failed", reason, { cause: error });
+      const sentence = "somebody took the port of a plugin while it started; it is asked for another one";
+      host.log.info(sentence, { plugin: source.name, reason });
+    }
   }
 }
 
@@ -97,6 +103,8 @@ class Opening {
   readonly #holdings = new AsyncDisposableStack();
   /** Set once it has described itself: from then on it may hold things that it has to let go. */
   #described: Connection | null = null;
+  /** What it was asked to listen on, and did not say that it does. */
+  #awaitedPort = 0;
   /** Rejects when somebody no longer wants it, or when the process dies. */
   #cut: Promise<never>;
 
@@ -150,10 +158,17 @@ class Opening {
     return this.#holdings.disposeAsync();
   }
 
+  /** True when somebody else listens where it should. To be asked once it has ended. */
+  async lostPort(): Promise<boolean> {
+    return this.#awaitedPort > 0 && !(await isFree(this.#awaitedPort));
+  }
+
   async #spawn(token: string): Promise<PluginProcess> {
     const { env, home, pythonPath, leftovers, limits, ports } = this.#host;
     // Our own runtimes choose a port and say it; a foreign program may not say it, so it must be told one.
-    const port = this.#source.kind === "executable" ? await ports.take() : 0;
+    const isTold = this.#source.kind === "executable";
+    const port = isTold ? this.#holdings.use(await ports.take()).port : 0;
+    this.#awaitedPort = port;
     const onLine = (line: PrintedLine) => this.#events.line(line);
     const process = new PluginProcess(env, {
       source: this.#source,
@@ -164,6 +179,7 @@ class Opening {
       onLine,
     });
     this.#holdings.defer(async () => void (await process.stop(limits.termMs)));
+    void process.announced.then(() => (this.#awaitedPort = 0));
     this.#events.started(process);
     void process.exited.then(() => {
       this.#host.revokeToken(token); // Not only once all is cleared away.

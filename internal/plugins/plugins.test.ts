@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault, messageOf } from "../base/fault.ts";
 import { Harness, writeOdd, writeProgram } from "./testdata/harness.ts";
@@ -79,6 +79,36 @@ test.each(STARTS)("a plugin of QNTX becomes ready and runs a job: %s", async (mo
   ]);
   expect(progress).toEqual([{ current: 0, total: 4, message: "" }]);
 });
+
+test("a plugin whose port somebody takes while it starts is asked for another one, and nobody notices", async () => {
+  await using thief = new AsyncDisposableStack();
+  await using host = new Harness({ enabled: ["odd"], write: writeSlowStarter, limits: { portLineMs: 300 } });
+  const asked = join(host.folder, "asked");
+  await host.until(() => existsSync(asked), "it to be asked for a port");
+  const port = Number(readFileSync(asked, "utf8"));
+  thief.use(Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }));
+  writeFileSync(join(host.folder, "go"), "");
+  await host.plugins.settled;
+  expect(host.plugins.status("odd")).toMatchObject({ state: "ready", restarts: 0 });
+  const said = "somebody took the port of a plugin while it started; it is asked for another one plugin=odd";
+  expect(host.logged.filter((line) => line.startsWith(said))).toHaveLength(1);
+  expect(await host.attempt("odd.do").outcome).toMatchObject({ kind: "completed" });
+});
+
+/** It says which port it is asked for, and waits until it may go on. */
+function writeSlowStarter(folder: string): void {
+  const inner = join(folder, "inner");
+  mkdirSync(inner);
+  writeOdd(inner, "odd", "no-port");
+  writeProgram(
+    join(folder, "qntx-odd-plugin"),
+    `#!/bin/sh
+echo $2 > ${folder}/asking && mv ${folder}/asking ${folder}/asked
+until [ -e ${folder}/go ]; do sleep 0.02; done
+exec ${inner}/qntx-odd-plugin "$@"
+`,
+  );
+}
 
 test("a plugin that hangs in Initialize holds up nobody, is late, and leaves no process behind", async () => {
   await using host = new Harness({

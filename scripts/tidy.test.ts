@@ -14,8 +14,9 @@ const ROOMS: readonly (readonly string[])[] = [
   ["proto/gen"],
   ["sdk"],
   ["internal/base"],
+  ["internal/access"],
   ["internal/config"],
-  ["internal/job", "internal/plugin", "internal/ats", "internal/access", "internal/event"],
+  ["internal/job", "internal/plugin", "internal/ats", "internal/event"],
   ["internal/schedule"],
   ["internal/store"],
   ["internal/wire"],
@@ -33,7 +34,7 @@ const ROOMS: readonly (readonly string[])[] = [
 const ONLY: Record<string, readonly string[]> = {
   sdk: ["proto/gen"],
   "internal/base": [],
-  "internal/config": ["internal/base"],
+  "internal/config": ["internal/base", "internal/access"],
   "internal/bundled": ["sdk"],
 };
 

@@ -163,6 +163,12 @@ export const tree: Group = group(
       restart: lazy("Restart a plugin; lifts a quarantine", () =>
         import("./commands/plugin/restart.ts").then((file) => file.pluginRestart),
       ),
+      grant: lazy("Let a plugin do what it may not do by itself", () =>
+        import("./commands/plugin/grant.ts").then((file) => file.pluginGrant),
+      ),
+      revoke: lazy("Take away from a plugin what it may do", () =>
+        import("./commands/plugin/grant.ts").then((file) => file.pluginRevoke),
+      ),
       stop: lazy("Stop a plugin until it is started again", () =>
         import("./commands/plugin/stop.ts").then((file) => file.pluginStop),
       ),

@@ -2,17 +2,7 @@
  * Principal: who is asking. It comes from the connection or the token, never
  * from a name in the request, and it decides what is theirs.
  */
-
-export type Capability =
-  | "cap:queue.enqueue"
-  | "cap:queue.enqueue-any"
-  | "cap:ats.read"
-  | "cap:ats.write"
-  | "cap:locks.use"
-  | "cap:log.emit"
-  | "cap:context.read"
-  | "cap:scheduler.manage"
-  | "cap:http.serve";
+import type { Capability } from "./capability.ts";
 
 export type Principal =
   /** The person at this machine: a CLI on the data folder or its socket, or the operator's token. */
@@ -27,16 +17,3 @@ export function principalName(principal: Principal): string {
   if (principal.kind === "host") return "host";
   return principal.kind === "plugin" ? `plugin:${principal.plugin}` : `operator:${principal.name}`;
 }
-
-/** Granted to every plugin that the operator enables by name in the configuration. */
-export const TRUSTED_CAPABILITIES: ReadonlySet<Capability> = new Set([
-  "cap:queue.enqueue",
-  "cap:queue.enqueue-any",
-  "cap:ats.read",
-  "cap:ats.write",
-  "cap:locks.use",
-  "cap:log.emit",
-  "cap:context.read",
-  "cap:scheduler.manage",
-  "cap:http.serve",
-]);

@@ -4,38 +4,43 @@
  * has ended. Only its hash is kept, so that no look-up compares secrets.
  */
 import type { Env } from "../base/env.ts";
-import { type Principal, TRUSTED_CAPABILITIES } from "./principal.ts";
+import type { Grants } from "./grants.ts";
+import type { Principal } from "./principal.ts";
 
 const TOKEN_BYTES = 32; // 256 bits: not to be guessed.
 
+/** Whose token it is. */
+interface Holder {
+  plugin: string;
+  tenant: string;
+}
+
 export class Tokens {
   readonly #env: Env;
-  readonly #principals = new Map<string, Principal>();
+  readonly #grants: Pick<Grants, "of">;
+  readonly #holders = new Map<string, Holder>();
 
-  constructor(env: Env) {
+  constructor(env: Env, grants: Pick<Grants, "of">) {
     this.#env = env;
+    this.#grants = grants;
   }
 
-  /** Makes the token of one process of a plugin that the operator enabled. */
-  issue(plugin: string): string {
+  /** Makes the token of one process of a plugin. */
+  issue(holder: Holder): string {
     const token = Buffer.from(this.#env.bytes(TOKEN_BYTES)).toString("hex");
-    this.#principals.set(hashOf(token), {
-      kind: "plugin",
-      plugin,
-      tenant: "",
-      capabilities: TRUSTED_CAPABILITIES,
-    });
+    this.#holders.set(hashOf(token), holder);
     return token;
   }
 
   /** Ends a token. */
   revoke(token: string): void {
-    this.#principals.delete(hashOf(token));
+    this.#holders.delete(hashOf(token));
   }
 
-  /** Who a token speaks for; null for one that was never made or has ended. */
+  /** Who a token speaks for, with what they may do now; null for one that was never made or has ended. */
   principal(token: string): Principal | null {
-    return token === "" ? null : (this.#principals.get(hashOf(token)) ?? null);
+    const holder = token === "" ? undefined : this.#holders.get(hashOf(token));
+    return holder ? { kind: "plugin", ...holder, capabilities: this.#grants.of(holder.plugin) } : null;
   }
 }
 

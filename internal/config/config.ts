@@ -6,6 +6,7 @@
  * folder, or else the one in the current folder. Whatever is wrong anywhere is
  * said at once, with its file and line.
  */
+import type { Capability } from "../access/capability.ts";
 import type { Millis } from "../base/env.ts";
 import type { LogLevel } from "../base/log.ts";
 import { findFile } from "./file.ts";
@@ -78,6 +79,8 @@ export interface Config {
   pluginArgs(name: string): readonly string[];
   /** `host:port` of a plugin that runs already; null when the host starts it. */
   pluginAddress(name: string): string | null;
+  /** Capabilities that it has beyond the usual ones. */
+  pluginGrant(name: string): readonly Capability[];
   /** What a plugin is given, its secrets fetched now. Throws a Fault that names the key of one that is not there. */
   pluginConfig(name: string): Record<string, string>;
 }
@@ -179,12 +182,13 @@ function pluginLookups(
   sections: readonly PluginSection[],
   options: LoadOptions,
   file: TomlFile | null,
-): Pick<Config, "pluginArgs" | "pluginAddress" | "pluginConfig"> {
+): Pick<Config, "pluginArgs" | "pluginAddress" | "pluginGrant" | "pluginConfig"> {
   const place = placeOf(options, file);
   const sectionOf = (name: string) => sections.find((section) => section.name === name);
   return {
     pluginArgs: (name) => sectionOf(name)?.args ?? [],
     pluginAddress: (name) => sectionOf(name)?.address ?? null,
+    pluginGrant: (name) => sectionOf(name)?.grant ?? [],
     pluginConfig(name) {
       const section = sectionOf(name);
       return section ? resolveValues(section, options.vars, place) : {};

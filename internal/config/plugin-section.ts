@@ -2,11 +2,13 @@
  * Plugin sections: `[name]` in qntx.toml belongs to the plugin of that name.
  *
  * As in QNTX its keys are free, and reach the plugin as texts: numbers and truth
- * values as they are written, lists and tables as JSON. Two keys are for the
- * host (`args`, `address`), those that begin with `_` are for nobody, and an
+ * values as they are written, lists and tables as JSON. Three keys are for the
+ * host (`args`, `address`, `grant`), those that begin with `_` are for nobody, and an
  * empty text is as good as none. `env:NAME` and `file:PATH` stand for secrets,
  * which are fetched at the moment a plugin is handed its values and kept nowhere.
  */
+import { type Capability, parseCapability } from "../access/capability.ts";
+import { Fault } from "../base/fault.ts";
 import { said } from "./file-schedule.ts";
 import { type Place, textsOf } from "./kinds.ts";
 import type { Problem } from "./problems.ts";
@@ -26,13 +28,15 @@ export interface PluginSection {
   readonly args: readonly string[];
   /** `host:port` of one that runs already; null when the host starts it. */
   readonly address: string | null;
+  /** Capabilities beyond the usual ones. */
+  readonly grant: readonly Capability[];
   /** Keys as they are written, references unresolved. */
   readonly values: Readonly<Record<string, string>>;
   /** Where a key stands, for messages. */
   where(key: string): string;
 }
 
-const HOST_KEYS = ["args", "address"];
+const HOST_KEYS = ["args", "address", "grant"];
 
 /** Reads one section; what is wrong with it is added to `problems`. */
 export function readPluginSection(
@@ -55,6 +59,8 @@ export function readPluginSection(
   const isAddress = address === null || (typeof address === "string" && isHostPort(address));
   if (!isAddress) wrong("address", '"host:port"', 'Write it like "127.0.0.1:9000".');
 
+  const grant = readGrant(table["grant"] ?? [], { name, where: where("grant") }, problems);
+
   const values = Object.entries(table).flatMap(([key, value]) => {
     const isFree = !HOST_KEYS.includes(key) && !key.startsWith("_") && value !== "";
     return isFree ? [[key, textOf(value)] as const] : [];
@@ -63,6 +69,7 @@ export function readPluginSection(
     name,
     args: args ?? [],
     address: typeof address === "string" ? address : null,
+    grant,
     values: Object.fromEntries(values),
     where,
   };
@@ -79,6 +86,28 @@ export function resolveValues(
     return [key, fetched(value, about, { vars, place })] as const;
   });
   return Object.fromEntries(resolved);
+}
+
+function readGrant(
+  value: unknown,
+  { name, where }: { name: string; where: string },
+  problems: Problem[],
+): Capability[] {
+  const names = textsOf(value);
+  if (!names) {
+    const message = `${name}.grant is ${said(value)}, but must be a list of capabilities.`;
+    problems.push({ where, message, hint: 'Write it like ["cap:http.fetch"].' });
+    return [];
+  }
+  return names.flatMap((capability) => {
+    try {
+      return [parseCapability(capability)];
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      problems.push({ where, message: `${name}.grant: ${error.message}`, hint: error.hint ?? "" });
+      return [];
+    }
+  });
 }
 
 function isHostPort(text: string): boolean {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
-import { Fault, fieldFault, shown } from "../base/fault.ts";
+import { fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import { principalName } from "../access/principal.ts";
@@ -22,7 +22,7 @@ import {
 import { laneOf } from "../pulse/registry.ts";
 import type { Context } from "./operation.ts";
 import { payloadBytes } from "./payload.ts";
-import { ownerOf, resolveJob, runsLane } from "./reference.ts";
+import { ownerOf, refuseForeignHandler, resolveJob } from "./reference.ts";
 import { readHandler } from "./schedule-input.ts";
 import { readTimeout } from "./schedule-policy.ts";
 
@@ -65,7 +65,7 @@ export type EnqueueInput = z.infer<typeof enqueueInput>;
 /** Reads one new job. Throws a Fault that names the field. */
 export function readNewJob(context: Context, input: EnqueueInput): NewJob {
   const { handler, plugin } = readHandler(input.handler);
-  refuseForeignHandler(context, { handler, plugin });
+  refuseForeignHandler(context, laneOf(handler, plugin));
   return newJobOf(context, {
     ...(input.id && { id: readJobId(input.id) }),
     handler,
@@ -168,22 +168,5 @@ function readJobId(id: string): string {
     "id",
     `${shown(id)} cannot be a job's id.`,
     "Use letters, digits, dots, dashes, colons and underscores, at most 128.",
-  );
-}
-
-/** Without `cap:queue.enqueue-any` a plugin enqueues for its own handlers alone: those it runs, or will by their name. */
-function refuseForeignHandler(
-  context: Context,
-  { handler, plugin }: { handler: string; plugin: string },
-): void {
-  const { principal } = context;
-  if (principal.kind !== "plugin" || principal.capabilities.has("cap:queue.enqueue-any")) return;
-  const lane = laneOf(handler, plugin);
-  const named = plugin === "" ? handler.startsWith(`${principal.plugin}.`) : plugin === principal.plugin;
-  if (named || runsLane(context, lane)) return;
-  throw new Fault(
-    "denied",
-    `Plugin ${principal.plugin} lacks cap:queue.enqueue-any, and ${shown(lane)} is not its handler.`,
-    { hint: "Plugins that are named under [plugin] enabled in qntx.toml have it." },
   );
 }

@@ -1,7 +1,8 @@
 /** Locks and locking hints, as whoever asks meets them: what is taken, what is refused, and what is said of what waits. */
 import { Database } from "bun:sqlite";
 import { afterEach, expect, test } from "bun:test";
-import { type Capability, type Principal, TRUSTED_CAPABILITIES } from "../access/principal.ts";
+import { type Capability, usualCapabilities } from "../access/capability.ts";
+import type { Principal } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
@@ -10,6 +11,8 @@ import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
 import type { Host, LockControl } from "./operation.ts";
 import { callOperation } from "./run.ts";
+
+const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
 
 const OPERATOR: Principal = { kind: "operator", name: "operator" };
 const PLUGIN: LocksBy = { plugin: "locks" };
@@ -41,7 +44,7 @@ function open(locksBy: LocksBy = "store") {
   return { env, store, locks, call };
 }
 
-const plugin = (name: string, capabilities: Iterable<Capability> = TRUSTED_CAPABILITIES): Principal => ({
+const plugin = (name: string, capabilities: Iterable<Capability> = TRUSTED): Principal => ({
   kind: "plugin",
   plugin: name,
   tenant: "",

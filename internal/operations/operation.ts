@@ -4,7 +4,9 @@
  * API, the gRPC services and the panel are thin faces of these.
  */
 import type { z } from "zod";
-import type { Capability, Principal } from "../access/principal.ts";
+import type { Capability } from "../access/capability.ts";
+import type { Grants } from "../access/grants.ts";
+import type { Principal } from "../access/principal.ts";
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
@@ -32,6 +34,8 @@ export interface Host {
   readonly clock: ClockControl;
   /** For how long nobody was answered lately, because something held the event loop. */
   readonly loop: { p99Ms: Millis; worstMs: Millis };
+  /** What plugins may do. */
+  readonly grants: Pick<Grants, "standings" | "say">;
   /** Who keeps locks. */
   readonly locks: LockControl;
 }

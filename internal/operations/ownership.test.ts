@@ -1,7 +1,8 @@
 /** Who may change what: each kind of schedule, each who asks, each verb. */
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { type Principal, TRUSTED_CAPABILITIES } from "../access/principal.ts";
+import { type Capability, usualCapabilities } from "../access/capability.ts";
+import type { Principal } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
@@ -12,11 +13,13 @@ import { newSchedule } from "../store/storetest/fixture.ts";
 import type { Context } from "./operation.ts";
 import { callOperation } from "./run.ts";
 
+const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
+
 const plugin = (name: string): Principal => ({
   kind: "plugin",
   plugin: name,
   tenant: "",
-  capabilities: TRUSTED_CAPABILITIES,
+  capabilities: TRUSTED,
 });
 const ASKING = { person: { kind: "operator", name: "operator" }, p: plugin("p"), q: plugin("q") } as const;
 

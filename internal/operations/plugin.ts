@@ -1,5 +1,6 @@
 /** What can be done to plugins of a running host. */
 import { z } from "zod";
+import type { Standing } from "../access/grants.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
@@ -13,7 +14,8 @@ export const pluginList = operation({
   needsHost: true,
   input: z.strictObject({}),
   async run(context) {
-    return { plugins: hostOf(context).plugins.statuses().map(viewPlugin) };
+    const host = hostOf(context);
+    return { plugins: host.plugins.statuses().map((status) => viewPlugin(host, status)) };
   },
 });
 
@@ -23,7 +25,7 @@ export const pluginShow = operation({
   needsHost: true,
   input: reference,
   async run(context, { name }) {
-    return viewPlugin(resolvePlugin(context, name));
+    return viewPlugin(hostOf(context), resolvePlugin(context, name));
   },
 });
 
@@ -47,9 +49,10 @@ const control = (verb: "restart" | "stop" | "start", summary: string) =>
     input: reference,
     async run(context, { name }) {
       resolvePlugin(context, name);
-      const status = await hostOf(context).plugins[verb](name);
+      const host = hostOf(context);
+      const status = await host.plugins[verb](name);
       if (!status) throw new Fault("not-found", `There is no plugin ${shown(name)}.`);
-      return viewPlugin(status);
+      return viewPlugin(host, status);
     },
   });
 
@@ -83,8 +86,14 @@ export interface PluginLines {
 /** How a plugin is shown. */
 export interface PluginView extends Omit<PluginStatus, "startedAt"> {
   startedAt: string | null;
+  /** Everything that a plugin may be allowed to do, whether this one is, and who said so. */
+  capabilities: Standing[];
 }
 
-function viewPlugin({ startedAt, ...status }: PluginStatus): PluginView {
-  return { ...status, startedAt: startedAt === null ? null : formatInstant(startedAt) };
+function viewPlugin({ grants }: Host, { startedAt, ...status }: PluginStatus): PluginView {
+  return {
+    ...status,
+    startedAt: startedAt === null ? null : formatInstant(startedAt),
+    capabilities: grants.standings(status.name),
+  };
 }

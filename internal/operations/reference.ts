@@ -3,6 +3,7 @@
  * id; an id may be shortened to a beginning or, better, an end that is its own.
  * For a plugin, what is not its own does not exist.
  */
+import { grantLine } from "../access/capability.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { ID_PATTERN, SHORT_ID_LENGTH } from "../base/id.ts";
 import type { Job } from "../job/job.ts";
@@ -75,6 +76,21 @@ export function mayTouchJob(context: Context, { owner, tenant, handler, plugin }
 /** True when the plugin that asks runs the jobs of a lane, or did last. */
 export function runsLane({ principal, host }: Pick<Context, "principal" | "host">, lane: string): boolean {
   return principal.kind === "plugin" && host?.plugins.offers(lane)?.plugin === principal.plugin;
+}
+
+/** Without `cap:queue.enqueue-any`, a plugin has jobs run by its own handlers alone: those it runs, or will by their name. */
+export function refuseForeignHandler(context: Context, lane: string): void {
+  const { principal, host } = context;
+  if (principal.kind !== "plugin" || principal.capabilities.has("cap:queue.enqueue-any")) return;
+  const { plugin } = principal;
+  const offered = host?.plugins.offers(lane);
+  const isOwn = offered ? offered.plugin === plugin : /^[^./]*/.exec(lane)?.[0] === plugin;
+  if (isOwn) return;
+  throw new Fault(
+    "denied",
+    `Plugin ${plugin} lacks cap:queue.enqueue-any, and ${shown(lane)} is not its handler.`,
+    { hint: `Grant it with: ${grantLine(plugin, ["cap:queue.enqueue-any"])}` },
+  );
 }
 
 function describeSchedule({ id, name, owner }: Schedule): string {

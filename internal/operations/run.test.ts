@@ -1,7 +1,8 @@
 /** The one way into an operation: who may, what is checked, what is written down. */
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { type Capability, type Principal, TRUSTED_CAPABILITIES } from "../access/principal.ts";
+import { type Capability, usualCapabilities } from "../access/capability.ts";
+import type { Principal } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
@@ -11,6 +12,8 @@ import type { Context, Host, MeteredCall } from "./operation.ts";
 import { attestationCreate } from "./attestation.ts";
 import { admit, callOperation } from "./run.ts";
 import { OPERATIONS } from "./table.ts";
+
+const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
 
 const OPERATOR: Principal = { kind: "operator", name: "operator" };
 let env: FakeEnv;
@@ -35,7 +38,7 @@ const context = (principal: Principal = OPERATOR): Context => ({
   home: "/nowhere",
   meter: (call) => calls.push(call),
 });
-const plugin = (name: string, capabilities: Iterable<Capability> = TRUSTED_CAPABILITIES): Principal => ({
+const plugin = (name: string, capabilities: Iterable<Capability> = TRUSTED): Principal => ({
   kind: "plugin",
   plugin: name,
   tenant: "",

@@ -2,6 +2,7 @@
  * Run: the one way into an operation. Validation, authorization and the audit
  * trail are here, so that no face and no operation can forget them.
  */
+import { grantLine } from "../access/capability.ts";
 import { principalName } from "../access/principal.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
@@ -76,9 +77,7 @@ function authorized({ principal }: Context, operation: AnyOperation): void {
   throw new Fault(
     "denied",
     `Plugin ${principal.plugin} lacks ${capability}, which ${operation.name} needs.`,
-    {
-      hint: "Plugins that are named under [plugin] enabled in qntx.toml have it.",
-    },
+    { hint: `Grant it with: ${grantLine(principal.plugin, [capability])}` },
   );
 }
 

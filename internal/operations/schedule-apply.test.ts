@@ -1,7 +1,7 @@
 /** Schedules as a document: what is written is read again, and applying it changes what is different and nothing else. */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { TRUSTED_CAPABILITIES } from "../access/principal.ts";
+import { type Capability, usualCapabilities } from "../access/capability.ts";
 import { Fault } from "../base/fault.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
@@ -15,6 +15,8 @@ import type { Context, OutputOf } from "./operation.ts";
 import { call, callOperation } from "./run.ts";
 import { scheduleApply, scheduleExport, schedulePlan } from "./schedule-apply.ts";
 import { DOCUMENT_SCHEDULES_MAX, writeDocument } from "./schedule-document.ts";
+
+const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
 
 type Planned = OutputOf<typeof schedulePlan>;
 
@@ -487,7 +489,7 @@ schedules:
 
 test("a plugin cannot export or apply", async () => {
   await using folder = new Folder();
-  const principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED_CAPABILITIES } as const;
+  const principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED } as const;
   const context = { ...folder.context, principal };
   for (const name of ["schedule.export", "schedule.plan", "schedule.apply"]) {
     const fault = await callOperation(context, name, { document: PROD }).catch((error: unknown) => error);

@@ -1,7 +1,8 @@
 /** Changes of one schedule that are made at the same moment, and schedules of one name that are others'. */
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { type Principal, TRUSTED_CAPABILITIES } from "../access/principal.ts";
+import { type Capability, usualCapabilities } from "../access/capability.ts";
+import type { Principal } from "../access/principal.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
 import { POLICY_DEFAULT } from "../schedule/schedule.ts";
@@ -10,6 +11,8 @@ import { SqliteStore } from "../store/sqlite/store.ts";
 import { newSchedule } from "../store/storetest/fixture.ts";
 import type { Context, Host } from "./operation.ts";
 import { callOperation } from "./run.ts";
+
+const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
 
 let env: FakeEnv;
 let store: SqliteStore;
@@ -63,7 +66,7 @@ test("an upsert finds no schedule of another tenant", async () => {
     kind: "plugin",
     plugin: "p",
     tenant,
-    capabilities: TRUSTED_CAPABILITIES,
+    capabilities: TRUSTED,
   });
   const wanted = { name: "n", handler: "a.b", every: "1h", upsert: true };
   for (const tenant of ["a", "b"])
@@ -91,7 +94,7 @@ test("a handler that nobody offers is taken, and whoever names it is told", asyn
   const document = "schedules: [{name: m, handler: beat, every: 1h}, {name: o, handler: beat, every: 2h}]";
   for (const verb of ["schedule.plan", "schedule.apply"])
     expect(await ask(verb, { document })).toMatchObject({ changes: 2, warnings: [told] });
-  const guest: Principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED_CAPABILITIES };
+  const guest: Principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED };
   expect(await ask("schedule.create", make, guest)).toMatchObject({ warnings: [] });
 });
 

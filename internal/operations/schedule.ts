@@ -17,7 +17,7 @@ import { type Context, operation } from "./operation.ts";
 import { label, ownerText, refuseForeign } from "./ownership.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 import { payloadBytes } from "./payload.ts";
-import { ownerOf, resolveSchedule } from "./reference.ts";
+import { ownerOf, refuseForeignHandler, resolveSchedule } from "./reference.ts";
 import {
   createInput,
   readName,
@@ -53,6 +53,7 @@ export const scheduleCreate = operation({
   byClock: true,
   async run(context, input): Promise<ScheduleView & Warned & { created: boolean }> {
     refuseContradictions(input);
+    refuseForeignHandler(context, input.handler);
     const existing =
       input.upsert || input.ifNotExists ? await ownNamed(context, input.name ?? "") : undefined;
     if (existing && input.ifNotExists) return { ...leftAsItIs(existing), created: false };
@@ -125,6 +126,7 @@ export const scheduleUpdate = operation({
   byClock: true,
   input: updateInput,
   async run(context, input): Promise<ScheduleView & Warned> {
+    if (input.handler !== undefined) refuseForeignHandler(context, input.handler);
     if (input.locking !== undefined) refuseUnlockable(context.store.locksBy, input.locking);
     for (let tried = 1; ; tried++) {
       const before = await resolveSchedule(context, input.id);

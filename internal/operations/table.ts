@@ -12,6 +12,7 @@ import { hostOperations } from "./host.ts";
 import { jobOperations } from "./job.ts";
 import { lockOperations } from "./lock.ts";
 import type { AnyOperation } from "./operation.ts";
+import { pluginGrantOperations } from "./plugin-grant.ts";
 import { pluginOperations } from "./plugin.ts";
 import { documentOperations } from "./schedule-apply.ts";
 import { scheduleOperations } from "./schedule.ts";
@@ -34,6 +35,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...handlerPauseOperations,
   ...lockOperations,
   ...pluginOperations,
+  ...pluginGrantOperations,
   ...attestationOperations,
   ...eventOperations,
   ...hostOperations,

@@ -71,6 +71,8 @@ export interface PluginStatus {
   running: number;
   concurrency: number;
   startedAt: number | null;
+  /** Capabilities that it says it needs. */
+  wants: readonly string[];
   /** The last lines that it printed. */
   lastLines: readonly string[];
 }

@@ -19,7 +19,7 @@ const has = (host: Harness, part: string) => saidBy(host).some((line) => line.in
 
 test("what a plugin declares reaches the host with its priority and budget; a handler that it lacks is named", async () => {
   const declared: DeclaredSchedule[] = [];
-  await using host = tidy("", { declare: async (_, schedules) => void declared.push(...schedules) });
+  await using host = tidy("", { declare: async (_, { schedules }) => void declared.push(...schedules) });
   await host.state("tidy", "ready");
   expect(declared).toMatchObject([
     { id: "a", handler: "tidy.stay", when: "1h", priority: 7, timeoutMs: 0 },

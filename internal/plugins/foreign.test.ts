@@ -81,7 +81,7 @@ test.skipIf(!hasStubs)("a plugin written with stock grpcio runs unmodified, one 
     enabled: ["stranger"],
     write: writeStranger,
     config: { model: "small" },
-    async declare(_, schedules) {
+    async declare(_, { schedules }) {
       declared.push(...schedules);
     },
     limits: { healthEveryMs: 200, healthMs: 300 },

@@ -8,6 +8,7 @@
 import { status } from "@grpc/grpc-js";
 import type { InitializeResponse, MetadataResponse } from "../../proto/gen/protocol/domain.ts";
 import type { DescribeResponse } from "../../proto/gen/qntx/v1/plugin.ts";
+import { type Capability, grantLine, parseCapability } from "../access/capability.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
 import { Fault, messageOf, shown } from "../base/fault.ts";
@@ -20,7 +21,7 @@ import { cleanUp } from "./cleanup.ts";
 import { withDiagnosis } from "./diagnosis.ts";
 import { digestOf } from "./digest.ts";
 import type { PluginSource } from "./find.ts";
-import { type Announcement, cleanText, type DeclaredSchedule, PROTOCOL, readAnnouncement } from "./guard.ts";
+import { type Announcement, cleanText, PROTOCOL, readAnnouncement } from "./guard.ts";
 import type { Leftovers } from "./leftovers.ts";
 import type { PluginLimits } from "./limits.ts";
 import { orNothing } from "./patience.ts";
@@ -46,11 +47,13 @@ export interface HostSide {
   issueToken(plugin: string): string;
   /** Ends a token with its process. */
   revokeToken(token: string): void;
+  /** What a plugin may do. */
+  capabilitiesOf(plugin: string): ReadonlySet<Capability>;
   /** `127.0.0.1:port`, where the services that plugins call are. */
   endpoint(): string;
   configOf(plugin: string): Readonly<Record<string, string>>;
   /** Makes the plugin's declared schedules so; throws a Fault when one is wrong. */
-  declare(plugin: string, schedules: readonly DeclaredSchedule[]): Promise<void>;
+  declare(plugin: string, announced: Pick<Announcement, "schedules" | "handlers">): Promise<void>;
 }
 
 /** What a session tells its supervisor, from its first moment on. */
@@ -126,7 +129,8 @@ class Opening {
     const initialized = await this.#initialize(connection, token);
     const announcement = readAnnouncement(described, initialized, (sentence) => this.#warn(sentence));
     this.#checkTargets(announcement);
-    await this.#unlessCut(this.#host.declare(this.#source.name, announcement.schedules));
+    this.#checkWanted(announcement);
+    await this.#unlessCut(this.#host.declare(this.#source.name, announcement));
     const version = cleanText(metadata.version, VERSION_CHARS_MAX);
     const proxy = await this.#openProxy(connection, announcement, { version, digest });
     return new Session({
@@ -276,6 +280,17 @@ class Opening {
         `Schedule ${shown(id)} of plugin ${this.#source.name} runs ${shown(handler)}, which the plugin does not announce: its jobs wait until some plugin does.`,
       );
     }
+  }
+
+  /** It may do without; but whoever wonders later why a call was refused shall have been told. */
+  #checkWanted({ capabilities }: Announcement): void {
+    const has = this.#host.capabilitiesOf(this.#source.name);
+    const missing = capabilities.map(parseCapability).filter((name) => !has.has(name));
+    if (missing.length === 0) return;
+    const { name } = this.#source;
+    this.#warn(
+      `Plugin ${name} wants ${missing.join(", ")} and does not have it. Grant it with: ${grantLine(name, missing)}`,
+    );
   }
 
   async #initialize(connection: Connection, token: string): Promise<InitializeResponse> {

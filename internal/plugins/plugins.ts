@@ -11,6 +11,7 @@
  */
 import { join } from "node:path";
 import type { HTTPResponse } from "../../proto/gen/protocol/domain.ts";
+import { grantLine } from "../access/capability.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
@@ -150,8 +151,13 @@ export class Plugins implements Service {
   }
 
   /** Hands a request to a plugin. Throws a Fault when it is not there to answer. */
-  http(name: string, request: PluginHttpRequest): Promise<HTTPResponse> {
-    return forwardHttp(this.#get(name), { usualMs: this.#host.limits.httpMs, request });
+  async http(name: string, request: PluginHttpRequest): Promise<HTTPResponse> {
+    const supervisor = this.#get(name);
+    if (!this.#host.capabilitiesOf(name).has("cap:http.serve"))
+      throw new Fault("denied", `Plugin ${name} lacks cap:http.serve, and answers no requests.`, {
+        hint: `Grant it with: ${grantLine(name, ["cap:http.serve"])}`,
+      });
+    return forwardHttp(supervisor, { usualMs: this.#host.limits.httpMs, request });
   }
 
   /** Ends every process at once, because this host is about to end without being asked. */

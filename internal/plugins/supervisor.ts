@@ -120,6 +120,7 @@ export class Supervisor {
       running: this.#session?.proxy.running ?? 0,
       concurrency: this.#session?.proxy.concurrency ?? 0,
       startedAt: this.#startedAt,
+      wants: this.#session?.announcement.capabilities ?? [],
       lastLines: this.#ring.last(STATUS_LINES),
     };
   }

@@ -1,4 +1,5 @@
 /** LiveHost: what operations see of a running host. */
+import type { Grants } from "../access/grants.ts";
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
@@ -15,6 +16,7 @@ export interface LiveHostOptions {
   plugins: Plugins;
   version: string;
   locks: Pick<Locks, "name" | "provider">;
+  grants: Grants;
   loop: Pick<LoopDelay, "lately">;
   attested: (attestations: readonly Attestation[]) => void;
 }
@@ -25,6 +27,7 @@ export class LiveHost implements Host {
   readonly plugins: PluginControl;
   readonly clock: ClockControl;
   readonly locks: LockControl;
+  readonly grants: Grants;
   address = "";
   ready = false;
   /** True once the host is ending. */
@@ -37,6 +40,7 @@ export class LiveHost implements Host {
     this.version = options.version;
     this.plugins = pluginControl(options.plugins, options.pulse);
     this.clock = options.pulse.clock;
+    this.grants = options.grants;
     const { pulse, locks } = options;
     this.locks = {
       ...locks,

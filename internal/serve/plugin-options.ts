@@ -1,4 +1,5 @@
 /** What the plugin host is told: from the configuration to its options. */
+import type { Grants } from "../access/grants.ts";
 import type { Tokens } from "../access/tokens.ts";
 import type { Config } from "../config/config.ts";
 import type { PluginsOptions } from "../plugins/plugins.ts";
@@ -15,13 +16,14 @@ const BUNDLED_LOCKS = "redis-lock";
 interface Parts {
   registry: Registry;
   tokens: Tokens;
+  grants: Grants;
   endpoint: () => string;
 }
 
 /** Everything but what concerns declared schedules and events. */
 export function pluginOptions(
   { env, log, config, self, version }: ServeOptions,
-  { registry, tokens, endpoint }: Parts,
+  { registry, tokens, grants, endpoint }: Parts,
 ): Omit<PluginsOptions, "declare"> {
   const { startupMs, describeMs, cleanupMs } = config.plugin;
   const sections = config.sections.map(({ name }) => {
@@ -43,8 +45,9 @@ export function pluginOptions(
     },
     limits: { startupMs, describeMs, cleanupMs },
     pythonPath: writePythonSdk(config.home),
-    issueToken: (plugin) => tokens.issue(plugin),
+    issueToken: (plugin) => tokens.issue({ plugin, tenant: "" }),
     revokeToken: (token) => tokens.revoke(token),
+    capabilitiesOf: (plugin) => grants.of(plugin),
     endpoint,
     configOf: (name) => config.pluginConfig(name),
   };

@@ -9,6 +9,7 @@
  * it back unspent → stop the plugins → close the doors → close the store.
  */
 import type { Principal } from "../access/principal.ts";
+import { Grants, type GrantsOptions } from "../access/grants.ts";
 import { Tokens } from "../access/tokens.ts";
 import { type Env, sleep } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
@@ -20,6 +21,7 @@ import { operatorToken } from "../http/operator-token.ts";
 import { toPlugin } from "../http/plugin-proxy.ts";
 import { hostAnswers, socketPath } from "../http/socket.ts";
 import { declarationsOf, declareSchedules, FILE_OWNER } from "../operations/declare.ts";
+import { declareOfPlugin } from "../operations/declare-plugin.ts";
 import { readWaits } from "../operations/waits.ts";
 import type { Context, Host } from "../operations/operation.ts";
 import { Plugins } from "../plugins/plugins.ts";
@@ -89,7 +91,8 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const waits = async (lane: string) => (await readWaits({ env, host, store })).lane(lane);
   const locks = locksOf(config.locks, store, () => plugins);
   const pulse = await makePulse(options, store, { waits, locks });
-  const tokens = new Tokens(env);
+  const grants = await grantsOf(config, store);
+  const tokens = new Tokens(env, grants);
   const contextOf = (principal: Principal): Context => ({
     env,
     log,
@@ -105,9 +108,15 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const events = new PluginEvents(log, store.events);
   const webhooks = new Webhooks({ env, log, webhooks: store.webhooks, target: config.webhook(), version });
   const plugins = new Plugins({
-    ...pluginOptions(options, { registry: pulse.registry, tokens, endpoint: () => callbacks.endpoint }),
-    declare: async (name, schedules) => {
-      await declareSchedules(contextOf(HOST), { kind: "plugin", name }, schedules);
+    ...pluginOptions(options, {
+      registry: pulse.registry,
+      tokens,
+      grants,
+      endpoint: () => callbacks.endpoint,
+    }),
+    declare: async (plugin, announced) => {
+      const principal = { kind: "plugin", plugin, tenant: "", capabilities: grants.of(plugin) } as const;
+      await declareOfPlugin(contextOf(principal), plugin, announced);
     },
     onChange(status) {
       pulse.jobsAdded();
@@ -123,6 +132,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     plugins,
     version,
     locks,
+    grants,
     attested: (list) => callbacks.watches.tell(list),
   });
   host = live;
@@ -153,6 +163,12 @@ async function runParts(options: ServeOptions, parts: Running): Promise<void> {
   const probe = whenStopping(() => (live.stopping = true));
   const all = [probe, ...services, ...pulse.early, plugins, worker];
   await runTogether(env, all, signals, config.serve.graceMs);
+}
+
+/** What plugins may do. Whoever is started was enabled by name, or is ours. */
+async function grantsOf(config: Config, { grants }: Store): Promise<Grants> {
+  const configured: GrantsOptions["configured"] = (plugin) => config.pluginGrant(plugin);
+  return new Grants({ trustOf: () => "trusted", configured, said: await grants.all() });
 }
 
 /** Pulse as the configuration has it. */

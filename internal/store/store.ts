@@ -15,6 +15,7 @@ import type { LocksBy } from "../schedule/lock.ts";
 import type { ObjectiveStore } from "./objectives.ts";
 import type { BulkStore } from "./bulk.ts";
 import type { FlowStore } from "./flows.ts";
+import type { GrantStore } from "./grants.ts";
 import type { WebhookStore } from "./webhooks.ts";
 import type { LedgerStore } from "./ledger.ts";
 import type { LimitStore } from "./limits.ts";
@@ -452,6 +453,7 @@ export interface Store {
   readonly logs: LogStore;
   readonly nodes: NodeStore;
   readonly audit: AuditStore;
+  readonly grants: GrantStore;
   readonly events: EventStore;
   readonly locks: LockProvider;
   readonly objectives: ObjectiveStore;

@@ -21,7 +21,7 @@ export class HostError extends Error {
     message: string,
     details: { fields?: HostError["fields"]; hint?: string; retryAfterMs?: number } = {},
   ) {
-    super(message);
+    super(details.hint ? `${message} ${details.hint}` : message); // Whoever reads the error of a job wants the way out.
     this.code = code;
     this.fields = details.fields ?? [];
     this.hint = details.hint ?? "";

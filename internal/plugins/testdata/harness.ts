@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Capability, usualCapabilities } from "../../access/capability.ts";
 import { realEnv } from "../../base/env.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import type { Job } from "../../job/job.ts";
@@ -20,7 +21,7 @@ import type { Attempt, CancelReason, JobLogLine } from "../../pulse/executor.ts"
 import { Registry } from "../../pulse/registry.ts";
 import { cancelReason } from "../endings.ts";
 import type { PluginSection } from "../find.ts";
-import type { DeclaredSchedule } from "../guard.ts";
+import type { HostSide } from "../open.ts";
 import type { PluginLimits } from "../limits.ts";
 import { Plugins } from "../plugins.ts";
 
@@ -54,7 +55,8 @@ export interface HarnessOptions {
   write?(folder: string): void;
   limits?: Partial<PluginLimits>;
   sections?: Record<string, PluginSection>;
-  declare?(plugin: string, schedules: readonly DeclaredSchedule[]): Promise<void>;
+  declare?: HostSide["declare"];
+  capabilities?: readonly Capability[];
   config?: Record<string, string>;
   python?: string;
 }
@@ -100,6 +102,7 @@ export class Harness implements AsyncDisposable {
       limits: { termMs: 1_000, drainMs: 300, ...options.limits },
       issueToken: (plugin) => this.#issue(plugin),
       revokeToken: (token) => void this.tokens.delete(token),
+      capabilitiesOf: () => new Set(options.capabilities ?? usualCapabilities("trusted")),
       endpoint: () => "127.0.0.1:9",
       configOf: () => options.config ?? {},
       declare: options.declare ?? (async () => {}),

@@ -22,6 +22,7 @@ const plugins = new Plugins({
   limits: { termMs: 500, drainMs: 100 },
   issueToken: () => "token",
   revokeToken: () => {},
+  capabilitiesOf: () => new Set(),
   endpoint: () => "127.0.0.1:9",
   configOf: () => ({}),
   declare: async () => {},

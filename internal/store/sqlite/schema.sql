@@ -61,6 +61,15 @@ CREATE TABLE boot (
   lease_until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE capability_grant (
+  plugin     TEXT    NOT NULL,
+  capability TEXT    NOT NULL,
+  granted    INTEGER NOT NULL,
+  "by"       TEXT    NOT NULL,
+  at         INTEGER NOT NULL,
+  PRIMARY KEY (plugin, capability)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE event (
   seq     INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
   id      TEXT    NOT NULL UNIQUE,

@@ -11,6 +11,7 @@ import type { SqliteBlackouts } from "./blackouts.ts";
 import { SqliteBulk } from "./bulk.ts";
 import { SqliteBackfills } from "./backfills.ts";
 import { SqliteEvents } from "./events.ts";
+import { SqliteGrants } from "./grants.ts";
 import { GroupCommit } from "./group.ts";
 import { SqliteJobs } from "./jobs.ts";
 import { SqliteLedgerStore } from "./ledger-store.ts";
@@ -50,6 +51,7 @@ export class SqliteStore implements Store {
   readonly logs: SqliteLogs;
   readonly nodes: SqliteNodes;
   readonly audit: SqliteAudit;
+  readonly grants: SqliteGrants;
   readonly events: SqliteEvents;
   readonly locks: SqliteLocks;
   readonly locksBy: LocksBy;
@@ -104,6 +106,7 @@ export class SqliteStore implements Store {
     this.blackouts = this.schedules.blackouts;
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);
+    this.grants = new SqliteGrants(env, db, this.#group);
   }
 
   async close(): Promise<void> {

@@ -51,7 +51,7 @@ class HostError(Exception):
 
     def __init__(self, code: str, message: str, fields: dict[str, str] | None = None,
                  hint: str = "", retry_after: float = 0):
-        super().__init__(message)
+        super().__init__(f"{message} {hint}" if hint else message)  # Whoever reads the error of a job wants the way out.
         self.code, self.fields, self.hint, self.retry_after = code, fields or {}, hint, retry_after
 
 

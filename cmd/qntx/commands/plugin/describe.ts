@@ -1,4 +1,5 @@
 /** Describe: a plugin in words. */
+import type { Standing } from "../../../../internal/access/grants.ts";
 import type { PluginView } from "../../../../internal/operations/plugin.ts";
 import { EXIT, type ExitCode } from "../../exit.ts";
 import { factLines, whenInFull } from "../../facts.ts";
@@ -16,6 +17,8 @@ export function pluginFacts(out: Out, plugin: PluginView): string {
     ["started", whenInFull(out, plugin.startedAt)],
     ["restarts", plugin.restarts],
     ["jobs", `${plugin.running} of ${plugin.concurrency} at once`],
+    ["may", plugin.capabilities.flatMap(may).join("\n")],
+    ["lacks", plugin.capabilities.flatMap(lacks(plugin)).join("\n")],
     ["handlers", plugin.handlers.join("\n")],
     ["taken", plugin.conflicts.map((handler) => `${handler} belongs to another plugin`).join("\n")],
     ["last lines", plugin.lastLines.join("\n")],
@@ -30,6 +33,21 @@ export function pluginSentence(plugin: PluginView): string {
 /** What starting it came to. */
 export function startCode({ state }: PluginView): ExitCode {
   return state === "failed" ? EXIT.failed : EXIT.ok;
+}
+
+/** Each capability with who gave it, where that was not the host by itself. */
+function may({ capability, granted, by }: Standing): string[] {
+  if (!granted) return [];
+  return [by === "usual" ? capability : `${capability} (granted by ${by === "config" ? "qntx.toml" : by})`];
+}
+
+/** What it wants, or was taken from it. */
+function lacks({ wants }: PluginView): (standing: Standing) => string[] {
+  return ({ capability, granted, by }) => {
+    if (granted) return [];
+    if (by !== "usual") return [`${capability} (revoked by ${by})`];
+    return wants.includes(capability) ? [`${capability} (wanted)`] : [];
+  };
 }
 
 function stateOf({ state, reason }: PluginView): string {

@@ -397,6 +397,16 @@ CREATE TABLE attestation_value (
   PRIMARY KEY (field, value, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- What people said about single capabilities of plugins, over what they have by the configuration or by trust.
+CREATE TABLE capability_grant (
+  plugin     TEXT    NOT NULL,
+  capability TEXT    NOT NULL,
+  granted    INTEGER NOT NULL,
+  "by"       TEXT    NOT NULL,
+  at         INTEGER NOT NULL,
+  PRIMARY KEY (plugin, capability)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE audit (
   seq       INTEGER NOT NULL PRIMARY KEY,
   id        TEXT    NOT NULL,

@@ -22,6 +22,7 @@ import {
 import { connectHost, type HostClient } from "./host.ts";
 import { createPluginLog } from "./log.ts";
 import type { Attestation } from "./qntx.ts";
+import { CALL_BYTES_MAX, CALL_JOBS_MAX } from "./queue.ts";
 
 type Answer = (request: never) => unknown;
 type WatchCall = ServerWritableStream<WatchAttestationsRequest, WireAttestation>;
@@ -223,6 +224,66 @@ describe("queue", () => {
     expect(stub.asked[0]?.request).toMatchObject({
       jobs: [{ handler: "p.go", payload: Buffer.from('{"a":1}'), priority: -1, concurrencyKey: "acme" }],
     });
+  });
+
+  /** A host that refuses calls with jobs of these handlers, as a whole. */
+  const refusing = (...wrong: string[]) =>
+    HostStub.start({
+      enqueue({ jobs }: { jobs: { id: string; handler: string }[] }) {
+        const found = jobs.find(({ handler }) => wrong.includes(handler));
+        if (found) throw { code: status.INVALID_ARGUMENT, details: `no ${found.handler}` };
+        return { jobs: jobs.map(({ id }) => ({ id, state: "queued", created: true })) };
+      },
+    });
+  const idsAsked = ({ asked }: HostStub) =>
+    asked.map(({ request }) => (request as { jobs: { id: string }[] }).jobs.map(({ id }) => id));
+
+  test("what is enqueued in one turn travels in one call, and before what is enqueued together after it", async () => {
+    await using stub = await refusing();
+    const { queue } = stub.host;
+    const ids = ["a", "b", "c"];
+    const first = ids.map((id) => queue.enqueue("p.go", undefined, { id }));
+    const second = queue.enqueueMany([{ handler: "p.go", id: "d", waitFor: ["a"] }]);
+    expect(await Promise.all(first)).toEqual(ids.map((id) => ({ id, created: true })));
+    expect(await second).toEqual([{ id: "d", created: true }]);
+    expect(idsAsked(stub)).toEqual([["a", "b", "c"], ["d"]]);
+  });
+
+  test("a call is cut before it has more jobs or bytes than a host takes at once", async () => {
+    await using stub = await refusing();
+    const half = new Uint8Array(CALL_BYTES_MAX / 2);
+    const large = ["a", "b", "c"].map((id) => stub.host.queue.enqueue("p.go", half, { id }));
+    await Promise.all(large);
+    const many = Array.from({ length: CALL_JOBS_MAX + 1 }, () => stub.host.queue.enqueue("p.go"));
+    await Promise.all(many);
+    const sizes = idsAsked(stub).map(({ length }) => length); // A small call may overtake a large one.
+    expect(sizes.toSorted((a, b) => b - a)).toEqual([CALL_JOBS_MAX, 2, 1, 1]);
+  });
+
+  test("who is refused is refused alone, and in order", async () => {
+    await using stub = await refusing("p.wrong", "p.bad");
+    const handlers = ["p.a", "p.wrong", "p.b", "p.bad", "p.c"];
+    const endings = await Promise.allSettled(
+      handlers.map((handler, at) => stub.host.queue.enqueue(handler, undefined, { id: String(at) })),
+    );
+    const said = (ending: PromiseSettledResult<{ id: string }>) =>
+      ending.status === "fulfilled" ? ending.value.id : ending.reason.message;
+    expect(endings.map(said)).toEqual(["0", "no p.wrong", "2", "no p.bad", "4"]);
+    expect(idsAsked(stub)[0]).toHaveLength(5);
+    expect(idsAsked(stub).filter((ids) => ids.length === 1)).toEqual([["0"], ["1"], ["2"], ["3"], ["4"]]);
+  });
+
+  test("when nobody knows what was written, nothing is asked for twice", async () => {
+    let calls = 0;
+    await using stub = await HostStub.start({
+      enqueue() {
+        calls++;
+        throw { code: status.INTERNAL, details: "broken" };
+      },
+    });
+    const both = [stub.host.queue.enqueue("p.a"), stub.host.queue.enqueue("p.b")];
+    expect((await Promise.allSettled(both)).map((ending) => ending.status)).toEqual(["rejected", "rejected"]);
+    expect(calls).toBe(1);
   });
 });
 

@@ -4,17 +4,14 @@
  */
 import { credentials, Metadata } from "@grpc/grpc-js";
 import { ATSStoreServiceClient } from "../../proto/gen/protocol/atsstore.ts";
-import {
-  HostServiceClient,
-  type NewJob,
-  type Schedule as WireSchedule,
-} from "../../proto/gen/qntx/v1/host.ts";
+import { HostServiceClient, type Schedule as WireSchedule } from "../../proto/gen/qntx/v1/host.ts";
 import { LockServiceClient } from "../../proto/gen/qntx/v1/lock.ts";
 import { createAttestations } from "./attestations.ts";
 import { ask, HostError } from "./call.ts";
 import { fromBytes, toBytes } from "./codec.ts";
 import { createLocks } from "./locks.ts";
-import type { EnqueueOptions, Host, JobLog, Json, NewSchedule, Queue, Schedule, Scheduler } from "./qntx.ts";
+import type { Host, JobLog, NewSchedule, Schedule, Scheduler } from "./qntx.ts";
+import { createQueue } from "./queue.ts";
 
 export const MESSAGE_BYTES_MAX = 104_857_600; // 100 MiB, as QNTX allows.
 const PAGE = 200; // Schedules per call when listing.
@@ -139,44 +136,4 @@ function readLocking(locking: string): Schedule["locking"] {
 function readState(state: string): Schedule["state"] {
   if (state === "active" || state === "paused" || state === "finished" || state === "deleted") return state;
   throw new HostError("INTERNAL", `The host says that a schedule is ${JSON.stringify(state)}.`);
-}
-
-function createQueue(client: HostServiceClient, metadata: Metadata): Queue {
-  const enqueueMany: Queue["enqueueMany"] = async (jobs) => {
-    if (jobs.length === 0) return [];
-    const request = {
-      jobs: jobs.map(({ handler, payload, ...options }) => wireJob(handler, payload, options)),
-    };
-    const answer = await ask(client.enqueue.bind(client), request, metadata);
-    return answer.jobs.map(({ id, created }) => ({ id, created }));
-  };
-  return {
-    enqueueMany,
-    async enqueue(handler, payload, options = {}) {
-      const [job] = await enqueueMany([{ handler, payload, ...options }]);
-      if (!job)
-        throw new HostError("INTERNAL", `The host did not say what became of the job for ${handler}.`);
-      return job;
-    },
-  };
-}
-
-function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJob {
-  return {
-    id: options.id ?? "",
-    handler,
-    payload: toBytes(payload),
-    priority: options.priority ?? 0,
-    runAt: options.runAt ?? "",
-    uniqueKey: options.uniqueKey ?? "",
-    concurrencyKey: options.concurrencyKey ?? "",
-    maxAttempts: options.maxAttempts ?? 0,
-    timeoutMs: options.timeoutMs ?? 0,
-    parentId: options.parentId ?? "",
-    waitFor: [...(options.waitFor ?? [])],
-    waitPolicy: options.waitPolicy ?? "",
-    uniqueForMs: options.uniqueForMs ?? 0,
-    childPolicy: options.childPolicy ?? "",
-    retry: options.retry ?? "",
-  };
 }

@@ -1,0 +1,118 @@
+/**
+ * Queue: jobs on their way to the host. What is enqueued in one turn of the event loop
+ * travels in one call and shares its commit, which is how many callers at once add tens
+ * of thousands a second; each is answered by itself all the same.
+ *
+ * The host takes a call whole or not at all. One that it refuses is halved, until whoever
+ * made the mistake hears of it alone, and the others' jobs are written.
+ */
+import type { Metadata } from "@grpc/grpc-js";
+import type { HostServiceClient, NewJob } from "../../proto/gen/qntx/v1/host.ts";
+import { ask, HostError } from "./call.ts";
+import { toBytes } from "./codec.ts";
+import type { EnqueueOptions, Json, Queue } from "./qntx.ts";
+
+export const CALL_JOBS_MAX = 1_000; // Some milliseconds of the host, for all of which everybody else waits.
+export const CALL_BYTES_MAX = 1_048_576; // Of payloads; far below the 4 MiB that the host takes.
+
+/** After these nobody knows whether anything was written. Any other answer says that nothing was. */
+const UNDECIDED = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "INTERNAL", "UNKNOWN"]);
+
+type EnqueuedJob = Awaited<ReturnType<Queue["enqueue"]>>;
+
+interface Waiting {
+  job: NewJob;
+  resolve(answer: EnqueuedJob): void;
+  reject(error: unknown): void;
+}
+
+type Send = (jobs: NewJob[]) => Promise<EnqueuedJob[]>;
+
+export function createQueue(client: HostServiceClient, metadata: Metadata): Queue {
+  const send: Send = async (jobs) => {
+    const answer = await ask(client.enqueue.bind(client), { jobs }, metadata);
+    return answer.jobs.map(({ id, created }) => ({ id, created }));
+  };
+  const shared = new SharedCalls(send);
+  return {
+    async enqueueMany(jobs) {
+      if (jobs.length === 0) return [];
+      const wired = jobs.map(({ handler, payload, ...options }) => wireJob(handler, payload, options));
+      shared.flush(); // These may wait for those, so they are not asked for first.
+      return send(wired);
+    },
+    async enqueue(handler, payload, options = {}) {
+      return shared.add(wireJob(handler, payload, options));
+    },
+  };
+}
+
+/** Jobs of one turn in one call. */
+class SharedCalls {
+  readonly #send: Send;
+  #waiting: Waiting[] = [];
+  #bytes = 0;
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  add(job: NewJob): Promise<EnqueuedJob> {
+    const isFull = this.#waiting.length >= CALL_JOBS_MAX || this.#bytes + job.payload.length > CALL_BYTES_MAX;
+    if (isFull) this.flush();
+    if (this.#waiting.length === 0) setImmediate(() => this.flush());
+    this.#bytes += job.payload.length;
+    return new Promise((resolve, reject) => this.#waiting.push({ job, resolve, reject }));
+  }
+
+  /** Sends what waits, now. */
+  flush(): void {
+    const group = this.#waiting;
+    this.#waiting = [];
+    this.#bytes = 0;
+    if (group.length > 0) void this.#deliver(group);
+  }
+
+  async #deliver(group: readonly Waiting[]): Promise<void> {
+    try {
+      const answers = await this.#send(group.map(({ job }) => job));
+      group.forEach(({ job, resolve, reject }, index) => {
+        const answer = answers[index];
+        if (answer) resolve(answer);
+        else
+          reject(
+            new HostError("INTERNAL", `The host did not say what became of the job for ${job.handler}.`),
+          );
+      });
+    } catch (error) {
+      if (group.length === 1 || !isRefusal(error)) return group.forEach(({ reject }) => reject(error));
+      const half = Math.ceil(group.length / 2);
+      await this.#deliver(group.slice(0, half)); // One after the other: the second may wait for the first.
+      await this.#deliver(group.slice(half));
+    }
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof HostError && !UNDECIDED.has(error.code);
+}
+
+function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJob {
+  return {
+    id: options.id ?? "",
+    handler,
+    payload: toBytes(payload),
+    priority: options.priority ?? 0,
+    runAt: options.runAt ?? "",
+    uniqueKey: options.uniqueKey ?? "",
+    concurrencyKey: options.concurrencyKey ?? "",
+    maxAttempts: options.maxAttempts ?? 0,
+    timeoutMs: options.timeoutMs ?? 0,
+    parentId: options.parentId ?? "",
+    waitFor: [...(options.waitFor ?? [])],
+    waitPolicy: options.waitPolicy ?? "",
+    uniqueForMs: options.uniqueForMs ?? 0,
+    childPolicy: options.childPolicy ?? "",
+    retry: options.retry ?? "",
+  };
+}

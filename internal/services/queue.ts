@@ -69,8 +69,15 @@ async function listJobs(
   const own =
     principal.kind === "plugin" ? { owner: `plugin:${principal.plugin}`, tenant: principal.tenant } : {};
   const state = status === "" ? undefined : status;
-  const page = { limit: Math.min(LIST_LIMIT_MAX, limit || LIST_LIMIT_DEFAULT) };
-  return (await store.jobs.list({ ...own, state }, page)).items.map(jobMessage);
+  const wanted = Math.min(LIST_LIMIT_MAX, limit || LIST_LIMIT_DEFAULT);
+  const jobs: Job[] = [];
+  // This list has no cursor to give: where a page ends early, it goes on.
+  for (let cursor: string | null | undefined; cursor !== null && jobs.length < wanted;) {
+    const page = await store.jobs.list({ ...own, state }, { limit: wanted - jobs.length, cursor });
+    jobs.push(...page.items);
+    cursor = page.cursor;
+  }
+  return jobs.map(jobMessage);
 }
 
 function required(job: JobMessage | undefined): JobMessage {

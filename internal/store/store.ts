@@ -116,7 +116,7 @@ export interface JobStore {
   get(id: string): Promise<Job | null>;
   /** Full ids that end or start with `part`; at most `limit`. */
   find(part: string, limit: number): Promise<string[]>;
-  /** Newest first. */
+  /** Newest first. Where few match among very many, a page ends early, maybe with nothing; its cursor leads on. */
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
   /** Hands queued jobs to a boot, each with a new fence. Lowest priority number first, then first in, first out. */
   claim(request: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]>;
@@ -136,6 +136,7 @@ export interface JobStore {
   recover(bootId: string): Promise<{ ids: string[]; lanes: string[] }>;
   /** Sets what the plugin itself may say of its own job: progress and cost. False when it is not running. */
   annotate(id: string, change: { progress?: JobProgress; costActual?: number }): Promise<boolean>;
+  /** By state. Where there are very many, of those that move meanwhile some may be missed or counted twice. */
   counts(): Promise<Record<JobState, number>>;
   /** Queued jobs per lane, for lanes that have any. */
   queuedLanes(): Promise<QueuedLane[]>;

@@ -6,19 +6,17 @@ import type { Enqueued } from "../store.ts";
 import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
 
-const STRETCH_ROWS = 2_000; // Some milliseconds, however few of them match.
+const STRETCH_ROWS = 4_000; // Some milliseconds, however many of them match.
 
 type Values = Record<string, string | number | null>;
 
 interface Row {
-  seq: number;
   id: string;
   handler: string;
   plugin: string;
   state: JobState;
   at: number;
   error_kind: string | null;
-  hit: number;
 }
 
 export class SqliteBulk implements BulkStore {
@@ -38,10 +36,10 @@ export class SqliteBulk implements BulkStore {
 
   async match(filter: BulkFilter, from: { after: number; upTo: number } | null): Promise<BulkStretch> {
     const { after, upTo } = from ?? { after: 0, upTo: this.#last.get()?.seq ?? 0 };
-    const rows = this.#db.query<Row, Values>(BULK_SQL[narrowing(filter)]).all({
+    const to = Math.min(upTo, after + STRETCH_ROWS);
+    const found = this.#db.query<Row, Values>(BULK_SQL[narrowing(filter)]).all({
       after,
-      upTo,
-      rows: STRETCH_ROWS,
+      to,
       states: JSON.stringify(filter.states),
       handler: filter.handler ?? null,
       scheduleId: filter.scheduleId ?? null,
@@ -50,11 +48,7 @@ export class SqliteBulk implements BulkStore {
       until: filter.until ?? null,
       notRetried: filter.notRetried ? 1 : 0,
     });
-    const last = rows.at(-1)?.seq ?? upTo;
-    return {
-      found: rows.filter(({ hit }) => hit === 1).map(readRow),
-      next: rows.length < STRETCH_ROWS || last >= upTo ? null : { after: last, upTo },
-    };
+    return { found: found.map(readRow), next: to < upTo ? { after: to, upTo } : null };
   }
 
   cancel(ids: readonly string[], by: string): Promise<(JobState | null)[]> {
@@ -71,33 +65,27 @@ export class SqliteBulk implements BulkStore {
   }
 }
 
-/** The stretch is cut before it is looked at: what is rare does not make it longer. */
 function match(from: string, narrow: string): string {
   return `
-  WITH stretch AS (
-    SELECT *
-      FROM ${from}
-     WHERE ${narrow}
-       AND seq > $after
-       AND seq <= $upTo
-     ORDER BY seq
-     LIMIT $rows)
-  SELECT seq, id, handler, plugin, state, COALESCE(finished_at, created_at) AS at,
-         json_extract(error, '$.kind') AS error_kind,
-         state IN (SELECT value FROM json_each($states))
-           AND ($handler    IS NULL OR handler     = $handler OR lane = $handler)
-           AND ($scheduleId IS NULL OR schedule_id = $scheduleId)
-           AND ($errorKind  IS NULL OR json_extract(error, '$.kind') = $errorKind)
-           AND ($since      IS NULL OR COALESCE(finished_at, created_at) >= $since)
-           AND ($until      IS NULL OR COALESCE(finished_at, created_at) <  $until)
-           AND ($notRetried = 0 OR NOT EXISTS (SELECT 1 FROM job r WHERE r.retry_of = stretch.id)) AS hit
-    FROM stretch
+  SELECT id, handler, plugin, state, COALESCE(finished_at, created_at) AS at,
+         json_extract(error, '$.kind') AS error_kind
+    FROM ${from}
+   WHERE ${narrow}
+     AND seq > $after
+     AND seq <= $to
+     AND state IN (SELECT value FROM json_each($states))
+     AND ($handler    IS NULL OR handler     = $handler OR lane = $handler)
+     AND ($scheduleId IS NULL OR schedule_id = $scheduleId)
+     AND ($errorKind  IS NULL OR json_extract(error, '$.kind') = $errorKind)
+     AND ($since      IS NULL OR COALESCE(finished_at, created_at) >= $since)
+     AND ($until      IS NULL OR COALESCE(finished_at, created_at) <  $until)
+     AND ($notRetried = 0 OR NOT EXISTS (SELECT 1 FROM job r WHERE r.retry_of = job.id))
    ORDER BY seq`;
 }
 
 /** The query for each way to read along. */
 export const BULK_SQL = {
-  all: match("job", "TRUE"),
+  all: match("job NOT INDEXED", "TRUE"),
   handler: match("job INDEXED BY job_handler", "handler = $handler"),
   schedule: match("job INDEXED BY job_schedule", "schedule_id = $scheduleId AND schedule_id IS NOT NULL"),
   failed: match("job INDEXED BY job_resting", "state = 'failed'"),

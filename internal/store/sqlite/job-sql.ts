@@ -1,7 +1,6 @@
 /** The statements on jobs, in plain sight. Prepared once; every value is a parameter. */
 import type { Database, Statement } from "bun:sqlite";
 import type { JobState } from "../../job/job.ts";
-import type { QueuedLane } from "../store.ts";
 import type { JobRow } from "./job-row.ts";
 
 /** The parameters of a statement, by name. */
@@ -65,9 +64,6 @@ export class JobSql {
   readonly recoverHopeless: Statement<EndedRow, [Values]>;
   readonly recover: Statement<{ id: string; lane: string }, [Values]>;
   readonly annotate: Statement<unknown, [Values]>;
-  readonly counts: Statement<{ state: JobState | "all"; count: number }, []>;
-  readonly queuedLanes: Statement<QueuedLane, []>;
-  readonly queuedSome: Statement<{ count: number }, [Values]>;
 
   constructor(db: Database) {
     this.insert = db.prepare(INSERT);
@@ -95,9 +91,6 @@ export class JobSql {
     this.recoverHopeless = db.prepare(RECOVER_HOPELESS);
     this.recover = db.prepare(RECOVER);
     this.annotate = db.prepare(ANNOTATE);
-    this.counts = db.prepare(COUNTS);
-    this.queuedLanes = db.prepare(QUEUED_LANES);
-    this.queuedSome = db.prepare(QUEUED_SOME);
   }
 }
 
@@ -367,80 +360,3 @@ const ANNOTATE = `
          cost_actual = COALESCE($costActual, cost_actual)
    WHERE id    = $id
      AND state = 'running'`;
-
-// Each by the index that has these jobs and no others. Nobody counts the completed ones: they are the rest.
-const COUNTS = `
-  SELECT 'all' AS state, COUNT(*) AS count FROM job
-   UNION ALL
-  SELECT 'queued', COUNT(*) FROM job INDEXED BY job_lane WHERE state = 'queued'
-   UNION ALL
-  SELECT 'running', COUNT(*) FROM job INDEXED BY job_held WHERE boot_id IS NOT NULL
-   UNION ALL
-  SELECT 'scheduled', COUNT(*) FROM job INDEXED BY job_resting WHERE state = 'scheduled'
-   UNION ALL
-  SELECT 'retrying', COUNT(*) FROM job INDEXED BY job_resting WHERE state = 'retrying'
-   UNION ALL
-  SELECT 'paused', COUNT(*) FROM job INDEXED BY job_resting WHERE state = 'paused'
-   UNION ALL
-  SELECT 'failed', COUNT(*) FROM job INDEXED BY job_resting WHERE state = 'failed'
-   UNION ALL
-  SELECT 'cancelled', COUNT(*) FROM job INDEXED BY job_resting WHERE state = 'cancelled'`;
-
-const QUEUED_SOME = `
-  SELECT COUNT(*) AS count
-    FROM (SELECT 1
-            FROM job INDEXED BY job_lane
-           WHERE state = 'queued'
-           LIMIT $limit)`;
-
-const QUEUED_LANES = `
-  SELECT lane, COUNT(*) AS count, SUM(crowded) AS crowded
-    FROM job
-   WHERE state = 'queued'
-   GROUP BY lane`;
-
-/**
- * One page of jobs, newest first. The inner select reads an index, in the words of that index; whole rows, with
- * their payloads, are fetched for the page alone. Left alone, the planner walks all jobs from the newest on, to save
- * itself sorting the three that run.
- */
-function list(from: string, narrow: string): string {
-  return `
-  SELECT *
-    FROM job
-   WHERE seq IN (
-           SELECT seq
-             FROM ${from}
-            WHERE ${narrow}
-              AND seq < $before
-              AND ($state      IS NULL OR state       = $state)
-              AND ($handler    IS NULL OR handler     = $handler)
-              AND ($scheduleId IS NULL OR schedule_id = $scheduleId)
-              AND ($parentId   IS NULL OR parent_id   = $parentId)
-              AND ($owner      IS NULL OR owner       = $owner)
-              AND ($tenant     IS NULL OR tenant      = $tenant)
-            ORDER BY seq DESC
-            LIMIT $limit)
-   ORDER BY seq DESC`;
-}
-
-/** The list query for each way to narrow it. */
-export const JOB_LIST_SQL: Record<JobState | "all" | "handler" | "schedule" | "parent" | "owner", string> = {
-  all: list("job", "TRUE"),
-  handler: list("job INDEXED BY job_handler", "handler = $handler"),
-  schedule: list("job INDEXED BY job_schedule", "schedule_id = $scheduleId AND schedule_id IS NOT NULL"),
-  parent: list("job INDEXED BY job_parent", "parent_id = $parentId AND parent_id IS NOT NULL"),
-  owner: list("job INDEXED BY job_plugin", "owner = $owner AND owner >= 'plugin:' AND owner < 'plugin;'"),
-  scheduled: list("job INDEXED BY job_resting", "state = 'scheduled'"),
-  retrying: list("job INDEXED BY job_resting", "state = 'retrying'"),
-  paused: list("job INDEXED BY job_resting", "state = 'paused'"),
-  failed: list("job INDEXED BY job_resting", "state = 'failed'"),
-  cancelled: list("job INDEXED BY job_resting", "state = 'cancelled'"),
-  running: list("job INDEXED BY job_held", "boot_id IS NOT NULL"),
-  // Of the handler, the index has only the lane: `x` or `<plugin>/x`.
-  queued: list(
-    "job INDEXED BY job_lane",
-    "state = 'queued' AND ($handler IS NULL OR lane = $handler OR lane LIKE '%/' || $handler)",
-  ),
-  completed: list("job", "TRUE"),
-};

@@ -7,7 +7,6 @@ import {
   type Job,
   JOB_ATTEMPTS_DEFAULT,
   JOB_INTERRUPTED_MAX,
-  JOB_STATES,
   type JobError,
   type JobPause,
   type JobProgress,
@@ -33,24 +32,15 @@ import { Alone } from "./alone.ts";
 import type { SqliteEvents } from "./events.ts";
 import { SqliteFlows } from "./flows.ts";
 import type { GroupCommit } from "./group.ts";
+import { JobLists } from "./job-lists.ts";
 import { JobPruning } from "./job-pruning.ts";
 import type { SqliteLogs } from "./logs.ts";
-import { type JobRow, readJob } from "./job-row.ts";
+import { readJob } from "./job-row.ts";
 import type { SqliteLimits } from "./limits.ts";
-import {
-  type EndedRow,
-  JOB_LIST_SQL,
-  JobSql,
-  type PromotedRow,
-  type RunEndRow,
-  type Values,
-} from "./job-sql.ts";
-import { pageOf, readPage } from "./page.ts";
+import { type EndedRow, JobSql, type PromotedRow, type RunEndRow, type Values } from "./job-sql.ts";
 
 const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
 const FIND_ROWS = 50_000; // Some milliseconds; then others have their turn.
-const QUEUED_MANY = 20_000; // To sort so many for a list takes some milliseconds.
-const PAGE_BYTES_MAX = 16_777_216; // Payloads and results: a page of a thousand large ones would be a gigabyte.
 
 /** The end of a run of a schedule, and whom it concerns. */
 export interface RunEnd {
@@ -81,12 +71,12 @@ export interface SqliteJobsParts {
 
 export class SqliteJobs implements JobStore {
   readonly #env: Env;
-  readonly #db: Database;
   readonly #group: GroupCommit;
   readonly #sql: JobSql;
   readonly #events: SqliteEvents;
   readonly #alone: Alone;
   readonly #limits: SqliteLimits;
+  readonly #lists: JobLists;
   readonly #pruning: JobPruning;
   readonly flows: SqliteFlows;
   /** True in the second try of a group. */
@@ -97,12 +87,12 @@ export class SqliteJobs implements JobStore {
   constructor(env: Env, { db, group, events, limits, logs }: SqliteJobsParts) {
     this.#env = env;
     this.#limits = limits;
-    this.#db = db;
     this.#group = group;
     this.#sql = new JobSql(db);
     this.#events = events;
     this.#alone = new Alone(db);
     this.flows = new SqliteFlows({ db, group, jobs: this });
+    this.#lists = new JobLists(env, db);
     this.#pruning = new JobPruning(env, { db, group, logs });
   }
 
@@ -194,31 +184,8 @@ export class SqliteJobs implements JobStore {
     return ids.slice(0, limit);
   }
 
-  async list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
-    const { limit, before } = readPage(page);
-    const statement = this.#db.query<JobRow, Record<string, string | number | null>>(
-      JOB_LIST_SQL[this.#narrowing(filter)],
-    );
-    const rows = statement.iterate({
-      before,
-      limit: limit + 1,
-      state: filter.state ?? null,
-      handler: filter.handler ?? null,
-      scheduleId: filter.scheduleId ?? null,
-      parentId: filter.parentId ?? null,
-      owner: filter.owner ?? null,
-      tenant: filter.tenant ?? null,
-    });
-    const { kept, cut } = fitting(rows);
-    return pageOf(kept, cut ? kept.length - 1 : limit, readJob, (row) => String(row.seq));
-  }
-
-  /** When very many are queued, the newest jobs are: sorting all of them took 200 ms for a million. */
-  #narrowing(filter: JobFilter): keyof typeof JOB_LIST_SQL {
-    const usual = narrowing(filter);
-    if (usual !== "queued" || (this.#sql.queuedSome.get({ limit: QUEUED_MANY })?.count ?? 0) < QUEUED_MANY)
-      return usual;
-    return filter.handler ? "handler" : "all";
+  list(filter: JobFilter, page: PageRequest): Promise<Page<Job>> {
+    return this.#lists.page(filter, page);
   }
 
   claim({ bootId, lanes }: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]> {
@@ -465,16 +432,12 @@ export class SqliteJobs implements JobStore {
     });
   }
 
-  async counts(): Promise<Record<JobState, number>> {
-    const counts = new Map(this.#sql.counts.all().map(({ state, count }) => [state, count]));
-    const others = JOB_STATES.reduce((sum, state) => sum + (counts.get(state) ?? 0), 0);
-    counts.set("completed", (counts.get("all") ?? 0) - others);
-    const pairs = JOB_STATES.map((state) => [state, counts.get(state) ?? 0] as const);
-    return Object.fromEntries(pairs) as Record<JobState, number>;
+  counts(): Promise<Record<JobState, number>> {
+    return this.#lists.counts();
   }
 
-  async queuedLanes(): Promise<QueuedLane[]> {
-    return this.#sql.queuedLanes.all();
+  queuedLanes(): Promise<QueuedLane[]> {
+    return this.#lists.queuedLanes();
   }
 
   prune(request: JobPruneRequest): Promise<Pruned> {
@@ -512,25 +475,4 @@ function unwritable(
     pluginVersion: null,
     pluginDigest: null,
   };
-}
-
-/** How a list is found: by what leaves the fewest jobs to look through. */
-function narrowing({ state, handler, scheduleId, parentId, owner }: JobFilter): keyof typeof JOB_LIST_SQL {
-  if (scheduleId) return "schedule";
-  if (parentId) return "parent";
-  if (state && state !== "completed") return state;
-  if (handler) return "handler";
-  return owner?.startsWith("plugin:") ? "owner" : (state ?? "all");
-}
-
-/** The rows that fit into one answer. When `cut`, one more, which only says that there are others. */
-function fitting(rows: Iterable<JobRow>): { kept: JobRow[]; cut: boolean } {
-  const kept: JobRow[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    kept.push(row);
-    bytes += row.payload.length + (row.result?.length ?? 0);
-    if (bytes > PAGE_BYTES_MAX && kept.length > 1) return { kept, cut: true };
-  }
-  return { kept, cut: false };
 }

@@ -11,7 +11,7 @@ import { ATTESTATION_SQL } from "./attestations.ts";
 import { EVENT_FOLLOW_SQL, EVENT_LIST_SQL } from "./events.ts";
 import { OBJECTIVES_DUE_SQL } from "./objectives.ts";
 import { WEBHOOKS_DUE_SQL } from "./webhooks.ts";
-import { JOB_LIST_SQL } from "./job-sql.ts";
+import { COUNT_SQL, JOB_LIST_SQL } from "./job-lists.ts";
 import { migrate } from "./migrate.ts";
 import { SCHEDULE_LIST_SQL } from "./schedule-lists.ts";
 
@@ -99,9 +99,17 @@ test("every look-up that is made while jobs run uses an index", () => {
 test.each(Object.entries(JOB_LIST_SQL))("the list of jobs by %s reads an index", (by, sql) => {
   const plan = migrated().query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
   const details = plan.map(({ detail }) => detail).join("; ");
-  const walksAll = by === "all" || by === "completed";
-  expect(details.includes("INTEGER PRIMARY KEY (rowid<?)")).toBe(walksAll);
+  const walksAll = by === "all";
+  expect(details.includes("INTEGER PRIMARY KEY (rowid>? AND rowid<?)")).toBe(walksAll);
   expect(details).toContain(walksAll ? "SEARCH job" : "USING INDEX job_");
+});
+
+test.each(Object.entries(COUNT_SQL))("jobs are counted along an index of their %s", (_, { jump, rest }) => {
+  for (const sql of [jump, rest]) {
+    const plan = migrated().query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
+    expect(plan).toHaveLength(1);
+    expect(plan[0]?.detail).toMatch(/^SEARCH job USING COVERING INDEX job_\w+ \(.*(seq|rowid)\b.*\)$/);
+  }
 });
 
 test.each(Object.entries(SCHEDULE_LIST_SQL))("the list of schedules by %s reads an index", (by, sql) => {

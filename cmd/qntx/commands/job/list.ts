@@ -39,7 +39,10 @@ export const jobList = command({
     await using client = await openClient(world, globals);
     const of = schedule && (await client.call<ScheduleView>("schedule.show", { id: schedule }));
     const input = { ...request, parentId: parent, scheduleId: of ? of.id : undefined };
-    const page = await client.call<OutputOf<typeof operation>>("job.list", input);
+    let page = await client.call<OutputOf<typeof operation>>("job.list", input);
+    // Among a million others, the host ends a look early, maybe with nothing.
+    for (; page.jobs.length === 0 && page.cursor !== null;)
+      page = await client.call<OutputOf<typeof operation>>("job.list", { ...input, cursor: page.cursor });
     printList(out, page, {
       columns: COLUMNS,
       rows: () =>

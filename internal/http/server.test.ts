@@ -1,7 +1,7 @@
 /** The host's doors while they close: calls that are under way are answered, and who waits is told. */
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Env, realEnv } from "../base/env.ts";
@@ -27,10 +27,20 @@ beforeEach(async () => {
   store = new SqliteStore(realEnv, { db, logPath: ":memory:", tzdata: "test" });
   looks = 0;
   ready = true;
+  http = open();
+  await store.jobs.enqueue([{ id: "slow", handler: "x.y", payload: new Uint8Array() }]);
+});
+afterEach(async () => {
+  await http.close();
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+function open(): HttpServer {
   const counting: Env = { ...realEnv, after: (delayMs, work) => (looks++, realEnv.after(delayMs, work)) };
   const host = { ready: true, plugins: { offers: () => null } } as unknown as Host;
   const context = { env: counting, log: silentLog, store, principal: { kind: "host" }, host, home: folder };
-  http = new HttpServer({
+  return new HttpServer({
     env: realEnv,
     log: silentLog,
     hostname: "127.0.0.1",
@@ -45,13 +55,7 @@ beforeEach(async () => {
       return new Response("from the plugin");
     },
   });
-  await store.jobs.enqueue([{ id: "slow", handler: "x.y", payload: new Uint8Array() }]);
-});
-afterEach(async () => {
-  await http.close();
-  await store.close();
-  rmSync(folder, { recursive: true });
-});
+}
 
 const call = (path: string, options: { body?: object; signal?: AbortSignal } = {}) =>
   fetch(`http://127.0.0.1:${http.port}${path}`, {
@@ -75,6 +79,18 @@ test("a call that is under way when the doors close is answered", async () => {
   await new Promise((resolve) => setTimeout(resolve, 50));
   await http.close();
   expect(await (await answer).text()).toBe("from the plugin");
+});
+
+test("the socket goes with the doors, but not that of a host that has taken our place", async () => {
+  const socket = join(folder, "host.sock");
+  expect(await (await fetch("http://x/healthz", { unix: socket })).json()).toBeTruthy();
+  await http.close();
+  expect(readdirSync(folder)).toEqual([]);
+  http = open();
+  rmSync(socket);
+  writeFileSync(socket, "theirs");
+  await http.close();
+  expect(existsSync(socket)).toBe(true);
 });
 
 test("who waits for a job is told that the host is ending, at once", async () => {

@@ -1,5 +1,5 @@
 /** The host's two doors: a unix socket for this machine's operator, and TCP on loopback for who has the token. */
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
 import { type Env, type Millis, sleep } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { answer, answerProbe, type ApiOptions, BODY_BYTES_MAX } from "./api.ts";
@@ -25,6 +25,7 @@ export class HttpServer {
   readonly port: number;
   readonly #tcp: Listener;
   readonly #unix: Listener;
+  readonly #socket: { path: string; inode: number | null };
   readonly #env: Env;
   readonly #closing = new AbortController();
 
@@ -35,11 +36,14 @@ export class HttpServer {
     this.#tcp = listenTcp(door);
     this.port = this.#tcp.port ?? 0;
     this.#unix = listenUnix(door);
+    this.#socket = { path: options.socketPath, inode: inodeOf(options.socketPath) };
   }
 
   /** Stops listening, lets calls that are under way be answered, and lets go of connections. */
   async close(): Promise<void> {
     this.#closing.abort();
+    const { path, inode } = this.#socket;
+    if (inodeOf(path) === inode) rmSync(path, { force: true }); // Otherwise another host has taken our place.
     const over = new AbortController();
     const answered = Promise.all([this.#tcp.stop(), this.#unix.stop()]);
     await Promise.race([answered, sleep(this.#env, CLOSE_MS, over.signal)]);
@@ -82,14 +86,20 @@ function listenTcp(options: Door): Listener {
 
 function listenUnix(options: Door): Listener {
   const { socketPath, log } = options;
-  rmSync(socketPath, { force: true }); // Left by a host that was killed; the lock says that it is gone.
+  const made = `${socketPath}~`; // Bun removes what it made when it closes, whoever's socket has that name by then.
+  rmSync(made, { force: true });
   const server = Bun.serve({
-    unix: socketPath,
+    unix: made,
     development: false,
     maxRequestBodySize: BODY_BYTES_MAX,
     error: (error) => faultAnswer(error, log),
     fetch: (request) => answer(options, request),
   });
-  chmodSync(socketPath, 0o600);
+  chmodSync(made, 0o600);
+  renameSync(made, socketPath); // There may be that of a host that was killed; the lock says that it is gone.
   return server;
+}
+
+function inodeOf(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? null;
 }

@@ -99,15 +99,26 @@ export function settle(
   };
 }
 
+/** What a job remembers of an answer that came when it had another holder; null where its plugin gave none. */
+export function lateAnswer({ state, error }: Pick<Settlement, "state" | "error">): string | null {
+  if (state === "completed") return "its answer came too late and was refused: it had completed";
+  if (error === null || error.kind === "lost" || error.kind === "cancelled") return null;
+  return pastMessage(`its answer came too late and was refused: ${error.message}`);
+}
+
+function pastMessage(message: string): string {
+  const whole = message.length <= HISTORY_CHARS_MAX;
+  return whole ? message : `${message.slice(0, HISTORY_CHARS_MAX).replace(/[\uD800-\uDBFF]$/, "")}…`;
+}
+
 /** An attempt that did not complete its job, as the job remembers it. */
 function pastAttempt(job: Held, { kind, message }: JobError, now: Millis): PastAttempt {
   const { attempt, fence, startedAt, pluginVersion, pluginDigest } = job;
-  const whole = message.length <= HISTORY_CHARS_MAX;
   return {
     attempt,
     fence,
     kind,
-    message: whole ? message : `${message.slice(0, HISTORY_CHARS_MAX).replace(/[\uD800-\uDBFF]$/, "")}…`,
+    message: pastMessage(message),
     startedAt,
     endedAt: now,
     pluginVersion,

@@ -3,6 +3,7 @@
  * A boot whose lease was taken from it must not go on: it says so by throwing.
  */
 import { type Env, sleep } from "../base/env.ts";
+import { Fault } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { JobStore, NodeStore } from "../store/store.ts";
@@ -25,6 +26,9 @@ export interface CaretakerOptions {
 
 const LEASE_MS = 10_000; // How long others wait before they take a silent node's jobs.
 const RENEW_MS = 3_000; // Three chances within a lease.
+const NOTHING = { ids: [], lanes: [] };
+const LEASE_LOST =
+  "Another host can have what this one held: it stopped for too long, or its lock was removed. It ends, so that jobs do not run twice.";
 
 export class Caretaker implements Service {
   readonly name = "caretaker";
@@ -62,7 +66,7 @@ export class Caretaker implements Service {
     let alive = true;
     try {
       alive = await nodes.renew({ bootId, nodeId, version, leaseMs: LEASE_MS, seen: clock.look() });
-      const recovered = await jobs.recover(bootId);
+      const recovered = alive ? await jobs.recover(bootId) : NOTHING; // What others hold is no longer ours to judge.
       this.#trouble.over("the lease is renewed again");
       if (recovered.ids.length > 0) {
         log.warn("jobs of a host that died are queued again", { count: recovered.ids.length });
@@ -71,6 +75,6 @@ export class Caretaker implements Service {
     } catch (error) {
       this.#trouble.failed("the lease could not be renewed; trying again", error);
     }
-    if (!alive) throw new Error("This node's lease was taken by another one: it stopped for too long.");
+    if (!alive) throw new Fault("conflict", LEASE_LOST);
   }
 }

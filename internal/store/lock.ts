@@ -7,9 +7,12 @@
  * unreferenced handle is collected within a second, and its lock with it.
  */
 import { Database } from "bun:sqlite";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 
 export interface HostLock {
+  /** False once somebody has removed or replaced the file: from then on another host can have the folder. */
+  isHeld(): boolean;
   release(): void;
 }
 
@@ -18,7 +21,8 @@ const held = new Set<Database>();
 
 /** Takes the lock of a data folder. Null when somebody else has it. */
 export function takeHostLock(home: string): HostLock | null {
-  const db = new Database(join(home, "host.lock"), { create: true });
+  const path = join(home, "host.lock");
+  const db = new Database(path, { create: true });
   try {
     db.run("PRAGMA journal_mode = DELETE");
     db.run("BEGIN EXCLUSIVE");
@@ -29,11 +33,18 @@ export function takeHostLock(home: string): HostLock | null {
     throw error;
   }
   held.add(db);
+  const inode = inodeOf(path); // Nobody else's while we have it open.
   return {
+    isHeld: () => inodeOf(path) === inode,
     release() {
       if (!held.delete(db)) return;
       db.run("ROLLBACK");
       db.close();
     },
   };
+}
+
+/** Of the file that has this name now; null when there is none. It is looked up, not opened. */
+function inodeOf(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? null;
 }

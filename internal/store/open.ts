@@ -27,7 +27,9 @@ export function openStore(
   try {
     const db = openDatabase(join(home, "qntx.db"));
     const tzdata = process.versions["tz"] ?? process.versions["icu"] ?? "unknown";
-    const store = new SqliteStore(env, { db, logPath: join(home, "logs.db"), tzdata, locksBy, log });
+    const logPath = join(home, "logs.db");
+    const isOurs = () => lock.isHeld();
+    const store = new SqliteStore(env, { db, logPath, tzdata, locksBy, log, isOurs });
     return { lock, store };
   } catch (error) {
     lock.release();

@@ -199,6 +199,7 @@ export interface JobShown {
   costActual: number;
   lost: number;
   interrupted: number;
+  history: { attempt: number; kind: string; message: string }[];
 }
 
 export interface PluginShown {

@@ -63,6 +63,7 @@ export class JobSql {
   readonly recoverCancelled: Statement<EndedRow, [Values]>;
   readonly recoverHopeless: Statement<EndedRow, [Values]>;
   readonly recover: Statement<{ id: string; lane: string }, [Values]>;
+  readonly refuse: Statement<unknown, [Values]>;
   readonly annotate: Statement<unknown, [Values]>;
 
   constructor(db: Database) {
@@ -90,6 +91,7 @@ export class JobSql {
     this.recoverCancelled = db.prepare(RECOVER_CANCELLED);
     this.recoverHopeless = db.prepare(RECOVER_HOPELESS);
     this.recover = db.prepare(RECOVER);
+    this.refuse = db.prepare(REFUSE);
     this.annotate = db.prepare(ANNOTATE);
   }
 }
@@ -353,6 +355,20 @@ const RECOVER = `
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
   RETURNING id, lane`;
+
+// Not what is said twice of the same end.
+const REFUSE = `
+  UPDATE job
+     SET history = json_insert(
+           CASE WHEN json_array_length(history) >= $historyMax THEN json_remove(history, '$[0]')
+                ELSE COALESCE(history, '[]')
+            END,
+           '$[#]',
+           json_object('attempt', $attempt, 'fence', $fence, 'kind', 'late', 'message', $message,
+                       'startedAt', NULL, 'endedAt', $now, 'pluginVersion', $pluginVersion,
+                       'pluginDigest', $pluginDigest))
+   WHERE id = $id
+     AND (fence > $fence OR state NOT IN ('running', $state))`;
 
 const ANNOTATE = `
   UPDATE job

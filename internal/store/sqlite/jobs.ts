@@ -13,7 +13,7 @@ import {
   type JobState,
   type NewJob,
 } from "../../job/job.ts";
-import type { Settlement } from "../../job/outcome.ts";
+import { lateAnswer, type Settlement } from "../../job/outcome.ts";
 import type { JobPruneRequest, Pruned } from "../prune.ts";
 import type {
   Cancelled,
@@ -206,8 +206,20 @@ export class SqliteJobs implements JobStore {
 
   settle(settlements: readonly Settlement[]): Promise<boolean[]> {
     return this.#write(() =>
-      settlements.map((one) => (this.#careful ? this.#settleAlone(one) : this.#settleOne(one))),
+      settlements.map(
+        (one) => (this.#careful ? this.#settleAlone(one) : this.#settleOne(one)) || this.#refuse(one),
+      ),
     );
+  }
+
+  /** The job is no longer whose answer this is. It does not count, and is not forgotten either. */
+  #refuse(settlement: Settlement): false {
+    const { id, fence, state, attempt, pluginVersion, pluginDigest } = settlement;
+    const message = lateAnswer(settlement);
+    const now = this.#env.now();
+    const late = { id, fence, state, attempt, pluginVersion, pluginDigest, message, now };
+    if (message !== null) this.#sql.refuse.run({ ...late, historyMax: HISTORY_ATTEMPTS_MAX });
+    return false;
   }
 
   /** One that cannot be written must not be tried for ever, and the others with it: it has failed, and that is said. */

@@ -11,6 +11,7 @@ type Values = Record<string, string | number>;
 export class SqliteNodes implements NodeStore {
   readonly #env: Env;
   readonly #group: GroupCommit;
+  readonly #isOurs: () => boolean;
   readonly #nodeId: string;
   readonly #renew: Statement<unknown, [Values]>;
   readonly #release: Statement<unknown, [Values]>;
@@ -18,9 +19,10 @@ export class SqliteNodes implements NodeStore {
   readonly #lastSeen: Statement<{ value: string }, []>;
   readonly #prune: Statement<unknown, [Values]>;
 
-  constructor(env: Env, db: Database, group: GroupCommit) {
+  constructor(env: Env, { db, group, isOurs }: { db: Database; group: GroupCommit; isOurs: () => boolean }) {
     this.#env = env;
     this.#group = group;
+    this.#isOurs = isOurs;
     this.#nodeId = readNodeId(env, db);
     this.#renew = db.prepare(RENEW);
     this.#see = db.prepare(SEE);
@@ -38,9 +40,10 @@ export class SqliteNodes implements NodeStore {
     return this.#nodeId;
   }
 
-  /** Differs from Postgres: always true. Nobody else can take a lease while the host's lock is held. */
+  /** Differs from Postgres: the host's lock is the lease, and what is written here only says who has it. */
   renew({ bootId, nodeId, version, leaseMs, seen }: BootLease): Promise<boolean> {
     return this.#group.write(() => {
+      if (!this.#isOurs()) return false;
       const now = this.#env.now();
       this.#renew.run({ bootId, nodeId, version, now, leaseUntil: now + leaseMs });
       if (seen) this.#see.run({ now });

@@ -36,6 +36,8 @@ export interface SqliteStoreOptions {
   locksBy?: LocksBy;
   /** For what cannot be answered to anybody. Absent: nobody is told. */
   log?: Log;
+  /** False once another host can have the database. Absent: nobody can. */
+  isOurs?: () => boolean;
 }
 
 export class SqliteStore implements Store {
@@ -60,7 +62,8 @@ export class SqliteStore implements Store {
   readonly #db: Database;
   readonly #group: GroupCommit;
 
-  constructor(env: Env, { db, logPath, tzdata, locksBy = "store", log = silentLog }: SqliteStoreOptions) {
+  constructor(env: Env, options: SqliteStoreOptions) {
+    const { db, logPath, tzdata, locksBy = "store", log = silentLog, isOurs = () => true } = options;
     this.#db = db;
     this.#group = new GroupCommit(env, db);
     followTimezoneData(db, { tzdata, now: env.now() });
@@ -82,7 +85,7 @@ export class SqliteStore implements Store {
     });
     this.flows = this.jobs.flows;
     this.bulk = new SqliteBulk(db, this.#group, this.jobs);
-    this.nodes = new SqliteNodes(env, db, this.#group);
+    this.nodes = new SqliteNodes(env, { db, group: this.#group, isOurs });
     this.schedules = new SqliteSchedules(env, db, this.#group, {
       jobs: this.jobs,
       events: this.events,

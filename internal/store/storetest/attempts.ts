@@ -52,6 +52,31 @@ export function attemptSuite(engine: string, open: OpenStore): void {
       });
     });
 
+    test("an answer that comes when its job has another holder is refused, and the job remembers it", async () => {
+      const id = await enqueue();
+      const slept = await claim("BT_slept");
+      await at.store.jobs.recover("BT_two");
+      expect(await end(at.store, at.env, slept, COMPLETED)).toBe(false);
+      const second = await claim("BT_two");
+      expect(await end(at.store, at.env, slept, failed({ message: "no route" }))).toBe(false);
+      // That its process died, or that it was told to end, is no answer.
+      for (const ending of [
+        { kind: "lost", alone: true, message: "exit 139" },
+        { kind: "returned" },
+        { kind: "cancelled", message: "m" },
+      ] as const)
+        expect(await end(at.store, at.env, slept, ending)).toBe(false);
+      expect(await end(at.store, at.env, second, COMPLETED)).toBe(true);
+      expect(await end(at.store, at.env, second, COMPLETED)).toBe(false); // Said twice, not late.
+      const said = "its answer came too late and was refused";
+      expect(await historyOf(id)).toMatchObject([
+        { attempt: 1, fence: 1, kind: "interrupted" },
+        { attempt: 1, fence: 1, kind: "late", message: `${said}: it had completed` },
+        { attempt: 1, fence: 1, kind: "late", message: `${said}: no route` },
+      ]);
+      expect(await at.store.jobs.get(id)).toMatchObject({ state: "completed", fence: 2, attempt: 1 });
+    });
+
     test("what completes, snoozes or is given back has no history", async () => {
       const id = await enqueue();
       await end(at.store, at.env, await claim(), { kind: "returned" });

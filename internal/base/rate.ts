@@ -4,7 +4,8 @@
  *
  * The bucket is one number: the moment at which it is full again (the generic cell
  * rate algorithm). What was not used in an idle hour is lost, but for the burst. A
- * clock that is set back cannot shut it for longer than it takes to fill. Pure.
+ * clock that is set back cannot shut it for longer than it takes to fill, when whoever
+ * keeps the moment writes down `believedFullAt`. Pure.
  */
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { Millis } from "./env.ts";
@@ -45,6 +46,11 @@ export function formatRate({ count, perMs }: Rate): string {
 /** The burst of a rate for which nobody has said one. */
 export function usualBurst({ count, perMs }: Rate): number {
   return Math.max(1, Math.floor((count * BURST_MS) / perMs));
+}
+
+/** The moment at which it is full again, as far as it can be: by a clock that was set back since, it would be hours away. */
+export function believedFullAt(bucket: Bucket, now: Millis): Millis {
+  return Math.min(bucket.fullAt, now + Math.ceil(bucket.burst * spacing(bucket)));
 }
 
 /** How many may start now. */

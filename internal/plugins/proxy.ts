@@ -68,7 +68,7 @@ export class PluginProxy implements Executor {
 
   /** Opens the job stream. Rejects when the plugin does not. */
   async openStream(connection: Connection): Promise<void> {
-    const wire = new StreamWire(this.#options.env, connection.jobs(), {
+    const wire = new StreamWire(this.#options.env, connection, {
       ...this.#events(),
       handlersChanged: this.#options.handlersChanged,
       broken: (reason) => {
@@ -81,9 +81,9 @@ export class PluginProxy implements Executor {
 
   /** Runs each job by a call of its own; as many at once as the width says, where there is one. */
   useUnary(connection: Connection, width: Width | null): void {
-    const cut = (key: AttemptKey, reason: string) => {
+    const cut = (key: AttemptKey, reason: string, alone: boolean) => {
       const message = `The connection to the plugin broke: ${reason}.`;
-      this.#ended(key, { kind: "lost", alone: this.#held.size === 1, message });
+      this.#ended(key, { kind: "lost", alone, message });
     };
     this.#width = width;
     this.#wire = new UnaryWire(this.#options.env, {

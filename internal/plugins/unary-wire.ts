@@ -20,8 +20,8 @@ const DEATH_NOTICE_MS = 200; // A call fails a moment before its process is know
 const LOG_ENTRIES_MAX = 10_000; // Per answer.
 
 export interface UnaryEvents extends WireEvents {
-  /** The channel broke under an attempt, and no process is known to have died. */
-  cut(key: AttemptKey, reason: string): void;
+  /** The channel broke under an attempt, and no process is known to have died. `alone`: no other was on it. */
+  cut(key: AttemptKey, reason: string, alone: boolean): void;
   warn: Warn;
 }
 
@@ -40,6 +40,8 @@ export class UnaryWire implements Wire {
   readonly #connection: Connection;
   readonly #width: Width | null;
   readonly #events: UnaryEvents;
+  /** Attempts whose end is not told yet. */
+  #open = 0;
 
   constructor(env: Env, { plugin, connection, width, events }: UnaryOptions) {
     this.#env = env;
@@ -50,7 +52,8 @@ export class UnaryWire implements Wire {
   }
 
   start(attempt: Attempt): void {
-    void this.#execute(attempt);
+    this.#open++;
+    void this.#execute(attempt).finally(() => this.#open--);
   }
 
   /** The call itself listens to the attempt's signal. */
@@ -74,6 +77,7 @@ export class UnaryWire implements Wire {
     });
     void this.#width?.watch(call);
     const answer = await call;
+    const alone = this.#open === 1; // Those that break together all wait before any of them is told.
     if (answer.ok) this.#report(key, answer.value);
     if (signal.aborted) {
       const reason = cancelReason(signal);
@@ -82,7 +86,7 @@ export class UnaryWire implements Wire {
       return this.#events.ended(key, endingOfCancel(reason, this.#plugin, attempt));
     }
     if (answer.ok) return this.#events.ended(key, endingOfResponse(answer.value, this.#events.warn));
-    if (await this.#isCut(answer.code)) return this.#events.cut(key, answerText(answer));
+    if (await this.#isCut(answer.code)) return this.#events.cut(key, answerText(answer), alone);
     this.#events.ended(key, endingOfRpcError(answer.code, answer.details));
   }
 

@@ -32,13 +32,13 @@ test("limits are written once, before anything else that is asked for, and again
   const known = [wanted("old", 4)];
   const limiter = new Limiter({ env, log: silentLog, limits: { set }, known, onSet() {} });
   limiter.changed([lane("old", 4), lane("plain", null), lane("new", 2), lane("p/new", 2)]);
-  expect(written).toEqual([wanted("new", 2)]);
+  expect(written).toEqual([wanted("old", 4), wanted("new", 2)]); // The boot before may have died in between.
   limiter.changed([lane("old", 4), lane("new", 2)]);
-  expect(written).toHaveLength(1);
+  expect(written).toHaveLength(2);
   isFull = true;
   limiter.changed([lane("old", null)]);
   await env.advance(10);
   isFull = false;
   await env.advance(1_000);
-  expect(written.slice(1)).toEqual([wanted("old", null)]);
+  expect(written.slice(2)).toEqual([wanted("old", null)]);
 });

@@ -25,13 +25,15 @@ const AGAIN_MS: Millis = 1_000; // After a write that failed.
 export class Limiter {
   readonly #options: LimiterOptions;
   readonly #trouble: Trouble;
-  /** What was written last, by handler. */
+  /** What the store has from earlier boots, by handler. */
+  readonly #known: ReadonlyMap<string, HandlerLimits>;
+  /** What this one has written last. */
   readonly #written = new Map<string, HandlerLimits>();
 
   constructor(options: LimiterOptions) {
     this.#options = options;
     this.#trouble = new Trouble(options.log);
-    for (const limits of options.known) this.#written.set(limits.handler, limits);
+    this.#known = new Map(options.known.map((limits) => [limits.handler, limits]));
   }
 
   /** Other handlers, or the same with other limits, are registered. */
@@ -39,8 +41,15 @@ export class Limiter {
     for (const { name, options } of lanes) {
       if (name !== options.name) continue; // Under its plugin's name it is the same handler.
       const wanted = limitsOf(options);
-      if (!equal(wanted, this.#written.get(wanted.handler))) void this.#set(wanted);
+      if (this.#isNews(wanted)) void this.#set(wanted);
     }
+  }
+
+  /** Once in each boot, keys are looked through: one that died may not have let go all who have room. */
+  #isNews(wanted: HandlerLimits): boolean {
+    const written = this.#written.get(wanted.handler);
+    if (written) return !equal(wanted, written);
+    return wanted.perKey !== null || !equal(wanted, this.#known.get(wanted.handler));
   }
 
   async #set(wanted: HandlerLimits): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
 import { Fault } from "../../base/fault.ts";
-import { type Bucket, fullAfter, opensAt, startable, usualBurst } from "../../base/rate.ts";
+import { believedFullAt, type Bucket, fullAfter, opensAt, startable, usualBurst } from "../../base/rate.ts";
 import {
   CONCURRENCY_PER_KEY_DEFAULT,
   HANDLER_PAUSES_MAX,
@@ -119,7 +119,11 @@ export class SqliteLimits implements LimitStore {
     const handler = handlerOfLane(lane);
     if (this.#pauseOf.get({ lane, handler })) return 0;
     const bucket = this.#bucket(handler);
-    return bucket ? Math.min(wanted, startable(bucket, this.#env.now())) : wanted;
+    if (!bucket) return wanted;
+    const now = this.#env.now();
+    const fullAt = believedFullAt(bucket, now);
+    if (fullAt < bucket.fullAt) this.#spend.run({ handler, fullAt }); // The clock was set back.
+    return Math.min(wanted, startable(bucket, now));
   }
 
   /** So many were claimed. */

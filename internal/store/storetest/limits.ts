@@ -254,6 +254,18 @@ export function limitSuite(engine: string, open: OpenStore): void {
       expect(await claim("test.work")).toHaveLength(8);
     });
 
+    test("a clock that is set back by hours holds up a rate for as long as its burst takes", async () => {
+      const rate = { count: 2, perMs: 1_000 };
+      await at.store.limits.set({ handler: "test.work", perKey: null, rate, burst: 1 });
+      for (let made = 0; made < 3; made++) await add();
+      expect(await claim("test.work")).toHaveLength(1);
+      at.env.jump(-7_200_000);
+      expect(await claim("test.work")).toHaveLength(0);
+      expect((await at.store.limits.get("test.work"))?.opensAt).toBe(at.env.now() + 500);
+      await at.env.advance(500);
+      expect(await claim("test.work")).toHaveLength(1);
+    });
+
     test("over many steps by chance no key has more than its limit, and none is forgotten", async () => {
       const limit = 2;
       await perKey(limit);

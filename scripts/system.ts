@@ -5,7 +5,14 @@
  */
 
 /** A program or module, how to see that it is there, and the Debian packages that bring it. */
-const NEEDED = [
+interface Need {
+  what: string;
+  probe: readonly string[];
+  packages: readonly string[];
+}
+
+/** What the tests and proofs need. */
+const NEEDED: readonly Need[] = [
   { what: "git", probe: ["git", "--version"], packages: ["git"] },
   {
     what: "python3 with gRPC",
@@ -21,11 +28,16 @@ const NEEDED = [
     probe: ["which", "grpc_python_plugin"],
     packages: ["protobuf-compiler-grpc", "python3-protobuf"],
   },
-] as const;
+];
+
+/** Installs what the tests miss, if it can. Returns what is still missing. */
+export function installSystem(): string[] {
+  return installPrograms(NEEDED);
+}
 
 /** Installs what is missing, if it can. Returns what is still missing. */
-export function installSystem(): string[] {
-  const missing = NEEDED.filter(({ probe }) => !succeeds(probe));
+export function installPrograms(needed: readonly Need[]): string[] {
+  const missing = needed.filter(({ probe }) => !succeeds(probe));
   if (missing.length === 0) return [];
   if (process.getuid?.() === 0 && succeeds(["which", "apt-get"])) {
     const packages = missing.flatMap((need) => need.packages);
@@ -37,7 +49,7 @@ export function installSystem(): string[] {
     Bun.spawnSync(["apt-get", "update", "-qq"], { ...quiet, stdio: [...quiet.stdio] });
     Bun.spawnSync(["apt-get", "install", "-y", "-qq", ...packages], { ...quiet, stdio: [...quiet.stdio] });
   }
-  return NEEDED.filter(({ probe }) => !succeeds(probe)).map(({ what }) => what);
+  return needed.filter(({ probe }) => !succeeds(probe)).map(({ what }) => what);
 }
 
 function succeeds(argv: readonly string[]): boolean {

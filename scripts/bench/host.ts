@@ -3,18 +3,9 @@
  * folder of its own, with the plugins of `testdata/` and spoken to over its socket.
  */
 import { Database } from "bun:sqlite";
-import {
-  chmodSync,
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Scratch } from "./scratch.ts";
 
 const TESTDATA = join(import.meta.dir, "testdata");
 const SAY_LIMIT_MS = 60_000;
@@ -34,7 +25,8 @@ export type BenchPlugin = keyof typeof PLUGINS;
 /** A data folder. Disposing of it ends its host. */
 export class BenchHome implements AsyncDisposable {
   readonly binary: string;
-  readonly path = mkdtempSync(join(tmpdir(), "qntx-bench-"));
+  readonly #scratch = new Scratch();
+  readonly path = this.#scratch.path;
   #host: BenchHost | null = null;
 
   constructor(binary: string) {
@@ -89,7 +81,7 @@ export class BenchHome implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#host?.stop();
-    rmSync(this.path, { recursive: true, force: true });
+    this.#scratch[Symbol.dispose]();
   }
 }
 
@@ -100,6 +92,7 @@ export class BenchHost {
   readyMs = 0;
   readonly #home: BenchHome;
   readonly #child: Bun.Subprocess<"ignore", "ignore", "pipe">;
+  readonly #end = () => this.#child.kill("SIGTERM");
   #text = "";
   #changed = Promise.withResolvers<void>();
 
@@ -112,6 +105,7 @@ export class BenchHost {
       stdout: "ignore",
       stderr: "pipe",
     });
+    process.on("exit", this.#end);
     void this.#read();
   }
 
@@ -172,8 +166,9 @@ export class BenchHost {
 
   /** Asks it to end, and waits until it has. */
   async stop(): Promise<void> {
-    this.#child.kill("SIGTERM");
+    this.#end();
     await this.#child.exited;
+    process.off("exit", this.#end);
   }
 
   async #read(): Promise<void> {

@@ -8,19 +8,27 @@ const SYNCS = 300;
 const BLOCK_BYTES = 4_096;
 
 /** Name and value of all that matters, in the order in which it is shown. */
-export function machine(binary: string): [string, string][] {
+export function machine(): [string, string][] {
   const processors = cpus();
-  const version = Bun.spawnSync([binary, "version", "--json"]).stdout.toString();
-  const { commit } = JSON.parse(version) as { commit: string | null };
   return [
     ["Processors", `${processors.length} × ${processors[0]?.model.trim() ?? "unknown"}`],
     ["Memory", `${Math.round(totalmem() / 2 ** 30)} GiB`],
     ["Disk", `${syncMs().toFixed(2)} ms for 4 KiB and \`fdatasync\`, the median of ${SYNCS}`],
-    ["Load before the run", (loadavg()[0] ?? 0).toFixed(1)],
     ["System", `${process.platform} ${release()}`],
     ["Bun", Bun.version],
-    ["Commit", commit ?? "unknown"],
   ];
+}
+
+/** What the machine does already: the average of the last minute. */
+export function load(): number {
+  return loadavg()[0] ?? 0;
+}
+
+/** The commit that a binary was built from. */
+export function commitOf(binary: string): string {
+  const version = Bun.spawnSync([binary, "version", "--json"]).stdout.toString();
+  const { commit } = JSON.parse(version) as { commit: string | null };
+  return commit ?? "unknown";
 }
 
 /** How long the disk takes to promise that it has a block. */

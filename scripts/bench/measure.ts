@@ -12,6 +12,14 @@ export interface Row {
   target?: number;
 }
 
+/** What stands in the place of a row: why there is none, or what else ran. */
+export interface Note {
+  what: string;
+  note: string;
+}
+
+export type Line = Row | Note;
+
 /** A group of rows that are taken in one go, on the same data. */
 export interface Bench {
   /** The word that selects it on the command line. */
@@ -19,8 +27,13 @@ export interface Bench {
   title: string;
   /** How it is measured, for the reader of the page. */
   how: string;
-  /** `binary` is the qntx that is measured. */
-  run(): Promise<Row[]>;
+  /** What must be read beside the figures, as Markdown. */
+  legend?: string;
+  /** What the values stand beside, where that is not a floor. */
+  beside?: "peer";
+  /** Only when it is asked for by its name: it downloads, and installs where it may. */
+  asked?: true;
+  run(): Promise<Line[]>;
 }
 
 /** A rate should be high and anything else low: both as "how much of the best". */
@@ -29,8 +42,9 @@ export function shareOfFloor({ unit, value, floor }: Row): number {
 }
 
 /** False when a row misses its target. */
-export function holds({ unit, value, target }: Row): boolean {
-  if (target === undefined) return true;
+export function holds(line: Line): boolean {
+  if ("note" in line || line.target === undefined) return true;
+  const { unit, value, target } = line;
   return isRate(unit) ? value >= target : value <= target;
 }
 

@@ -1,6 +1,7 @@
 /** Opens the store of a data folder. The one place that knows which engine there is. */
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
@@ -48,7 +49,7 @@ function lockHome(home: string): HostLock | null {
 /** Makes the data folder, readable by its owner alone. */
 export function makeHome(home: string): void {
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    makeFolder(home, 0o700);
     chmodSync(home, 0o700);
   } catch (error) {
     const isFolder = existsSync(`${home}/.`);

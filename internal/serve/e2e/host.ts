@@ -30,6 +30,8 @@ export interface StartOptions {
   vars?: Record<string, string>;
   /** A program that runs it, as strace does. */
   under?: readonly string[];
+  /** What is run instead of the program. */
+  program?: readonly string[];
 }
 
 /** A data folder with what a test puts into it, and the hosts that ran on it. */
@@ -132,8 +134,8 @@ export class Place implements AsyncDisposable {
   }
 
   /** Starts a host and resolves when it says that it is ready. */
-  async start({ words = [], vars = {}, under = [] }: StartOptions = {}): Promise<RunningHost> {
-    const child = Bun.spawn([...under, ...QNTX, "serve", "--port", "0", ...words], {
+  async start({ words = [], vars = {}, under = [], program = QNTX }: StartOptions = {}): Promise<RunningHost> {
+    const child = Bun.spawn([...under, ...program, "serve", "--port", "0", ...words], {
       cwd: this.home,
       env: { PATH: process.env["PATH"] ?? "", HOME: this.home, QNTX_HOME: this.home, ...vars },
       stdin: "ignore",

@@ -8,7 +8,7 @@ import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
 import { isFinished, type Job } from "../job/job.ts";
-import { merged } from "../schedule/blackout.ts";
+import { mergedBlackouts } from "../schedule/blackout.ts";
 import { nextWithin } from "../schedule/decide.ts";
 import { planned } from "../schedule/planned.ts";
 import { type Recurrence, recurrence } from "../schedule/recurrence.ts";
@@ -97,7 +97,7 @@ function nominal(schedule: Schedule): Recurrence {
 }
 
 function blackoutAt({ policy }: Schedule, at: Millis): Blackout | null {
-  return merged(policy.blackouts).find(({ from, to }) => at >= from && at < to) ?? null;
+  return mergedBlackouts(policy.blackouts).find(({ from, to }) => at >= from && at < to) ?? null;
 }
 
 /** The row that covers an instant: where ranges lie over one another, the narrowest. What lies between two occurrences of a range is none. */

@@ -4,7 +4,8 @@
  */
 import type { Millis } from "../base/env.ts";
 import { differences, type Difference, outcomesOf } from "../schedule/compare.ts";
-import { forecast, type ForecastRow, type Span } from "../schedule/forecast.ts";
+import { forecast, type ForecastRow } from "../schedule/forecast.ts";
+import type { Span } from "../schedule/span.ts";
 import { endsOf, pastOf } from "../schedule/past.ts";
 import type { Definition } from "../schedule/planned.ts";
 import type { Schedule } from "../schedule/schedule.ts";

@@ -5,25 +5,20 @@
 import type { Millis } from "../base/env.ts";
 import type { Recurrence } from "./recurrence.ts";
 import type { Blackout } from "./schedule.ts";
+import { merged } from "./span.ts";
 
 /** The occurrences of a recurrence that lie outside of all blackouts. */
 export function outside(recurrence: Recurrence, blackouts: readonly Blackout[]): Recurrence {
-  return blackouts.length === 0 ? recurrence : new OutsideRecurrence(recurrence, merged(blackouts));
+  return blackouts.length === 0 ? recurrence : new OutsideRecurrence(recurrence, mergedBlackouts(blackouts));
 }
 
-/** Blackouts in order, those that touch or overlap as one. */
-export function merged(blackouts: readonly Blackout[]): Blackout[] {
-  const sorted = blackouts.toSorted((a, b) => a.from - b.from || a.to - b.to);
-  const spans: Blackout[] = [];
-  for (const next of sorted) {
-    const last = spans.at(-1);
-    if (!last || next.from > last.to) spans.push({ ...next });
-    else {
-      last.note = next.note === "" || next.note === last.note ? last.note : `${last.note}, ${next.note}`;
-      last.to = Math.max(last.to, next.to);
-    }
-  }
-  return spans;
+/** Blackouts in order, those that touch or overlap as one, with the notes of both. */
+export function mergedBlackouts(blackouts: readonly Blackout[]): Blackout[] {
+  return merged(blackouts, (first, next) => ({ ...first, note: bothNotes(first.note, next.note) }));
+}
+
+function bothNotes(first: string, next: string): string {
+  return [...new Set([first, next])].filter((note) => note !== "").join(", ");
 }
 
 class OutsideRecurrence implements Recurrence {

@@ -3,7 +3,7 @@
  * at the same times of day a week before.
  */
 import type { Millis } from "../base/env.ts";
-import type { Span } from "./forecast.ts";
+import type { Span } from "./span.ts";
 import { type Definition, occurrences, planned } from "./planned.ts";
 import { type Zone, zoneOf } from "./zone.ts";
 

@@ -1,6 +1,7 @@
 /** Compare: two accounts of one span, the forecast's and the ledger's, occurrence by occurrence. */
 import type { Millis } from "../base/env.ts";
-import type { ForecastRow, Span } from "./forecast.ts";
+import type { ForecastRow } from "./forecast.ts";
+import type { Span } from "./span.ts";
 import { type Definition, occurrences, planned } from "./planned.ts";
 import type { OccurrenceOutcome } from "./schedule.ts";
 

@@ -9,7 +9,7 @@
 import type { Millis } from "../base/env.ts";
 import { assert } from "../base/fault.ts";
 import { askingUntil } from "./asking.ts";
-import { merged, outside } from "./blackout.ts";
+import { mergedBlackouts, outside } from "./blackout.ts";
 import { effectiveAt } from "./jitter.ts";
 import { missedRows } from "./missed.ts";
 import { type Closing, type Stop, Turns, type Waiting } from "./overlap.ts";
@@ -207,7 +207,7 @@ function passBlackouts(
 ): { rows: DecidedRow[]; until: Millis } {
   const rows: DecidedRow[] = [];
   let passed = until;
-  for (const { from, to } of merged(policy.blackouts)) {
+  for (const { from, to } of mergedBlackouts(policy.blackouts)) {
     if (from > end || to <= start) continue;
     const last = Math.min(to - 1, end);
     const over = to - 1 <= end || end === policy.endAt || closing === true;
@@ -220,7 +220,7 @@ function passBlackouts(
 
 /** The end of the next blackout that has occurrences to account for. */
 function blackoutEnd(recurrence: Recurrence, policy: Policy, after: Millis): Millis | null {
-  for (const { from, to } of merged(policy.blackouts)) {
+  for (const { from, to } of mergedBlackouts(policy.blackouts)) {
     if (to - 1 <= after || (policy.endAt !== null && from > policy.endAt)) continue;
     const first = recurrence.next(Math.max(after, from - 1));
     if (first !== null && first < to && (policy.endAt === null || first <= policy.endAt)) return to;

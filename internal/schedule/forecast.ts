@@ -15,12 +15,7 @@ import { type Definition, planned } from "./planned.ts";
 import { type Recurrence, recurrence } from "./recurrence.ts";
 import { type DecidedRow, single } from "./rows.ts";
 import type { OccurrenceOutcome } from "./schedule.ts";
-
-/** Instants from `from` to before `to`. */
-export interface Span {
-  from: Millis;
-  to: Millis;
-}
+import type { Span } from "./span.ts";
 
 /** What becomes of one occurrence, or of a quiet range. */
 export interface ForecastRow {

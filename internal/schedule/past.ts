@@ -6,10 +6,11 @@
  * absence into which none fell is not seen; all it can hide is that something expired.
  */
 import type { Millis } from "../base/env.ts";
-import type { Past, Span } from "./forecast.ts";
+import type { Past } from "./forecast.ts";
 import { effectiveAt } from "./jitter.ts";
 import { type Definition, planned } from "./planned.ts";
 import type { Occurrence, OccurrenceOutcome } from "./schedule.ts";
+import { merged, type Span } from "./span.ts";
 
 /** A ledger row with its run, where it has one. */
 export interface RecordedRow extends Pick<
@@ -45,7 +46,7 @@ export function pastOf(
     closed: given
       .filter(waited)
       .map(({ occurrence, outcome, decidedAt }) => ({ occurrence, outcome, at: decidedAt })),
-    absences: merged(late),
+    absences: merged(late, (first) => first),
   };
 }
 
@@ -69,16 +70,6 @@ function lateSpan(row: RecordedRow, from: Millis): Span[] {
   // Rows that are written when a span is over say nothing about who was there in it.
   const ofSpan = row.outcome === "blackout" || (GIVEN.includes(row.outcome) && !waited(row));
   return ofSpan || row.seenAt <= from ? [] : [{ from, to: row.seenAt }];
-}
-
-function merged(spans: readonly Span[]): Span[] {
-  const absences: Span[] = [];
-  for (const { from, to } of spans.toSorted((a, b) => a.from - b.from)) {
-    const last = absences.at(-1);
-    if (last && from <= last.to) last.to = Math.max(last.to, to);
-    else absences.push({ from, to });
-  }
-  return absences;
 }
 
 function effectiveOf(scheduleId: string, occurrence: Millis, definition: Definition): Millis {

@@ -4,7 +4,8 @@
  * as much memory as one.
  */
 import type { Millis } from "../base/env.ts";
-import type { ForecastRow, Span } from "./forecast.ts";
+import type { ForecastRow } from "./forecast.ts";
+import type { Span } from "./span.ts";
 
 const MINUTE: Millis = 60_000;
 const HOUR: Millis = 3_600_000;

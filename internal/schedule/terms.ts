@@ -6,6 +6,7 @@
 import type { Millis } from "../base/env.ts";
 import { type Definition, occurrences, planned } from "./planned.ts";
 import type { Recurrence } from "./recurrence.ts";
+import type { Span } from "./span.ts";
 
 /** A span in which a cursor follows one definition: from after `since` to the next term, or to where the cursor stands. */
 export interface Term {
@@ -14,12 +15,6 @@ export interface Term {
   definition: Definition | null;
   /** The time zone data by which its occurrences were decided. */
   tzdata: string;
-}
-
-/** From `from` to before `to`, as everywhere where a span is named. */
-export interface Span {
-  from: Millis;
-  to: Millis;
 }
 
 /** How many occurrences the terms of one cursor plan in a span. */

@@ -12,7 +12,7 @@
  *   dark    inside of blackouts    blackouts; pauses and changes of the plan as well
  */
 import type { Millis } from "../base/env.ts";
-import { merged } from "./blackout.ts";
+import { mergedBlackouts } from "./blackout.ts";
 import { type Definition, planned } from "./planned.ts";
 import type { Recurrence } from "./recurrence.ts";
 import type { Blackout, Occurrence, Policy } from "./schedule.ts";
@@ -145,7 +145,7 @@ class TermCheck {
   constructor(definition: Definition, since: Millis, until: Millis) {
     this.#plan = everything(definition);
     this.#light = planned(definition);
-    this.#blackouts = merged(definition.policy.blackouts);
+    this.#blackouts = mergedBlackouts(definition.policy.blackouts);
     this.#since = this.#lightAt = this.#darkAt = since;
     this.#until = until;
   }

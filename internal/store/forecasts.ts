@@ -1,6 +1,6 @@
 /** The seam of forecasts: what is known of schedules, and of their past, for whoever plays them through. */
 import type { Millis } from "../base/env.ts";
-import type { Span } from "../schedule/forecast.ts";
+import type { Span } from "../schedule/span.ts";
 import type { Waiting } from "../schedule/overlap.ts";
 import type { RecordedRow } from "../schedule/past.ts";
 import type { Schedule } from "../schedule/schedule.ts";

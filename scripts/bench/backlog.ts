@@ -5,7 +5,7 @@ import { realEnv } from "../../internal/base/env.ts";
 import { openDatabase } from "../../internal/store/sqlite/open.ts";
 import { SqliteStore } from "../../internal/store/sqlite/store.ts";
 import { BenchHome, type BenchHost } from "./host.ts";
-import { callTimes, probed } from "./many.ts";
+import { probed } from "./many.ts";
 import { type Bench, median, quantile, type Row } from "./measure.ts";
 
 const FEW = 10_000;
@@ -17,12 +17,28 @@ const CLAIM_JOBS = 256;
 const CLEAN_MS = 10_000;
 const SCHEDULES = 50;
 const SETTLE_MS = 1_500;
+const BULK_JOBS = 100_000; // As many as one call takes.
+const LOOK_EVERY_MS = 100;
+const ONE_QUEUED = { state: "queued", limit: 1 };
+/** Every way to narrow a list, and pages from both ends. */
+const LISTS = [
+  {},
+  ...["queued", "running", "completed", "failed", "scheduled"].map((state) => ({ state })),
+  { handler: "bench.noop" },
+  { handler: "bench.noop", state: "completed" },
+  { handler: "bench.none", state: "failed" },
+  { scheduleId: "SC_none" },
+  { parentId: "JB_none" },
+  { limit: 1_000, cursor: "500000" },
+  { state: "completed", cursor: "100" },
+];
 const DAYS_30_MS = 30 * 86_400_000;
 
 const DRAIN_SHARE_MIN = 0.9;
 const CLAIM_MAX_MS = 5;
 const MEMORY_MAX_MIB = 200;
 const LIST_MAX_MS = 100;
+const LATE_MAX_MS = 250;
 const ANSWER_MAX_MS = 50;
 const CLEANING_ADDS_MAX_MS = 100;
 
@@ -31,6 +47,8 @@ export interface Stock {
   queued?: number;
   /** Ended a moment ago: they stay. */
   kept?: number;
+  /** Failed a moment ago. */
+  failed?: number;
   /** Ended a month ago: retention removes them, from the first second on. */
   old?: number;
 }
@@ -45,8 +63,12 @@ export function backlogBench(binary: string): Bench {
       "have completed and are kept; and one in which 1,000,000 are old and are removed while schedules are due. Rates " +
       "are jobs per second between the first start and the last end that the database has, of the many after six " +
       "seconds. Memory is the most that was resident of the host's process. A claim is that of 256 jobs by the store, " +
-      "in one process, with its commit. The list is asked for and the host's socket is probed while jobs run. Of the " +
-      "cleaning, the floor is the lateness of the same schedules in a host that cleans nothing.",
+      "in one process, with its commit. Then the same million runs once more, with fifty schedules that are due each " +
+      "second, while lists are asked for by every filter and from every page, and the status: of each the worst is " +
+      "shown. For how long the loop is held is what the host itself says of the last minute; it is asked for with a " +
+      "sign of life every five milliseconds, too. Of many that are cancelled or retried, the share of a hundred " +
+      "thousand is shown. Of the cleaning, the floor is the lateness of the same schedules in a host that cleans " +
+      "nothing.",
     run: () => run(binary),
   };
 }
@@ -60,8 +82,11 @@ async function run(binary: string): Promise<Row[]> {
   return [
     drainRow("drain, 1,000,000 waiting", waiting.rate, few),
     drainRow("drain, 1,000,000 kept", keeping.rate, few),
+    allowedRow("memory, 1,000,000 waiting", waiting.memoryMiB, "MiB", MEMORY_MAX_MIB),
+    allowedRow("memory, 1,000,000 kept", keeping.memoryMiB, "MiB", MEMORY_MAX_MIB),
     await claimRow(binary),
-    ...hostRows(waiting),
+    ...(await askedRows(binary)),
+    ...(await bulkRows(binary)),
     await cleaningRow(binary),
   ];
 }
@@ -71,15 +96,19 @@ function drainRow(what: string, value: number, floor: number): Row {
 }
 
 /** Writes jobs into the database of a folder, as if they had been enqueued and run. */
-export async function stock(home: BenchHome, { queued = 0, kept = 0, old = 0 }: Stock): Promise<void> {
+export async function stock(
+  home: BenchHome,
+  { queued = 0, kept = 0, failed = 0, old = 0 }: Stock,
+): Promise<void> {
   home.configure({});
   await (await home.start()).stop(); // For the schema.
   using db = home.database({ readonly: false });
   const fill = db.prepare<unknown, [Record<string, string | number>]>(FILL);
-  const insert = (count: number, state: "queued" | "completed", agoMs: number) =>
-    fill.run({ count, state, at: Date.now() - agoMs, ended: state === "completed" ? 1 : 0 });
+  const insert = (count: number, state: "queued" | "completed" | "failed", agoMs: number) =>
+    fill.run({ count, state, at: Date.now() - agoMs, ended: state === "queued" ? 0 : 1 });
   insert(old, "completed", DAYS_30_MS);
   insert(kept, "completed", 0);
+  insert(failed, "failed", 0);
   insert(queued, "queued", 0);
   db.run("PRAGMA wal_checkpoint(TRUNCATE)");
 }
@@ -87,65 +116,118 @@ export async function stock(home: BenchHome, { queued = 0, kept = 0, old = 0 }: 
 interface Drained {
   rate: number;
   memoryMiB: number;
-  /** Times of `job.list`, and of signs of life, while jobs ran. */
-  lists: number[];
-  waits: number[];
 }
 
 /** Lets a host run what waits, for some seconds at most. */
 export async function drained(binary: string, what: Stock): Promise<Drained> {
   await using home = new BenchHome(binary);
-  await stock(home, what);
-  home.configure({ plugins: ["bench"] });
-  const host = await home.start();
-  await host.said("jobs run");
-  const { value: lists, waits } = await probed(host, () => listed(host));
+  const host = await stocked(home, what);
+  const waiting = async () => (await host.call<{ jobs: unknown[] }>("job.list", ONE_QUEUED)).jobs.length;
+  for (const until = performance.now() + DRAIN_MS; performance.now() < until && (await waiting()) > 0;)
+    await Bun.sleep(LOOK_EVERY_MS);
   const memoryMiB = peakMiB(host.pid);
   await host.stop();
   using db = home.database();
   const row = db.query<{ done: number; ms: number }, []>(DRAINED).get();
   if (!row || row.done === 0) throw new Error("No job was completed.");
-  return { rate: row.done / (row.ms / 1_000), memoryMiB, lists, waits };
+  return { rate: row.done / (row.ms / 1_000), memoryMiB };
 }
 
-/** Asks for lists until nothing waits or time is over. */
-async function listed(host: BenchHost): Promise<number[]> {
-  const times: number[] = [];
-  for (const until = performance.now() + DRAIN_MS; performance.now() < until; await Bun.sleep(100)) {
-    times.push(...(await callTimes(host, "job.list")));
-    const waiting = await host.call<{ jobs: unknown[] }>("job.list", { state: "queued", limit: 1 });
-    if (waiting.jobs.length === 0) break;
-  }
-  return times;
+/** Starts a host with a plugin on such a stock; its jobs run. */
+async function stocked(home: BenchHome, what: Stock): Promise<BenchHost> {
+  await stock(home, what);
+  home.configure({ plugins: ["bench"] });
+  const host = await home.start();
+  await host.said("jobs run");
+  return host;
 }
 
-function hostRows({ memoryMiB, lists, waits }: Drained): Row[] {
+interface Asked {
+  /** Milliseconds of each list, of each status, and of each sign of life. */
+  lists: number[];
+  statuses: number[];
+  waits: number[];
+  /** Of schedules that were due meanwhile. */
+  late: number[];
+  /** For how long nobody was answered, as the host says. */
+  loopMs: number;
+}
+
+/** Asks for lists and the status for some seconds, while jobs run and schedules are due. */
+export async function asked(binary: string, what: Stock, ms = DRAIN_MS): Promise<Asked> {
+  await using home = new BenchHome(binary);
+  const host = await stocked(home, what);
+  await makeDue(host);
+  const [lists, statuses]: [number[], number[]] = [[], []];
+  const look = async () => {
+    for (const until = performance.now() + ms; performance.now() < until; await Bun.sleep(LOOK_EVERY_MS)) {
+      for (const input of LISTS) lists.push(await timed(() => host.call("job.list", input)));
+      statuses.push(await timed(() => host.call("host.status", {})));
+    }
+  };
+  const { waits } = await probed(host, look);
+  const { lateness: late } = await host.run<{ lateness: number[] }>("bench.report");
+  const { loop } = await host.call<{ loop: { p99Ms: number } }>("host.status", {});
+  return { lists, statuses, waits, late, loopMs: loop.p99Ms };
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+async function askedRows(binary: string): Promise<Row[]> {
+  const { lists, statuses, waits, late, loopMs } = await asked(binary, { queued: MANY });
   return [
-    {
-      what: "memory, 1,000,000 waiting",
-      value: memoryMiB,
-      unit: "MiB",
-      floor: MEMORY_MAX_MIB,
-      floorIs: "allowed",
-      target: MEMORY_MAX_MIB,
-    },
-    {
-      what: "job list while they run, p99",
-      value: quantile(lists, 0.99),
-      unit: "ms",
-      floor: LIST_MAX_MS,
-      floorIs: "allowed",
-      target: LIST_MAX_MS,
-    },
-    {
-      what: "sign of life while they run, p99",
-      value: quantile(waits, 0.99),
-      unit: "ms",
-      floor: ANSWER_MAX_MS,
-      floorIs: "allowed",
-      target: ANSWER_MAX_MS,
-    },
+    allowedRow("job list while they run, worst", quantile(lists, 1), "ms", LIST_MAX_MS),
+    allowedRow("status while they run, worst", quantile(statuses, 1), "ms"),
+    allowedRow("loop held while they run, p99", loopMs, "ms", ANSWER_MAX_MS),
+    allowedRow("sign of life while they run, p99", quantile(waits, 0.99), "ms", ANSWER_MAX_MS),
+    allowedRow("lateness of schedules while they run, p99", quantile(late, 0.99), "ms", LATE_MAX_MS),
   ];
+}
+
+/** A row whose floor is what is allowed. */
+function allowedRow(what: string, value: number, unit: Row["unit"], allowed?: number): Row {
+  if (allowed === undefined) return { what, value, unit, floor: value, floorIs: "itself" };
+  return { what, value, unit, floor: allowed, floorIs: "allowed", target: allowed };
+}
+
+interface Bulk {
+  /** Jobs per second. */
+  rate: number;
+  waits: number[];
+  memoryMiB: number;
+}
+
+/** Does it to many jobs, of which nobody runs any. */
+export async function bulk(binary: string, what: Stock, operation: string, input: object): Promise<Bulk> {
+  await using home = new BenchHome(binary);
+  await stock(home, what);
+  const host = await home.start();
+  const startedAt = performance.now();
+  const { value, waits } = await probed(host, () => host.call<{ matched: number }>(operation, input));
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return { rate: value.matched / seconds, waits, memoryMiB: peakMiB(host.pid) };
+}
+
+async function bulkRows(binary: string): Promise<Row[]> {
+  const input = { handler: "bench.noop", limit: BULK_JOBS };
+  const rows: Row[] = [];
+  for (const [what, stocked, operation, more] of [
+    ["cancelled", { queued: MANY }, "job.cancelMany", {}],
+    ["retried", { failed: MANY }, "job.redrive", {}],
+    ["looked through", { failed: MANY }, "job.redrive", { plan: true }],
+  ] as const) {
+    const { rate, waits, memoryMiB } = await bulk(binary, stocked, operation, { ...input, ...more });
+    rows.push(
+      { what: `of 1,000,000, ${what}`, value: rate, unit: "jobs/s", floor: rate, floorIs: "itself" },
+      allowedRow(`sign of life while they are ${what}, p99`, quantile(waits, 0.99), "ms", ANSWER_MAX_MS),
+      allowedRow(`memory while they are ${what}`, memoryMiB, "MiB", MEMORY_MAX_MIB),
+    );
+  }
+  return rows;
 }
 
 async function claimRow(binary: string): Promise<Row> {
@@ -205,16 +287,21 @@ export async function latenessWith(
   home.configure({ plugins: ["bench"] });
   const host = await home.start();
   await host.said("jobs run");
-  for (let n = 0; n < SCHEDULES; n++)
-    await host.call("schedule.create", { name: `s${n}`, handler: "bench.due", every: "1s" });
-  await Bun.sleep(SETTLE_MS);
-  await host.run("bench.report");
+  await makeDue(host);
   const before = await completed(host);
   await Bun.sleep(CLEAN_MS);
   const { lateness: late } = await host.run<{ lateness: number[] }>("bench.report");
   const removed = before - (await completed(host)) + late.length;
   await host.stop();
   return { late, removed: Math.max(0, removed) };
+}
+
+/** Makes schedules that are due each second, and waits until they are. */
+async function makeDue(host: BenchHost): Promise<void> {
+  for (let n = 0; n < SCHEDULES; n++)
+    await host.call("schedule.create", { name: `s${n}`, handler: "bench.due", every: "1s" });
+  await Bun.sleep(SETTLE_MS);
+  await host.run("bench.report");
 }
 
 async function completed(host: BenchHost): Promise<number> {
@@ -243,4 +330,5 @@ const DRAINED = `
   SELECT COUNT(*) AS done, MAX(finished_at) - MIN(started_at) AS ms
     FROM job
    WHERE state = 'completed'
+     AND handler = 'bench.noop'
      AND plugin_version IS NOT NULL`;

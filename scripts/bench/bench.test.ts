@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../build.ts";
-import { drained, stock } from "./backlog.ts";
+import { asked, bulk, drained, stock } from "./backlog.ts";
 import { refusalRows } from "./cron.ts";
 import { drain, preloaded } from "./drain.ts";
 import { startEcho } from "./echo.ts";
@@ -54,8 +54,19 @@ test("a plugin enqueues, paces itself and is called by schedules", async () => {
 });
 
 test("jobs that were put into the database are drained, and lists are answered meanwhile", async () => {
-  const { rate, memoryMiB, lists, waits } = await drained(binary, { queued: 300, kept: 300 });
-  expect([rate > 0, memoryMiB > 1, lists.length > 0, waits.length > 0]).toEqual([true, true, true, true]);
+  const { rate, memoryMiB } = await drained(binary, { queued: 300, kept: 300 });
+  expect([rate > 0, memoryMiB > 1]).toEqual([true, true]);
+  const { lists, statuses, waits, late } = await asked(binary, { queued: 300, failed: 300 }, 1_500);
+  for (const figures of [lists, statuses, waits, late]) expect(figures).not.toHaveLength(0);
+});
+
+test("many jobs are cancelled and retried at once", async () => {
+  const input = { handler: "bench.noop", limit: 200 };
+  for (const [stocked, operation] of [
+    [{ queued: 300 }, "job.cancelMany"],
+    [{ failed: 300 }, "job.redrive"],
+  ] as const)
+    expect((await bulk(binary, stocked, operation, input)).rate).toBeGreaterThan(0);
 });
 
 test("old jobs are removed by a host that finds them, and no others", async () => {

@@ -2,7 +2,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Millis } from "../../base/env.ts";
 import type { JobState } from "../../job/job.ts";
-import type { Span } from "../../schedule/forecast.ts";
+import type { Span } from "../../schedule/span.ts";
 import type { Waiting } from "../../schedule/overlap.ts";
 import type { RecordedRow } from "../../schedule/past.ts";
 import type { Schedule } from "../../schedule/schedule.ts";

@@ -37,6 +37,7 @@ export class JobLists {
   readonly #nextHandler: Statement<{ handler: string }, [Values]>;
   readonly #nextPlace: Statement<Place, [Values]>;
   readonly #running: Statement<{ count: number }, []>;
+  #counting: Promise<QueuedLane[]> | null = null;
 
   constructor(env: Env, db: Database) {
     this.#env = env;
@@ -97,12 +98,16 @@ export class JobLists {
     return Object.fromEntries(pairs) as Record<JobState, number>;
   }
 
-  /** Queued jobs of each lane, and how many of them are crowded. */
+  /** Queued jobs of each lane, and how many of them are crowded. Whoever asks while they are counted gets the same answer. */
   queuedLanes(): Promise<QueuedLane[]> {
     return this.#lanes(new Turns(this.#env));
   }
 
-  async #lanes(turns: Turns): Promise<QueuedLane[]> {
+  #lanes(turns: Turns): Promise<QueuedLane[]> {
+    return (this.#counting ??= this.#countLanes(turns).finally(() => (this.#counting = null)));
+  }
+
+  async #countLanes(turns: Turns): Promise<QueuedLane[]> {
     const lanes = new Map<string, QueuedLane>();
     let place = this.#nextPlace.get({ lane: "", crowded: 0, priority: 0 });
     for (; place; place = this.#nextPlace.get({ ...place })) {
@@ -132,6 +137,7 @@ export class JobLists {
       seq = next.seq;
       await turns.give();
     }
+    await turns.give();
     return count + (this.#db.query<{ count: number }, Values>(rest).get({ ...of, seq })?.count ?? 0);
   }
 }

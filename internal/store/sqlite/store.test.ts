@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { FakeEnv } from "../../base/fake-env.ts";
 import { settle } from "../../job/outcome.ts";
 import { POLICY_DEFAULT } from "../../schedule/schedule.ts";
-import { failed, newSchedule, type OpenOptions, type OpenStore } from "../storetest/fixture.ts";
+import { failed, newJob, newSchedule, type OpenOptions, type OpenStore } from "../storetest/fixture.ts";
 import { applySuite } from "../storetest/apply.ts";
 import { attemptSuite } from "../storetest/attempts.ts";
 import { bulkSuite } from "../storetest/bulk.ts";
@@ -134,6 +134,20 @@ test("a run whose schedule cannot be read ends all the same, and so do its neigh
   expect(db.query("SELECT SUM(failures) AS failures FROM schedule").get()).toEqual({ failures: 2 });
   const { items } = await store.events.list({ kind: "job.broken" }, {});
   expect(items).toMatchObject([{ subject: broken?.id }]);
+  await close();
+});
+
+test("a job that a hand takes out of the database leaves its place to the next one of its key", async () => {
+  const { db, env, store, close } = await openSqlite();
+  const jobs = Array.from({ length: 3 }, () => newJob(env, { concurrencyKey: "acme" }));
+  await store.jobs.enqueue(jobs);
+  const [first, second] = jobs.map(({ id }) => id);
+  const crowded = async () => (await store.jobs.queuedLanes()).map((lane) => lane.crowded);
+  expect(await crowded()).toEqual([2]);
+  db.run("DELETE FROM job WHERE id = ?", [first ?? ""]);
+  expect(await crowded()).toEqual([1]);
+  const claimed = await store.jobs.claim({ bootId: "BT_x", lanes: [{ lane: "test.work", limit: 10 }] });
+  expect(claimed.map(({ id }) => id)).toEqual([second ?? ""]);
   await close();
 });
 

@@ -376,6 +376,25 @@ BEGIN
               AND job_id      = old.id);
 END;
 
+-- A hand that deletes a job with a place of its concurrency key would leave the others of the key waiting for ever.
+CREATE TRIGGER job_place_gone AFTER DELETE ON job
+  WHEN old.concurrency_key IS NOT NULL AND old.crowded = 0 AND old.finished_at IS NULL
+BEGIN
+  UPDATE job
+     SET crowded = 0
+   WHERE seq = (
+           SELECT seq
+             FROM job INDEXED BY job_key
+            WHERE handler         = old.handler
+              AND tenant          = old.tenant
+              AND concurrency_key = old.concurrency_key
+              AND concurrency_key IS NOT NULL
+              AND (state = 'queued' OR state = 'running')
+              AND crowded = 1
+            ORDER BY priority, seq
+            LIMIT 1);
+END;
+
 CREATE TABLE attestation (
   seq        INTEGER NOT NULL PRIMARY KEY,
   id         TEXT    NOT NULL UNIQUE,

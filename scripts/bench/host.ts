@@ -92,7 +92,11 @@ export class BenchHost {
   readyMs = 0;
   readonly #home: BenchHome;
   readonly #child: Bun.Subprocess<"ignore", "ignore", "pipe">;
-  readonly #end = () => this.#child.kill("SIGTERM");
+  /** When we leave without having stopped it: at once, or it would still write into a folder that goes. */
+  readonly #kill = () => {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    for (const pid of [this.pid, this.#child.pid]) process.kill(pid, "SIGKILL");
+  };
   #text = "";
   #changed = Promise.withResolvers<void>();
 
@@ -105,7 +109,7 @@ export class BenchHost {
       stdout: "ignore",
       stderr: "pipe",
     });
-    process.on("exit", this.#end);
+    process.prependListener("exit", this.#kill); // Before its folder's own.
     void this.#read();
   }
 
@@ -166,9 +170,9 @@ export class BenchHost {
 
   /** Asks it to end, and waits until it has. */
   async stop(): Promise<void> {
-    this.#end();
+    this.#child.kill("SIGTERM");
     await this.#child.exited;
-    process.off("exit", this.#end);
+    process.off("exit", this.#kill);
   }
 
   async #read(): Promise<void> {

@@ -28,7 +28,8 @@ export function peersBench(binary: string): Bench {
       "Node or Bun, whichever is faster; PostgreSQL and Redis are this system's, private, and started anew for each. " +
       "Batches are of 1,000 jobs; ours are enqueued by gRPC. In each of three rounds ours and all peers have their " +
       "turn, and the median counts; who is below half of the best in the first is in no other, and nobody is " +
-      "drained for longer than six seconds.\n\nThey do not promise the same. Ours: a job is on disk when it is " +
+      "drained for longer than six seconds. No install script is run: what needs native code of its own is not there." +
+      "\n\nThey do not promise the same. Ours: a job is on disk when it is " +
       "acknowledged, and so is its end.",
     legend: promises(),
     run: () => run(binary),

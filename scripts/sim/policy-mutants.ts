@@ -93,7 +93,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   {
     name: "nobody hears that a named blackout has changed",
     rare: true,
-    store: ({ schedules }) => void (schedules.observeAgain = () => {}),
+    store: ({ schedules }) => void (schedules.verbs.observeAgain = () => {}),
   },
   {
     name: "nobody notes which definition was in force",

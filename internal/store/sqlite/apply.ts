@@ -5,22 +5,17 @@
  * is refused undoes everything.
  */
 import type { Schedule } from "../../schedule/schedule.ts";
-import type { ScheduleChange, ScheduleRefusal, ScheduleStep } from "../store.ts";
+import type { ScheduleRefusal, ScheduleStep } from "../store.ts";
 import type { SqliteBlackouts } from "./blackouts.ts";
 import type { GroupCommit } from "./group.ts";
+import type { ScheduleVerbs } from "./schedule-verbs.ts";
 
 type Answer = Schedule | ScheduleRefusal;
 
-/** The verbs of SqliteSchedules that work inside the caller's transaction. */
-interface Verbs {
-  readonly blackouts: SqliteBlackouts;
-  /** The schedule as it stands, or why it cannot be changed. */
-  findNow(id: string): Answer;
-  createNow(schedule: Extract<ScheduleStep, { kind: "create" }>["schedule"]): Answer;
-  updateNow(id: string, change: ScheduleChange): Answer;
-  pauseNow(id: string, pause: { note: string; by: string; until: number | null }): Answer;
-  resumeNow(id: string): Answer;
-  deleteNow(id: string, by: string): Answer;
+/** Who takes the steps, inside the caller's transaction. */
+interface Takers {
+  verbs: ScheduleVerbs;
+  blackouts: SqliteBlackouts;
 }
 
 /** Thrown to undo a transaction; never leaves this file. */
@@ -36,13 +31,13 @@ class Refused extends Error {
 /** Does all of the steps, or none. Null when they are done. */
 export async function applySteps(
   group: GroupCommit,
-  verbs: Verbs,
+  takers: Takers,
   steps: readonly ScheduleStep[],
 ): Promise<ScheduleRefusal | null> {
   try {
     await group.write(() => {
-      for (const step of steps) guard(verbs, step);
-      for (const step of steps) take(verbs, step);
+      for (const step of steps) guard(takers, step);
+      for (const step of steps) take(takers, step);
     });
     return null;
   } catch (error) {
@@ -52,21 +47,21 @@ export async function applySteps(
 }
 
 /** Somebody else may have been faster since the steps were thought of. */
-function guard(verbs: Verbs, step: ScheduleStep): void {
+function guard({ verbs }: Takers, step: ScheduleStep): void {
   if (step.kind !== "change" && step.kind !== "delete") return;
-  const found = done(verbs.findNow(step.id));
+  const found = done(verbs.find(step.id));
   if (found.revision !== step.revision || found.state !== step.state)
     throw new Refused({ refused: "revision", schedule: found });
 }
 
-function take(verbs: Verbs, step: ScheduleStep): void {
-  if (step.kind === "blackout") verbs.blackouts.setNow(step.blackout);
-  else if (step.kind === "create") done(verbs.createNow(step.schedule));
-  else if (step.kind === "delete") done(verbs.deleteNow(step.id, step.by));
+function take({ verbs, blackouts }: Takers, step: ScheduleStep): void {
+  if (step.kind === "blackout") blackouts.setNow(step.blackout);
+  else if (step.kind === "create") done(verbs.create(step.schedule));
+  else if (step.kind === "delete") done(verbs.delete(step.id, step.by));
   else {
-    if (step.change) done(verbs.updateNow(step.id, step.change));
-    if (step.pause) done(verbs.pauseNow(step.id, step.pause));
-    if (step.pause === null) done(verbs.resumeNow(step.id));
+    if (step.change) done(verbs.update(step.id, step.change));
+    if (step.pause) done(verbs.pause(step.id, step.pause));
+    if (step.pause === null) done(verbs.resume(step.id));
   }
 }
 

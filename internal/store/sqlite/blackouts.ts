@@ -29,7 +29,7 @@ interface User {
   name: string;
 }
 
-/** What a change of a list does to the schedules: part of SqliteSchedules. */
+/** What a change of a list does to the schedules: part of ScheduleVerbs. */
 export interface Observers {
   /** Gives a schedule the spans that its names stand for now. Inside the caller's transaction. */
   observeAgain(id: string): void;

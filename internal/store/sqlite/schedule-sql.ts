@@ -1,7 +1,7 @@
 /** The statements on schedules and their ledger, in plain sight. Prepared once; every value is a parameter. */
 import type { Database, Statement } from "bun:sqlite";
 import type { ScheduleState } from "../../schedule/schedule.ts";
-import type { OccurrenceRow, ScheduleCursorRow, ScheduleRow } from "./schedule-row.ts";
+import type { ScheduleCursorRow, ScheduleRow } from "./schedule-row.ts";
 
 type Values = Record<string, string | number | null | Uint8Array>;
 type ShownRow = ScheduleRow & { next_occurrence: number | null };
@@ -36,8 +36,6 @@ export class ScheduleSql {
   readonly upcoming: Statement<ShownRow, [Values]>;
   readonly declared: Statement<ShownRow, [Values]>;
   readonly declaredAs: Statement<ShownRow, [Values]>;
-  readonly ledger: Statement<OccurrenceRow, [Values]>;
-  readonly ledgerEnd: Statement<OccurrenceRow, [Values]>;
   readonly counts: Statement<{ state: ScheduleState; count: number }, []>;
 
   constructor(db: Database) {
@@ -72,8 +70,6 @@ export class ScheduleSql {
     this.upcoming = db.prepare(UPCOMING);
     this.declared = db.prepare(DECLARED);
     this.declaredAs = db.prepare(DECLARED_AS);
-    this.ledger = db.prepare(LEDGER);
-    this.ledgerEnd = db.prepare(LEDGER_END);
     this.counts = db.prepare("SELECT state, COUNT(*) AS count FROM schedule GROUP BY state");
   }
 }
@@ -311,38 +307,3 @@ const DECLARED_AS = `${SHOWN}
      AND s.owner_name  = $ownerName
      AND s.declared_id = $declaredId
      AND s.declared_id <> ''`;
-
-// Rows do not overlap, but for a blackout inside a range: of each node, only the last other row before `from` may
-// reach into the span; without one, only the last blackout.
-const LEDGER = `
-  SELECT *
-    FROM occurrence
-   WHERE schedule_id = $id
-     AND occurrence >= MAX($afterOccurrence, COALESCE((
-           SELECT MIN(COALESCE(
-                    (SELECT MAX(o.occurrence)
-                       FROM occurrence o
-                      WHERE o.schedule_id = $id
-                        AND o.occurrence <= $from
-                        AND o.node = c.node
-                        AND o.outcome <> 'blackout'),
-                    (SELECT MAX(o.occurrence)
-                       FROM occurrence o
-                      WHERE o.schedule_id = $id
-                        AND o.occurrence <= $from
-                        AND o.node = c.node)))
-             FROM schedule_cursor c
-            WHERE c.schedule_id = $id), $from))
-     AND last_occurrence >= $from
-     AND occurrence < $to
-     AND (occurrence, node) > ($afterOccurrence, $afterNode)
-   ORDER BY occurrence, node
-   LIMIT $limit`;
-
-const LEDGER_END = `
-  SELECT *
-    FROM occurrence
-   WHERE schedule_id = $id
-     AND (occurrence, node) < ($beforeOccurrence, $beforeNode)
-   ORDER BY occurrence DESC, node DESC
-   LIMIT $limit`;

@@ -21,7 +21,7 @@ import {
   BACKFILL_RUNS_MAX,
 } from "../schedule/backfill.ts";
 import { occurrences, planned } from "../schedule/planned.ts";
-import { runOf } from "../schedule/run.ts";
+import { laneOfRuns, runOf } from "../schedule/run.ts";
 import { FIRED_OUTCOMES, type Schedule } from "../schedule/schedule.ts";
 import { type Backfill, PAGE_ROWS_MAX } from "../store/store.ts";
 import { type Context, operation } from "./operation.ts";
@@ -86,7 +86,7 @@ export const scheduleBackfill = operation({
       const jobs = wanted.slice(first, first + RUNS_PER_WRITE).map((at) => jobOf(context, schedule, at, id));
       const part = await context.store.backfills.make(backfill, jobs);
       made += part.made;
-      if (part.made > 0) context.host?.jobsAdded([handlerOf(schedule)]);
+      if (part.made > 0) context.host?.jobsAdded([laneOfRuns(schedule) ?? ""]);
     }
     return { ...view, id: made > 0 ? id : null, made, existed: wanted.length - made };
   },
@@ -231,10 +231,6 @@ function refuseTarget({ id, name, state, target }: Schedule): void {
     });
   }
   if (target.kind !== "handler") throw new Fault("conflict", `Schedule ${schedule} has no handler.`);
-}
-
-function handlerOf({ target }: Schedule): string {
-  return target.kind === "handler" ? target.handler : "";
 }
 
 /** A run of the schedule that is no part of its plan. */

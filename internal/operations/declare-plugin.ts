@@ -2,12 +2,14 @@
  * What a plugin declares, made so as far as the plugin may: to have schedules at all
  * it needs the same capability as to make them by calls, and so do handlers of others.
  */
+import { laneOf } from "../job/lane.ts";
 import type { DeclaredChange } from "../store/store.ts";
 import { type Declaration, declareSchedules } from "./declare.ts";
 import type { Context } from "./operation.ts";
 import { refuseForeignHandler } from "./reference.ts";
 import { admit } from "./run.ts";
 import { scheduleCreate } from "./schedule.ts";
+import { readTarget } from "./schedule-input.ts";
 
 /** Throws a Fault that says what is wrong, or what the plugin lacks; then nothing has changed. */
 export async function declareOfPlugin(
@@ -17,6 +19,10 @@ export async function declareOfPlugin(
 ): Promise<DeclaredChange[]> {
   if (schedules.length > 0) await admit(context, scheduleCreate, {});
   const announced = new Set(handlers.map((handler) => handler.name));
-  for (const { handler } of schedules) if (!announced.has(handler)) refuseForeignHandler(context, handler);
+  for (const { handler } of schedules) {
+    if (announced.has(handler)) continue;
+    const { tenant, target } = readTarget(context, handler);
+    refuseForeignHandler(context, laneOf({ tenant, handler: target.handler }));
+  }
   return declareSchedules(context, { kind: "plugin", name }, schedules);
 }

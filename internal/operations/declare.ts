@@ -75,7 +75,7 @@ export async function declareSchedules(
   if (declarations.length > DECLARED_MAX)
     throw new Fault("config", `${declarations.length} schedules are declared; there may be ${DECLARED_MAX}.`);
   const schedules = await readAll(declarations, async (declaration) => {
-    const schedule = readDeclaration(context.env, owner, declaration);
+    const schedule = readDeclaration(context, owner, declaration);
     refuseUnlockable(context.store.locksBy, schedule.locking);
     const policy = await withNamedSpans(context, schedule.policy);
     const { spec, timezone } = schedule;
@@ -94,7 +94,7 @@ export async function checkDeclarations(
   declarations: readonly Declaration[],
 ): Promise<void> {
   await readAll(declarations, async (declaration) => {
-    const { spec, timezone, policy } = readDeclaration(env, owner, declaration);
+    const { spec, timezone, policy } = readDeclaration({ env, ...ANYBODY }, owner, declaration);
     if (spec.kind !== "at") checkRuns({ spec, timezone }, policy, env.now());
   });
 }
@@ -125,12 +125,14 @@ async function readAll<T>(
   throw new Fault("config", `The schedules have ${fields.length} mistakes.`, { fields });
 }
 
+const ANYBODY = { principal: { kind: "host" } } as const;
+
 /** Everything that is wrong with a declaration by itself, or what was `thrown` if that is something else. */
 function faultsOf(declaration: Declaration, thrown: Fault): Fault[] {
   const { id, when, timezone, handler, payload, locking } = declaration;
   const parts: (() => unknown)[] = [
     () => checkId(id),
-    () => readTarget(handler),
+    () => readTarget(ANYBODY, handler),
     () => readTimezone(timezone || undefined, readWhen(when)),
     () => readMore(declaration),
     () => payloadBytes(payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
@@ -150,19 +152,24 @@ function faultIn(read: () => unknown): Fault | undefined {
   }
 }
 
-function readDeclaration(env: Env, owner: Owner, declaration: Declaration): NewSchedule {
+function readDeclaration(
+  context: Pick<Context, "env" | "principal">,
+  owner: Owner,
+  declaration: Declaration,
+): NewSchedule {
   const { id, description, handler } = declaration;
   checkId(id);
+  const { target, tenant } = readTarget(context, handler);
   const spec = readWhen(declaration.when);
   const timezone = readTimezone(declaration.timezone || undefined, spec);
   const { policy, note, metadata } = readMore(declaration);
   return {
-    id: newId(env, "SC"),
+    id: newId(context.env, "SC"),
     name: SCHEDULE_NAME_PATTERN.test(id) ? id : "",
-    tenant: "",
+    tenant,
     owner,
     declaredId: id,
-    target: readTarget(handler),
+    target,
     payload: payloadBytes(declaration.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
     spec,
     timezone,

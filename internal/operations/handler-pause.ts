@@ -3,7 +3,7 @@ import { z } from "zod";
 import { principalName } from "../access/principal.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
-import { handlerOfLane } from "../store/limits.ts";
+import { handlerOfLane, partsOf } from "../job/lane.ts";
 import { announcedHandler, savedHandlers, viewPause } from "./handler.ts";
 import { type Context, operation } from "./operation.ts";
 import { readHandler } from "./schedule-input.ts";
@@ -47,9 +47,12 @@ export const handlerPauseOperations = [handlerPause, handlerResume];
 async function resolveName(context: Context, name: string): Promise<string> {
   const saved = await announcedHandler(context, name);
   if (saved !== null) return saved;
-  readHandler(name, "name");
+  readHandler(context, name, "name");
   if (!context.host || context.host.plugins.offers(name)) return name;
-  const { items } = await context.store.jobs.list({ handler: handlerOfLane(name) }, { limit: 1 });
+  const { items } = await context.store.jobs.list(
+    { handler: partsOf(name).handler, tenant: partsOf(name).tenant },
+    { limit: 1 },
+  );
   if (items.length > 0) return name;
   throw new Fault(
     "not-found",

@@ -8,7 +8,6 @@ import { fieldFault } from "../base/fault.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
 import { principalName } from "../access/principal.ts";
 import { FINISHED_STATES, JOB_STATES, type JobState } from "../job/job.ts";
-import { laneOf } from "../pulse/registry.ts";
 import type { BulkFilter, BulkJob } from "../store/bulk.ts";
 import { retryOf } from "./job-input.ts";
 import { type Context, operation } from "./operation.ts";
@@ -94,7 +93,7 @@ function retryAll(
     const { store, host } = context;
     const jobs = await Promise.all(found.map(({ id }) => store.jobs.get(id)));
     const made = await store.bulk.retry(jobs.flatMap((job) => (job ? [retryOf(context, job)] : [])));
-    host?.jobsAdded(new Set(found.map(({ handler, plugin }) => laneOf(handler, plugin))));
+    host?.jobsAdded(new Set(found.map(({ lane }) => lane)));
     return made.filter(({ created }) => created).length;
   });
 }
@@ -156,6 +155,6 @@ function refuseEverything({ state, handler, scheduleId, errorKind, since, until 
   );
 }
 
-function viewOf({ id, handler, plugin, state, at, errorKind }: BulkJob): BulkView["first"][number] {
-  return { id, handler: laneOf(handler, plugin), state, at: formatInstant(at), errorKind };
+function viewOf({ id, lane, state, at, errorKind }: BulkJob): BulkView["first"][number] {
+  return { id, handler: lane, state, at: formatInstant(at), errorKind };
 }

@@ -19,7 +19,7 @@ import {
   JOB_PRIORITY_MAX,
   type NewJob,
 } from "../job/job.ts";
-import { laneOf } from "../pulse/registry.ts";
+import { laneOf } from "../job/lane.ts";
 import type { Context } from "./operation.ts";
 import { payloadBytes } from "./payload.ts";
 import { ownerOf, refuseForeignHandler, resolveJob } from "./reference.ts";
@@ -64,12 +64,13 @@ export type EnqueueInput = z.infer<typeof enqueueInput>;
 
 /** Reads one new job. Throws a Fault that names the field. */
 export function readNewJob(context: Context, input: EnqueueInput): NewJob {
-  const { handler, plugin } = readHandler(input.handler);
-  refuseForeignHandler(context, laneOf(handler, plugin));
+  const { handler, plugin, tenant } = readHandler(context, input.handler);
+  refuseForeignHandler(context, laneOf({ tenant, plugin, handler }));
   return newJobOf(context, {
     ...(input.id && { id: readJobId(input.id) }),
     handler,
     plugin,
+    tenant,
     payload: payloadBytes(input.payload, "payload", JOB_PAYLOAD_BYTES_MAX),
     priority: input.priority ?? 0,
     runAt: input.runAt === undefined ? undefined : parseInstant(input.runAt, "runAt"),

@@ -4,7 +4,7 @@ import type { Millis } from "../base/env.ts";
 import { formatInstant } from "../base/instant.ts";
 import type { Job, JobError, JobProgress, JobState, JobTrigger, PastAttempt } from "../job/job.ts";
 import { formatRetry } from "../base/retry.ts";
-import { laneOf } from "../pulse/registry.ts";
+import { laneOf } from "../job/lane.ts";
 import type { Context } from "./operation.ts";
 import { shownBytes } from "./payload.ts";
 import { readWaits, type Waits } from "./waits.ts";
@@ -85,7 +85,7 @@ export async function viewJobs(context: Context, jobs: readonly Job[]): Promise<
 function view(waits: Waits, job: Job): JobView {
   return {
     id: job.id,
-    handler: laneOf(job.handler, job.plugin),
+    handler: laneOf(job),
     state: job.state,
     waiting: waits.job(job),
     pause: job.pause && { ...job.pause, at: formatInstant(job.pause.at) },

@@ -5,7 +5,7 @@ import { Fault, fieldFault } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import { parseDuration } from "../base/duration.ts";
 import { type Job, isFinished, JOB_STATES, type NewJob } from "../job/job.ts";
-import { laneOf } from "../pulse/registry.ts";
+import { laneOf, partsOf } from "../job/lane.ts";
 import type { Enqueued, LogLine } from "../store/store.ts";
 import { principalName } from "../access/principal.ts";
 import { handlerWarnings } from "./handler-offer.ts";
@@ -71,8 +71,10 @@ export const jobList = operation({
     const { principal } = context;
     const own =
       principal.kind === "plugin" ? { owner: `plugin:${principal.plugin}`, tenant: principal.tenant } : {};
+    const named = handler === undefined ? undefined : partsOf(handler);
+    const asked = named && { handler: laneOf({ ...named, tenant: "" }), tenant: named.tenant || undefined };
     const { items, cursor } = await context.store.jobs.list(
-      { state, handler, scheduleId, parentId, ...own },
+      { state, ...asked, scheduleId, parentId, ...own },
       pageRequest(page),
     );
     return { jobs: await viewJobs(context, items), cursor };
@@ -189,7 +191,7 @@ export async function writeJobs(context: Context, jobs: readonly NewJob[]): Prom
   const enqueued = await context.store.jobs.enqueue(await withWaits(context, jobs));
   const { host } = context;
   if (!host) return enqueued;
-  host.jobsAdded(new Set(jobs.map(({ handler, plugin }) => laneOf(handler, plugin ?? ""))));
+  host.jobsAdded(new Set(jobs.map(laneOf)));
   if (enqueued.some(({ state }) => state === "scheduled")) host.jobsDelayed();
   return enqueued;
 }

@@ -7,7 +7,7 @@ import { grantLine } from "../access/capability.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { ID_PATTERN, SHORT_ID_LENGTH } from "../base/id.ts";
 import type { Job } from "../job/job.ts";
-import { laneOf } from "../pulse/registry.ts";
+import { laneOf, partsOf } from "../job/lane.ts";
 import type { Schedule } from "../schedule/schedule.ts";
 import type { Context } from "./operation.ts";
 
@@ -66,11 +66,11 @@ function mayTouchSchedule({ principal }: Context, { owner, tenant }: Schedule): 
 }
 
 /** A plugin's jobs: those it enqueued, those of its schedules, and those of its handlers. */
-export function mayTouchJob(context: Context, { owner, tenant, handler, plugin }: Job): boolean {
+export function mayTouchJob(context: Context, job: Job): boolean {
   const { principal } = context;
   if (principal.kind !== "plugin") return true;
-  if (tenant !== principal.tenant) return false;
-  return owner === `plugin:${principal.plugin}` || runsLane(context, laneOf(handler, plugin));
+  if (job.tenant !== principal.tenant) return false;
+  return job.owner === `plugin:${principal.plugin}` || runsLane(context, laneOf(job));
 }
 
 /** True when the plugin that asks runs the jobs of a lane, or did last. */
@@ -84,8 +84,9 @@ export function refuseForeignHandler(context: Context, lane: string): void {
   if (principal.kind !== "plugin" || principal.capabilities.has("cap:queue.enqueue-any")) return;
   const { plugin } = principal;
   const offered = host?.plugins.offers(lane);
-  const isOwn = offered ? offered.plugin === plugin : /^[^./]*/.exec(lane)?.[0] === plugin;
-  if (isOwn) return;
+  const named = partsOf(lane);
+  const isNamed = named.plugin === "" ? named.handler.startsWith(`${plugin}.`) : named.plugin === plugin;
+  if (offered ? offered.plugin === plugin : isNamed) return;
   throw new Fault(
     "denied",
     `Plugin ${plugin} lacks cap:queue.enqueue-any, and ${shown(lane)} is not its handler.`,

@@ -92,13 +92,9 @@ interface PlanView {
   warnings: string[];
 }
 
-async function planView(context: Context, { lines, steps }: Plan): Promise<PlanView> {
+async function planView(context: Context, { lines, steps, lanes }: Plan): Promise<PlanView> {
   const refused = lines.filter(({ action }) => action === "refused").length;
-  const targets = steps.flatMap((step) =>
-    step.kind === "create" ? [step.schedule.target] : step.kind === "change" ? [step.change?.target] : [],
-  );
-  const handlers = targets.flatMap((target) => (target?.kind === "handler" ? [target.handler] : []));
-  return { changes: steps.length, refused, lines, warnings: await handlerWarnings(context, handlers) };
+  return { changes: steps.length, refused, lines, warnings: await handlerWarnings(context, lanes) };
 }
 
 /** One line that is refused refuses them all. */

@@ -7,6 +7,8 @@ import type { Env } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
 import { ID_PATTERN } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
+import { laneOf, partsOf } from "../job/lane.ts";
+import { TENANT_PATTERN } from "../plugin/install.ts";
 import { HANDLER_NAME_PATTERN } from "../plugin/plugin.ts";
 import { cronSpec, parseEvery } from "../schedule/recurrence.ts";
 import {
@@ -17,6 +19,7 @@ import {
   type Target,
 } from "../schedule/schedule.ts";
 import { parseTimezone } from "../schedule/zone.ts";
+import type { Context } from "./operation.ts";
 import { policyShape } from "./schedule-policy.ts";
 
 const DESCRIPTION_CHARS_MAX = 1_000;
@@ -128,21 +131,32 @@ export function readTimezone(timezone: string | undefined, spec: Spec): string {
   return zone;
 }
 
-/** Reads a handler's name, `python.report` or `<plugin>/python.report`. */
-export function readHandler(text: string, field = "handler"): { handler: string; plugin: string } {
-  const slash = text.indexOf("/");
-  const [plugin, handler] = slash < 0 ? ["", text] : [text.slice(0, slash), text.slice(slash + 1)];
-  if (HANDLER_NAME_PATTERN.test(handler) && (slash < 0 || plugin !== "")) return { handler, plugin };
-  throw fieldFault(
-    field,
-    `${shown(text)} is not the name of a handler.`,
-    'Names are like "python.report" or "ix-json.poll".',
-  );
+/** Reads a handler as somebody wrote it, `[tenant@][plugin/]python.report`. A plugin's are those of its own tenant. */
+export function readHandler(
+  { principal }: Pick<Context, "principal">,
+  text: string,
+  field = "handler",
+): { handler: string; plugin: string; tenant: string } {
+  const { tenant, plugin, handler } = partsOf(text);
+  const isNamed = HANDLER_NAME_PATTERN.test(handler) && laneOf({ tenant, plugin, handler }) === text;
+  if (!isNamed || (tenant !== "" && !TENANT_PATTERN.test(tenant)))
+    throw fieldFault(
+      field,
+      `${shown(text)} is not the name of a handler.`,
+      'Names are like "python.report", or "acme@python.report" for one of a tenant.',
+    );
+  if (principal.kind !== "plugin") return { handler, plugin, tenant };
+  if (tenant === "" || tenant === principal.tenant) return { handler, plugin, tenant: principal.tenant };
+  throw fieldFault(field, `${shown(text)} is another tenant's.`, "Name a handler without its tenant.");
 }
 
-export function readTarget(text: string): Target {
-  readHandler(text);
-  return { kind: "handler", handler: text };
+/** What a schedule is for, and whose it is. */
+export function readTarget(
+  context: Pick<Context, "principal">,
+  text: string,
+): { target: Extract<Target, { kind: "handler" }>; tenant: string } {
+  const { tenant, plugin, handler } = readHandler(context, text);
+  return { target: { kind: "handler", handler: laneOf({ plugin, handler }) }, tenant };
 }
 
 /** A schedule's name; empty means none. */

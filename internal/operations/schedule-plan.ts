@@ -6,6 +6,7 @@
  * A document changes what its owner made. Of anybody else's schedules it may say what
  * they are, and make those that are missing; it may not change them.
  */
+import { laneOfRuns } from "../schedule/run.ts";
 import type { Json } from "../ats/attestation.ts";
 import { turn } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
@@ -51,6 +52,8 @@ export interface PlanLine {
 export interface Plan {
   lines: PlanLine[];
   steps: ScheduleStep[];
+  /** Where runs will stand in line that did not before. */
+  lanes: string[];
 }
 
 /** Thinks of everything that a document would do. */
@@ -73,7 +76,7 @@ export async function planOf(
 const TIMING = ["every", "cron", "at", "timezone", "anchor", "startAt", "endAt", "blackouts"];
 
 class Planner {
-  readonly plan: Plan = { lines: [], steps: [] };
+  readonly plan: Plan = { lines: [], steps: [], lanes: [] };
   readonly #context: Context;
   readonly #document: ScheduleDocument;
   readonly #met = new Set<string>();
@@ -176,6 +179,7 @@ class Planner {
     const change = redefined ? { ...definition, anchor: definition.anchor ?? undefined } : undefined;
     const { id, revision, state } = found;
     this.plan.steps.push({ kind: "change", id, revision, state, change, pause });
+    if (change?.target) this.#noteLane({ target: change.target, tenant: found.tenant });
     this.#say("change", { ...found, definition: found }, { changes });
   }
 
@@ -201,7 +205,13 @@ class Planner {
     };
     this.#met.add(schedule.id);
     this.plan.steps.push({ kind: "create", schedule });
+    this.#noteLane(schedule);
     this.#say("create", { ...wanted, id: null }, { changes: differences({}, shortFields(wanted)) });
+  }
+
+  #noteLane(schedule: Pick<Schedule, "target" | "tenant">): void {
+    const lane = laneOfRuns(schedule);
+    if (lane !== null) this.plan.lanes.push(lane);
   }
 
   /** Its own id, where it moves from another host: who keeps that id finds it again. A deleted schedule stays deleted. */

@@ -1,4 +1,5 @@
 /** How a schedule is shown: the JSON of `--json`, the HTTP API and the panel. */
+import { laneOfRuns } from "../schedule/run.ts";
 import type { Json } from "../ats/attestation.ts";
 import { formatDuration } from "../base/duration.ts";
 import { formatRetry } from "../base/retry.ts";
@@ -66,13 +67,13 @@ const instant = (at: Millis | null): string | null => (at === null ? null : form
 
 /** Makes the view of a schedule. */
 export function viewSchedule(schedule: Schedule): ScheduleView {
-  const { spec, policy, pause, target } = schedule;
+  const { spec, policy, pause } = schedule;
   const everyMs = spec.kind === "every" ? spec.everyMs : null;
   return {
     id: schedule.id,
     name: schedule.name,
     state: schedule.state,
-    handler: target.kind === "handler" ? target.handler : null,
+    handler: laneOfRuns(schedule),
     every: everyMs === null ? null : formatDuration(everyMs),
     everyMs,
     cron: spec.kind === "cron" ? spec.cron : null,

@@ -8,7 +8,7 @@ import type { Millis } from "../base/env.ts";
 import { fieldFault, shown } from "../base/fault.ts";
 import { ID_PATTERN } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
-import type { Owner, Spec } from "../schedule/schedule.ts";
+import type { Owner, Spec, Target } from "../schedule/schedule.ts";
 import type { Problems, Subject } from "./document-problems.ts";
 import { parseOwner } from "./ownership.ts";
 import { payloadBytes } from "./payload.ts";
@@ -91,16 +91,17 @@ export function readWanted(
   if (!input) return undefined;
   const attempt = <T>(read: () => T) => problems.attempt(about, read);
   const owner = attempt(() => (input.owner === undefined ? home : parseOwner(input.owner, "owner")));
-  const definition = readDefinition(input, attempt);
+  const named = attempt(() => readOwned(input));
+  const definition = readDefinition(input, named?.target, attempt);
   const pause = attempt(() => readPause(input.paused));
   attempt(() => refuseNameless(input));
   if (owner) attempt(() => refuseUndeclared(owner, input.declaredId));
-  if (!owner || !definition) return undefined;
+  if (!owner || !named || !definition) return undefined;
   return {
     id: input.id ?? null,
     owner,
     declaredId: input.declaredId ?? "",
-    tenant: input.tenant ?? "",
+    tenant: named.tenant,
     definition,
     pause,
     finished: input.finished ?? false,
@@ -128,10 +129,10 @@ function mended(said: Record<string, unknown>, wrong: ReadonlySet<string>): Reco
 /** Each part is read by itself, so that all mistakes of an entry are found at once. */
 function readDefinition(
   input: EntryInput,
+  target: Target | undefined,
   attempt: <T>(read: () => T) => T | undefined,
 ): Definition | undefined {
   const name = attempt(() => readName(input.name));
-  const target = attempt(() => readTarget(input.handler));
   const spec = attempt(() => requireSpec(input, null));
   const timezone = spec && attempt(() => readTimezone(input.timezone, spec));
   const anchor = spec && attempt(() => readAnchor(input.anchor, spec));
@@ -141,6 +142,14 @@ function readDefinition(
   if (anchor === undefined || !payload || !policy) return undefined;
   const { description = "", metadata = {}, locking = "require-global" } = input;
   return { name, target, spec, timezone, anchor, payload, policy, locking, description, metadata };
+}
+
+/** Whose it is may stand in front of the handler, or in a field of its own. */
+function readOwned({ handler, tenant }: EntryInput): { target: Target; tenant: string } {
+  const named = readTarget({ principal: { kind: "host" } }, handler);
+  if (tenant === undefined || named.tenant === "" || named.tenant === tenant)
+    return { ...named, tenant: tenant ?? named.tenant };
+  throw fieldFault("tenant", `${shown(tenant)} is not the tenant of ${shown(handler)}.`, "Say one of them.");
 }
 
 function readAnchor(anchor: string | undefined, spec: Spec): Millis | null {

@@ -6,8 +6,9 @@ import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import type { NewJob } from "../job/job.ts";
 import { refuseUnlockable } from "../schedule/lock.ts";
+import { laneOf } from "../job/lane.ts";
 import { runOf } from "../schedule/run.ts";
-import { type Schedule, SCHEDULE_STATES } from "../schedule/schedule.ts";
+import { type Schedule, SCHEDULE_STATES, type Target } from "../schedule/schedule.ts";
 import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/store.ts";
 import { scheduleExplain } from "./explain.ts";
 import { handlerWarnings } from "./handler-offer.ts";
@@ -53,9 +54,9 @@ export const scheduleCreate = operation({
   byClock: true,
   async run(context, input): Promise<ScheduleView & Warned & { created: boolean }> {
     refuseContradictions(input);
-    refuseForeignHandler(context, input.handler);
+    const { target, tenant } = readOwnTarget(context, input.handler);
     const existing =
-      input.upsert || input.ifNotExists ? await ownNamed(context, input.name ?? "") : undefined;
+      input.upsert || input.ifNotExists ? await ownNamed(context, tenant, input.name ?? "") : undefined;
     if (existing && input.ifNotExists) return { ...leftAsItIs(existing), created: false };
     if (existing) refuseForeign(context, existing);
     const spec = requireSpec(input, context.env);
@@ -65,10 +66,10 @@ export const scheduleCreate = operation({
     const schedule: NewSchedule = {
       id: newId(context.env, "SC"),
       name: readName(input.name),
-      tenant: tenantOf(context),
+      tenant,
       owner,
       declaredId: "",
-      target: readTarget(input.handler),
+      target,
       payload: payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
       spec,
       timezone: readTimezone(input.timezone, spec),
@@ -100,8 +101,11 @@ export const scheduleList = operation({
     ...pageInput,
   }),
   async run(context, { state, handler, deleted, ...page }) {
-    const owner = context.principal.kind === "plugin" ? ownerOf(context) : undefined;
-    const filter = { state, handler, deleted, owner, tenant: owner ? tenantOf(context) : undefined };
+    const { principal } = context;
+    const named = handler === undefined ? undefined : readTarget(context, handler);
+    const asked = { handler: named?.target.handler, tenant: named?.tenant || undefined };
+    const own = principal.kind === "plugin" ? { owner: ownerOf(context), tenant: principal.tenant } : {};
+    const filter = { state, deleted, ...asked, ...own };
     const { items, cursor } = await context.store.schedules.list(filter, pageRequest(page));
     return { schedules: items.map(viewSchedule), cursor };
   },
@@ -126,7 +130,6 @@ export const scheduleUpdate = operation({
   byClock: true,
   input: updateInput,
   async run(context, input): Promise<ScheduleView & Warned> {
-    if (input.handler !== undefined) refuseForeignHandler(context, input.handler);
     if (input.locking !== undefined) refuseUnlockable(context.store.locksBy, input.locking);
     for (let tried = 1; ; tried++) {
       const before = await resolveSchedule(context, input.id);
@@ -234,7 +237,7 @@ export const scheduleRun = operation({
       uniqueKey: `run-now:${schedule.id}`,
     };
     const [enqueued] = await context.store.jobs.enqueue([runNow]);
-    context.host?.jobsAdded([schedule.target.handler]);
+    context.host?.jobsAdded([laneOf(runNow)]);
     const written = await context.store.jobs.get(enqueued?.id ?? runNow.id);
     if (!written) throw new Error("a job that was just written is not there");
     return { ...(await viewJob(context, written)), created: enqueued?.created ?? false };
@@ -330,7 +333,7 @@ async function changeOf(
   refuseIdleMax(input, policy);
   const change: ScheduleChange = {
     name: input.name === undefined ? undefined : readName(input.name),
-    target: input.handler === undefined ? undefined : readTarget(input.handler),
+    target: input.handler === undefined ? undefined : readSameTarget(context, input.handler, before),
     payload:
       input.payload === undefined
         ? undefined
@@ -380,10 +383,9 @@ function refusal(answer: ScheduleRefusal): Fault {
   );
 }
 
-async function ownNamed(context: Context, name: string): Promise<Schedule | undefined> {
+async function ownNamed(context: Context, tenant: string, name: string): Promise<Schedule | undefined> {
   const owner = ownerOf(context);
   const named = await context.store.schedules.named(name);
-  const tenant = tenantOf(context);
   return named.find(
     (schedule) => ownerText(schedule.owner) === ownerText(owner) && schedule.tenant === tenant,
   );
@@ -419,6 +421,20 @@ function definedOnly(change: ScheduleChange): Partial<Schedule> {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
 }
 
-function tenantOf({ principal }: Context): string {
-  return principal.kind === "plugin" ? principal.tenant : "";
+/** A handler that the caller may have run. */
+function readOwnTarget(context: Context, text: string): ReturnType<typeof readTarget> {
+  const named = readTarget(context, text);
+  refuseForeignHandler(context, laneOf({ tenant: named.tenant, handler: named.target.handler }));
+  return named;
+}
+
+/** Another handler of the same tenant; without one before it, it is the schedule's. */
+function readSameTarget(context: Context, text: string, { tenant }: Schedule): Target {
+  const named = readOwnTarget(context, text);
+  if (named.tenant === "" || named.tenant === tenant) return named.target;
+  throw fieldFault(
+    "handler",
+    `${shown(text)} is of another tenant than the schedule.`,
+    "Make a schedule for it.",
+  );
 }

@@ -7,9 +7,9 @@ import { shown } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import { formatRate } from "../base/rate.ts";
 import { isFinished, type Job } from "../job/job.ts";
-import { laneOf } from "../pulse/registry.ts";
+import { handlerOfLane, laneOf } from "../job/lane.ts";
 import type { QueuedLane } from "../store/store.ts";
-import { handlerOfLane, type HandlerPause, type KeptLimits, pauseOf } from "../store/limits.ts";
+import { type HandlerPause, type KeptLimits, pauseOf } from "../store/limits.ts";
 import type { Context, Host } from "./operation.ts";
 
 export interface Waits {
@@ -41,7 +41,7 @@ function jobWaits(job: Job, lane: Waits["lane"]): string | null {
     return `waits for ${job.waits} job${job.waits === 1 ? "" : "s"}`;
   if (job.state !== "queued") return null;
   return (
-    lane(laneOf(job.handler, job.plugin)) ??
+    lane(laneOf(job)) ??
     (job.crowded ? `concurrency: waits for others with the key ${shown(job.concurrencyKey)} to end` : null) ??
     (job.suspect ? "runs alone, because it fell with its neighbours" : "waits for a free slot")
   );

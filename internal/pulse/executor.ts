@@ -41,6 +41,8 @@ export interface Attempt {
 export interface Executor {
   /** The plugin's name. */
   readonly plugin: string;
+  /** Whose jobs it runs; absent or empty for the host's own. */
+  readonly tenant?: string;
   readonly version: string;
   /** The first digits of the SHA-256 of its program; absent or null where there is no file of its own. */
   readonly digest?: string | null;

@@ -5,6 +5,7 @@
  */
 import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
+import { handlerOfLane } from "../job/lane.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { HandlerLimits, LimitStore } from "../store/limits.ts";
 import type { Lane } from "./registry.ts";
@@ -39,8 +40,8 @@ export class Limiter {
   /** Other handlers, or the same with other limits, are registered. */
   changed(lanes: Iterable<Lane>): void {
     for (const { name, options } of lanes) {
-      if (name !== options.name) continue; // Under its plugin's name it is the same handler.
-      const wanted = limitsOf(options);
+      if (name !== handlerOfLane(name)) continue; // Under its plugin's name it is the same handler.
+      const wanted = limitsOf(name, options);
       if (this.#isNews(wanted)) void this.#set(wanted);
     }
   }
@@ -68,8 +69,8 @@ export class Limiter {
   }
 }
 
-function limitsOf({ name, concurrencyPerKey, rate, burst }: HandlerOptions): HandlerLimits {
-  return { handler: name, perKey: concurrencyPerKey ?? null, rate: rate ?? null, burst: burst ?? null };
+function limitsOf(handler: string, { concurrencyPerKey, rate, burst }: HandlerOptions): HandlerLimits {
+  return { handler, perKey: concurrencyPerKey ?? null, rate: rate ?? null, burst: burst ?? null };
 }
 
 /** One that has no limits needs no row. */

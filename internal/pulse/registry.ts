@@ -5,12 +5,14 @@
  * becomes visible at once, so that no job meets a half-built registry. A name
  * stays with the plugin that got it first, also while that plugin is down: its
  * jobs wait for it. Among newcomers of one step the order given decides. Who
- * loses keeps the qualified name `<plugin>/<handler>`.
+ * loses keeps the qualified name `<plugin>/<handler>`. Each tenant has names of its
+ * own: what two of them run never meets.
  */
+import { laneOf } from "../job/lane.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Executor, Registration } from "./executor.ts";
 
-/** A lane is what jobs queue in: a handler's name, or `<plugin>/<handler>` where a job was addressed so. */
+/** A lane that somebody serves. */
 export interface Lane {
   readonly name: string;
   readonly executor: Executor;
@@ -23,11 +25,6 @@ export interface Conflict {
   keeper: string;
   /** The plugin that wanted it as well. */
   loser: string;
-}
-
-/** The lane of a job. */
-export function laneOf(handler: string, plugin: string): string {
-  return plugin === "" ? handler : `${plugin}/${handler}`;
 }
 
 /** Limits over what a plugin announces; by handler. */
@@ -93,8 +90,9 @@ export class Registry {
 
   /** Names of all handlers a plugin runs, as announced, without those it lost. */
   handlersOf(plugin: string): string[] {
-    const announced = this.#announced.get(plugin)?.handlers ?? [];
-    return announced.flatMap(({ name }) => (this.#keepers.get(name) === plugin ? [name] : []));
+    const { executor, handlers } = this.#announced.get(plugin) ?? { handlers: [] };
+    const kept = (handler: string) => this.#keepers.get(laneOf({ tenant: executor?.tenant, handler }));
+    return handlers.flatMap(({ name }) => (kept(name) === plugin ? [name] : []));
   }
 
   /** Builds the next map beside the present one and swaps it in. */
@@ -104,15 +102,14 @@ export class Registry {
     const conflicts: Conflict[] = [];
     for (const { executor, handlers } of this.#announced.values()) {
       for (const announced of handlers) {
-        const options = this.#limited(announced);
-        const keeper = this.#keeperOf(options.name, executor.plugin);
-        const names = [
-          `${executor.plugin}/${options.name}`,
-          ...(keeper === executor.plugin ? [options.name] : []),
-        ];
-        for (const name of names) next.set(name, { name, executor, options });
-        if (keeper !== executor.plugin)
-          conflicts.push({ handler: options.name, keeper, loser: executor.plugin });
+        const { plugin, tenant } = executor;
+        const name = laneOf({ tenant, handler: announced.name });
+        const options = this.#limited(announced, name);
+        const keeper = this.#keeperOf(name, plugin);
+        const qualified = laneOf({ tenant, plugin, handler: announced.name });
+        for (const lane of keeper === plugin ? [qualified, name] : [qualified])
+          next.set(lane, { name: lane, executor, options });
+        if (keeper !== plugin) conflicts.push({ handler: name, keeper, loser: plugin });
       }
     }
     this.#lanes = next;
@@ -120,9 +117,9 @@ export class Registry {
     return conflicts;
   }
 
-  #limited(announced: HandlerOptions): HandlerOptions {
-    const configured = this.#options.configured?.find(({ name }) => name === announced.name);
-    return configured ? { ...announced, ...configured } : announced;
+  #limited(announced: HandlerOptions, name: string): HandlerOptions {
+    const configured = this.#options.configured?.find((limits) => limits.name === name);
+    return configured ? { ...announced, ...configured, name: announced.name } : announced;
   }
 
   #keeperOf(name: string, newcomer: string): string {
@@ -135,8 +132,12 @@ export class Registry {
   #dropUnannounced(): void {
     for (const [name, keeper] of this.#keepers) {
       const announced = this.#announced.get(keeper);
-      if (announced && !announced.handlers.some((options) => options.name === name))
-        this.#keepers.delete(name);
+      if (!announced) continue;
+      const { executor, handlers } = announced;
+      const isAnnounced = handlers.some(
+        (options) => laneOf({ tenant: executor.tenant, handler: options.name }) === name,
+      );
+      if (!isAnnounced) this.#keepers.delete(name);
     }
   }
 }

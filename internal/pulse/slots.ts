@@ -6,8 +6,9 @@
  * told from its neighbours.
  */
 import type { Job } from "../job/job.ts";
+import { laneOf } from "../job/lane.ts";
 import type { LaneRequest } from "../store/store.ts";
-import { type Lane, laneOf } from "./registry.ts";
+import type { Lane } from "./registry.ts";
 
 interface PluginSlots {
   running: number;
@@ -128,5 +129,5 @@ export class Slots {
 
 /** A handler of a plugin, however its jobs are addressed. */
 function handlerOf({ executor, options }: Lane): string {
-  return laneOf(options.name, executor.plugin);
+  return laneOf({ plugin: executor.plugin, handler: options.name });
 }

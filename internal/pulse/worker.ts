@@ -12,13 +12,14 @@ import { messageOf } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { Job } from "../job/job.ts";
+import { handlerOfLane, laneOf } from "../job/lane.ts";
 import { type Outcome, type Settlement, settle } from "../job/outcome.ts";
 import type { Budget } from "../plugin/budget.ts";
 import type { LimitStore } from "../store/limits.ts";
 import type { JobStore, LaneRequest, LogStore, ProgressUpdate } from "../store/store.ts";
 import { guardResult, runBudget, RunningAttempt } from "./attempt.ts";
 import type { JobLogLine } from "./executor.ts";
-import { type Lane, laneOf, type Registry } from "./registry.ts";
+import type { Lane, Registry } from "./registry.ts";
 import { Slots } from "./slots.ts";
 import { Trouble } from "./trouble.ts";
 
@@ -225,13 +226,13 @@ export class Worker implements Service {
   }
 
   /** A lane that has a rate and gave less than was asked for may only have to wait. */
-  async #wakeAtRate({ name, options }: Lane): Promise<void> {
+  async #wakeAtRate({ name }: Lane): Promise<void> {
     const { env, limits, log } = this.#options;
     if (this.#rated.has(name)) return;
     const askedAt = this.#askedAt;
     this.#rated.add(name);
     try {
-      const opensAt = (await limits.get(options.name))?.opensAt ?? 0;
+      const opensAt = (await limits.get(handlerOfLane(name)))?.opensAt ?? 0;
       // Not after now: while the claim was written, the next may have become free.
       if (opensAt <= askedAt) return;
       await sleep(env, Math.max(RATE_STEP_MIN_MS, opensAt - env.now()), this.#stopped.signal);
@@ -261,8 +262,8 @@ export class Worker implements Service {
   /** A lane that gave all that was asked for may have more; one that gave less is empty until somebody says otherwise. */
   #warm(wishes: readonly LaneRequest[], work: readonly Job[]): void {
     const counts = new Map<string, number>();
-    for (const { plugin, handler } of work) {
-      const lane = laneOf(handler, plugin);
+    for (const job of work) {
+      const lane = laneOf(job);
       counts.set(lane, (counts.get(lane) ?? 0) + 1);
     }
     for (const { lane, limit } of wishes) {
@@ -277,7 +278,7 @@ export class Worker implements Service {
   }
 
   #begin(job: Job): void {
-    const lane = this.#options.registry.lane(laneOf(job.handler, job.plugin));
+    const lane = this.#options.registry.lane(laneOf(job));
     if (this.#cancelledEarly.has(job.id)) this.#record(job, CANCELLED_UNSTARTED);
     else if (!lane || this.#stopping) this.#record(job, { kind: "returned" });
     else if (this.#slots.take(job, lane)) this.#start(job, lane);

@@ -5,6 +5,7 @@
  */
 import { assert } from "../base/fault.ts";
 import type { NewJob } from "../job/job.ts";
+import { laneOf, partsOf } from "../job/lane.ts";
 import type { Policy, Schedule } from "./schedule.ts";
 
 /** What of a schedule its runs have. */
@@ -17,13 +18,18 @@ export interface Runnable extends Pick<
 
 type Run = Omit<NewJob, "id" | "source"> & Required<Pick<NewJob, "plugin" | "priority">>;
 
+/** The lane of a schedule's runs; null for one that has no handler. */
+export function laneOfRuns({ target, tenant }: Pick<Schedule, "target" | "tenant">): string | null {
+  return target.kind === "handler" ? laneOf({ tenant, handler: target.handler }) : null;
+}
+
 /** The job of a schedule, without what makes it this one: an id, who asks for it, and its occurrence. */
 export function runOf({ id, target, payload, tenant, owner, declaredId, policy }: Runnable): Run {
   assert(target.kind === "handler", `schedule ${id} has a handler`);
-  const slash = target.handler.indexOf("/");
+  const { plugin, handler } = partsOf(target.handler);
   return {
-    handler: target.handler.slice(slash + 1),
-    plugin: slash < 0 ? "" : target.handler.slice(0, slash),
+    handler,
+    plugin,
     payload,
     tenant,
     owner: `${owner.kind}:${owner.name}`,

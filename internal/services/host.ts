@@ -1,6 +1,7 @@
 /** HostService: what qntx offers to plugins beyond QNTX's services. */
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import { formatDuration } from "../base/duration.ts";
+import { laneOf, partsOf } from "../job/lane.ts";
 import { attestationQuery } from "../operations/attestation.ts";
 import { jobEnqueueMany } from "../operations/job.ts";
 import type { Context } from "../operations/operation.ts";
@@ -172,6 +173,11 @@ function definedOnly(values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
+/** As the plugin itself names it: all that it sees is its own tenant's. */
+function withoutTenant(lane: string): string {
+  return laneOf({ ...partsOf(lane), tenant: "" });
+}
+
 function durationOrNone(ms: number | null): string {
   return ms === null ? "" : formatDuration(ms);
 }
@@ -180,7 +186,7 @@ function scheduleMessage(view: ScheduleView, payload: Uint8Array): ScheduleMessa
   return {
     id: view.id,
     name: view.name,
-    handler: view.handler ?? "",
+    handler: withoutTenant(view.handler ?? ""),
     payload: Buffer.from(payload),
     every: view.every ?? "",
     cron: view.cron?.join("; ") ?? "",

@@ -20,8 +20,7 @@ export interface BulkFilter {
 
 export interface BulkJob {
   id: string;
-  handler: string;
-  plugin: string;
+  lane: string;
   state: JobState;
   /** When it ended; for one that has not, when it was made. */
   at: Millis;

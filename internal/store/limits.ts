@@ -7,6 +7,7 @@
  * plugin it was addressed to; `<plugin>/x` is those that were addressed so.
  */
 import type { Millis } from "../base/env.ts";
+import { handlerOfLane } from "../job/lane.ts";
 import type { Rate } from "../base/rate.ts";
 
 /** A handler whose jobs wait because somebody said so. */
@@ -56,9 +57,4 @@ export const HANDLER_PAUSES_MAX = 1_000; // They are read whole whenever somebod
 /** The pause that holds a lane's jobs; undefined when none does. */
 export function pauseOf(pauses: readonly HandlerPause[], lane: string): HandlerPause | undefined {
   return pauses.find(({ handler }) => handler === lane || handler === handlerOfLane(lane));
-}
-
-/** The handler's own name: `x` of `<plugin>/x`. */
-export function handlerOfLane(lane: string): string {
-  return lane.slice(lane.indexOf("/") + 1);
 }

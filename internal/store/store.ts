@@ -12,6 +12,7 @@ import type { Event, EventKind, NewEvent } from "../event/event.ts";
 import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
 import type { LocksBy } from "../schedule/lock.ts";
+import type { PluginStore } from "./plugins.ts";
 import type { ObjectiveStore } from "./objectives.ts";
 import type { BulkStore } from "./bulk.ts";
 import type { FlowStore } from "./flows.ts";
@@ -455,6 +456,7 @@ export interface Store {
   readonly nodes: NodeStore;
   readonly audit: AuditStore;
   readonly grants: GrantStore;
+  readonly plugins: PluginStore;
   readonly events: EventStore;
   readonly locks: LockProvider;
   readonly objectives: ObjectiveStore;

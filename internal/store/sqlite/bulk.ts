@@ -12,8 +12,7 @@ type Values = Record<string, string | number | null>;
 
 interface Row {
   id: string;
-  handler: string;
-  plugin: string;
+  lane: string;
   state: JobState;
   at: number;
   error_kind: string | null;
@@ -67,7 +66,7 @@ export class SqliteBulk implements BulkStore {
 
 function match(from: string, narrow: string): string {
   return `
-  SELECT id, handler, plugin, state, COALESCE(finished_at, created_at) AS at,
+  SELECT id, lane, state, COALESCE(finished_at, created_at) AS at,
          json_extract(error, '$.kind') AS error_kind
     FROM ${from}
    WHERE ${narrow}
@@ -99,6 +98,6 @@ function narrowing({ states, handler, scheduleId }: BulkFilter): keyof typeof BU
   return handler === undefined || handler.includes("/") ? "all" : "handler";
 }
 
-function readRow({ id, handler, plugin, state, at, error_kind: errorKind }: Row): BulkJob {
-  return { id, handler, plugin, state, at, errorKind };
+function readRow({ id, lane, state, at, error_kind: errorKind }: Row): BulkJob {
+  return { id, lane, state, at, errorKind };
 }

@@ -6,6 +6,7 @@ import type { Env, Millis } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
 import { newId } from "../../base/id.ts";
 import type { NewJob } from "../../job/job.ts";
+import { laneOf } from "../../job/lane.ts";
 import { lockKey } from "../../schedule/lock.ts";
 import type { Closing, Waiting } from "../../schedule/overlap.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
@@ -90,7 +91,7 @@ export class Entries {
     const job = { ...jobOf(row, run, newId(this.#env, "JB")), runAt };
     const { created } = this.#jobs.insert(job);
     assert(created, `occurrence ${run.occurrence} of ${row.id} has no job yet`);
-    const lane = job.plugin ? `${job.plugin}/${job.handler}` : job.handler;
+    const lane = laneOf(job);
     const { priority = 0 } = job;
     fired.jobs.push({ id: job.id, lane, priority, scheduleId: row.id, occurrence: run.occurrence });
     return job.id;

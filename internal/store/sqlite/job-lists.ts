@@ -238,10 +238,10 @@ export const JOB_LIST_SQL: Record<By, string> = {
   failed: list("job INDEXED BY job_resting", "state = 'failed'"),
   cancelled: list("job INDEXED BY job_resting", "state = 'cancelled'"),
   running: list("job INDEXED BY job_held", "boot_id IS NOT NULL"),
-  // Of the handler, the index has only the lane: `x` or `<plugin>/x`.
+  // Of the handler, the index has only the lane: `x`, `<plugin>/x`, and both behind `<tenant>@`.
   queued: list(
     "job INDEXED BY job_lane",
-    "state = 'queued' AND ($handler IS NULL OR lane = $handler OR lane LIKE '%/' || $handler)",
+    "state = 'queued' AND ($handler IS NULL OR lane = $handler OR lane LIKE '%/' || $handler OR lane LIKE '%@' || $handler)",
   ),
 };
 

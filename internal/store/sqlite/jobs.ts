@@ -13,6 +13,7 @@ import {
   type JobState,
   type NewJob,
 } from "../../job/job.ts";
+import { laneOf } from "../../job/lane.ts";
 import { lateAnswer, type Settlement } from "../../job/outcome.ts";
 import type { JobPruneRequest, Pruned } from "../prune.ts";
 import type {
@@ -114,7 +115,7 @@ export class SqliteJobs implements JobStore {
       tenant: job.tenant ?? "",
       handler: job.handler,
       plugin,
-      lane: plugin === "" ? job.handler : `${plugin}/${job.handler}`,
+      lane: laneOf(job),
       trigger: job.trigger ?? "enqueue",
       source: job.source ?? "",
       owner: job.owner ?? "",

@@ -11,6 +11,7 @@
  * A job without a key never comes here.
  */
 import type { Database, Statement } from "bun:sqlite";
+import { laneOf } from "../../job/lane.ts";
 import type { JobRow } from "./job-row.ts";
 import type { SqliteLimits } from "./limits.ts";
 
@@ -98,8 +99,8 @@ export class SqliteKeys {
     return this.#next.get({ ...after });
   }
 
-  #limitOf({ handler }: KeyOf): number {
-    return this.#limits.perKey(handler);
+  #limitOf(key: KeyOf): number {
+    return this.#limits.perKey(laneOf(key));
   }
 }
 

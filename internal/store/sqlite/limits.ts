@@ -2,13 +2,13 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
 import { Fault } from "../../base/fault.ts";
+import { handlerOfLane, partsOf } from "../../job/lane.ts";
 import { believedFullAt, type Bucket, fullAfter, opensAt, startable, usualBurst } from "../../base/rate.ts";
 import {
   CONCURRENCY_PER_KEY_DEFAULT,
   HANDLER_PAUSES_MAX,
   type HandlerLimits,
   type HandlerPause,
-  handlerOfLane,
   type KeptLimits,
   type LimitStore,
 } from "../limits.ts";
@@ -85,7 +85,7 @@ export class SqliteLimits implements LimitStore {
     const { handler, perKey, rate, burst } = limits;
     const values = { handler, perKey, rateCount: rate?.count ?? null, rateMs: rate?.perMs ?? null, burst };
     await this.#group.write(() => this.#set.run(values));
-    let after: KeyOf | null = { handler, tenant: "", concurrency_key: "" };
+    let after: KeyOf | null = firstKey(handler);
     while (after) after = await this.#group.write(() => advanceSome(this.keys, after));
   }
 
@@ -151,6 +151,12 @@ function bucketOf({ rate_count: count, rate_ms: perMs, burst, full_at: fullAt }:
   if (count === null || perMs === null) return null;
   const rate = { count, perMs };
   return { rate, burst: burst ?? usualBurst(rate), fullAt };
+}
+
+/** Before all keys of a handler. */
+function firstKey(name: string): KeyOf {
+  const { tenant, handler } = partsOf(name);
+  return { tenant, handler, concurrency_key: "" };
 }
 
 /** Lets go, key by key, who has room. Returns where to go on; null behind the last one. */

@@ -342,6 +342,37 @@ CREATE INDEX occurrence_lock ON occurrence (occurrence) WHERE lock_key IS NOT NU
 
 CREATE INDEX occurrence_pending ON occurrence (schedule_id, node, occurrence) WHERE outcome = 'pending';
 
+CREATE TABLE plugin_disabled (
+  name TEXT    NOT NULL PRIMARY KEY,
+  at   INTEGER NOT NULL,
+  "by" TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE plugin_history (
+  seq    INTEGER NOT NULL PRIMARY KEY,
+  name   TEXT    NOT NULL,
+  change TEXT    NOT NULL,
+  digest TEXT    NOT NULL,
+  kind   TEXT    NOT NULL,
+  entry  TEXT    NOT NULL,
+  file   TEXT    NOT NULL,
+  at     INTEGER NOT NULL,
+  "by"   TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX plugin_history_name ON plugin_history (name, seq);
+
+CREATE TABLE plugin_install (
+  name   TEXT    NOT NULL PRIMARY KEY,
+  tenant TEXT    NOT NULL,
+  digest TEXT    NOT NULL,
+  kind   TEXT    NOT NULL,
+  entry  TEXT    NOT NULL,
+  file   TEXT    NOT NULL,
+  at     INTEGER NOT NULL,
+  "by"   TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TRIGGER schedule_woken AFTER UPDATE OF state ON schedule WHEN new.state = 'active' AND old.state <> 'active' BEGIN
   UPDATE schedule_cursor SET resting = 0 WHERE schedule_id = new.id;
 END;

@@ -22,6 +22,7 @@ import { SqliteNodes } from "./nodes.ts";
 import { closeDatabase } from "./open.ts";
 import { lookAtLockWaits } from "./lock-waits.ts";
 import { followPaces } from "./paces.ts";
+import { SqlitePlugins } from "./plugins.ts";
 import { SqliteObjectives } from "./objectives.ts";
 import { SqliteSchedules } from "./schedules.ts";
 import { followTimezoneData, Terms } from "./terms.ts";
@@ -54,6 +55,7 @@ export class SqliteStore implements Store {
   readonly nodes: SqliteNodes;
   readonly audit: SqliteAudit;
   readonly grants: SqliteGrants;
+  readonly plugins: SqlitePlugins;
   readonly events: SqliteEvents;
   readonly locks: SqliteLocks;
   readonly locksBy: LocksBy;
@@ -110,6 +112,7 @@ export class SqliteStore implements Store {
     this.attestations = new SqliteAttestations(env, db, this.#group);
     this.audit = new SqliteAudit(env, db, this.#group);
     this.grants = new SqliteGrants(env, db, this.#group);
+    this.plugins = new SqlitePlugins(env, db, this.#group);
   }
 
   async close(): Promise<void> {

@@ -155,7 +155,7 @@ export function limitSuite(engine: string, open: OpenStore): void {
         await keyed("a", { handler: "b" }),
         await keyed("a", { plugin: "p" }),
       ];
-      const jobs = await claim("test.work", "b", "p/test.work");
+      const jobs = await claim("test.work", "t@test.work", "b", "p/test.work");
       expect(jobs.map(({ id }) => id).toSorted()).toEqual(ids.slice(0, 3).toSorted());
     });
 

@@ -416,6 +416,39 @@ CREATE TABLE attestation_value (
   PRIMARY KEY (field, value, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- Plugins that were handed to this host. Where a program lies follows from its name and digest.
+CREATE TABLE plugin_install (
+  name   TEXT    NOT NULL PRIMARY KEY,
+  tenant TEXT    NOT NULL,
+  digest TEXT    NOT NULL,
+  kind   TEXT    NOT NULL,
+  entry  TEXT    NOT NULL,
+  file   TEXT    NOT NULL,
+  at     INTEGER NOT NULL,
+  "by"   TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE plugin_history (
+  seq    INTEGER NOT NULL PRIMARY KEY,
+  name   TEXT    NOT NULL,
+  change TEXT    NOT NULL,
+  digest TEXT    NOT NULL,
+  kind   TEXT    NOT NULL,
+  entry  TEXT    NOT NULL,
+  file   TEXT    NOT NULL,
+  at     INTEGER NOT NULL,
+  "by"   TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX plugin_history_name ON plugin_history (name, seq);
+
+-- Plugins that do not start until somebody switches them on, installed or enabled by the configuration.
+CREATE TABLE plugin_disabled (
+  name TEXT    NOT NULL PRIMARY KEY,
+  at   INTEGER NOT NULL,
+  "by" TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What people said about single capabilities of plugins, over what they have by the configuration or by trust.
 CREATE TABLE capability_grant (
   plugin     TEXT    NOT NULL,

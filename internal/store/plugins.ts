@@ -1,0 +1,25 @@
+/** Plugins in the store: those that were installed, what became of them, and which are switched off. */
+import type { Install, InstallChange, InstallEntry, Program } from "../plugin/install.ts";
+import type { Page, PageRequest } from "./store.ts";
+
+export interface PluginStore {
+  /** All of them, by name. */
+  installs(): Promise<Install[]>;
+  /** Null when the name is taken. */
+  install(install: Omit<Install, "at">): Promise<Install | null>;
+  /** Gives an install another program. Null when there is no such install. */
+  change(
+    name: string,
+    to: { program: Program; change: Exclude<InstallChange, "installed" | "removed">; by: string },
+  ): Promise<Install | null>;
+  /** Takes it away; what was written down about it stays. Null when there is no such install. */
+  remove(name: string, by: string): Promise<Install | null>;
+  /** What became of an install, newest first; of one that was removed too. */
+  history(name: string, page: PageRequest): Promise<Page<InstallEntry>>;
+  /** Names that do not start until they are switched on, installed or not. */
+  disabled(): Promise<string[]>;
+  /** Switches a plugin on or off for good. False when it was so already. */
+  enable(name: string, enabled: boolean, by: string): Promise<boolean>;
+}
+
+export const INSTALLS_MAX = 1_000; // Each is a process.

@@ -1,5 +1,5 @@
 /** Paging: the options of every list, and what is said below a page. */
-import { PAGE_ROWS_MAX } from "../../internal/store/store.ts";
+import { PAGE_ROWS_MAX } from "../../internal/store/page.ts";
 import type { ArgDefs } from "./command.ts";
 import type { Column } from "./layout.ts";
 import type { Out } from "./output.ts";

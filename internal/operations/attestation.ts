@@ -13,7 +13,7 @@ import { principalName } from "../access/principal.ts";
 import { fieldFault } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
-import type { NewAttestation } from "../store/store.ts";
+import type { NewAttestation } from "../store/attestations.ts";
 import { type Context, operation } from "./operation.ts";
 
 const text = z

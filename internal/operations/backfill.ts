@@ -23,7 +23,8 @@ import {
 import { occurrences, planned } from "../schedule/planned.ts";
 import { laneOfRuns, runOf } from "../schedule/run.ts";
 import { FIRED_OUTCOMES, type Schedule } from "../schedule/schedule.ts";
-import { type Backfill, PAGE_ROWS_MAX } from "../store/store.ts";
+import type { Backfill } from "../store/backfills.ts";
+import { PAGE_ROWS_MAX } from "../store/page.ts";
 import { type Context, operation } from "./operation.ts";
 import { label } from "./ownership.ts";
 import { resolveSchedule } from "./reference.ts";

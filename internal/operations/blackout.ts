@@ -14,7 +14,7 @@ import {
 } from "../schedule/named-blackout.ts";
 import { SCHEDULE_NAME_PATTERN } from "../schedule/schedule.ts";
 import { parseTimezone } from "../schedule/zone.ts";
-import type { BlackoutInUse, NewBlackout } from "../store/store.ts";
+import type { BlackoutInUse, NewBlackout } from "../store/blackouts.ts";
 import { operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 

@@ -3,7 +3,7 @@
  * it needs the same capability as to make them by calls, and so do handlers of others.
  */
 import { laneOf } from "../job/lane.ts";
-import type { DeclaredChange } from "../store/store.ts";
+import type { DeclaredChange } from "../store/schedules.ts";
 import { type Declaration, declareSchedules } from "./declare.ts";
 import type { Context } from "./operation.ts";
 import { refuseForeignHandler } from "./reference.ts";

@@ -20,7 +20,7 @@ import {
   SCHEDULE_NAME_PATTERN,
 } from "../schedule/schedule.ts";
 import { checkEvery, cronSpec, parseWhen, recurrence } from "../schedule/recurrence.ts";
-import type { DeclaredChange, NewSchedule } from "../store/store.ts";
+import type { DeclaredChange, NewSchedule } from "../store/schedules.ts";
 import type { Context } from "./operation.ts";
 import { parseInput } from "./parse-input.ts";
 import { payloadBytes } from "./payload.ts";

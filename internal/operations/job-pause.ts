@@ -4,7 +4,7 @@ import { principalName } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
 import { type Job, isFinished } from "../job/job.ts";
 import { laneOf } from "../job/lane.ts";
-import type { Moved } from "../store/store.ts";
+import type { Moved } from "../store/jobs.ts";
 import { viewJob } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { resolveJob } from "./reference.ts";

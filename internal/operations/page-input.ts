@@ -1,6 +1,6 @@
 /** The two fields that every list takes. */
 import { z } from "zod";
-import { PAGE_ROWS_MAX, type PageRequest } from "../store/store.ts";
+import { PAGE_ROWS_MAX, type PageRequest } from "../store/page.ts";
 
 export const pageInput = {
   limit: z

@@ -9,7 +9,7 @@ import type { LocksBy } from "../schedule/lock.ts";
 import { POLICY_DEFAULT, type Policy, type Schedule } from "../schedule/schedule.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
-import type { NewSchedule } from "../store/store.ts";
+import type { NewSchedule } from "../store/schedules.ts";
 import { newSchedule } from "../store/storetest/fixture.ts";
 import type { Context, OutputOf } from "./operation.ts";
 import { call, callOperation } from "./run.ts";

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { Fault, shown } from "../base/fault.ts";
 import type { Owner, Schedule } from "../schedule/schedule.ts";
-import type { ScheduleRefusal } from "../store/store.ts";
+import type { ScheduleRefusal } from "../store/schedules.ts";
 import { documentFault, type Problem } from "./document-problems.ts";
 import { handlerWarnings } from "./handler-offer.ts";
 import { type Context, operation } from "./operation.ts";

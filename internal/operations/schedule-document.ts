@@ -10,7 +10,7 @@ import { type Env, turn } from "../base/env.ts";
 import { messageOf, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
 import { type Owner, SCHEDULE_NAME_PATTERN } from "../schedule/schedule.ts";
-import type { NewBlackout } from "../store/store.ts";
+import type { NewBlackout } from "../store/blackouts.ts";
 import { type BlackoutInput, blackoutShape, readBlackout } from "./blackout.ts";
 import { Problems } from "./document-problems.ts";
 import { type Fields, troubleWith } from "./schedule-entry.ts";

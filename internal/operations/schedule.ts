@@ -9,7 +9,7 @@ import { refuseUnlockable } from "../schedule/lock.ts";
 import { laneOf } from "../job/lane.ts";
 import { runOf } from "../schedule/run.ts";
 import { type Schedule, SCHEDULE_STATES, type Target } from "../schedule/schedule.ts";
-import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/store.ts";
+import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/schedules.ts";
 import { scheduleExplain } from "./explain.ts";
 import { handlerWarnings } from "./handler-offer.ts";
 import { viewJob } from "./job-view.ts";

@@ -7,7 +7,7 @@ import { POLICY_DEFAULT, type Schedule } from "../schedule/schedule.ts";
 import { SqliteForecasts } from "../store/sqlite/forecasts.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
-import type { NewSchedule } from "../store/store.ts";
+import type { NewSchedule } from "../store/schedules.ts";
 import { newSchedule } from "../store/storetest/fixture.ts";
 import { simulate, type SimulationRequest } from "./simulation.ts";
 

@@ -8,7 +8,7 @@ import { formatInstant } from "../base/instant.ts";
 import { formatRate } from "../base/rate.ts";
 import { isFinished, type Job } from "../job/job.ts";
 import { handlerOfLane, laneOf } from "../job/lane.ts";
-import type { QueuedLane } from "../store/store.ts";
+import type { QueuedLane } from "../store/jobs.ts";
 import { type HandlerPause, type KeptLimits, pauseOf } from "../store/limits.ts";
 import type { Context, Host } from "./operation.ts";
 

@@ -6,7 +6,8 @@ import { type Env, sleep } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
-import type { JobStore, NodeStore } from "../store/store.ts";
+import type { JobStore } from "../store/jobs.ts";
+import type { NodeStore } from "../store/nodes.ts";
 import type { ClockGuard } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 

@@ -4,7 +4,7 @@ import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
 import type { NewEvent } from "../event/event.ts";
 import type { LockAnswer, LockVerdict, LockWait, LockWish } from "../store/locks.ts";
-import type { Fired } from "../store/store.ts";
+import type { Fired } from "../store/schedules.ts";
 import { ClockGuard } from "./clock-guard.ts";
 import { Locker } from "./locker.ts";
 

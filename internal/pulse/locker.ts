@@ -14,7 +14,8 @@ import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { EventKind } from "../event/event.ts";
 import type { LockAnswer, LockProvider, LockWait } from "../store/locks.ts";
-import type { EventStore, Fired, ScheduleStore } from "../store/store.ts";
+import type { EventStore } from "../store/events.ts";
+import type { Fired, ScheduleStore } from "../store/schedules.ts";
 import type { ClockGuard } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 

@@ -2,7 +2,7 @@
 import { type Env, type Millis, sleep } from "../base/env.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
-import type { JobStore } from "../store/store.ts";
+import type { JobStore } from "../store/jobs.ts";
 import type { ClockGuard } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 

@@ -7,7 +7,7 @@
  */
 import type { Job } from "../job/job.ts";
 import { laneOf } from "../job/lane.ts";
-import type { LaneRequest } from "../store/store.ts";
+import type { LaneRequest } from "../store/jobs.ts";
 import type { Lane } from "./registry.ts";
 
 interface PluginSlots {

@@ -9,7 +9,8 @@ import type { Log } from "../base/log.ts";
 import { messageOf } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import type { NewEvent } from "../event/event.ts";
-import type { EventStore, Fired, ScheduleStore } from "../store/store.ts";
+import type { EventStore } from "../store/events.ts";
+import type { Fired, ScheduleStore } from "../store/schedules.ts";
 import { type ClockGuard, inSeconds } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 

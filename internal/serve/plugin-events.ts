@@ -6,7 +6,7 @@ import { messageOf } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import type { NewEvent } from "../event/event.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
-import type { EventStore } from "../store/store.ts";
+import type { EventStore } from "../store/events.ts";
 
 export class PluginEvents {
   readonly #log: Log;

@@ -1,7 +1,7 @@
 /** Bulk: many jobs by what they have in common, a stretch at a time, so that nobody waits for it. */
 import type { Millis } from "../base/env.ts";
 import type { JobState, NewJob } from "../job/job.ts";
-import type { Enqueued } from "./store.ts";
+import type { Enqueued } from "./jobs.ts";
 
 /** What jobs have in common. Absent fields say nothing. */
 export interface BulkFilter {

@@ -1,6 +1,6 @@
 /** Plugins in the store: those that were installed, what became of them, and which are switched off. */
 import type { Install, InstallChange, InstallEntry, Program } from "../plugin/install.ts";
-import type { Page, PageRequest } from "./store.ts";
+import type { Page, PageRequest } from "./page.ts";
 
 export interface PluginStore {
   /** All of them, by name. */

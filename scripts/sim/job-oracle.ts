@@ -7,7 +7,7 @@ import type { Millis } from "../../internal/base/env.ts";
 import { isFinished, JOB_INTERRUPTED_MAX, JOB_LOST_MAX, JOB_MOVES } from "../../internal/job/job.ts";
 import type { Outcome } from "../../internal/job/outcome.ts";
 import type { OverlapPolicy } from "../../internal/schedule/schedule.ts";
-import type { Enqueued } from "../../internal/store/store.ts";
+import type { Enqueued } from "../../internal/store/jobs.ts";
 import { type Attempts, endingsOf } from "./attempts.ts";
 import { errorOf, type JobRecord } from "./journal.ts";
 import type { World } from "./world.ts";

@@ -5,7 +5,7 @@
  */
 import type { NewJob } from "../../internal/job/job.ts";
 import type { Schedule, ScheduleState } from "../../internal/schedule/schedule.ts";
-import type { NewSchedule, ScheduleRefusal } from "../../internal/store/store.ts";
+import type { NewSchedule, ScheduleRefusal } from "../../internal/store/schedules.ts";
 import type { SimHost } from "./host.ts";
 import type { Scene } from "./scene.ts";
 import { BLACKOUT_NAMES, Wishes } from "./wishes.ts";

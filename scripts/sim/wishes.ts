@@ -14,7 +14,8 @@ import {
   POLICY_DEFAULT,
   type Spec,
 } from "../../internal/schedule/schedule.ts";
-import type { NewBlackout, NewSchedule, ScheduleChange } from "../../internal/store/store.ts";
+import type { NewBlackout } from "../../internal/store/blackouts.ts";
+import type { NewSchedule, ScheduleChange } from "../../internal/store/schedules.ts";
 import { ZONES } from "./calendar.ts";
 import type { Scene } from "./scene.ts";
 

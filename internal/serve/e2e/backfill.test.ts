@@ -4,7 +4,7 @@
  */
 import { expect, test } from "bun:test";
 import type { BackfillView } from "../../operations/backfill.ts";
-import type { Backfill } from "../../store/store.ts";
+import type { Backfill } from "../../store/backfills.ts";
 import { type Line, Witnesses } from "./witnesses.ts";
 
 const STORY_LIMIT_MS = 120_000;

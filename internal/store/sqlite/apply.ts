@@ -5,7 +5,7 @@
  * is refused undoes everything.
  */
 import type { Schedule } from "../../schedule/schedule.ts";
-import type { ScheduleRefusal, ScheduleStep } from "../store.ts";
+import type { ScheduleRefusal, ScheduleStep } from "../schedules.ts";
 import type { SqliteBlackouts } from "./blackouts.ts";
 import type { GroupCommit } from "./group.ts";
 import type { ScheduleVerbs } from "./schedule-verbs.ts";

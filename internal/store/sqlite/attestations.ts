@@ -3,7 +3,7 @@ import type { Database, Statement } from "bun:sqlite";
 import type { Attestation, AttestationFilter, Json } from "../../ats/attestation.ts";
 import type { Env } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
-import type { AttestationStore, NewAttestation } from "../store.ts";
+import type { AttestationStore, NewAttestation } from "../attestations.ts";
 import type { GroupCommit } from "./group.ts";
 
 type Values = Record<string, string | number | null>;

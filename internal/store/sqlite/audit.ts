@@ -1,7 +1,8 @@
 /** The audit trail in SQLite: who did what, and who was refused. Rows are added, and removed when they are old. */
 import type { Database, Statement } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
-import type { AuditEntry, AuditStore, Page, PageRequest } from "../store.ts";
+import type { AuditEntry, AuditStore } from "../audit.ts";
+import type { Page, PageRequest } from "../page.ts";
 import type { Pruned, PruneRequest } from "../prune.ts";
 import type { GroupCommit } from "./group.ts";
 import { pageOf, readPage } from "./page.ts";

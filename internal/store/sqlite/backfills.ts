@@ -9,7 +9,7 @@ import type { Env, Millis } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
 import { isFinished, type Job, type JobError, type JobState, type NewJob } from "../../job/job.ts";
 import { BACKFILL_RUNS_MAX } from "../../schedule/backfill.ts";
-import type { Backfill, BackfillMade, BackfillStore, NewBackfill } from "../store.ts";
+import type { Backfill, BackfillMade, BackfillStore, NewBackfill } from "../backfills.ts";
 import type { GroupCommit } from "./group.ts";
 import { type JobRow, readJob } from "./job-row.ts";
 import type { SqliteJobs } from "./jobs.ts";

@@ -9,7 +9,8 @@ import { Fault } from "../../base/fault.ts";
 import { BLACKOUT_USES_MAX, type NamedBlackout, noBlackout, spansOf } from "../../schedule/named-blackout.ts";
 import type { BlackoutRange } from "../../schedule/named-blackout.ts";
 import type { Blackout } from "../../schedule/schedule.ts";
-import type { BlackoutInUse, BlackoutSet, BlackoutStore, NewBlackout, Page, PageRequest } from "../store.ts";
+import type { BlackoutInUse, BlackoutSet, BlackoutStore, NewBlackout } from "../blackouts.ts";
+import type { Page, PageRequest } from "../page.ts";
 import type { GroupCommit } from "./group.ts";
 import { pageLimit, pageOf } from "./page.ts";
 

@@ -2,7 +2,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { JobState, NewJob } from "../../job/job.ts";
 import type { BulkFilter, BulkJob, BulkStore, BulkStretch } from "../bulk.ts";
-import type { Enqueued } from "../store.ts";
+import type { Enqueued } from "../jobs.ts";
 import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
 

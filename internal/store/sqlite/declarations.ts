@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Env } from "../../base/env.ts";
 import { newId } from "../../base/id.ts";
 import type { Owner } from "../../schedule/schedule.ts";
-import type { DeclaredChange, NewSchedule } from "../store.ts";
+import type { DeclaredChange, NewSchedule } from "../schedules.ts";
 import { columns, sameSpec } from "./definition.ts";
 import type { Ledger } from "./ledger.ts";
 import { readPause, readSchedule, type ScheduleRow } from "./schedule-row.ts";

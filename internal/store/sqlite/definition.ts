@@ -1,7 +1,7 @@
 /** Definition: the part of a schedule that people define, as columns, and what a change of it concerns. */
 import type { Millis } from "../../base/env.ts";
 import type { Schedule } from "../../schedule/schedule.ts";
-import type { NewSchedule, ScheduleChange } from "../store.ts";
+import type { NewSchedule, ScheduleChange } from "../schedules.ts";
 import { targetText, writePolicy } from "./schedule-row.ts";
 
 /** What people define of a schedule. */

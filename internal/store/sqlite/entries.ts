@@ -12,7 +12,7 @@ import type { Closing, Waiting } from "../../schedule/overlap.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
 import { runOf } from "../../schedule/run.ts";
 import type { Pause } from "../../schedule/schedule.ts";
-import type { Fired } from "../store.ts";
+import type { Fired } from "../schedules.ts";
 import type { CatchUp } from "./catch-up.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import type { SqliteObjectives } from "./objectives.ts";

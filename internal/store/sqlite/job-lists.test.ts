@@ -2,7 +2,7 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Env, realEnv } from "../../base/env.ts";
-import type { JobFilter } from "../store.ts";
+import type { JobFilter } from "../jobs.ts";
 import { JobLists } from "./job-lists.ts";
 import { migrate } from "./migrate.ts";
 

@@ -11,7 +11,8 @@ import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { Turns } from "../../base/turns.ts";
 import { type Job, JOB_STATES, type JobState } from "../../job/job.ts";
-import type { JobFilter, Page, PageRequest, QueuedLane } from "../store.ts";
+import type { JobFilter, QueuedLane } from "../jobs.ts";
+import type { Page, PageRequest } from "../page.ts";
 import { type JobRow, readJob } from "./job-row.ts";
 import { readPage } from "./page.ts";
 

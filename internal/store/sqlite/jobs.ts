@@ -23,12 +23,11 @@ import type {
   JobStore,
   LaneRequest,
   Moved,
-  Page,
-  PageRequest,
   ProgressUpdate,
   Promoted,
   QueuedLane,
-} from "../store.ts";
+} from "../jobs.ts";
+import type { Page, PageRequest } from "../page.ts";
 import { Alone } from "./alone.ts";
 import type { SqliteEvents } from "./events.ts";
 import { SqliteFlows } from "./flows.ts";

@@ -2,7 +2,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import type { Millis } from "../../base/env.ts";
 import type { Occurrence } from "../../schedule/schedule.ts";
-import type { Page, PageRequest } from "../store.ts";
+import type { Page, PageRequest } from "../page.ts";
 import { noCursor, pageLimit, pageOf } from "./page.ts";
 import { type OccurrenceRow, readOccurrence } from "./schedule-row.ts";
 

@@ -12,7 +12,7 @@ import { type Recurrence, recurrence } from "../../schedule/recurrence.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
 import type { OccurrenceOutcome, Pause, Policy } from "../../schedule/schedule.ts";
 import type { LockVerdict } from "../locks.ts";
-import type { Fired } from "../store.ts";
+import type { Fired } from "../schedules.ts";
 import { CatchUp } from "./catch-up.ts";
 import { type Account, Entries, jobOf, pauseNote } from "./entries.ts";
 import { isOurMistake } from "./alone.ts";

@@ -10,7 +10,7 @@ import { Database, type Statement } from "bun:sqlite";
 import type { Cancel, Env, Millis } from "../../base/env.ts";
 import { Fault, messageOf } from "../../base/fault.ts";
 import type { Log } from "../../base/log.ts";
-import type { LogLine, LogStore, NewLogLine } from "../store.ts";
+import type { LogLine, LogStore, NewLogLine } from "../logs.ts";
 
 type Values = Record<string, string | number>;
 

@@ -3,7 +3,7 @@ import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
 import { newId } from "../../base/id.ts";
 import type { Pruned, PruneRequest } from "../prune.ts";
-import type { BootLease, NodeStore } from "../store.ts";
+import type { BootLease, NodeStore } from "../nodes.ts";
 import type { GroupCommit } from "./group.ts";
 
 type Values = Record<string, string | number>;

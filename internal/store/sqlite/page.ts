@@ -1,6 +1,6 @@
 /** Keyset pages: the cursor is the key of the last row, never an offset, so that pages hold still while rows come. */
 import { type Fault, fieldFault, shown } from "../../base/fault.ts";
-import { type Page, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, type PageRequest } from "../store.ts";
+import { type Page, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX, type PageRequest } from "../page.ts";
 
 /** The size of a page, in bounds. */
 export function pageLimit(page: PageRequest): number {

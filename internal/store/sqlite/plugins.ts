@@ -4,7 +4,7 @@ import type { Env } from "../../base/env.ts";
 import { Fault } from "../../base/fault.ts";
 import type { Install, InstallChange, InstallEntry, Program } from "../../plugin/install.ts";
 import { INSTALLS_MAX, type PluginStore } from "../plugins.ts";
-import type { Page, PageRequest } from "../store.ts";
+import type { Page, PageRequest } from "../page.ts";
 import type { GroupCommit } from "./group.ts";
 import { pageOf, readPage } from "./page.ts";
 

@@ -1,7 +1,8 @@
 /** Lists of schedules in SQLite: each is read through the index that leaves the fewest to look through. */
 import type { Database } from "bun:sqlite";
 import type { Schedule } from "../../schedule/schedule.ts";
-import type { Page, PageRequest, ScheduleFilter } from "../store.ts";
+import type { Page, PageRequest } from "../page.ts";
+import type { ScheduleFilter } from "../schedules.ts";
 import { pageLimit, pageOf } from "./page.ts";
 import { readSchedule, type ScheduleRow } from "./schedule-row.ts";
 

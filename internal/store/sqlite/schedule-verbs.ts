@@ -8,7 +8,7 @@ import type { Env, Millis } from "../../base/env.ts";
 import { gridAnchor, type LocksBy, refuseUnlockable } from "../../schedule/lock.ts";
 import { ownSpans } from "../../schedule/named-blackout.ts";
 import type { Pause, Schedule } from "../../schedule/schedule.ts";
-import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store.ts";
+import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../schedules.ts";
 import { BlackoutSql } from "./blackouts.ts";
 import { columns, type Definition, given, objectives, timing } from "./definition.ts";
 import type { Ledger } from "./ledger.ts";

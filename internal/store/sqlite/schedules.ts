@@ -15,18 +15,17 @@ import {
   type ScheduleState,
 } from "../../schedule/schedule.ts";
 import type { LockVerdict, LockWait } from "../locks.ts";
+import type { Page, PageRequest } from "../page.ts";
 import type {
   DeclaredChange,
   Fired,
   NewSchedule,
-  Page,
-  PageRequest,
   ScheduleChange,
   ScheduleFilter,
   ScheduleRefusal,
   ScheduleStep,
   ScheduleStore,
-} from "../store.ts";
+} from "../schedules.ts";
 import { applySteps } from "./apply.ts";
 import { SqliteBlackouts } from "./blackouts.ts";
 import { Declarations } from "./declarations.ts";

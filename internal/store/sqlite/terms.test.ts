@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { FakeEnv } from "../../base/fake-env.ts";
 import { verifyLedger } from "../../operations/verify-ledger.ts";
-import type { NewSchedule } from "../store.ts";
+import type { NewSchedule } from "../schedules.ts";
 import { newSchedule } from "../storetest/fixture.ts";
 import { openDatabase } from "./open.ts";
 import { SqliteStore } from "./store.ts";

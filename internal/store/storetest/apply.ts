@@ -1,7 +1,7 @@
 /** What every engine promises about several changes that are made together. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { POLICY_DEFAULT, type Schedule } from "../../schedule/schedule.ts";
-import type { NewSchedule, ScheduleStep } from "../store.ts";
+import type { NewSchedule, ScheduleStep } from "../schedules.ts";
 import { newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
 const MINUTE = 60_000;

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Job, NewJob } from "../../job/job.ts";
 import type { Outcome } from "../../job/outcome.ts";
 import type { Schedule } from "../../schedule/schedule.ts";
-import type { NewBackfill } from "../store.ts";
+import type { NewBackfill } from "../backfills.ts";
 import { COMPLETED, end, failed, newJob, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
 const MINUTE = 60_000;

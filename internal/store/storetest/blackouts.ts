@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Fault } from "../../base/fault.ts";
 import type { BlackoutRange } from "../../schedule/named-blackout.ts";
 import { POLICY_DEFAULT, type Schedule } from "../../schedule/schedule.ts";
-import type { NewSchedule } from "../store.ts";
+import type { NewSchedule } from "../schedules.ts";
 import { newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
 const MINUTE = 60_000;

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Job } from "../../job/job.ts";
 import { POLICY_DEFAULT, type Schedule } from "../../schedule/schedule.ts";
-import type { NewSchedule, ScheduleRefusal } from "../store.ts";
+import type { NewSchedule, ScheduleRefusal } from "../schedules.ts";
 import { COMPLETED, end, failed, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
 const MINUTE = 60_000;

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { EVENTS_MAX, type NewEvent } from "../../event/event.ts";
 import { POLICY_DEFAULT } from "../../schedule/schedule.ts";
-import type { EventFilter } from "../store.ts";
+import type { EventFilter } from "../events.ts";
 import { end, failed, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
 export function eventSuite(engine: string, open: OpenStore): void {

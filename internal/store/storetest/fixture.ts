@@ -6,7 +6,9 @@ import type { Outcome } from "../../job/outcome.ts";
 import { settle } from "../../job/outcome.ts";
 import type { LocksBy } from "../../schedule/lock.ts";
 import { POLICY_DEFAULT } from "../../schedule/schedule.ts";
-import type { NewAttestation, NewSchedule, Store } from "../store.ts";
+import type { NewAttestation } from "../attestations.ts";
+import type { NewSchedule } from "../schedules.ts";
+import type { Store } from "../store.ts";
 
 export interface Opened {
   store: Store;

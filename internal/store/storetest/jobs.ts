@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { JobState } from "../../job/job.ts";
 import { JOB_LOST_MAX } from "../../job/job.ts";
-import type { JobFilter, LaneRequest } from "../store.ts";
+import type { JobFilter, LaneRequest } from "../jobs.ts";
 import { type Settlement, settle } from "../../job/outcome.ts";
 import { COMPLETED, end, failed, newJob, type Opened, type OpenStore } from "./fixture.ts";
 

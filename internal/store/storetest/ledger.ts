@@ -1,7 +1,7 @@
 /** What every engine promises about the ledger's own affairs: what was planned when, what is old, what is broken. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { POLICY_DEFAULT, type Schedule } from "../../schedule/schedule.ts";
-import type { NewSchedule } from "../store.ts";
+import type { NewSchedule } from "../schedules.ts";
 import type { Pruned, PruneRequest } from "../prune.ts";
 import { newJob, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 

@@ -6,7 +6,7 @@ import {
   POLICY_DEFAULT,
   type Schedule,
 } from "../../schedule/schedule.ts";
-import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store.ts";
+import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../schedules.ts";
 import { COMPLETED, end, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
 const SECOND = 1_000;

@@ -29,8 +29,7 @@ export function peersBench(binary: string): Bench {
       "Batches are of 1,000 jobs; ours are enqueued by gRPC. In each of three rounds ours and all peers have their " +
       "turn, and the median counts; who is below half of the best in the first is in no other, and nobody is " +
       "drained for longer than six seconds. No install script is run: what needs native code of its own is not there." +
-      "\n\nThey do not promise the same. Ours: a job is on disk when it is " +
-      "acknowledged, and so is its end.",
+      "\n\nThey do not promise the same. What each may lose of what it has acknowledged:",
     legend: promises(),
     run: () => run(binary),
   };

@@ -15,7 +15,9 @@ export interface Peer {
   /** What runs it, of the two that are there: the one under which it is faster. */
   runtime: "node" | "bun";
   place: "file" | "postgres" | "redis everysec" | "redis always";
-  /** What an acknowledged job survives. */
+  /** What a failure of power may take of what was acknowledged, in a few words beside each figure. */
+  loses: "nothing" | "a second" | "commits" | "its buffer";
+  /** The same, in a sentence. */
   durability: string;
   /** Not a queue: the least that its database costs. */
   bare?: true;
@@ -32,6 +34,7 @@ export const PEERS: readonly Peer[] = [
     packages: BULLMQ,
     runtime: "node",
     place: "redis everysec",
+    loses: "a second",
     durability: BY_REDIS,
   },
   {
@@ -40,6 +43,7 @@ export const PEERS: readonly Peer[] = [
     packages: BULLMQ,
     runtime: "node",
     place: "redis always",
+    loses: "nothing",
     durability: "on disk when it is acknowledged: Redis syncs its log before it answers",
   },
   {
@@ -48,6 +52,7 @@ export const PEERS: readonly Peer[] = [
     packages: { "graphile-worker": "0.18.0" },
     runtime: "bun",
     place: "postgres",
+    loses: "nothing",
     durability: `${BY_POSTGRES}. What ended in the last 50 ms is not written yet, and runs again`,
   },
   {
@@ -56,6 +61,7 @@ export const PEERS: readonly Peer[] = [
     packages: { "pg-boss": "12.35.0" },
     runtime: "bun",
     place: "postgres",
+    loses: "nothing",
     durability: `${BY_POSTGRES}. A batch of 2,000 ends together, and runs again together`,
   },
   {
@@ -64,6 +70,7 @@ export const PEERS: readonly Peer[] = [
     packages: { "@boringnode/queue": "0.6.0", ioredis: "5.11.1" },
     runtime: "bun",
     place: "redis everysec",
+    loses: "a second",
     durability: BY_REDIS,
   },
   {
@@ -72,6 +79,7 @@ export const PEERS: readonly Peer[] = [
     packages: { plainjob: "0.0.14" },
     runtime: "bun",
     place: "file",
+    loses: "commits",
     durability: "SQLite with `synchronous=NORMAL`: the last commits may be lost",
   },
   {
@@ -80,6 +88,7 @@ export const PEERS: readonly Peer[] = [
     packages: { bunqueue: "2.9.5" },
     runtime: "bun",
     place: "file",
+    loses: "its buffer",
     durability:
       "acknowledged before its write buffer is written: the last 10 ms are lost with the process already",
   },
@@ -89,6 +98,7 @@ export const PEERS: readonly Peer[] = [
     packages: { liteque: "0.8.0", "better-sqlite3": "11.9.1" },
     runtime: "node",
     place: "file",
+    loses: "commits",
     durability: "SQLite with `synchronous=NORMAL`: the last commits may be lost",
   },
   {
@@ -97,18 +107,22 @@ export const PEERS: readonly Peer[] = [
     packages: { pg: "8.23.1" },
     runtime: "bun",
     place: "postgres",
+    loses: "nothing",
     durability: `${BY_POSTGRES}. Not a queue, but the statements that one cannot do without: no peer, and no target`,
     bare: true,
   },
 ];
 
 /** What stands in a figure's row of a peer. */
-export function versionOf({ packages, runtime }: Peer): string {
-  return `${Object.values(packages)[0]}, ${runtime}`;
+export function versionOf({ packages, runtime, loses }: Peer): string {
+  return `${Object.values(packages)[0]}, ${runtime}, loses ${loses}`;
 }
 
 /** What each promises, as a table for the page. */
 export function promises(): string {
-  const rows = PEERS.map(({ name, durability }) => `| ${name} | ${durability} |`);
-  return ["| peer | an acknowledged job is |", "| --- | --- |", ...rows].join("\n");
+  const rows = PEERS.map(({ name, loses, durability }) => `| ${name} | ${loses} | ${durability} |`);
+  const head = ["| peer | loses | when the power fails |", "| --- | --- | --- |"];
+  return [...head, "| qntx | nothing | on disk when it is acknowledged, and so is its end |", ...rows].join(
+    "\n",
+  );
 }

@@ -61,6 +61,6 @@ export function against<T>(
 /** Who could not be measured, and why. */
 export function failures<T>({ peers }: Taken<T>): Note[] {
   return peers.flatMap(({ peer, failure }) =>
-    failure === null ? [] : [{ what: `${peer.name} ${versionOf(peer)}`, note: `not measured: ${failure}` }],
+    failure === null ? [] : [{ what: peer.name, note: `not measured: ${failure}` }],
   );
 }

@@ -13,7 +13,7 @@ import { retryOf } from "./job-input.ts";
 import { type Context, operation } from "./operation.ts";
 
 export const BULK_LIMIT_DEFAULT = 1_000;
-export const BULK_LIMIT_MAX = 100_000; // Half a minute; who has more asks again.
+export const BULK_LIMIT_MAX = 1_000_000; // Half a minute; who has more asks again.
 const STEP_JOBS = 100; // One transaction of a few milliseconds.
 const SHOWN_JOBS = 10;
 const OPEN_STATES = JOB_STATES.filter((state) => !FINISHED_STATES.includes(state));

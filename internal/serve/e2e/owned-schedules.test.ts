@@ -152,7 +152,7 @@ test(
     const own = await named(place, "nightly");
     expect(await attempt("update", own.id)).toEqual({
       code: "ABORTED",
-      message: `Schedule nightly (${own.id}) is declared by plugin meddler and would be set back.`,
+      message: `Schedule nightly (${own.id}) is declared by plugin meddler and would be set back. Change its declaration in the plugin. Pausing, resuming and deleting are possible here.`,
     });
     expect((await attempt("upsert", "nightly")).code).toBe("ABORTED");
     expect((await attempt("pause", "nightly")).code).toBe("done");

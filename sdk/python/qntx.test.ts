@@ -507,7 +507,7 @@ describe("host", () => {
         listed: 2,
         refused: {
           code: "ABORTED",
-          says: "every: too often.",
+          says: "every: too often. Wait.",
           fields: { every: "too often" },
           hint: "Wait.",
           after: 1.5,

@@ -7,7 +7,8 @@ import type { TryLockResponse } from "../../proto/gen/qntx/v1/lock.ts";
 import type { Millis } from "../base/env.ts";
 import { Fault, shown } from "../base/fault.ts";
 import type { LockAnswer, LockProvider, LockWish } from "../store/locks.ts";
-import { type Answer, answerText, type Connection } from "./connection.ts";
+import type { Answer } from "./channel.ts";
+import { answerText, type Connection } from "./connection.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 const ANSWER_MS: Millis = 5_000; // A lock server that takes longer is asked again; the schedule's window is what ends that.

@@ -68,7 +68,7 @@ export class PluginProxy implements Executor {
 
   /** Opens the job stream. Rejects when the plugin does not. */
   async openStream(connection: Connection): Promise<void> {
-    const wire = new StreamWire(this.#options.env, connection.jobs(), {
+    const wire = new StreamWire(this.#options.env, connection, {
       ...this.#events(),
       handlersChanged: this.#options.handlersChanged,
       broken: (reason) => {

@@ -4,8 +4,8 @@
  * When a peer sends HEADERS on a stream that we never opened and then breaks the
  * protocol, Bun (1.4.4) makes a stream object for it, tells nobody, and destroys
  * it with an error: there is no place to put a listener, and the host would end
- * because a plugin sent nonsense. grpc-js has closed that connection already, so
- * nothing is left to be done but to go on.
+ * because a plugin sent nonsense. That connection is closed already, so nothing is
+ * left to be done but to go on.
  */
 import type { Log } from "../base/log.ts";
 

@@ -5,7 +5,6 @@
  * both directions, and nothing here has a timer of its own: that is what
  * carries fifty thousand jobs a second.
  */
-import type { ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type {
   HostMessage,
   JobCancel,
@@ -15,11 +14,13 @@ import type {
   PluginMessage,
 } from "../../proto/gen/qntx/v1/plugin.ts";
 import { type Env, type Millis, within } from "../base/env.ts";
-import { Fault, messageOf } from "../base/fault.ts";
+import { Fault } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import { CHECKPOINT_BYTES_MAX } from "../job/job.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Attempt, CancelReason, JobLogLine } from "../pulse/executor.ts";
+import type { MessageStream } from "./channel.ts";
+import type { Connection } from "./connection.ts";
 import { endingOfFinish } from "./endings.ts";
 import { Meter } from "./meter.ts";
 import { cleanLine, cleanProgress, readHandlers, type Warn } from "./guard.ts";
@@ -42,12 +43,10 @@ export interface StreamEvents extends WireEvents {
 
 const NOTHING = Buffer.alloc(0);
 
-type Call = ClientDuplexStream<HostMessage, PluginMessage>;
-
 export class StreamWire implements Wire {
   readonly isStream = true;
   readonly #env: Env;
-  readonly #call: Call;
+  readonly #call: MessageStream<HostMessage>;
   readonly #events: StreamEvents;
   readonly #opened = Promise.withResolvers<void>();
   readonly #talk: Meter;
@@ -60,16 +59,16 @@ export class StreamWire implements Wire {
   #full = false;
   #over = false;
 
-  constructor(env: Env, call: Call, events: StreamEvents) {
+  constructor(env: Env, connection: Connection, events: StreamEvents) {
     this.#env = env;
-    this.#call = call;
     this.#events = events;
     this.#talk = new Meter(env, { perSecond: TALK_PER_SECOND, burst: TALK_BURST });
     this.#opened.promise.catch(() => {}); // Who waits in `opened` hears of it.
-    call.on("data", (message: PluginMessage) => this.#take(message));
-    call.on("drain", () => this.#resume());
-    call.on("error", (error: ServiceError) => this.#end(error.details || messageOf(error)));
-    call.on("end", () => this.#end("the plugin closed it"));
+    this.#call = connection.jobs({
+      message: (message) => this.#take(message),
+      drained: () => this.#resume(),
+      ended: (reason) => this.#end(reason),
+    });
   }
 
   /** Resolves when the plugin has said that jobs may start. Rejects when the stream ends before, or nothing is said. */

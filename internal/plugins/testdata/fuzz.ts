@@ -53,12 +53,8 @@ const port = typeof address === "object" && address ? address.port : 0;
 using _ = surviveStrays(silentLog);
 for (let i = 0; i < CONNECTIONS; i++) {
   const connection = new Connection(realEnv, `127.0.0.1:${port}`);
-  const call = connection
-    .jobs()
-    .on("error", () => {})
-    .on("data", () => {});
+  connection.jobs({ message() {}, drained() {}, ended() {} });
   await connection.metadata(50);
-  call.cancel();
   connection.close();
 }
 process.stdout.write(`survived ${frames}\n`);

@@ -1,4 +1,4 @@
-/** Backlog: what a million jobs cost that wait, that are kept, or that are cleaned away. */
+/** Backlog: what a million jobs cost that wait or are kept. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { realEnv } from "../../internal/base/env.ts";
@@ -14,7 +14,6 @@ const DRAIN_MS = 6_000; // Of the many; the few are gone before.
 const TIMES = 3;
 const CLAIMS = 200;
 const CLAIM_JOBS = 256;
-const CLEAN_MS = 10_000;
 const SCHEDULES = 50;
 const SETTLE_MS = 1_500;
 const BULK_JOBS = 100_000; // As many as one call takes.
@@ -40,7 +39,6 @@ const MEMORY_MAX_MIB = 200;
 const LIST_MAX_MS = 100;
 const LATE_MAX_MS = 250;
 const ANSWER_MAX_MS = 50;
-const CLEANING_ADDS_MAX_MS = 100;
 
 /** What is in the folder before its host starts. */
 export interface Stock {
@@ -59,16 +57,14 @@ export function backlogBench(binary: string): Bench {
     name: "backlog",
     title: "Backlog",
     how:
-      "A folder with 1,000,000 jobs that wait, beside one with 10,000; one with 10,000 that wait and 1,000,000 that " +
-      "have completed and are kept; and one in which 1,000,000 are old and are removed while schedules are due. Rates " +
-      "are jobs per second between the first start and the last end that the database has, of the many after six " +
-      "seconds. Memory is the most that was resident of the host's process. A claim is that of 256 jobs by the store, " +
-      "in one process, with its commit. Then the same million runs once more, with fifty schedules that are due each " +
-      "second, while lists are asked for by every filter and from every page, and the status: of each the worst is " +
-      "shown. For how long the loop is held is what the host itself says of the last minute; it is asked for with a " +
-      "sign of life every five milliseconds, too. Of many that are cancelled or retried, the share of a hundred " +
-      "thousand is shown. Of the cleaning, the floor is the lateness of the same schedules in a host that cleans " +
-      "nothing.",
+      "A folder with 1,000,000 jobs that wait, beside one with 10,000; and one with 10,000 that wait and 1,000,000 that " +
+      "have completed and are kept. Rates are jobs per second between the first start and the last end that the " +
+      "database has, of the many after six seconds. Memory is the most that was resident of the host's process. A " +
+      "claim is that of 256 jobs by the store, in one process, with its commit. Then the same million runs once more, " +
+      "with fifty schedules that are due each second, while lists are asked for by every filter and from every page, " +
+      "and the status: of each the worst is shown. For how long the loop is held is what the host itself says of the " +
+      "last minute; it is asked for with a sign of life every five milliseconds, too. Of many that are cancelled or " +
+      "retried, the share of a hundred thousand is shown.",
     run: () => run(binary),
   };
 }
@@ -87,7 +83,6 @@ async function run(binary: string): Promise<Row[]> {
     await claimRow(binary),
     ...(await askedRows(binary)),
     ...(await bulkRows(binary)),
-    await cleaningRow(binary),
   ];
 }
 
@@ -262,50 +257,12 @@ async function claims(binary: string, queued: number): Promise<number[]> {
   return times;
 }
 
-async function cleaningRow(binary: string): Promise<Row> {
-  const idle = await latenessWith(binary, {});
-  const cleaning = await latenessWith(binary, { old: MANY });
-  if (cleaning.removed === 0) throw new Error("Nothing was removed.");
-  const floor = quantile(idle.late, 1);
-  return {
-    what: `worst lateness while ${Math.round(cleaning.removed / 1_000)},000 are removed`,
-    value: quantile(cleaning.late, 1),
-    unit: "ms",
-    floor,
-    floorIs: "nothing to remove",
-    target: floor + CLEANING_ADDS_MAX_MS,
-  };
-}
-
-/** The lateness of schedules that are due each second, and how many old jobs were removed meanwhile. */
-export async function latenessWith(
-  binary: string,
-  what: Stock,
-): Promise<{ late: number[]; removed: number }> {
-  await using home = new BenchHome(binary);
-  await stock(home, what);
-  home.configure({ plugins: ["bench"] });
-  const host = await home.start();
-  await host.said("jobs run");
-  await makeDue(host);
-  const before = await completed(host);
-  await Bun.sleep(CLEAN_MS);
-  const { lateness: late } = await host.run<{ lateness: number[] }>("bench.report");
-  const removed = before - (await completed(host)) + late.length;
-  await host.stop();
-  return { late, removed: Math.max(0, removed) };
-}
-
 /** Makes schedules that are due each second, and waits until they are. */
-async function makeDue(host: BenchHost): Promise<void> {
+export async function makeDue(host: BenchHost): Promise<void> {
   for (let n = 0; n < SCHEDULES; n++)
     await host.call("schedule.create", { name: `s${n}`, handler: "bench.due", every: "1s" });
   await Bun.sleep(SETTLE_MS);
   await host.run("bench.report");
-}
-
-async function completed(host: BenchHost): Promise<number> {
-  return (await host.call<{ jobs: Record<string, number> }>("host.status", {})).jobs["completed"] ?? 0;
 }
 
 /** The most that was ever resident of a process. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../build.ts";
 import { asked, bulk, drained, stock } from "./backlog.ts";
+import { cleaned, type Kind } from "./cleaning.ts";
 import { refusalRows } from "./cron.ts";
 import { drain, preloaded } from "./drain.ts";
 import { startEcho } from "./echo.ts";
@@ -68,6 +69,13 @@ test("many jobs are cancelled and retried at once", async () => {
   ] as const)
     expect((await bulk(binary, stocked, operation, input)).rate).toBeGreaterThan(0);
 });
+
+test.each<Kind>(["jobs", "ledger rows", "lines of jobs"])(
+  "schedules are due while old %s are removed, until none is left",
+  async (kind) => {
+    expect((await cleaned(binary, { kind, count: 2_000 })).late).not.toHaveLength(0);
+  },
+);
 
 test("old jobs are removed by a host that finds them, and no others", async () => {
   await using home = new BenchHome(binary);

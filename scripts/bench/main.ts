@@ -17,6 +17,7 @@ import { parseArgs } from "node:util";
 import { build } from "../build.ts";
 import { BUN, ROOT } from "../steps.ts";
 import { backlogBench } from "./backlog.ts";
+import { cleaningBench } from "./cleaning.ts";
 import { cronBench } from "./cron.ts";
 import { drainBench } from "./drain.ts";
 import { enqueueBench } from "./enqueue.ts";
@@ -50,6 +51,7 @@ const benches: Bench[] = [
   peersBench,
   peersSingleBench,
   backlogBench,
+  cleaningBench,
   logsBench,
   cronBench,
   schedulesBench,

@@ -1,13 +1,23 @@
 /** Scratch: a folder for a while. It goes when it is disposed of, and when this process goes, also if it is told to. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const RETRIES = 10; // Somebody who is about to end may still write into it.
+const TRIES = 40; // Somebody who is about to end may still write into it.
+const TRY_MS = 50;
 
 export class Scratch implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), "qntx-bench-"));
-  readonly #remove = () => rmSync(this.path, { recursive: true, force: true, maxRetries: RETRIES });
+  readonly #remove = () => {
+    for (let n = 0; n < TRIES && existsSync(this.path); n++) {
+      if (n > 0) Bun.sleepSync(TRY_MS);
+      try {
+        rmSync(this.path, { recursive: true, force: true });
+      } catch {
+        continue; // Something was written into it meanwhile.
+      }
+    }
+  };
 
   constructor() {
     process.on("exit", this.#remove);

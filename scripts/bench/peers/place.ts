@@ -49,16 +49,19 @@ export class Place implements AsyncDisposable {
   readonly where: Readonly<Record<string, string | number>>;
   readonly #scratch: Scratch;
   readonly #server: Server | null;
+  readonly #quit = () => this.#server?.kill("SIGQUIT"); // At once, its children too.
 
   constructor(scratch: Scratch, where: Place["where"], server: Server | null) {
     this.#scratch = scratch;
     this.where = where;
     this.#server = server;
+    process.prependListener("exit", this.#quit); // Before its folder goes.
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server?.kill("SIGINT"); // For PostgreSQL: at once, in order, whoever is connected.
     await this.#server?.exited;
+    process.off("exit", this.#quit);
     this.#scratch[Symbol.dispose]();
   }
 }

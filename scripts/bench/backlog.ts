@@ -16,7 +16,7 @@ const CLAIMS = 200;
 const CLAIM_JOBS = 256;
 const SCHEDULES = 50;
 const SETTLE_MS = 1_500;
-const BULK_JOBS = 100_000; // As many as one call takes.
+const BULK_JOBS = MANY; // As many as one call takes.
 const LOOK_EVERY_MS = 100;
 const ONE_QUEUED = { state: "queued", limit: 1 };
 /** Every way to narrow a list, and pages from both ends. */
@@ -63,21 +63,19 @@ export function backlogBench(binary: string): Bench {
       "claim is that of 256 jobs by the store, in one process, with its commit. Then the same million runs once more, " +
       "with fifty schedules that are due each second, while lists are asked for by every filter and from every page, " +
       "and the status: of each the worst is shown. For how long the loop is held is what the host itself says of the " +
-      "last minute; it is asked for with a sign of life every five milliseconds, too. Of many that are cancelled or " +
-      "retried, the share of a hundred thousand is shown.",
+      "last minute; it is asked for with a sign of life every five milliseconds, too. Then they are " +
+      "cancelled, or failed ones retried, in one call, while no plugin runs.",
     run: () => run(binary),
   };
 }
 
 async function run(binary: string): Promise<Row[]> {
-  const rates: number[] = [];
-  for (let time = 0; time < TIMES; time++) rates.push((await drained(binary, { queued: FEW })).rate);
-  const few = median(rates);
+  const few = await drainedOften(binary, { queued: FEW });
   const waiting = await drained(binary, { queued: MANY });
-  const keeping = await drained(binary, { queued: FEW, kept: MANY });
+  const keeping = await drainedOften(binary, { queued: FEW, kept: MANY });
   return [
-    drainRow("drain, 1,000,000 waiting", waiting.rate, few),
-    drainRow("drain, 1,000,000 kept", keeping.rate, few),
+    drainRow("drain, 1,000,000 waiting", waiting.rate, few.rate),
+    drainRow("drain, 1,000,000 kept", keeping.rate, few.rate),
     allowedRow("memory, 1,000,000 waiting", waiting.memoryMiB, "MiB", MEMORY_MAX_MIB),
     allowedRow("memory, 1,000,000 kept", keeping.memoryMiB, "MiB", MEMORY_MAX_MIB),
     await claimRow(binary),
@@ -126,6 +124,16 @@ export async function drained(binary: string, what: Stock): Promise<Drained> {
   const row = db.query<{ done: number; ms: number }, []>(DRAINED).get();
   if (!row || row.done === 0) throw new Error("No job was completed.");
   return { rate: row.done / (row.ms / 1_000), memoryMiB };
+}
+
+/** Ten thousand are gone in half a second: of several times, the middle. */
+async function drainedOften(binary: string, what: Stock): Promise<Drained> {
+  const all: Drained[] = [];
+  for (let time = 0; time < TIMES; time++) all.push(await drained(binary, what));
+  return {
+    rate: median(all.map(({ rate }) => rate)),
+    memoryMiB: Math.max(...all.map(({ memoryMiB }) => memoryMiB)),
+  };
 }
 
 /** Starts a host with a plugin on such a stock; its jobs run. */

@@ -16,7 +16,7 @@ export default definePlugin({ name: "loud", version: "1.0.0", jobs: {
   async paced() {
     for (let n = 1; ; n++) {
       console.log(String(n));
-      if (n % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      if (n % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     }
   },
   long() {
@@ -54,6 +54,30 @@ test.each(["burst", "paced"])(
     const kept = await place.jsonLines<{ message: string }>("job", "logs", id);
     expect(kept.findIndex(({ message }, index) => message !== String(index + 1))).toBe(-1);
     expect(kept.length).toBeGreaterThanOrEqual(handler === "burst" ? LINES - 2_000 : 1);
+  },
+  LIMIT_MS,
+);
+
+test(
+  "of a job whose process is killed while it prints, no number is missing either, and the next try begins anew",
+  async () => {
+    await using place = await loud();
+    const id = await place.enqueue("loud.paced", {});
+    let seen = 0;
+    await place.until("lines of the job", async () => (seen = await newest(place, id, seen)) >= 5_000);
+    const { pid } = await place.plugin("loud");
+    process.kill(pid ?? 0, "SIGKILL");
+    const again = await place.until("the next try to say its first line", async () => {
+      const { lines } = await place.call<Lines>("job.logs", { id, after: seen, limit: 10_000 });
+      seen = Math.max(seen, (lines.at(-1)?.seq ?? 0) - 1); // The first line may be the last one here.
+      return lines.find(({ message }) => message === "1");
+    });
+    await place.host.crash();
+    const kept = (await place.jsonLines<{ message: string }>("job", "logs", id)).map(
+      ({ message }) => message,
+    );
+    expect(again.seq).toBeGreaterThan(5_000);
+    expect(kept.findIndex((message, n) => n < again.seq - 1 && message !== String(n + 1))).toBe(-1);
   },
   LIMIT_MS,
 );

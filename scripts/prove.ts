@@ -22,7 +22,7 @@ const steps: Step[] = [
   },
   { name: "lives of schedules", argv: [BUN, "scripts/prove/lives.ts"] },
   { name: "simulation", argv: [BUN, "scripts/sim/main.ts", "--seeds", "1000", "--mutants"] },
-  { name: "kill loop", argv: [BUN, "scripts/prove/kill.ts", "--kills", "50"], vars },
+  { name: "crashes", argv: [BUN, "scripts/prove/crashes.ts"], vars },
   { name: "mid-commit kills", argv: [BUN, "scripts/prove/commit.ts", "--points", "60"], vars },
   { name: "power cuts", argv: [BUN, "scripts/prove/power.ts"], vars },
   { name: "locks of two hosts", argv: [BUN, "scripts/prove/locks.ts"], vars },

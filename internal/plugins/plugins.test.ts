@@ -36,6 +36,7 @@ const REASONS = [
   ["fail-initialize", "It failed to initialize: INTERNAL: no database"],
   ["mute-tcp", "It did not answer Metadata"],
   ["noise-tcp", "It did not answer Metadata"],
+  ["http1-tcp", "It did not answer Metadata"],
 ] as const;
 
 test.each(REASONS)("a plugin that fails to start by %s says: %s", async (mode, reason) => {

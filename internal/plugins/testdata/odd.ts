@@ -2,6 +2,7 @@
  * A plugin written without our SDK, over plain grpc-js, for tests: it behaves in
  * one of many odd ways, as `--mode` says.
  */
+import { existsSync, writeFileSync } from "node:fs";
 import { createServer, connect } from "node:net";
 import { Server, ServerCredentials, status } from "@grpc/grpc-js";
 import {
@@ -26,7 +27,37 @@ function option(name: string): string {
 const mode = option("mode");
 const pluginName = option("name");
 const handlers = process.argv.includes("--handlers") ? option("handlers").split(",") : [`${pluginName}.do`];
+const VAST_BYTES = 536_870_912; // 512 MiB of zeros: half a megabyte with --gzip.
+const GZIP = 2; // As grpc-js counts ways to compress.
 const unimplemented = { code: status.UNIMPLEMENTED, details: "no such method" };
+
+/** What a job asks for. It comes as JSON where it came through the front door. `once X` is X at the first attempt. */
+function wordOf(jobId: string, payload: Buffer): string {
+  const text = payload.toString();
+  const word = text.startsWith('"') ? String(JSON.parse(text)) : text;
+  if (!word.startsWith("once ")) return word;
+  if (existsSync(`once-${jobId}`)) return "";
+  writeFileSync(`once-${jobId}`, "");
+  return word.slice("once ".length);
+}
+
+/** What is done whichever way the job came. True when it is never answered. */
+function act(word: string): boolean {
+  const [what, argument = ""] = word.split(" ");
+  if (what === "die") process.exit(3);
+  if (what === "fork")
+    Bun.spawn(["setsid", "sleep", argument], { stdio: ["ignore", "ignore", "ignore"] }).unref();
+  if (what === "compute")
+    for (const until = performance.now() + Number(argument); performance.now() < until;);
+  if (what === "spin") for (;;);
+  return what === "hang" || what === "fork";
+}
+
+const COSTS: Record<string, number> = {
+  nan: Number.NaN,
+  infinite: Number.POSITIVE_INFINITY,
+  negative: -1,
+};
 
 const domain: DomainPluginServiceServer = {
   metadata: (_call, answer) =>
@@ -81,7 +112,7 @@ const domain: DomainPluginServiceServer = {
   configSchema: (_call, answer) => answer(unimplemented),
   registerGlyphs: (_call, answer) => answer(unimplemented),
   executeJob(call, answer) {
-    const word = call.request.payload.toString();
+    const word = wordOf(call.request.jobId, call.request.payload);
     const entry = {
       timestamp: "2026-01-01T00:00:00Z",
       level: "WARN",
@@ -94,13 +125,12 @@ const domain: DomainPluginServiceServer = {
     if (word === "headers") {
       return reply({ success: true, result: Buffer.from(JSON.stringify(call.metadata.getMap())) });
     }
-    if (word === "hang") return void call.on("cancelled", () => process.stdout.write("told to cancel\n"));
-    if (word === "die") process.exit(3);
+    if (act(word)) return void call.on("cancelled", () => process.stdout.write("told to cancel\n"));
     if (word === "no") return reply({ success: false, error: "I will not" });
     if (word === "gone") return answer({ code: status.NOT_FOUND, details: "no such handler" });
     if (word === "broken") return answer({ code: status.INTERNAL, details: "it fell over" });
     if (word === "busy") return answer({ code: status.UNAVAILABLE, details: "come back later" });
-    if (word === "nan") return reply({ success: true, costActual: Number.NaN });
+    if (word in COSTS) return reply({ success: true, costActual: COSTS[word] ?? 0 });
     if (word === "huge") return reply({ success: true, result: Buffer.alloc(2_000_000) });
     if (word in RAW) return reply({ success: true, pluginVersion: word });
     if (word === "endless") return reply({ success: true, result: Buffer.alloc(20_000_000) });
@@ -129,7 +159,8 @@ const ours: PluginServiceServer = {
     call.on("data", ({ starts }) => {
       for (const { jobId, fence, payload } of starts) {
         const key = { jobId, fence };
-        const word = payload.toString();
+        const word = wordOf(jobId, payload);
+        if (act(word)) continue;
         if (word === "stray") {
           send({
             finishes: [
@@ -148,13 +179,20 @@ const ours: PluginServiceServer = {
             logs: [{ ...key, level: "shout", message: "x".repeat(20_000), at: -1, fields: "no json" }],
           });
           send({ finishes: [{ ...key, success: true, cost: Number.POSITIVE_INFINITY }] });
-        } else if (word in RAW) send({ finishes: [{ ...key, success: true }], logs: [{ message: word }] });
+        } else if (word === "twice") {
+          send({ finishes: [{ ...key, success: true, result: Buffer.from('"first"') }] });
+          send({ finishes: [{ ...key, success: true, result: Buffer.from('"second"') }] });
+        } else if (word.startsWith("other ")) {
+          send({ finishes: [{ jobId: word.slice("other ".length), fence, success: true }] });
+          send({ finishes: [{ ...key, success: true }] });
+        } else if (word in COSTS) send({ finishes: [{ ...key, success: true, cost: COSTS[word] ?? 0 }] });
+        else if (word in RAW) send({ finishes: [{ ...key, success: true }], logs: [{ message: word }] });
         else if (word === "close") call.end();
         else if (word === "mute") send({ finishes: [{ ...key, success: false }] });
         else if (word === "huge")
           send({ finishes: [{ ...key, success: true, result: Buffer.alloc(20_000_000) }] });
         else if (word.startsWith("print ")) process.stdout.write(`${word}\n`);
-        else if (word !== "hang") send({ finishes: [{ ...key, success: true, result: payload }] });
+        else send({ finishes: [{ ...key, success: true, result: payload }] });
       }
     });
     call.on("error", () => {});
@@ -162,10 +200,11 @@ const ours: PluginServiceServer = {
 };
 
 /** Bytes that are sent in place of a message, by the word that asks for them. */
-const RAW: Record<string, Buffer> = {
-  "no-protobuf": Buffer.from([0xff, 0xff, 0xff, 0x07, 0x01]),
-  "cut-off": Buffer.from([0x12, 0x7f, 0x61]),
-  "no-utf8": Buffer.from([0x12, 0x03, 0xff, 0x41, 0xfe]), // In ExecuteJobResponse: an error of three bytes.
+const RAW: Record<string, () => Buffer> = {
+  "no-protobuf": () => Buffer.from([0xff, 0xff, 0xff, 0x07, 0x01]),
+  "cut-off": () => Buffer.from([0x12, 0x7f, 0x61]),
+  "no-utf8": () => Buffer.from([0x12, 0x03, 0xff, 0x41, 0xfe]), // In ExecuteJobResponse: an error of three bytes.
+  vast: () => Buffer.alloc(VAST_BYTES),
 };
 
 const rawJob = {
@@ -173,7 +212,7 @@ const rawJob = {
   executeJob: {
     ...DomainPluginServiceService.executeJob,
     responseSerialize: (value: ExecuteJobResponse) =>
-      RAW[value.pluginVersion] ?? DomainPluginServiceService.executeJob.responseSerialize(value),
+      RAW[value.pluginVersion]?.() ?? DomainPluginServiceService.executeJob.responseSerialize(value),
   },
 };
 const rawStream = {
@@ -181,7 +220,7 @@ const rawStream = {
   jobs: {
     ...PluginServiceService.jobs,
     responseSerialize: (value: PluginMessage) =>
-      RAW[value.logs[0]?.message ?? ""] ?? PluginServiceService.jobs.responseSerialize(value),
+      RAW[value.logs[0]?.message ?? ""]?.() ?? PluginServiceService.jobs.responseSerialize(value),
   },
 };
 
@@ -211,20 +250,27 @@ function oneAtATime(inner: number): Promise<number> {
   });
 }
 
+/** What answers every connection, in place of a gRPC server. */
+const NOISES: Record<string, () => Buffer | string> = {
+  "noise-tcp": () => Buffer.from(crypto.getRandomValues(new Uint8Array(65_536))),
+  "http1-tcp": () => "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nhi",
+};
+
 if (mode === "exit") {
   process.stderr.write("the configuration is bad\n");
   process.exit(1);
 }
 if (mode === "mute-tcp") {
   createServer(() => {}).listen(Number(option("port")), "127.0.0.1");
-} else if (mode === "noise-tcp") {
-  const noise = Buffer.alloc(65_536, 7);
+} else if (mode in NOISES) {
+  const noise = NOISES[mode]?.() ?? "";
   createServer((socket) => socket.on("error", () => {}).end(noise)).listen(
     Number(option("port")),
     "127.0.0.1",
   );
 } else {
-  const server = new Server();
+  const gzip = process.argv.includes("--gzip") ? { "grpc.default_compression_algorithm": GZIP } : {};
+  const server = new Server(gzip);
   server.addService(rawJob, domain);
   if (["stream", "empty-describe", "no-stream"].includes(mode)) server.addService(rawStream, ours);
   const asked = ["late-port", "garbage", "one-connection"].includes(mode) ? 0 : Number(option("port"));

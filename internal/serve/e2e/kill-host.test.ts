@@ -1,5 +1,5 @@
 /**
- * A host that is killed: a slice of the kill loop, which `bun scripts/prove/kill.ts`
+ * A host that is killed: a slice of the kill loop, which `bun scripts/prove/crashes.ts`
  * runs whole, and what each manner of dying does to one job that runs.
  */
 import { expect, test } from "bun:test";

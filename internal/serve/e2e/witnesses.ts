@@ -32,6 +32,10 @@ export interface WitnessOptions {
   python?: boolean;
   /** False: the plugins start nothing. */
   children?: boolean;
+  /** Names of plugins that are enabled beside them; somebody else writes them. */
+  others?: readonly string[];
+  /** Added to the section that enables them all. */
+  plugins?: string;
 }
 
 /** Debian's Python, for hosts that run the scribe. */
@@ -43,7 +47,8 @@ export class Witnesses implements AsyncDisposable {
   /** The seconds that the plugins' children sleep: nobody else's do so for exactly that long. */
   readonly tag: string;
 
-  constructor({ config = "", python = true, children = true }: WitnessOptions = {}) {
+  constructor(options: WitnessOptions = {}) {
+    const { config = "", python = true, children = true, others = [], plugins = "" } = options;
     const names = python ? ["witness", "scribe"] : ["witness"];
     this.place = new Place();
     this.record = join(this.place.home, "record");
@@ -51,7 +56,7 @@ export class Witnesses implements AsyncDisposable {
     const sections = names.map(
       (name) => `[${name}]\nrecord = "${this.record}"\nchild = "${children ? this.tag : ""}"\n`,
     );
-    const enabled = `[plugin]\nenabled = ${JSON.stringify(names)}\nbundled = false\n`;
+    const enabled = `[plugin]\nenabled = ${JSON.stringify([...names, ...others])}\nbundled = false\n${plugins}`;
     this.place.write("qntx.toml", [enabled, ...sections, config].join("\n"));
     writePlugin(this.place, "witness.ts");
     if (python) writePlugin(this.place, "scribe.py");

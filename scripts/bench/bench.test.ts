@@ -27,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test.each<BenchPlugin>(["bench", "bench-python", "stranger"])(
+test.each<BenchPlugin>(["bench", "bench-python", "stranger", "able"])(
   "jobs that wait are drained by %s",
   async (plugin) => {
     const jobs = await preloaded(binary, { handler: `${plugin}.noop`, count: 300 });

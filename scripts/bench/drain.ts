@@ -6,15 +6,25 @@ import { RawQueue } from "./raw.ts";
 
 const TIMES = 3;
 const RAW_JOBS = 200_000;
-const STREAM_MS = 2_000;
+const FLOOR_MS = 2_000;
 const IN_FLIGHT = 256; // As many as a plugin with a stream is given.
 const PRELOAD_JOBS_MAX = 10_000; // What one call takes.
 
+interface Case {
+  what: string;
+  plugin: BenchPlugin;
+  count: number;
+  /** Calls at once, where each job is one. */
+  calls?: number;
+  target?: number;
+}
+
 /** Jobs for some seconds each. */
-const CASES: readonly { what: string; plugin: BenchPlugin; count: number; target?: number }[] = [
-  { what: "stream, TypeScript", plugin: "bench", count: 200_000, target: 5_000 },
+const CASES: readonly Case[] = [
+  { what: "stream, TypeScript", plugin: "bench", count: 200_000, target: 50_000 },
   { what: "stream, Python", plugin: "bench-python", count: 30_000, target: 5_000 },
-  { what: "one call a job", plugin: "stranger", count: 15_000 },
+  { what: "one call a job, 256 at once", plugin: "able", count: 100_000, calls: IN_FLIGHT, target: 12_000 },
+  { what: "one call a job, 4 at once", plugin: "stranger", count: 15_000, calls: 4 },
 ];
 
 /** The benchmark of one binary. */
@@ -24,10 +34,11 @@ export function drainBench(binary: string): Bench {
     title: "Drain",
     how:
       "No-op jobs that wait are claimed, run in one plugin's process and settled: jobs per second between the first " +
-      "start and the last end that the database has. The stream is that of our SDKs; one call a job is a plugin of " +
-      "QNTX (grpc-js under Bun, four jobs at once, because many of them answer one after the other). Two floors: bare " +
+      "start and the last end that the database has. The stream is that of our SDKs; one call a job is `ExecuteJob`, " +
+      "answered by grpc-js under Bun: by a plugin that says that it takes 256 at once, and by one of QNTX, which cannot " +
+      "say so and is given four, because many of them answer one after the other. Two floors: bare " +
       "`bun:sqlite` that completes 256 jobs and claims the next 256 in each durable commit, in one process; and a " +
-      "stream between two Bun processes that gives back one message a job, 256 in flight. The lower one counts.",
+      "stream between two Bun processes that gives back one message a job, 256 in flight; or calls of a grpc-js client. The lower one counts.",
     run: () => run(binary),
   };
 }
@@ -35,27 +46,20 @@ export function drainBench(binary: string): Bench {
 async function run(binary: string): Promise<Row[]> {
   using raw = new RawQueue();
   const sqlite = await medianOf(TIMES, () => raw.drain(RAW_JOBS));
-  const floor = await floors(sqlite);
+  await using echo = await startEcho();
   const rows: Row[] = [];
-  for (const { what, plugin, count, target } of CASES) {
+  for (const { what, plugin, count, calls, target } of CASES) {
     const jobs = await preloaded(binary, { handler: `${plugin}.noop`, count });
     await using _home = jobs.home;
     const value = await medianOf(TIMES, () => drain(jobs, { plugin, count }));
-    const best = plugin === "stranger" ? floor.calls : floor.stream;
-    rows.push({ what, value, unit: "jobs/s", ...best, ...(target && { target }) });
+    const rate = await callsPerSecond({ callers: calls ?? IN_FLIGHT, ms: FLOOR_MS }, () =>
+      calls === undefined ? echo.message() : echo.call(),
+    );
+    const floorIs = calls === undefined ? "stream" : `${calls} callers`;
+    const floor = rate < sqlite ? { floor: rate, floorIs } : { floor: sqlite, floorIs: "claim and complete" };
+    rows.push({ what, value, unit: "jobs/s", ...floor, ...(target && { target }) });
   }
   return rows;
-}
-
-type Floor = Pick<Row, "floor" | "floorIs">;
-
-async function floors(sqlite: number): Promise<{ stream: Floor; calls: Floor }> {
-  await using echo = await startEcho();
-  const stream = await callsPerSecond({ callers: IN_FLIGHT, ms: STREAM_MS }, () => echo.message());
-  const calls = await callsPerSecond({ callers: 4, ms: STREAM_MS }, () => echo.call());
-  const lower = (rate: number, floorIs: string) =>
-    rate < sqlite ? { floor: rate, floorIs } : { floor: sqlite, floorIs: "claim and complete" };
-  return { stream: lower(stream, "stream"), calls: lower(calls, "4 callers") };
 }
 
 /** A folder with jobs that wait, and the id of the last one. Its host has ended. */

@@ -18,6 +18,7 @@ const PLUGINS = {
   bench: "bench.ts",
   "bench-python": "bench.py",
   stranger: "stranger.ts",
+  able: "stranger.ts",
 } as const;
 
 export type BenchPlugin = keyof typeof PLUGINS;
@@ -57,8 +58,9 @@ export class BenchHome implements AsyncDisposable {
   #install(plugin: BenchPlugin): void {
     const file = join(TESTDATA, PLUGINS[plugin]);
     const path = join(this.path, "plugins", plugin);
-    if (plugin !== "stranger") return copyFileSync(file, `${path}${file.slice(file.lastIndexOf("."))}`);
-    writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' '${file}' "$@"\n`);
+    if (PLUGINS[plugin] !== "stranger.ts")
+      return copyFileSync(file, `${path}${file.slice(file.lastIndexOf("."))}`);
+    writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' '${file}' ${plugin} "$@"\n`);
     chmodSync(path, 0o755);
   }
 

@@ -35,19 +35,22 @@ export default definePlugin({
   },
 });
 
-/** Enqueues for a handler that nobody offers, `callers` at a time, `batch` jobs a call. Gives jobs per second. */
+/**
+ * Enqueues for a handler that nobody offers, `callers` at a time, `batch` jobs a call; with 0, one job, whose call others
+ * may share. Gives jobs per second.
+ */
 async function enqueue({ payload: { callers, batch, ms }, qntx }: Job) {
   const jobs = Array.from({ length: batch }, (_, n) => ({ handler: "bench.nobody", payload: { n } }));
   const startedAt = performance.now();
   let calls = 0;
   const caller = async () => {
     for (; performance.now() < startedAt + ms; calls++) {
-      if (batch === 1) await qntx.queue.enqueue("bench.nobody", { n: calls });
+      if (batch === 0) await qntx.queue.enqueue("bench.nobody", { n: calls });
       else await qntx.queue.enqueueMany(jobs);
     }
   };
   await Promise.all(Array.from({ length: callers }, caller));
-  return (calls * batch) / ((performance.now() - startedAt) / 1_000);
+  return (calls * Math.max(1, batch)) / ((performance.now() - startedAt) / 1_000);
 }
 
 /** Enqueues `count` jobs at an even pace, and waits until each has been entered. */

@@ -134,7 +134,12 @@ export class Place implements AsyncDisposable {
   }
 
   /** Starts a host and resolves when it says that it is ready. */
-  async start({ words = [], vars = {}, under = [], program = QNTX }: StartOptions = {}): Promise<RunningHost> {
+  async start({
+    words = [],
+    vars = {},
+    under = [],
+    program = QNTX,
+  }: StartOptions = {}): Promise<RunningHost> {
     const child = Bun.spawn([...under, ...program, "serve", "--port", "0", ...words], {
       cwd: this.home,
       env: { PATH: process.env["PATH"] ?? "", HOME: this.home, QNTX_HOME: this.home, ...vars },

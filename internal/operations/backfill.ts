@@ -21,7 +21,7 @@ import {
   BACKFILL_RUNS_MAX,
 } from "../schedule/backfill.ts";
 import { occurrences, planned } from "../schedule/planned.ts";
-import { laneOfRuns, runOf } from "../schedule/run.ts";
+import { runOf } from "../schedule/run.ts";
 import { FIRED_OUTCOMES, type Schedule } from "../schedule/schedule.ts";
 import type { Backfill } from "../store/backfills.ts";
 import { PAGE_ROWS_MAX } from "../store/page.ts";
@@ -87,7 +87,6 @@ export const scheduleBackfill = operation({
       const jobs = wanted.slice(first, first + RUNS_PER_WRITE).map((at) => jobOf(context, schedule, at, id));
       const part = await context.store.backfills.make(backfill, jobs);
       made += part.made;
-      if (part.made > 0) context.host?.jobsAdded([laneOfRuns(schedule) ?? ""]);
     }
     return { ...view, id: made > 0 ? id : null, made, existed: wanted.length - made };
   },

@@ -90,10 +90,9 @@ function retryAll(
 ): Promise<BulkView> {
   if (what.states.length > 1) refuseEverything(input);
   return inSteps(context, { ...readFilter(input), ...what }, input, async (found) => {
-    const { store, host } = context;
+    const { store } = context;
     const jobs = await Promise.all(found.map(({ id }) => store.jobs.get(id)));
     const made = await store.bulk.retry(jobs.flatMap((job) => (job ? [retryOf(context, job)] : [])));
-    host?.jobsAdded(new Set(found.map(({ lane }) => lane)));
     return made.filter(({ created }) => created).length;
   });
 }

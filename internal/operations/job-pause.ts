@@ -3,7 +3,6 @@ import { z } from "zod";
 import { principalName } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
 import { type Job, isFinished } from "../job/job.ts";
-import { laneOf } from "../job/lane.ts";
 import type { Moved } from "../store/jobs.ts";
 import { viewJob } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
@@ -50,9 +49,8 @@ function moved({ id }: Job, result: Moved | null, refusal: (job: Job) => Fault):
   return result.job;
 }
 
-function wake({ host }: Context, job: Job): void {
-  if (job.state === "queued") host?.jobsAdded([laneOf(job)]);
-  else host?.jobsDelayed();
+function wake({ host }: Context, { state }: Job): void {
+  if (state !== "queued") host?.jobsDelayed();
 }
 
 function pausing(job: Job): Fault {

@@ -187,13 +187,10 @@ export const jobOperations = [
   jobRetry,
 ];
 
-/** Writes jobs and wakes who runs them. */
+/** Writes jobs. Those that are due now find who runs them by themselves. */
 export async function writeJobs(context: Context, jobs: readonly NewJob[]): Promise<Enqueued[]> {
   const enqueued = await context.store.jobs.enqueue(await withWaits(context, jobs));
-  const { host } = context;
-  if (!host) return enqueued;
-  host.jobsAdded(new Set(jobs.map(laneOf)));
-  if (enqueued.some(({ state }) => state === "scheduled")) host.jobsDelayed();
+  if (enqueued.some(({ state }) => state === "scheduled")) context.host?.jobsDelayed();
   return enqueued;
 }
 

@@ -237,7 +237,6 @@ export const scheduleRun = operation({
       uniqueKey: `run-now:${schedule.id}`,
     };
     const [enqueued] = await context.store.jobs.enqueue([runNow]);
-    context.host?.jobsAdded([laneOf(runNow)]);
     const written = await context.store.jobs.get(enqueued?.id ?? runNow.id);
     if (!written) throw new Error("a job that was just written is not there");
     return { ...(await viewJob(context, written)), created: enqueued?.created ?? false };

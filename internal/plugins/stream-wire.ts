@@ -1,7 +1,7 @@
 /**
  * StreamWire: many attempts over one bidirectional stream.
  *
- * All that is produced in one turn of the event loop travels in one message, in
+ * All that is produced in one go (a claim, a group of answers) travels in one message, in
  * both directions, and nothing here has a timer of its own: that is what
  * carries fifty thousand jobs a second.
  */
@@ -96,7 +96,7 @@ export class StreamWire implements Wire {
   #ask(): void {
     if (this.#asked || this.#over) return;
     this.#asked = true;
-    this.#env.soon(() => {
+    queueMicrotask(() => {
       this.#asked = false;
       this.#flush();
     });

@@ -39,7 +39,6 @@ function caretaker(): Caretaker {
     version: "1",
     clock: new ClockGuard(env, null),
     holding: () => held,
-    onJobs: () => {},
   });
 }
 

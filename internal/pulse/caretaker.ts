@@ -22,12 +22,10 @@ export interface CaretakerOptions {
   clock: ClockGuard;
   /** Resolves when this boot holds no job any more; null while it holds none. */
   holding: () => Promise<void> | null;
-  onJobs: (lanes: Iterable<string>) => void;
 }
 
 const LEASE_MS = 10_000; // How long others wait before they take a silent node's jobs.
 const RENEW_MS = 3_000; // Three chances within a lease.
-const NOTHING = { ids: [], lanes: [] };
 const LEASE_LOST =
   "Another host can have what this one held: it stopped for too long, or its lock was removed. It ends, so that jobs do not run twice.";
 
@@ -63,15 +61,14 @@ export class Caretaker implements Service {
   }
 
   async #round(): Promise<void> {
-    const { log, jobs, nodes, bootId, nodeId, version, clock, onJobs } = this.#options;
+    const { log, jobs, nodes, bootId, nodeId, version, clock } = this.#options;
     let alive = true;
     try {
       alive = await nodes.renew({ bootId, nodeId, version, leaseMs: LEASE_MS, seen: clock.look() });
-      const recovered = alive ? await jobs.recover(bootId) : NOTHING; // What others hold is no longer ours to judge.
+      const recovered = alive ? await jobs.recover(bootId) : []; // What others hold is no longer ours to judge.
       this.#trouble.over("the lease is renewed again");
-      if (recovered.ids.length > 0) {
-        log.warn("jobs of a host that died are queued again", { count: recovered.ids.length });
-        onJobs(recovered.lanes);
+      if (recovered.length > 0) {
+        log.warn("jobs of a host that died are queued again", { count: recovered.length });
       }
     } catch (error) {
       this.#trouble.failed("the lease could not be renewed; trying again", error);

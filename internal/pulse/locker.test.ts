@@ -8,7 +8,15 @@ import type { Fired } from "../store/schedules.ts";
 import { ClockGuard } from "./clock-guard.ts";
 import { Locker } from "./locker.ts";
 
-const NOTHING: Fired = { settled: 0, jobs: [], stopped: [], broken: [], asked: 0, nextDueAt: null };
+const NOTHING: Fired = {
+  settled: 0,
+  jobs: [],
+  delayed: false,
+  stopped: [],
+  broken: [],
+  asked: 0,
+  nextDueAt: null,
+};
 const HELD: LockAnswer = { handle: { token: "t", fence: 1 } };
 
 /** A locker with a store that remembers, and a provider that the test answers for. */

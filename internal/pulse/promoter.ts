@@ -12,7 +12,6 @@ export interface PromoterOptions {
   jobs: JobStore;
   clock: ClockGuard;
   napMs: Millis;
-  onJobs: (lanes: Iterable<string>) => void;
 }
 
 const JOBS_PER_STEP = 1_000; // One transaction of a few milliseconds.
@@ -46,13 +45,12 @@ export class Promoter implements Service {
   }
 
   async #step(): Promise<Millis | null> {
-    const { jobs, clock, onJobs } = this.#options;
+    const { jobs, clock } = this.#options;
     if (!clock.look()) return null;
     try {
-      const promoted = await jobs.promote(JOBS_PER_STEP);
+      const { nextDueAt } = await jobs.promote(JOBS_PER_STEP);
       this.#trouble.over("due jobs are queued again");
-      if (promoted.count > 0) onJobs(promoted.lanes);
-      return promoted.nextDueAt;
+      return nextDueAt;
     } catch (error) {
       this.#trouble.failed("due jobs could not be queued; trying again", error);
       return null;

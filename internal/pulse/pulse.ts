@@ -32,7 +32,7 @@ import { Promoter } from "./promoter.ts";
 import { Reconciler } from "./reconciler.ts";
 import { type ConfiguredLimits, Registry } from "./registry.ts";
 import { keptOf, Retention, type RetentionTimes } from "./retention.ts";
-import { lanesOf, Ticker } from "./ticker.ts";
+import { Ticker } from "./ticker.ts";
 import { Worker } from "./worker.ts";
 
 export interface PulseOptions {
@@ -77,7 +77,6 @@ export class Pulse {
     this.registry = this.#limitedRegistry(options);
     const { registry } = this;
     const bootId = newId(env, "BT");
-    const onJobs = (lanes: Iterable<string>) => this.#worker.nudge(lanes);
     const onDelayed = () => this.#promoter.nudge();
     const onRunEnd = () => this.#ticker.nudge();
     const budget = configuredBudget("run", options.runMs ?? JOB_TIMEOUT_DEFAULT_MS);
@@ -102,7 +101,7 @@ export class Pulse {
       schedules,
       events,
       nodeId,
-      onJobs: (lanes) => this.#fired(lanes),
+      onDelayed,
       onStopped: (jobIds) => this.#stopped(jobIds),
       onAsked: () => this.#locker?.nudge(),
     });
@@ -111,7 +110,7 @@ export class Pulse {
     this.#locker = asks ? new Locker({ ...time, schedules, events, nodeId, ...locks, onFired }) : null;
     const waits = options.waits ?? (async () => null);
     this.#judge = new Judge({ ...time, objectives, nodeId, waits });
-    this.#promoter = new Promoter({ env, log, jobs, clock, napMs, onJobs });
+    this.#promoter = new Promoter({ env, log, jobs, clock, napMs });
     this.#follower = this.#makeFollower(time, store.flows);
     const onRepaired = () => this.schedulesChanged();
     this.#reconciler = new Reconciler({ env, log, ledger, clock, onRepaired });
@@ -127,7 +126,6 @@ export class Pulse {
       version,
       clock,
       holding,
-      onJobs,
     });
   }
 
@@ -146,12 +144,6 @@ export class Pulse {
     return new Follower({ ...time, flows, onStopped, onReleased: () => this.#promoter.nudge() });
   }
 
-  /** Jobs were made by the clock. Runs that are made up for start some milliseconds apart. */
-  #fired(lanes: Iterable<string>): void {
-    this.#worker.nudge(lanes);
-    this.#promoter.nudge();
-  }
-
   /** Runs must end, because a later occurrence takes their place. */
   #stopped(jobIds: readonly string[]): void {
     for (const id of jobIds) this.#worker.cancel(id);
@@ -159,8 +151,8 @@ export class Pulse {
   }
 
   /** Occurrences have their locks. */
-  #locked({ jobs, stopped, asked }: Fired): void {
-    if (jobs.length > 0) this.#fired(lanesOf({ jobs }));
+  #locked({ delayed, stopped, asked }: Fired): void {
+    if (delayed) this.#promoter.nudge();
     if (stopped.length > 0) this.#stopped(stopped);
     if (asked > 0) this.#locker?.nudge();
   }
@@ -177,7 +169,7 @@ export class Pulse {
     return this.#worker;
   }
 
-  /** Work was enqueued for now. Without lanes: any may have work. */
+  /** Work may begin that could not before; what is written as due is found without. Without lanes: any may have some. */
   jobsAdded(lanes?: Iterable<string>): void {
     this.#worker.nudge(lanes);
   }

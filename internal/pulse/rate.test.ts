@@ -13,7 +13,7 @@ import { Pulse } from "./pulse.ts";
 const SECOND = 1_000;
 
 /** A host with one handler that may start 50 a second, five of them at once, and what it started when. */
-async function host({ claimMs = 0, earlyMs = 0 } = {}) {
+async function host({ readMs = 0, earlyMs = 0 } = {}) {
   const env = new FakeEnv();
   const after = env.after.bind(env);
   env.after = (ms, call) => after(ms > earlyMs ? ms - earlyMs : ms, call);
@@ -22,12 +22,19 @@ async function host({ claimMs = 0, earlyMs = 0 } = {}) {
   const store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
   const starts: number[] = [];
   let claims = 0;
-  const claim = store.jobs.claim.bind(store.jobs);
-  store.jobs.claim = async (request) => {
-    claims += 1;
-    const jobs = await claim(request);
-    if (claimMs > 0) await sleep(env, claimMs);
-    return jobs;
+  const serve = store.jobs.serve.bind(store.jobs);
+  store.jobs.serve = (claimer) => {
+    const wishes = (lanes: Iterable<string>) => {
+      const wished = claimer?.wishes(lanes) ?? [];
+      claims += wished.length;
+      return wished;
+    };
+    serve(claimer && { bootId: claimer.bootId, wishes, claimed: claimer.claimed.bind(claimer) });
+  };
+  const get = store.limits.get.bind(store.limits);
+  store.limits.get = async (handler) => {
+    if (readMs > 0) await sleep(env, readMs);
+    return get(handler);
   };
   const pulse = new Pulse({
     env,
@@ -91,8 +98,8 @@ test("50/s is held within 5 % over a minute, and the store is asked once for eac
   expect(at.claims() - before).toBeLessThanOrEqual(2 * started + 120);
 });
 
-test("a timer that is early by a millisecond, and a claim that takes five, leave nobody to the poll", async () => {
-  await using at = await host({ claimMs: 5, earlyMs: 1 });
+test("a timer that is early by a millisecond, and a rate that is read five later, leave nobody to the poll", async () => {
+  await using at = await host({ readMs: 5, earlyMs: 1 });
   await at.enqueue(1_000);
   const from = at.env.now();
   await at.env.advance(10 * SECOND);

@@ -10,7 +10,7 @@ import { messageOf } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import type { NewEvent } from "../event/event.ts";
 import type { EventStore } from "../store/events.ts";
-import type { Fired, ScheduleStore } from "../store/schedules.ts";
+import type { ScheduleStore } from "../store/schedules.ts";
 import { type ClockGuard, inSeconds } from "./clock-guard.ts";
 import { Trouble } from "./trouble.ts";
 
@@ -23,15 +23,15 @@ export interface TickerOptions {
   clock: ClockGuard;
   /** The longest sleep. */
   napMs: Millis;
-  /** Told which lanes have new jobs, and that some of them may start later. */
-  onJobs: (lanes: Set<string>) => void;
+  /** Told that some of the new jobs may start later. */
+  onDelayed: () => void;
   /** Told which running jobs must end, because a later occurrence takes their place. */
   onStopped: (jobIds: readonly string[]) => void;
   /** Told that occurrences wait for their locks. */
   onAsked: () => void;
 }
 
-const SCHEDULES_PER_STEP = 128; // One transaction of some milliseconds: then their jobs may start, and others have their turn.
+const SCHEDULES_PER_STEP = 128; // One transaction of some milliseconds: then their jobs have begun, and others have their turn.
 const STEPS_FULL_MAX = 8; // Full ones in a row: more than a thousand are due, and to write them down comes first.
 const SCHEDULES_PER_LONG_STEP = 512;
 const TROUBLE_PAUSE_MS = 1_000;
@@ -126,14 +126,14 @@ export class Ticker implements Service {
 
   /** Accounts for one batch. Returns when there is something to do again. */
   async #step(): Promise<Millis | null> {
-    const { env, log, schedules, nodeId, onJobs, onStopped, onAsked } = this.#options;
+    const { env, log, schedules, nodeId, onDelayed, onStopped, onAsked } = this.#options;
     try {
       const limit = this.#fullSteps < STEPS_FULL_MAX ? SCHEDULES_PER_STEP : SCHEDULES_PER_LONG_STEP;
       const fired = await schedules.fire({ nodeId, limit });
       const isFull = fired.nextDueAt !== null && fired.nextDueAt <= env.now();
       this.#fullSteps = isFull ? this.#fullSteps + 1 : 0;
       this.#trouble.over("due schedules are recorded again");
-      if (fired.jobs.length > 0) onJobs(lanesOf(fired));
+      if (fired.delayed) onDelayed();
       if (fired.stopped.length > 0) onStopped(fired.stopped);
       if (fired.asked > 0) onAsked();
       for (const { scheduleId, message } of fired.broken) {
@@ -148,9 +148,4 @@ export class Ticker implements Service {
       return env.now() + TROUBLE_PAUSE_MS;
     }
   }
-}
-
-/** The lanes of what was fired, in the order in which they are to be asked. */
-export function lanesOf({ jobs }: Pick<Fired, "jobs">): Set<string> {
-  return new Set(jobs.toSorted((a, b) => a.priority - b.priority).map(({ lane }) => lane));
 }

@@ -295,32 +295,52 @@ test("the limit of a handler counts its jobs under both of its names", async () 
   expect(plugin.running.size).toBe(2);
 });
 
-/** Does something right behind the next claim, in its group: what happens while a claim is on its way. */
-const behindNextClaim = (work: () => Promise<unknown>) => {
-  const claim = store.jobs.claim.bind(store.jobs);
-  let behind: Promise<unknown> = Promise.resolve();
-  store.jobs.claim = (request) => {
-    store.jobs.claim = claim;
-    const claimed = claim(request);
-    behind = work();
-    return claimed;
-  };
-  return () => behind;
-};
-
-test("a cancel that meets the claim of its job reaches it, although it does not run yet", async () => {
+test("a job begins with the commit that made it; nobody has to say that it is there", async () => {
   register("p.work");
   await env.advance(1);
-  const id = newId(env, "JB");
-  const cancelled = behindNextClaim(() => store.jobs.cancel(id, "me").then(() => pulse.cancel(id)));
-  const added = store.jobs.enqueue([{ id, handler: "p.work", payload: new Uint8Array() }]);
+  const begun: string[][] = [];
+  const added = store.jobs.enqueue([{ id: "JB_new", handler: "p.work", payload: new Uint8Array() }]);
+  void added.then(() => begun.push(plugin.ids()));
+  await env.advance(0);
+  expect(begun).toEqual([["JB_new"]]);
+});
+
+test("a cancel in the group of its job comes before it, and one behind that reaches it", async () => {
+  register("p.work");
+  await env.advance(1);
+  const jobs = ["JB_a", "JB_b"].map((id) => ({ id, handler: "p.work", payload: new Uint8Array() }));
+  const added = store.jobs.enqueue(jobs);
+  const early = store.jobs.cancel("JB_a", "me");
   await env.advance(0);
   await added;
-  pulse.jobsAdded(["p.work"]);
+  expect(await early).toMatchObject({ before: "queued" });
+  expect(plugin.ids()).toEqual(["JB_b"]);
+  const late = store.jobs.cancel("JB_b", "me");
+  await env.advance(0);
+  expect(await late).toMatchObject({ before: "running" });
+  expect(pulse.cancel("JB_b")).toBe(true);
+  expect(plugin.running.get("JB_b")?.attempt.cancelled).toBe("cancelled");
+});
+
+test("a job that a pause, a key or a resume lets go begins with what let it go", async () => {
+  register("p.work");
   await env.advance(1);
-  await cancelled();
+  const now = async <T>(written: Promise<T>): Promise<T> => {
+    await env.advance(0);
+    return written;
+  };
+  const make = (id: string, job: Partial<NewJob>) =>
+    now(store.jobs.enqueue([{ id, handler: "p.work", payload: new Uint8Array(), ...job }]));
+  await make("JB_held", { held: true });
   expect(plugin.ids()).toEqual([]);
-  expect(await job(id)).toMatchObject({ state: "cancelled" });
+  await now(store.jobs.resume("JB_held"));
+  expect(plugin.ids()).toEqual(["JB_held"]);
+  await make("JB_first", { concurrencyKey: "k" });
+  await make("JB_next", { concurrencyKey: "k", plugin: "p" });
+  expect(plugin.ids()).toEqual(["JB_held", "JB_first"]);
+  plugin.end("JB_first");
+  await env.advance(1);
+  expect(plugin.ids()).toEqual(["JB_held", "JB_next"]);
 });
 
 test("a suspect that waits for its plugin is cancelled without running", async () => {
@@ -335,19 +355,6 @@ test("a suspect that waits for its plugin is cancelled without running", async (
   pulse.cancel(waiting);
   await env.advance(1);
   expect(await job(waiting)).toMatchObject({ state: "cancelled" });
-});
-
-test("a job that comes while its lane is asked does not wait for the next poll", async () => {
-  register("p.work");
-  await env.advance(1);
-  const late = behindNextClaim(async () => {
-    await store.jobs.enqueue([{ id: "JB_late", handler: "p.work", payload: new Uint8Array() }]);
-    pulse.jobsAdded(["p.work"]);
-  });
-  const first = await enqueue();
-  await env.advance(1);
-  await late();
-  expect(plugin.ids()).toEqual([first, "JB_late"]);
 });
 
 test("what was claimed runs although the settlement beside it failed, and that is tried again", async () => {
@@ -382,15 +389,17 @@ test("a job whose plugin disowns its handler waits for another announcement, and
 
 test("a job that nobody was told of is found within the poll, also while the worker is never idle", async () => {
   register("p.work", "p.busy");
+  const paused = store.limits.pause({ handler: "p.work", by: "me", note: "" });
+  const id = await enqueue();
+  const resumed = store.limits.resume("p.work", "me");
   await env.advance(1);
-  const added = store.jobs.enqueue([{ id: "JB_quiet", handler: "p.work", payload: new Uint8Array() }]);
-  await env.advance(0);
-  await added;
+  await Promise.all([paused, resumed]);
+  expect(plugin.ids()).toEqual([]);
   for (let i = 0; i < 25; i++) {
     pulse.jobsAdded(["p.busy"]);
     await env.advance(100);
   }
-  expect(plugin.ids()).toEqual(["JB_quiet"]);
+  expect(plugin.ids()).toEqual([id]);
 });
 
 test("a disk that stays full does not keep the worker from ending", async () => {

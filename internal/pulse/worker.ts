@@ -2,10 +2,12 @@
  * Worker: claims queued jobs for which a plugin of this node has a free slot, runs
  * them, and records how each one ended.
  *
- * Every round settles what has ended and claims what there is room for, in one
- * group commit. It is woken by whoever makes work (enqueue, fire, promote) and by
- * jobs that end; a slow poll is only the safety net. Stopped in two steps: `stop`
- * claims nothing more, `abort` cancels what runs and gives it back unspent.
+ * The store asks it at the end of every transaction what there is room for, so that
+ * what an enqueue or a schedule has made begins with its commit, and what a settlement
+ * makes room for as well. Its own rounds settle what has ended, and have the store ask
+ * where nothing else is written; it is woken for that by whoever makes work and by jobs
+ * that end, and a slow poll is only the safety net. Stopped in two steps: `stop` claims
+ * nothing more, `abort` cancels what runs and gives it back unspent.
  */
 import { type Cancel, type Env, type Millis, sleep, turn } from "../base/env.ts";
 import { messageOf } from "../base/fault.ts";
@@ -16,7 +18,7 @@ import { handlerOfLane, laneOf } from "../job/lane.ts";
 import { type Outcome, type Settlement, settle } from "../job/outcome.ts";
 import type { Budget } from "../plugin/budget.ts";
 import type { LimitStore } from "../store/limits.ts";
-import type { JobStore, LaneRequest, ProgressUpdate } from "../store/jobs.ts";
+import type { Claimer, JobStore, LaneRequest, ProgressUpdate } from "../store/jobs.ts";
 import type { LogStore } from "../store/logs.ts";
 import { guardResult, runBudget, RunningAttempt } from "./attempt.ts";
 import type { JobLogLine } from "./executor.ts";
@@ -52,11 +54,12 @@ const LAST_TRIES_MAX = 5; // At the end, to write how jobs ended; then the next 
 
 const CANCELLED_UNSTARTED: Outcome = { kind: "cancelled", message: "cancelled before it started" };
 
-export class Worker implements Service {
+export class Worker implements Service, Claimer {
   readonly name = "worker";
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
   readonly #running = new Map<string, RunningAttempt>();
+  /** Lanes that are not known to be empty. */
   readonly #hot = new Set<string>();
   readonly #progress = new Map<string, ProgressUpdate>();
   #settlements: Settlement[] = [];
@@ -64,7 +67,7 @@ export class Worker implements Service {
   /** Lanes that are looked at again when their rate allows it. */
   readonly #rated = new Set<string>();
   readonly #stopped = new AbortController();
-  /** When the last claim was asked for. */
+  /** When the store has asked last. */
   #askedAt: Millis = 0;
   #stopping = false;
   /** True when runs of schedules are among what is settled next. */
@@ -74,14 +77,9 @@ export class Worker implements Service {
   #polledAt: Millis;
   /** When the first of those ended that are not settled. */
   #endedAt: Millis = 0;
-  /** Lanes in which the end of a run lets the next one of its backfill go, once it is settled. */
-  readonly #lines = new Set<string>();
   /** True when somebody has made work since the last round. */
   #nudged = false;
   #deadlineTimer: { at: Millis; cancel: Cancel } | null = null;
-  /** Cancelled while a claim was on its way that may bring them. */
-  readonly #cancelledEarly = new Set<string>();
-  #claiming = false;
   #run: PromiseWithResolvers<void> | null = null;
 
   constructor(options: WorkerOptions) {
@@ -93,11 +91,7 @@ export class Worker implements Service {
 
   /** Says that these lanes may have work; without a list, that any may. */
   nudge(lanes?: Iterable<string>): void {
-    this.#nudged = true;
-    const { registry } = this.#options;
-    for (const lane of lanes ?? [...registry.lanes()].map(({ name }) => name)) {
-      if (registry.lane(lane)) this.#hot.add(lane); // Others are looked at when a plugin brings them.
-    }
+    this.#warm(lanes ?? [...this.#options.registry.lanes()].map(({ name }) => name));
     this.#wake.abort();
   }
 
@@ -107,10 +101,28 @@ export class Worker implements Service {
     attempt?.cancel("cancelled", this.#options.env.mono());
     this.#armDeadline();
     if (attempt) return true;
-    if (this.#claiming) this.#cancelledEarly.add(jobId);
     const waiting = this.#slots.withdraw(jobId);
     if (waiting) this.#record(waiting, CANCELLED_UNSTARTED);
     return waiting !== undefined;
+  }
+
+  get bootId(): string {
+    return this.#options.bootId;
+  }
+
+  wishes(lanes: Iterable<string>): LaneRequest[] {
+    if (this.#stopping) return [];
+    this.#askedAt = this.#options.env.now();
+    this.#warm(lanes);
+    return this.#slots.wishes(this.#hotLanes());
+  }
+
+  /** Begins what was claimed in order of priority, suspects last: beside them nothing may start. */
+  claimed(jobs: readonly Job[], wishes: readonly LaneRequest[]): void {
+    this.#cool(wishes, jobs);
+    const work = jobs.toSorted((a, b) => a.priority - b.priority); // Each lane's are in order already.
+    for (const job of work) if (!job.suspect) this.#begin(job);
+    for (const job of work) if (job.suspect) this.#begin(job);
   }
 
   /** Jobs of a plugin that run here. */
@@ -130,6 +142,7 @@ export class Worker implements Service {
     stop.addEventListener("abort", onStop, { once: true });
     abort.addEventListener("abort", onAbort, { once: true });
     this.#run = Promise.withResolvers();
+    this.#options.jobs.serve(this);
     if (stop.aborted) onStop();
     if (abort.aborted) onAbort();
     try {
@@ -140,6 +153,7 @@ export class Worker implements Service {
       }
       await this.#flushProgress();
     } finally {
+      this.#options.jobs.serve(null);
       stop.removeEventListener("abort", onStop);
       abort.removeEventListener("abort", onAbort);
       this.#deadlineTimer?.cancel();
@@ -148,23 +162,19 @@ export class Worker implements Service {
     }
   }
 
-  /** Settles and claims once. True when there was anything to do. */
+  /** Settles once, and has the store ask. True when there was anything to do. */
   async #round(): Promise<boolean> {
-    const { jobs, bootId } = this.#options;
+    const { jobs } = this.#options;
     this.#poll();
-    const wishes = this.#stopping ? [] : this.#slots.wishes(this.#hotLanes());
-    const { settlements, runsEnded } = this.#takeSettlements(wishes.length > 0 && this.#nudged);
+    const wishes = !this.#stopping && this.#slots.wishes(this.#hotLanes()).length > 0;
+    const { settlements, runsEnded } = this.#takeSettlements(wishes && this.#nudged);
     this.#nudged = false;
-    if (settlements.length === 0 && wishes.length === 0) return false;
-    // A lane is cold while it is asked, so that a job that comes meanwhile makes it hot again.
-    for (const { lane } of wishes) this.#hot.delete(lane);
+    if (settlements.length === 0 && !wishes) return false;
     // In this order: what a job said last is written while the job is still its own.
     if (settlements.length > 0) void this.#flushProgress();
-    this.#claiming = wishes.length > 0;
-    this.#askedAt = this.#options.env.now();
-    const [settled, claimed] = await Promise.allSettled([
+    const [settled, offered] = await Promise.allSettled([
       settlements.length > 0 ? jobs.settle(settlements) : Promise.resolve([]),
-      wishes.length > 0 ? jobs.claim({ bootId, lanes: wishes }) : Promise.resolve([]),
+      wishes ? jobs.offer() : Promise.resolve(),
     ]);
     if (settled.status === "fulfilled") {
       this.#settled(settlements, settled.value);
@@ -173,12 +183,8 @@ export class Worker implements Service {
       this.#settlements.push(...settlements); // Tried again.
       this.#runsEnded ||= runsEnded;
     }
-    if (claimed.status === "fulfilled") this.#claimed(wishes, claimed.value);
-    else for (const { lane } of wishes) this.#hot.add(lane);
-    this.#claiming = false;
-    this.#cancelledEarly.clear();
     // One may have been written without the other: only what failed is done again.
-    const failed = [settled, claimed].find((write) => write.status === "rejected");
+    const failed = [settled, offered].find((write) => write.status === "rejected");
     if (failed) await this.#trouble(failed.reason);
     else this.#writing.over("jobs are settled and claimed again");
     return true;
@@ -190,8 +196,6 @@ export class Worker implements Service {
     const waitedMs = this.#options.env.mono() - this.#endedAt;
     if (others && settlements.length < SETTLE_JOBS_MAX && waitedMs < SETTLE_DELAY_MS)
       return { settlements: [], runsEnded: false };
-    for (const lane of this.#lines) this.#hot.add(lane);
-    this.#lines.clear();
     this.#settlements = [];
     this.#runsEnded = false;
     return { settlements, runsEnded };
@@ -216,14 +220,6 @@ export class Worker implements Service {
     this.#warnLate(settlements, kept);
     if (settlements.some(({ state }) => state === "retrying" || state === "scheduled"))
       this.#options.onDelayed();
-  }
-
-  /** Begins what was claimed in order of priority, suspects last: beside them nothing may start. */
-  #claimed(wishes: readonly LaneRequest[], claimed: readonly Job[]): void {
-    this.#warm(wishes, claimed);
-    const work = claimed.toSorted((a, b) => a.priority - b.priority); // Each lane's are in order already.
-    for (const job of work) if (!job.suspect) this.#begin(job);
-    for (const job of work) if (job.suspect) this.#begin(job);
   }
 
   /** A lane that has a rate and gave less than was asked for may only have to wait. */
@@ -260,14 +256,23 @@ export class Worker implements Service {
     return [...this.#hot].flatMap((name) => this.#options.registry.lane(name) ?? []);
   }
 
+  /** These lanes may have jobs that can begin. */
+  #warm(lanes: Iterable<string>): void {
+    for (const lane of lanes) {
+      this.#nudged = true;
+      if (this.#options.registry.lane(lane)) this.#hot.add(lane); // Others are looked at when a plugin brings them.
+    }
+  }
+
   /** A lane that gave all that was asked for may have more; one that gave less is empty until somebody says otherwise. */
-  #warm(wishes: readonly LaneRequest[], work: readonly Job[]): void {
+  #cool(wishes: readonly LaneRequest[], jobs: readonly Job[]): void {
     const counts = new Map<string, number>();
-    for (const job of work) {
+    for (const job of jobs) {
       const lane = laneOf(job);
       counts.set(lane, (counts.get(lane) ?? 0) + 1);
     }
     for (const { lane, limit } of wishes) {
+      this.#hot.delete(lane);
       if ((counts.get(lane) ?? 0) >= limit) this.#hot.add(lane);
       else this.#mayWait(lane);
     }
@@ -280,8 +285,7 @@ export class Worker implements Service {
 
   #begin(job: Job): void {
     const lane = this.#options.registry.lane(laneOf(job));
-    if (this.#cancelledEarly.has(job.id)) this.#record(job, CANCELLED_UNSTARTED);
-    else if (!lane || this.#stopping) this.#record(job, { kind: "returned" });
+    if (!lane || this.#stopping) this.#record(job, { kind: "returned" });
     else if (this.#slots.take(job, lane)) this.#start(job, lane);
   }
 
@@ -312,8 +316,6 @@ export class Worker implements Service {
     this.#record(attempt.job, guardResult(outcome), attempt.lane);
     this.#slots.give(attempt.lane);
     this.#beginWaiting(attempt.lane.executor.plugin);
-    if (!this.#rated.has(attempt.lane.name)) this.#hot.add(attempt.lane.name);
-    if (attempt.job.trigger === "backfill") this.#lines.add(attempt.lane.name);
     this.#wake.abort();
   }
 

@@ -21,6 +21,15 @@ export interface LaneRequest {
   maxAttempts?: number;
 }
 
+/** Who runs jobs, and knows what there is room for. */
+export interface Claimer {
+  readonly bootId: string;
+  /** What may be claimed now; `lanes` may have new jobs. It is asked inside of a transaction, and again when that is tried again. */
+  wishes(lanes: Iterable<string>): readonly LaneRequest[];
+  /** The claim of what was wished for is on disk. Nothing has happened since the question. */
+  claimed(jobs: readonly Job[], wishes: readonly LaneRequest[]): void;
+}
+
 export interface JobFilter {
   state?: JobState | undefined;
   handler?: string | undefined;
@@ -50,10 +59,9 @@ export interface Moved {
   moved: boolean;
 }
 
-/** What became due: how many moved to `queued`, in which lanes, and when to look again. */
+/** What became due: how many moved to `queued`, and when to look again. */
 export interface Promoted {
   count: number;
-  lanes: string[];
   nextDueAt: Millis | null;
 }
 
@@ -75,6 +83,10 @@ export interface JobStore {
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
   /** Hands queued jobs to a boot, each with a new fence. Lowest priority number first, then first in, first out. */
   claim(request: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]>;
+  /** Claims for `claimer` from now on: whatever is written, it is asked at the end, in the same transaction. Null: for nobody. */
+  serve(claimer: Claimer | null): void;
+  /** Asks who serves now. Rejects when nothing can be claimed. */
+  offer(): Promise<void>;
   /** Ends attempts. False for one whose fence no longer holds: its result does not count. */
   settle(settlements: readonly Settlement[]): Promise<boolean[]>;
   /** Notes progress and checkpoints of running jobs; updates without a live fence are dropped. */
@@ -87,8 +99,8 @@ export interface JobStore {
   pause(id: string, pause: { by: string; note: string }): Promise<Moved | null>;
   /** Puts a paused job back where its time says. Null when there is no such job. */
   resume(id: string): Promise<Moved | null>;
-  /** Requeues jobs that are held by boots other than `bootId` whose lease has ended. Returns the lanes touched and the ids. */
-  recover(bootId: string): Promise<{ ids: string[]; lanes: string[] }>;
+  /** Requeues jobs that are held by boots other than `bootId` whose lease has ended. Returns their ids. */
+  recover(bootId: string): Promise<string[]>;
   /** Sets what the plugin itself may say of its own job: progress and cost. False when it is not running. */
   annotate(id: string, change: { progress?: JobProgress; costActual?: number }): Promise<boolean>;
   /** By state. Where there are very many, of those that move meanwhile some may be missed or counted twice. */

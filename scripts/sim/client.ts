@@ -5,7 +5,6 @@
  */
 import type { NewJob } from "../../internal/job/job.ts";
 import { isFinished } from "../../internal/job/job.ts";
-import { laneOf } from "../../internal/job/lane.ts";
 import type { SimHost } from "./host.ts";
 import { GHOST } from "./job-oracle.ts";
 import type { Scene } from "./scene.ts";
@@ -117,7 +116,6 @@ export class Client {
       this.#scene.world.note(`acknowledged ${wish.token} as ${answer.id}${answer.created ? "" : ", again"}`);
       this.#scene.jobs.acknowledged({ token: wish.token, uniqueKey: wish.job.uniqueKey }, answer);
     });
-    host.pulse.jobsAdded(new Set(jobs.map(laneOf)));
     if (answers.some(({ state }) => state === "scheduled")) host.pulse.jobsDelayed();
   }
 

@@ -1,5 +1,8 @@
 /** Mutants of the queue: how jobs are claimed, settled, cancelled and taken over. */
 import type { Database } from "bun:sqlite";
+import { type JobRow, readJob } from "../../internal/store/sqlite/job-row.ts";
+import type { SqliteStore } from "../../internal/store/sqlite/store.ts";
+import type { Claimer } from "../../internal/store/jobs.ts";
 import type { Call } from "./database.ts";
 import { DONE, edited, instead, type Mutant } from "./mutant.ts";
 
@@ -84,6 +87,15 @@ export const JOB_MUTANTS: readonly Mutant[] = [
       jobs.settle = (settlements) => settle(settlements).catch(() => settlements.map(() => false));
     },
   },
+  {
+    name: "who serves is not told which lanes have new jobs",
+    store: served((claimer) => ({ wishes: () => claimer.wishes([]) })),
+  },
+  {
+    name: "of what was claimed the last one is forgotten",
+    store: served((claimer) => ({ claimed: (jobs, wishes) => claimer.claimed(jobs.slice(0, -1), wishes) })),
+  },
+  { name: "what is claimed begins before the commit", ...beginsAtOnce() },
   { name: "unique keys are not unique", database: (db) => void db.run("DROP INDEX job_unique_key") },
 ];
 
@@ -92,4 +104,38 @@ function commitLater({ sql, make }: Call, db: Database): unknown {
   if (sql === "COMMIT") return DONE;
   if (sql === "BEGIN IMMEDIATE" && db.inTransaction) db.run("COMMIT");
   return make();
+}
+
+/** Changes how whoever serves is asked and answered. */
+function served(change: (claimer: Claimer) => Partial<Claimer>): (store: SqliteStore) => void {
+  return ({ jobs }) => {
+    const serve = jobs.serve.bind(jobs);
+    jobs.serve = (claimer) => {
+      if (!claimer) return serve(null);
+      const { bootId } = claimer;
+      serve({
+        bootId,
+        wishes: (lanes) => claimer.wishes(lanes),
+        claimed: (claimed, wishes) => claimer.claimed(claimed, wishes),
+        ...change(claimer),
+      });
+    };
+  };
+}
+
+/** Jobs begin where their rows are written; whether that is kept is not waited for. */
+function beginsAtOnce(): Pick<Mutant, "sabotage" | "store"> {
+  let begin: ((rows: JobRow[]) => void) | null = null;
+  return {
+    sabotage: () =>
+      instead(CLAIM, ({ make }) => {
+        const rows = make() as JobRow[];
+        begin?.(rows);
+        return rows;
+      }),
+    store: served((claimer) => {
+      begin = (rows) => claimer.claimed(rows.map(readJob), []);
+      return { claimed: (_, wishes) => claimer.claimed([], wishes) };
+    }),
+  };
 }

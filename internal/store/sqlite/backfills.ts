@@ -38,7 +38,7 @@ export class SqliteBackfills implements BackfillStore {
   readonly #made: Statement<{ occurrence: number }, [Values]>;
   readonly #deleted: Statement<{ id: string }, [Values]>;
   readonly #open: Statement<{ count: number }, [Values]>;
-  readonly #first: Statement<{ id: string; concurrency: number }, [Values]>;
+  readonly #first: Statement<{ id: string; lane: string; concurrency: number }, [Values]>;
   readonly #release: Statement<unknown, [Values]>;
   readonly #cancelPaused: Statement<unknown, [Values]>;
   readonly #cancelWaiting: Statement<unknown, [Values]>;
@@ -133,6 +133,7 @@ export class SqliteBackfills implements BackfillStore {
       const first = this.#first.get({ scheduleId });
       if (!first || open >= first.concurrency) return;
       this.#release.run({ id: first.id });
+      this.#jobs.queued(first.lane);
       open += 1;
     }
   }
@@ -184,7 +185,7 @@ const OPEN = `
      AND finished_at IS NULL`;
 
 const FIRST = `
-  SELECT j.id, b.concurrency
+  SELECT j.id, j.lane, b.concurrency
     FROM job j INDEXED BY job_backfill_line
     JOIN backfill b ON b.id = j.parent_id
    WHERE j.schedule_id = $scheduleId

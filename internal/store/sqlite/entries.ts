@@ -89,7 +89,8 @@ export class Entries {
   insertJob({ row, now, fired }: Account, run: Run, startAt?: Millis): string {
     const runAt = startAt ?? (run.catchup ? this.#catchUp.next(row.node, now) : undefined);
     const job = { ...jobOf(row, run, newId(this.#env, "JB")), runAt };
-    const { created } = this.#jobs.insert(job);
+    const { created, state } = this.#jobs.insert(job);
+    if (state === "scheduled") fired.delayed = true;
     assert(created, `occurrence ${run.occurrence} of ${row.id} has no job yet`);
     const lane = laneOf(job);
     const { priority = 0 } = job;

@@ -9,6 +9,9 @@
  *
  * So a write may run twice. What it changes outside of the database it must not
  * mind changing again.
+ *
+ * One write closes every group: it sees what all the others have written, and hears of
+ * the commit before anybody else does anything.
  */
 import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
@@ -37,6 +40,7 @@ export class GroupCommit {
   readonly #env: Env;
   readonly #db: Database;
   #queue: Pending[] = [];
+  #closing: Pending | null = null;
   #flushAsked = false;
   #closed = false;
 
@@ -65,6 +69,14 @@ export class GroupCommit {
       this.#queue.push({ work, resolve, reject });
       this.#ask();
     });
+  }
+
+  /** Has `work` close every group from now on. What it gave is `done` once the group is on disk, in the same turn. */
+  closeWith<T>(
+    work: Write<T>,
+    { done, failed }: { done(value: T): void; failed(error: unknown): void },
+  ): void {
+    this.#closing = { work, resolve: done, reject: failed };
   }
 
   /** Commits everything that waits, now. */
@@ -100,9 +112,11 @@ export class GroupCommit {
       if (this.#db.inTransaction) this.#rollback.run();
       const fault = storeFault(error);
       for (const pending of group) pending.reject(fault);
+      this.#closing?.reject(fault);
       return;
     }
-    this.#queue.unshift(...group.slice(answers.length));
+    const closings = this.#closing ? 1 : 0;
+    this.#queue.unshift(...group.slice(answers.length - closings));
     for (const { pending, value, error } of answers) {
       if (error === undefined) pending.resolve(value as never);
       else pending.reject(error);
@@ -113,16 +127,18 @@ export class GroupCommit {
   #together(group: readonly Pending[], attempt: (pending: Pending) => Answer | null): Answer[] | null {
     const until = this.#env.mono() + GROUP_MS_MAX;
     const answers: Answer[] = [];
+    const add = (pending: Pending): boolean => {
+      const answer = attempt(pending);
+      if (answer) answers.push(answer);
+      else this.#rollback.run();
+      return answer !== null;
+    };
     this.#begin.run();
     for (const pending of group) {
-      const answer = attempt(pending);
-      if (!answer) {
-        this.#rollback.run();
-        return null;
-      }
-      answers.push(answer);
+      if (!add(pending)) return null;
       if (this.#env.mono() >= until) break;
     }
+    if (this.#closing && !add(this.#closing)) return null;
     this.#commit.run();
     return answers;
   }

@@ -5,7 +5,6 @@ import { assert, messageOf } from "../../base/fault.ts";
 import {
   HISTORY_ATTEMPTS_MAX,
   type Job,
-  JOB_ATTEMPTS_DEFAULT,
   JOB_INTERRUPTED_MAX,
   type JobError,
   type JobPause,
@@ -18,6 +17,7 @@ import { lateAnswer, type Settlement } from "../../job/outcome.ts";
 import type { JobPruneRequest, Pruned } from "../prune.ts";
 import type {
   Cancelled,
+  Claimer,
   Enqueued,
   JobFilter,
   JobStore,
@@ -29,6 +29,7 @@ import type {
 } from "../jobs.ts";
 import type { Page, PageRequest } from "../page.ts";
 import { Alone } from "./alone.ts";
+import { SqliteClaims } from "./claims.ts";
 import type { SqliteEvents } from "./events.ts";
 import { SqliteFlows } from "./flows.ts";
 import type { GroupCommit } from "./group.ts";
@@ -39,7 +40,6 @@ import { readJob } from "./job-row.ts";
 import type { SqliteLimits } from "./limits.ts";
 import { type EndedRow, JobSql, type PromotedRow, type RunEndRow, type Values } from "./job-sql.ts";
 
-const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
 const FIND_ROWS = 50_000; // Some milliseconds; then others have their turn.
 
 /** The end of a run of a schedule, and whom it concerns. */
@@ -76,6 +76,7 @@ export class SqliteJobs implements JobStore {
   readonly #events: SqliteEvents;
   readonly #alone: Alone;
   readonly #limits: SqliteLimits;
+  readonly #claims: SqliteClaims;
   readonly #lists: JobLists;
   readonly #pruning: JobPruning;
   readonly flows: SqliteFlows;
@@ -91,6 +92,7 @@ export class SqliteJobs implements JobStore {
     this.#sql = new JobSql(db);
     this.#events = events;
     this.#alone = new Alone(db);
+    this.#claims = new SqliteClaims(env, { sql: this.#sql, group, limits });
     this.flows = new SqliteFlows({ db, group, jobs: this });
     this.#lists = new JobLists(env, db);
     this.#pruning = new JobPruning(env, { db, group, logs });
@@ -106,6 +108,7 @@ export class SqliteJobs implements JobStore {
     const keeper = job.uniqueKey === undefined ? null : this.#keeper(job, job.uniqueKey, now);
     if (keeper) return { ...keeper, created: false };
     const plugin = job.plugin ?? "";
+    const lane = laneOf(job);
     const runAt = job.runAt ?? now;
     const later = runAt > now || (job.waitFor !== undefined && job.waitFor.length > 0);
     const state: JobState = job.held ? "paused" : later ? "scheduled" : "queued";
@@ -114,7 +117,7 @@ export class SqliteJobs implements JobStore {
       tenant: job.tenant ?? "",
       handler: job.handler,
       plugin,
-      lane: laneOf(job),
+      lane,
       trigger: job.trigger ?? "enqueue",
       source: job.source ?? "",
       owner: job.owner ?? "",
@@ -144,7 +147,13 @@ export class SqliteJobs implements JobStore {
     if (job.concurrencyKey !== undefined) this.#join(job, job.concurrencyKey);
     if (job.parentId !== undefined || job.waitFor !== undefined || job.childPolicy !== undefined)
       this.flows.join(job);
+    if (state === "queued") this.queued(lane);
     return { id: job.id, state, created: true };
+  }
+
+  /** Says that a job of this lane was queued inside the running group, by somebody who moves jobs with words of their own. */
+  queued(lane: string): void {
+    this.#claims.added(lane);
   }
 
   #join({ id, tenant = "", handler }: NewJob, key: string): void {
@@ -189,19 +198,15 @@ export class SqliteJobs implements JobStore {
   }
 
   claim({ bootId, lanes }: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]> {
-    return this.#group.write(() => lanes.flatMap((request) => this.#claimLane(bootId, request)));
+    return this.#group.write(() => this.#claims.claimNow(bootId, lanes));
   }
 
-  /** Differs from Postgres: no SKIP LOCKED. SQLite has one writer, so nobody is halfway through claiming a row. */
-  #claimLane(bootId: string, { lane, limit, maxAttempts = JOB_ATTEMPTS_DEFAULT }: LaneRequest): Job[] {
-    assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
-    const count = this.#limits.claimable(lane, limit);
-    if (count <= 0) return [];
-    const rows = this.#sql.claim.all({ bootId, lane, limit: count, maxAttempts, now: this.#env.now() });
-    rows.sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
-    const fitting = this.#limits.keys.fitting(rows);
-    this.#limits.spend(lane, fitting.length);
-    return fitting.map(readJob);
+  serve(claimer: Claimer | null): void {
+    this.#claims.serve(claimer);
+  }
+
+  offer(): Promise<void> {
+    return this.#claims.offer();
   }
 
   settle(settlements: readonly Settlement[]): Promise<boolean[]> {
@@ -262,6 +267,7 @@ export class SqliteJobs implements JobStore {
     const { snoozed, runAt } = settlement;
     const back = { ...same, suspect: settlement.suspect ? 1 : 0, snoozed, runAt };
     if (this.#sql.giveBack.run(back).changes > 0) {
+      if (state === "queued") this.queued(this.#sql.get.get({ id })?.lane ?? "");
       if (settlement.concurrencyKey !== null) this.#limits.keys.back(id);
       return true;
     }
@@ -327,8 +333,8 @@ export class SqliteJobs implements JobStore {
       this.#expire(now, limit);
       const moved = this.#sql.promote.all({ now, limit });
       this.#queueKeyed(moved);
-      const lanes = [...new Set(moved.map(({ lane }) => lane))];
-      return { count: moved.length, lanes, nextDueAt: this.#sql.nextDue.get()?.run_at ?? null };
+      for (const { lane } of moved) this.queued(lane);
+      return { count: moved.length, nextDueAt: this.#sql.nextDue.get()?.run_at ?? null };
     });
   }
 
@@ -378,6 +384,7 @@ export class SqliteJobs implements JobStore {
       const moved = move();
       if (moved) this.#limits.keys.back(id);
       const row = this.#sql.get.get({ id });
+      if (moved && row?.state === "queued") this.queued(row.lane);
       return row && { job: readJob(row), moved };
     });
   }
@@ -407,7 +414,7 @@ export class SqliteJobs implements JobStore {
   }
 
   /** Differs from Postgres: no leases are looked at. The host's lock says that every other boot is dead. */
-  recover(bootId: string): Promise<{ ids: string[]; lanes: string[] }> {
+  recover(bootId: string): Promise<string[]> {
     return this.#write(() => {
       const now = this.#env.now();
       const error = (message: string) =>
@@ -426,7 +433,8 @@ export class SqliteJobs implements JobStore {
       this.#ended([...ended, ...hopeless]);
       const message = "its host went down while it ran";
       const rows = this.#sql.recover.all({ bootId, now, message, historyMax: HISTORY_ATTEMPTS_MAX });
-      return { ids: rows.map(({ id }) => id), lanes: [...new Set(rows.map(({ lane }) => lane))] };
+      for (const { lane } of rows) this.queued(lane);
+      return rows.map(({ id }) => id);
     });
   }
 

@@ -31,9 +31,10 @@ export class SqliteKeys {
   readonly #keyOf: Statement<KeyOf, [Values]>;
   readonly #places: Statement<{ count: number }, [Values]>;
   readonly #running: Statement<{ count: number }, [Values]>;
-  readonly #release: Statement<unknown, [Values]>;
+  readonly #release: Statement<{ lane: string }, [Values]>;
   readonly #unclaim: Statement<unknown, [Values]>;
   readonly #next: Statement<KeyOf, [Values]>;
+  #onRelease: (lane: string) => void = () => {};
 
   constructor(db: Database, limits: SqliteLimits) {
     this.#limits = limits;
@@ -68,7 +69,13 @@ export class SqliteKeys {
   /** Lets go those that stand first, as long as there is room. */
   advance(key: KeyOf): void {
     const free = this.#limitOf(key) - (this.#places.get({ ...key })?.count ?? 0);
-    if (free > 0) this.#release.run({ ...key, free });
+    if (free <= 0) return;
+    for (const { lane } of this.#release.all({ ...key, free })) this.#onRelease(lane);
+  }
+
+  /** Calls back, inside the transaction, for every job that is let go. */
+  onRelease(onRelease: (lane: string) => void): void {
+    this.#onRelease = onRelease;
   }
 
   /** Of what was claimed, in its order, those for which there is room; the others go back. */
@@ -141,7 +148,8 @@ const RELEASE = `
               AND (state = 'queued' OR state = 'running')
               AND crowded = 1
             ORDER BY priority, seq
-            LIMIT $free)`;
+            LIMIT $free)
+  RETURNING lane`;
 
 const UNCLAIM = `
   UPDATE job

@@ -381,7 +381,7 @@ function bySchedule(verdicts: readonly LockVerdict[]): [LockVerdict, ...LockVerd
 }
 
 function nothingFired(): Fired {
-  return { settled: 0, jobs: [], stopped: [], broken: [], asked: 0, nextDueAt: null };
+  return { settled: 0, jobs: [], delayed: false, stopped: [], broken: [], asked: 0, nextDueAt: null };
 }
 
 function recurrenceOf({

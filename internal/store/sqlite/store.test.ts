@@ -10,6 +10,7 @@ import { failed, newJob, newSchedule, type OpenOptions, type OpenStore } from ".
 import { applySuite } from "../storetest/apply.ts";
 import { attemptSuite } from "../storetest/attempts.ts";
 import { bulkSuite } from "../storetest/bulk.ts";
+import { claimSuite } from "../storetest/claims.ts";
 import { flowSuite } from "../storetest/flows.ts";
 import { grantSuite } from "../storetest/grants.ts";
 import { attestationSuite } from "../storetest/attestations.ts";
@@ -155,6 +156,7 @@ test("a job that a hand takes out of the database leaves its place to the next o
 jobSuite("sqlite", open);
 attemptSuite("sqlite", open);
 bulkSuite("sqlite", open);
+claimSuite("sqlite", open);
 flowSuite("sqlite", open);
 grantSuite("sqlite", open);
 pluginSuite("sqlite", open);

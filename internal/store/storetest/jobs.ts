@@ -146,11 +146,10 @@ export function jobSuite(engine: string, open: OpenStore): void {
       expect(await stateOf(first.id)).toBe("retrying");
       expect(await at.store.jobs.promote(10)).toEqual({
         count: 0,
-        lanes: [],
         nextDueAt: at.env.now() + 1000,
       });
       await at.env.advance(1000);
-      expect(await at.store.jobs.promote(10)).toEqual({ count: 1, lanes: [LANE], nextDueAt: null });
+      expect(await at.store.jobs.promote(10)).toEqual({ count: 1, nextDueAt: null });
       const second = await claimOne();
       expect(second.attempt).toBe(2);
       await end(at.store, at.env, second, failed({ message: "again" }));
@@ -239,17 +238,17 @@ export function jobSuite(engine: string, open: OpenStore): void {
       const [lost, cancelled] = await claim(2, LANE, "BT_dead");
       if (!lost || !cancelled) throw new Error("two jobs were enqueued");
       await at.store.jobs.cancel(cancelled.id, "me");
-      expect(await at.store.jobs.recover(BOOT)).toEqual({ ids: [lost.id], lanes: [LANE] });
+      expect(await at.store.jobs.recover(BOOT)).toEqual([lost.id]);
       expect(await at.store.jobs.get(lost.id)).toMatchObject({ state: "queued", attempt: 0, interrupted: 1 });
       expect(await stateOf(cancelled.id)).toBe("cancelled");
       expect(await end(at.store, at.env, lost, COMPLETED)).toBe(false);
-      expect(await at.store.jobs.recover(BOOT)).toEqual({ ids: [], lanes: [] });
+      expect(await at.store.jobs.recover(BOOT)).toEqual([]);
     });
 
     test("recover leaves the jobs of its own boot alone", async () => {
       await at.store.jobs.enqueue([newJob(at.env)]);
       await claimOne();
-      expect(await at.store.jobs.recover(BOOT)).toEqual({ ids: [], lanes: [] });
+      expect(await at.store.jobs.recover(BOOT)).toEqual([]);
     });
 
     test("progress is kept while the fence holds", async () => {

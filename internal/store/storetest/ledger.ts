@@ -206,7 +206,7 @@ export function ledgerSuite(engine: string, open: OpenStore): void {
         expect((await kind.list({}, {})).items).toHaveLength(1);
       }
       expect(await prune(nodes, at.env.now())).toBe(1);
-      expect((await jobs.recover("BT_new")).ids).toHaveLength(1);
+      expect(await jobs.recover("BT_new")).toHaveLength(1);
       expect(await prune(nodes, at.env.now())).toBe(1);
     });
   });

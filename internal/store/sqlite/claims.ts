@@ -1,0 +1,100 @@
+/**
+ * Claims in SQLite: who gets which of the queued jobs.
+ *
+ * Whoever serves is asked at the end of every group of writes what there is room for.
+ * What a group has just made is claimed by it as well, and begins when its commit is on
+ * disk: a second commit, and a second way through the event loop, took as long as all
+ * the rest between an enqueue and its handler.
+ *
+ * Nothing is reserved, so nothing has to be given back: the question, the claim, the
+ * commit and the answer are one turn, in which nobody else does anything.
+ */
+import type { Env } from "../../base/env.ts";
+import { assert } from "../../base/fault.ts";
+import { type Job, JOB_ATTEMPTS_DEFAULT } from "../../job/job.ts";
+import type { Claimer, LaneRequest } from "../jobs.ts";
+import type { GroupCommit } from "./group.ts";
+import { readJob } from "./job-row.ts";
+import type { JobSql } from "./job-sql.ts";
+import type { SqliteLimits } from "./limits.ts";
+
+const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
+
+/** What was wanted, and what there was. */
+interface Claimed {
+  wishes: readonly LaneRequest[];
+  jobs: readonly Job[];
+}
+
+export class SqliteClaims {
+  readonly #env: Env;
+  readonly #group: GroupCommit;
+  readonly #limits: SqliteLimits;
+  readonly #sql: JobSql;
+  #claimer: Claimer | null = null;
+  /** Lanes that have jobs which could not be claimed when somebody was asked last. */
+  readonly #fresh = new Set<string>();
+  /** Why the last group claimed nothing; null when it could. */
+  #failure: { error: unknown } | null = null;
+
+  constructor(env: Env, { sql, group, limits }: { sql: JobSql; group: GroupCommit; limits: SqliteLimits }) {
+    this.#env = env;
+    this.#group = group;
+    this.#limits = limits;
+    this.#sql = sql;
+    limits.keys.onRelease((lane) => this.added(lane));
+    group.closeWith(() => this.#ask(), {
+      done: (claimed) => this.#hand(claimed),
+      failed: (error) => (this.#failure = { error }),
+    });
+  }
+
+  /** Asks `claimer` from now on; null: nobody. */
+  serve(claimer: Claimer | null): void {
+    this.#claimer = claimer;
+  }
+
+  /** Asks in a group of its own, if there is no other. Rejects when nothing could be claimed. */
+  async offer(): Promise<void> {
+    await this.#group.write(() => {});
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  /** A job of this lane can be claimed that could not before. Said inside the running group. */
+  added(lane: string): void {
+    this.#fresh.add(lane);
+  }
+
+  /** Claims inside the running group. */
+  claimNow(bootId: string, lanes: readonly LaneRequest[]): Job[] {
+    return lanes.flatMap((request) => this.#claimLane(bootId, request));
+  }
+
+  /** A group that runs again asks again: the lanes are forgotten when it is over. */
+  #ask(): Claimed | null {
+    const claimer = this.#claimer;
+    const wishes = claimer?.wishes(this.#fresh) ?? [];
+    return claimer && wishes.length > 0 ? { wishes, jobs: this.claimNow(claimer.bootId, wishes) } : null;
+  }
+
+  #hand(claimed: Claimed | null): void {
+    this.#fresh.clear();
+    this.#failure = null;
+    if (claimed) this.#claimer?.claimed(claimed.jobs, claimed.wishes);
+  }
+
+  /** Differs from Postgres: no SKIP LOCKED. SQLite has one writer, so nobody is halfway through claiming a row. */
+  #claimLane(bootId: string, { lane, limit, maxAttempts = JOB_ATTEMPTS_DEFAULT }: LaneRequest): Job[] {
+    assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
+    const count = this.#limits.claimable(lane, limit);
+    if (count <= 0) return [];
+    const rows = this.#sql.claim.all({ bootId, lane, limit: count, maxAttempts, now: this.#env.now() });
+    rows.sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
+    const fitting = this.#limits.keys.fitting(rows);
+    this.#limits.spend(lane, fitting.length);
+    const jobs = fitting.map(readJob);
+    if (fitting.length === rows.length || fitting.length === limit) return jobs;
+    // Those that went back are not asked again: others may stand behind them.
+    return [...jobs, ...this.#claimLane(bootId, { lane, limit: limit - fitting.length, maxAttempts })];
+  }
+}

@@ -34,6 +34,8 @@ export interface Out {
   paint(style: Style, text: string): string;
   /** Asks before something is destroyed. Throws unless the answer is yes; where nobody can be asked, `yes` must be true. */
   confirm(question: string, yes: boolean): Promise<void>;
+  /** Asks whether something shall be done as well; false where nobody can be asked. */
+  agrees(question: string): Promise<boolean>;
   /** Prints what was thrown: a Fault in words, anything else whole. */
   fail(error: unknown): void;
 }
@@ -82,6 +84,7 @@ export function createOut(world: World, { json, quiet, color }: OutOptions): Out
     },
     when: (at) => whenText(env, at, stdout.terminal && !json),
     confirm: (question, yes) => confirm(world, question, { yes, mayAsk: !json }),
+    agrees: async (question) => !json && isAttended(world) && (await asked(question)),
     fail(error) {
       if (error instanceof Interrupted) return;
       stderr.write(
@@ -141,17 +144,25 @@ function whenText(env: Env, at: Millis | null, relative: boolean): string {
 }
 
 async function confirm(
-  { stdin, stdout }: World,
+  world: World,
   question: string,
   { yes, mayAsk }: { yes: boolean; mayAsk: boolean },
 ): Promise<void> {
   if (yes) return;
-  // consola draws its prompts on stdout, so both ends must be a person's.
-  if (!mayAsk || !stdin.terminal || !stdout.terminal) {
+  if (!mayAsk || !isAttended(world)) {
     throw new Fault("usage", `${question} There is nobody here to ask.`, { hint: "Add --yes to go ahead." });
   }
+  if (!(await asked(question))) throw new Fault("failed", "Nothing was done.");
+}
+
+/** consola draws its prompts on stdout, so both ends must be a person's. */
+function isAttended({ stdin, stdout }: World): boolean {
+  return stdin.terminal && stdout.terminal;
+}
+
+async function asked(question: string): Promise<boolean> {
   const { consola } = await import("consola");
   const answer = await consola.prompt(question, { type: "confirm", initial: false, cancel: "null" });
   if (answer === null) throw new Interrupted();
-  if (!answer) throw new Fault("failed", "Nothing was done.");
+  return answer;
 }

@@ -160,6 +160,24 @@ export const tree: Group = group(
       logs: lazy("Show what a plugin printed", () =>
         import("./commands/plugin/logs.ts").then((file) => file.pluginLogs),
       ),
+      install: lazy("Install a plugin from a file, a folder or an archive", () =>
+        import("./commands/plugin/install.ts").then((file) => file.pluginInstall),
+      ),
+      upgrade: lazy("Put another program in the place of an installed one, without a gap", () =>
+        import("./commands/plugin/install.ts").then((file) => file.pluginUpgrade),
+      ),
+      remove: lazy("Remove an installed plugin with all that it registered", () =>
+        import("./commands/plugin/remove.ts").then((file) => file.pluginRemove),
+      ),
+      history: lazy("Show what became of an installed plugin", () =>
+        import("./commands/plugin/history.ts").then((file) => file.pluginHistory),
+      ),
+      enable: lazy("Switch a plugin on again, for good", () =>
+        import("./commands/plugin/enable.ts").then((file) => file.pluginEnable),
+      ),
+      disable: lazy("Switch a plugin off, for good", () =>
+        import("./commands/plugin/enable.ts").then((file) => file.pluginDisable),
+      ),
       restart: lazy("Restart a plugin; lifts a quarantine", () =>
         import("./commands/plugin/restart.ts").then((file) => file.pluginRestart),
       ),

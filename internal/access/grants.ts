@@ -65,6 +65,12 @@ export class Grants {
     });
   }
 
+  /** The plugin is gone; who takes its name begins anew. */
+  forget(plugin: string): void {
+    this.#said.delete(plugin);
+    this.#capabilities.delete(plugin);
+  }
+
   /** Somebody has granted or revoked one. */
   say(grant: Grant): void {
     const said = this.#said.get(grant.plugin) ?? new Map<Capability, Grant>();

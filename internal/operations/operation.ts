@@ -10,6 +10,7 @@ import type { Principal } from "../access/principal.ts";
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
+import type { Install } from "../plugin/install.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { LockProvider } from "../store/locks.ts";
 import type { Store } from "../store/store.ts";
@@ -35,7 +36,7 @@ export interface Host {
   /** For how long nobody was answered lately, because something held the event loop. */
   readonly loop: { p99Ms: Millis; worstMs: Millis };
   /** What plugins may do. */
-  readonly grants: Pick<Grants, "standings" | "say">;
+  readonly grants: Pick<Grants, "standings" | "say" | "forget">;
   /** Who keeps locks. */
   readonly locks: LockControl;
 }
@@ -68,6 +69,17 @@ export interface PluginControl {
   restart(name: string): Promise<PluginStatus | null>;
   stop(name: string): Promise<PluginStatus | null>;
   start(name: string): Promise<PluginStatus | null>;
+  /** True for what was installed, and not enabled by the configuration. */
+  isInstalled(name: string): boolean;
+  /** Where programs of installs lie and are started from: takes in one that was placed there. */
+  add(install: Install): Promise<PluginStatus>;
+  remove(name: string): Promise<void>;
+  enable(name: string, enabled: boolean): Promise<PluginStatus>;
+  /** Throws a Fault when the old one goes on; `accept` may throw one. */
+  upgrade(
+    install: Install,
+    accept: (next: { handlers: readonly { name: string }[] }) => Promise<void>,
+  ): Promise<PluginStatus>;
 }
 
 export interface Context {

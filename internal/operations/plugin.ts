@@ -90,7 +90,8 @@ export interface PluginView extends Omit<PluginStatus, "startedAt"> {
   capabilities: Standing[];
 }
 
-function viewPlugin({ grants }: Host, { startedAt, ...status }: PluginStatus): PluginView {
+/** Makes the view of a plugin. */
+export function viewPlugin({ grants }: Host, { startedAt, ...status }: PluginStatus): PluginView {
   return {
     ...status,
     startedAt: startedAt === null ? null : formatInstant(startedAt),

@@ -13,6 +13,7 @@ import { jobOperations } from "./job.ts";
 import { lockOperations } from "./lock.ts";
 import type { AnyOperation } from "./operation.ts";
 import { pluginGrantOperations } from "./plugin-grant.ts";
+import { pluginInstallOperations } from "./plugin-install.ts";
 import { pluginOperations } from "./plugin.ts";
 import { documentOperations } from "./schedule-apply.ts";
 import { scheduleOperations } from "./schedule.ts";
@@ -36,6 +37,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...lockOperations,
   ...pluginOperations,
   ...pluginGrantOperations,
+  ...pluginInstallOperations,
   ...attestationOperations,
   ...eventOperations,
   ...hostOperations,

@@ -56,6 +56,8 @@ export interface HandlerOptions {
 /** What every face shows of a plugin. */
 export interface PluginStatus {
   name: string;
+  /** Whose it is; empty for the host's own. */
+  tenant: string;
   kind: PluginKind;
   state: PluginState;
   /** Why it is in this state; empty when that is plain. */

@@ -10,7 +10,15 @@
  * that became writable is refused.
  */
 import { createHash } from "node:crypto";
-import { accessSync, constants, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { Fault, shown } from "../base/fault.ts";
 import { PLUGIN_NAME_PATTERN, PLUGIN_NAMES_RESERVED, type PluginKind } from "../plugin/plugin.ts";
@@ -18,6 +26,10 @@ import { PLUGIN_NAME_PATTERN, PLUGIN_NAMES_RESERVED, type PluginKind } from "../
 /** What is started for a plugin, or where it already runs. */
 export interface PluginSource {
   name: string;
+  /** Whose it is; absent or empty for the host's own. */
+  tenant?: string;
+  /** True for what was installed: its digest says what it is, whatever it calls itself. */
+  installed?: boolean;
   kind: PluginKind;
   /** The program and its own arguments; `--port N` and `args` follow. Empty for an address. */
   argv: readonly string[];
@@ -96,7 +108,11 @@ interface Program {
   path: string;
 }
 
-function argvOf({ kind, path }: Program, { self, python = "python3" }: FindOptions): string[] {
+/** How a program is started. */
+export function argvOf(
+  { kind, path }: Program,
+  { self, python = "python3" }: Pick<FindOptions, "self" | "python">,
+): string[] {
   if (kind === "typescript") return [...self, "__plugin", "--plugin-path", path];
   return kind === "python" ? [python, path] : [path];
 }
@@ -126,17 +142,30 @@ function readCandidate(path: string, name: string): Program | null {
   return stat?.isFile() && isExecutable(path) ? { kind: "executable", path } : null;
 }
 
+/** What of a folder is started, whatever its plugin is called; null when nothing tells. */
+export function findInFolder(folder: string): { kind: Program["kind"]; entry: string } | null {
+  const named = readdirSync(folder).filter((file) => /^qntx-.+/.test(file));
+  const program = readFolder(folder, "plugin") ?? readNamed(folder, named);
+  return program && { kind: program.kind, entry: relative(folder, program.path) };
+}
+
 function readFolder(folder: string, name: string): Program | null {
   const typescript = join(folder, TYPESCRIPT_ENTRY);
   if (statOf(typescript)?.isFile() && saysItIsAPlugin(join(folder, "package.json"))) {
     return { kind: "typescript", path: typescript };
   }
-  for (const candidate of namesOf(name)) {
-    const path = join(folder, candidate);
-    if (statOf(path)?.isFile() && isExecutable(path)) return { kind: "executable", path };
-  }
+  const named = readNamed(folder, namesOf(name));
+  if (named) return named;
   const python = join(folder, PYTHON_ENTRY);
   return statOf(python)?.isFile() ? { kind: "python", path: python } : null;
+}
+
+function readNamed(folder: string, names: readonly string[]): Program | null {
+  for (const name of names) {
+    const path = join(folder, name);
+    if (statOf(path)?.isFile() && isExecutable(path)) return { kind: "executable", path };
+  }
+  return null;
 }
 
 function readScript(path: string): Program | null {
@@ -207,7 +236,8 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
-function isExecutable(path: string): boolean {
+/** True for a file that may be started. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return (statSync(path).mode & 0o111) !== 0;

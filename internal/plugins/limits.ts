@@ -15,6 +15,8 @@ export interface PluginLimits {
   healthMs: Millis;
   /** A process in state T for this long is replaced. */
   stoppedMs: Millis;
+  /** How long a new version runs beside the old one before it takes its place. */
+  proofMs: Millis;
   /** How long running jobs are waited for when somebody stops or restarts it. */
   drainMs: Millis;
   /** How long those that still run have to end once they are told to, before it cleans up beside them. */
@@ -40,6 +42,7 @@ export const PLUGIN_LIMITS: PluginLimits = {
   healthEveryMs: 10_000,
   healthMs: 5_000,
   stoppedMs: 3_000, // Nobody stops a plugin for shorter by accident, and its jobs wait meanwhile.
+  proofMs: 3_000, // What breaks at once has broken by then, and whoever upgrades waits for it.
   drainMs: 10_000,
   interruptMs: 1_000, // Who listens has ended long before.
   cleanupMs: 5_000,

@@ -45,7 +45,7 @@ export interface HostSide {
   leftovers: Leftovers;
   ports: Ports;
   /** Makes the token of one process of the plugin. */
-  issueToken(plugin: string): string;
+  issueToken(holder: { plugin: string; tenant: string }): string;
   /** Ends a token with its process. */
   revokeToken(token: string): void;
   /** What a plugin may do. */
@@ -54,7 +54,10 @@ export interface HostSide {
   endpoint(): string;
   configOf(plugin: string): Readonly<Record<string, string>>;
   /** Makes the plugin's declared schedules so; throws a Fault when one is wrong. */
-  declare(plugin: string, announced: Pick<Announcement, "schedules" | "handlers">): Promise<void>;
+  declare(
+    holder: { plugin: string; tenant: string },
+    announced: Pick<Announcement, "schedules" | "handlers">,
+  ): Promise<void>;
 }
 
 /** What a session tells its supervisor, from its first moment on. */
@@ -120,7 +123,8 @@ class Opening {
   }
 
   async open(): Promise<Session> {
-    const token = this.#host.issueToken(this.#source.name);
+    const { name, tenant = "" } = this.#source;
+    const token = this.#host.issueToken({ plugin: name, tenant });
     this.#holdings.defer(() => this.#host.revokeToken(token));
     // Before it starts: afterwards the file may be another one.
     const digest = this.#source.path === null ? null : await this.#unlessCut(digestOf(this.#source.path));
@@ -131,7 +135,7 @@ class Opening {
     const announcement = readAnnouncement(described, initialized, (sentence) => this.#warn(sentence));
     this.#checkTargets(announcement);
     this.#checkWanted(announcement);
-    await this.#unlessCut(this.#host.declare(this.#source.name, announcement));
+    await this.#unlessCut(this.#host.declare({ plugin: name, tenant }, announcement));
     const version = cleanText(metadata.version, VERSION_CHARS_MAX);
     const proxy = await this.#openProxy(connection, announcement, { version, digest });
     return new Session({
@@ -238,7 +242,7 @@ class Opening {
 
   #checked(answer: Answer<MetadataResponse>): MetadataResponse {
     if (!answer.ok) throw new Fault("timeout", `It did not answer Metadata: ${answerText(answer)}.`);
-    if (answer.value.name === this.#source.name) return answer.value;
+    if (answer.value.name === this.#source.name || this.#source.installed) return answer.value;
     throw new Fault(
       "failed",
       `It says that its name is ${shown(answer.value.name)}; it was enabled as ${shown(this.#source.name)}.`,
@@ -323,6 +327,7 @@ class Opening {
     const usual = announcement.stream ? CONCURRENCY_STREAM : CONCURRENCY_UNARY;
     const proxy = new PluginProxy({
       plugin: this.#source.name,
+      tenant: this.#source.tenant ?? "",
       ...program,
       env: this.#host.env,
       concurrency: announcement.concurrency || usual,

@@ -186,7 +186,7 @@ test("declared schedules are handed on, and a wrong one is why the plugin does n
       writeOdd(folder, "good", "schedules");
       writeOdd(folder, "bad", "schedules");
     },
-    async declare(plugin, { schedules }) {
+    async declare({ plugin }, { schedules }) {
       if (plugin === "bad") throw new Fault("usage", "schedule x: when is wrong.", { hint: "Say 5m." });
       declared.push(...schedules);
     },

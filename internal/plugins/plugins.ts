@@ -13,12 +13,16 @@ import { join } from "node:path";
 import type { HTTPResponse } from "../../proto/gen/protocol/domain.ts";
 import { grantLine } from "../access/capability.ts";
 import { Fault, shown } from "../base/fault.ts";
+import { formatDuration } from "../base/duration.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
+import { laneOf } from "../job/lane.ts";
+import type { Install } from "../plugin/install.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Conflict, Registry } from "../pulse/registry.ts";
 import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";
 import type { Announcement } from "./guard.ts";
 import { forwardHttp, type PluginHttpRequest } from "./http.ts";
+import { installedSource } from "./installed.ts";
 import { Leftovers } from "./leftovers.ts";
 import { PluginLocks } from "./locks.ts";
 import { PLUGIN_LIMITS, type PluginLimits } from "./limits.ts";
@@ -27,12 +31,16 @@ import { orNothing } from "./patience.ts";
 import { Ports } from "./ports.ts";
 import type { PrintedLine } from "./process.ts";
 import { surviveStrays } from "./stray.ts";
-import { Supervisor } from "./supervisor.ts";
+import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 
 export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | "ports"> {
   registry: Registry;
   /** Names from `[plugin] enabled`, in their order. */
   enabled: readonly string[];
+  /** What was installed, besides. */
+  installs?: readonly Install[];
+  /** Names that do not start until somebody switches them on. */
+  disabled?: readonly string[];
   find: FindOptions;
   limits?: Partial<PluginLimits>;
   /** A plugin's state, handlers or conflicts changed. */
@@ -43,11 +51,17 @@ export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | 
   onLine?(plugin: string, line: PrintedLine): void;
 }
 
+const PROOF_LINES = 10; // Of what a new version said: a screen of it.
+
 export class Plugins implements Service {
   readonly name = "plugins";
   readonly #options: PluginsOptions;
   readonly #host: HostSide;
   readonly #supervisors = new Map<string, Supervisor>();
+  readonly #installed = new Set<string>();
+  readonly #disabled: Set<string>;
+  /** New versions that are not in their place yet, and old ones that are not gone yet. */
+  readonly #passing = new Set<Supervisor>();
   readonly #settled = Promise.withResolvers<void>();
   #isSettled = false;
 
@@ -56,11 +70,16 @@ export class Plugins implements Service {
     const limits = { ...PLUGIN_LIMITS, ...options.limits };
     const leftovers = new Leftovers(options.env, join(options.home, "plugins.run.json"));
     this.#host = { ...options, limits, leftovers, ports: new Ports(options.env) };
+    this.#disabled = new Set(options.disabled);
     // Bundled ones first: a name of ours is kept by ours.
     for (const name of new Set([...options.find.bundled, ...options.enabled])) {
       checkPluginName(name);
-      this.#supervisors.set(name, this.#supervise(name));
+      this.#supervisors.set(
+        name,
+        this.#supervise(name, { find: () => findPlugin(name, this.#options.find) }),
+      );
     }
+    for (const install of options.installs ?? []) this.#take(install);
   }
 
   /** Resolves when the first step is done: from now on jobs may be claimed. */
@@ -76,8 +95,7 @@ export class Plugins implements Service {
     if (ended > 0)
       log.warn("processes of an earlier run were still there and are ended", { processes: ended });
 
-    const all = [...this.#supervisors.values()];
-    for (const supervisor of all) supervisor.start();
+    const all = [...this.#supervisors.values()].filter((supervisor) => this.#begin(supervisor));
     const settled = Promise.all(all.map((supervisor) => supervisor.settled()));
     await Promise.race([orNothing(env, limits.startupMs, settled), aborted(stop)]);
     for (const supervisor of all) supervisor.markLate();
@@ -86,10 +104,81 @@ export class Plugins implements Service {
     this.#settled.resolve();
 
     await aborted(stop);
-    for (const supervisor of all) supervisor.retire();
-    const idle = Promise.all(all.map((supervisor) => supervisor.session?.proxy.idle()));
+    const last = [...this.#supervisors.values(), ...this.#passing]; // Some came, and some went.
+    for (const supervisor of last) supervisor.retire();
+    const idle = Promise.all(last.map((supervisor) => supervisor.session?.proxy.idle()));
     await Promise.race([idle, aborted(abort)]);
-    await Promise.all(all.map((supervisor) => supervisor.stop()));
+    await Promise.all(last.map((supervisor) => supervisor.stop()));
+  }
+
+  /** True for what was installed, and not enabled by the configuration. */
+  isInstalled(name: string): boolean {
+    return this.#installed.has(name);
+  }
+
+  /** Takes in what was installed just now; resolves when its first start has ended one way or the other, or is late. */
+  async add(install: Install): Promise<PluginStatus> {
+    const supervisor = this.#take(install);
+    if (!this.#begin(supervisor)) return supervisor.status();
+    return this.#started(supervisor);
+  }
+
+  /** Ends a plugin that was installed, and forgets it. */
+  async remove(name: string): Promise<void> {
+    await this.stop(name);
+    this.#supervisors.delete(name);
+    this.#installed.delete(name);
+    this.#disabled.delete(name);
+  }
+
+  /** Switches a plugin on or off; resolves when that is done. */
+  async enable(name: string, enabled: boolean): Promise<PluginStatus> {
+    const supervisor = this.#get(name);
+    if (enabled) {
+      this.#disabled.delete(name);
+      supervisor.start();
+      return this.#started(supervisor);
+    }
+    this.#disabled.add(name);
+    await this.stop(name);
+    supervisor.markDisabled();
+    return supervisor.status();
+  }
+
+  /**
+   * Puts another program in the place of one that was installed. It starts beside the
+   * old one and must hold out; `accept` may refuse it with a Fault. Only then it gets the
+   * jobs, and the old one ends when its own have ended. Whatever fails, the old one serves.
+   */
+  async upgrade(install: Install, accept: (next: Announcement) => Promise<void>): Promise<PluginStatus> {
+    const { name } = install;
+    const old = this.#get(name);
+    let declare = async () => {}; // What it declares counts once it is accepted.
+    const host: HostSide = {
+      ...this.#host,
+      declare: async (...announced) => {
+        declare = () => this.#host.declare(...announced);
+        if (this.#isCurrent(next)) await declare();
+      },
+    };
+    const next = this.#superviseInstall(install, host);
+    this.#passing.add(next);
+    try {
+      await accept(await this.#proven(next));
+      await declare();
+    } catch (error) {
+      await next.stop();
+      this.#passing.delete(next);
+      throw error;
+    }
+    this.#supervisors.set(name, next);
+    this.#register([next]);
+    this.#passing.delete(next);
+    this.#passing.add(old);
+    await old.stop();
+    this.#passing.delete(old);
+    this.#options.onChange?.(next.status());
+    return next.status();
   }
 
   /** All plugins, in the order in which they stand for a name. */
@@ -121,11 +210,14 @@ export class Plugins implements Service {
     return new PluginLocks(this.#get(name));
   }
 
-  /** The known plugin that announces a handler, or announced it last; null when none ever did. */
-  offers(handler: string): string | null {
-    for (const { name, handlers } of this.#supervisors.values()) {
-      if (handlers.some((option) => option.name === handler || `${name}/${option.name}` === handler))
-        return name;
+  /** The known plugin that announces the handler of a lane, or announced it last; null when none ever did. */
+  offers(lane: string): string | null {
+    for (const { name: plugin, tenant, handlers } of this.#supervisors.values()) {
+      const isOffered = handlers.some(
+        ({ name: handler }) =>
+          laneOf({ tenant, handler }) === lane || laneOf({ tenant, plugin, handler }) === lane,
+      );
+      if (isOffered) return plugin;
     }
     return null;
   }
@@ -144,10 +236,7 @@ export class Plugins implements Service {
   async restart(name: string): Promise<PluginStatus> {
     const supervisor = this.#get(name);
     await supervisor.restart();
-    const { env, limits } = this.#host;
-    await orNothing(env, limits.startupMs, supervisor.settled());
-    supervisor.markLate();
-    return supervisor.status();
+    return this.#started(supervisor);
   }
 
   /** Hands a request to a plugin. Throws a Fault when it is not there to answer. */
@@ -176,27 +265,91 @@ export class Plugins implements Service {
     });
   }
 
-  #supervise(name: string): Supervisor {
-    return new Supervisor(this.#host, name, {
-      find: () => findPlugin(name, this.#options.find),
-      events: {
-        joined: (supervisor) => this.#join(supervisor),
-        handlersChanged: (supervisor) => {
-          this.#join(supervisor);
-          this.#options.onChange?.(supervisor.status());
-        },
-        left: (supervisor) => {
-          this.#options.registry.unregister(supervisor.name);
-        },
-        changed: (status) => this.#options.onChange?.(status),
-        gaveUp: (plugin, reason) => this.#options.onGaveUp?.(plugin, reason),
-        line: (plugin, line) => this.#options.onLine?.(plugin, line),
-      },
+  /** Waits until a new version is ready and has held out for a while. Throws a Fault that says why it has not. */
+  async #proven(next: Supervisor): Promise<Announcement> {
+    const { env, limits } = this.#host;
+    next.start();
+    await orNothing(env, limits.startupMs, next.settled());
+    const { session } = next;
+    const died = session && (await orNothing(env, limits.proofMs, session.over));
+    if (session && died === undefined) return session.announcement;
+    const { state, reason, lastLines } = next.status();
+    const why =
+      reason || (died ? `${died}.` : `It was still ${state} after ${formatDuration(limits.startupMs)}.`);
+    throw new Fault("failed", `The new version of plugin ${next.name} does not run: ${why}`, {
+      hint: `The old one goes on. The new one said last:\n${lastLines.slice(-PROOF_LINES).join("\n")}`,
     });
   }
 
+  #take(install: Install): Supervisor {
+    const { name } = install;
+    checkPluginName(name);
+    if (this.#supervisors.has(name))
+      throw new Fault(
+        "conflict",
+        `There is a plugin ${shown(name)} already; what was installed under that name is not started.`,
+        {
+          hint: `Take one of them away: from enabled under [plugin] in qntx.toml, or with qntx plugin remove ${name}`,
+        },
+      );
+    const supervisor = this.#superviseInstall(install, this.#host);
+    this.#supervisors.set(name, supervisor);
+    this.#installed.add(name);
+    return supervisor;
+  }
+
+  #superviseInstall(install: Install, host: HostSide): Supervisor {
+    const { name, tenant } = install;
+    const find = () => installedSource(install, { home: host.home, options: this.#options.find });
+    return this.#supervise(name, { tenant, find }, host);
+  }
+
+  /** Starts what is not switched off. */
+  #begin(supervisor: Supervisor): boolean {
+    const isOn = !this.#disabled.has(supervisor.name);
+    if (isOn) supervisor.start();
+    else supervisor.markDisabled();
+    return isOn;
+  }
+
+  async #started(supervisor: Supervisor): Promise<PluginStatus> {
+    const { env, limits } = this.#host;
+    await orNothing(env, limits.startupMs, supervisor.settled());
+    supervisor.markLate();
+    return supervisor.status();
+  }
+
+  /** What an old version still says when another has taken its place is nobody's business. */
+  #isCurrent(supervisor: Supervisor): boolean {
+    return this.#supervisors.get(supervisor.name) === supervisor;
+  }
+
+  #supervise(name: string, about: Omit<SupervisorOptions, "events">, host = this.#host): Supervisor {
+    const supervisor: Supervisor = new Supervisor(host, name, {
+      ...about,
+      events: {
+        joined: () => this.#join(supervisor),
+        handlersChanged: () => {
+          this.#join(supervisor);
+          if (this.#isCurrent(supervisor)) this.#options.onChange?.(supervisor.status());
+        },
+        left: () => {
+          if (this.#isCurrent(supervisor)) this.#options.registry.unregister(name);
+        },
+        changed: (status) => {
+          if (this.#isCurrent(supervisor)) this.#options.onChange?.(status);
+        },
+        gaveUp: (plugin, reason) => {
+          if (this.#isCurrent(supervisor)) this.#options.onGaveUp?.(plugin, reason);
+        },
+        line: (plugin, line) => this.#options.onLine?.(plugin, line),
+      },
+    });
+    return supervisor;
+  }
+
   #join(supervisor: Supervisor): void {
-    if (this.#isSettled) this.#register([supervisor]);
+    if (this.#isSettled && this.#isCurrent(supervisor)) this.#register([supervisor]);
   }
 
   /** One registration step. */

@@ -28,6 +28,8 @@ export interface ProxyOptions {
   version: string;
   /** The first digits of the SHA-256 of the file that it was started from; null where there is none. */
   digest: string | null;
+  /** Whose it is; absent or empty for the host's own. */
+  tenant?: string;
   concurrency: number;
   log: Log;
   /** Ends the process and starts another. */
@@ -46,6 +48,7 @@ const LAST_WORDS_MS: Millis = 200; // What a job prints last comes by another wa
 
 export class PluginProxy implements Executor {
   readonly plugin: string;
+  readonly tenant: string;
   readonly version: string;
   readonly digest: string | null;
   readonly #options: ProxyOptions;
@@ -62,6 +65,7 @@ export class PluginProxy implements Executor {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.plugin = options.plugin;
+    this.tenant = options.tenant ?? "";
     this.version = options.version;
     this.digest = options.digest;
   }

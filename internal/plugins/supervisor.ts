@@ -36,6 +36,14 @@ export interface SupervisorEvents {
   line(plugin: string, line: PrintedLine): void;
 }
 
+export interface SupervisorOptions {
+  /** Whose it is; absent or empty for the host's own. */
+  tenant?: string;
+  /** Asked at each start: a new build is found, and a file that others could change is refused. */
+  find: () => PluginSource | Promise<PluginSource>;
+  events: SupervisorEvents;
+}
+
 const RING_LINES = 200; // As many as QNTX keeps.
 const STATUS_LINES = 20; // Of these, what a screen shows without being asked.
 const HOST_MARK = "── "; // Before a line that the host wrote into the plugin's log.
@@ -44,8 +52,10 @@ const DEATH_NOTICE_MS: Millis = 200;
 
 export class Supervisor {
   readonly name: string;
+  /** Whose it is; empty for the host's own. */
+  readonly tenant: string;
   readonly #host: HostSide;
-  readonly #find: () => PluginSource;
+  readonly #find: () => PluginSource | Promise<PluginSource>;
   readonly #events: SupervisorEvents;
   readonly #ring = new LineRing(RING_LINES);
   readonly #file: LogFile;
@@ -70,9 +80,10 @@ export class Supervisor {
   #crashes: Millis[] = [];
   #failuresInRow = 0;
 
-  constructor(host: HostSide, name: string, about: { find: () => PluginSource; events: SupervisorEvents }) {
+  constructor(host: HostSide, name: string, about: SupervisorOptions) {
     this.#host = host;
     this.name = name;
+    this.tenant = about.tenant ?? "";
     this.#find = about.find;
     this.#events = about.events;
     this.#file = new LogFile(host.env, join(host.home, "logs", `${name}.log`));
@@ -107,6 +118,7 @@ export class Supervisor {
     const inConflict = this.#state === "ready" && this.#conflicts.length > 0;
     return {
       name: this.name,
+      tenant: this.tenant,
       kind: this.#kind,
       state: inConflict ? "conflict" : this.#state,
       reason: inConflict ? this.#conflictReason : this.#reason,
@@ -169,6 +181,11 @@ export class Supervisor {
     this.start();
   }
 
+  /** Says that it is switched off. Nothing of it runs then. */
+  markDisabled(): void {
+    this.#set("disabled", `It is switched off. Switch it on with: qntx plugin enable ${this.name}`);
+  }
+
   /** Says which of its handlers another plugin keeps. */
   setConflicts(conflicts: readonly string[], reason: string): void {
     if (conflicts.length === 0 && this.#conflicts.length === 0) return;
@@ -195,7 +212,7 @@ export class Supervisor {
     this.#starts++;
     this.#set("starting", "");
     try {
-      const source = this.#find();
+      const source = await this.#find();
       this.#kind = source.kind;
       const session = await openSession(this.#host, source, { events: this.#sessionEvents(), stop });
       return await this.#serve(session, stop);

@@ -88,6 +88,11 @@ function pluginControl(plugins: Plugins, { registry }: Pulse): PluginControl {
     restart: (name) => orNullLater(() => plugins.restart(name)),
     stop: (name) => orNullLater(() => plugins.stop(name).then(() => plugins.status(name))),
     start: (name) => orNullLater(async () => started(plugins, name)),
+    isInstalled: (name) => plugins.isInstalled(name),
+    add: (install) => plugins.add(install),
+    remove: (name) => plugins.remove(name),
+    enable: (name, enabled) => plugins.enable(name, enabled),
+    upgrade: (install, accept) => plugins.upgrade(install, accept),
   };
 }
 

@@ -45,7 +45,7 @@ export function pluginOptions(
     },
     limits: { startupMs, describeMs, cleanupMs },
     pythonPath: writePythonSdk(config.home),
-    issueToken: (plugin) => tokens.issue({ plugin, tenant: "" }),
+    issueToken: (holder) => tokens.issue(holder),
     revokeToken: (token) => tokens.revoke(token),
     capabilitiesOf: (plugin) => grants.of(plugin),
     endpoint,

@@ -9,7 +9,7 @@
  * it back unspent → stop the plugins → close the doors → close the store.
  */
 import type { Principal } from "../access/principal.ts";
-import { Grants, type GrantsOptions } from "../access/grants.ts";
+import { Grants } from "../access/grants.ts";
 import { Tokens } from "../access/tokens.ts";
 import { type Env, sleep } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
@@ -91,32 +91,26 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const waits = async (lane: string) => (await readWaits({ env, host, store })).lane(lane);
   const locks = locksOf(config.locks, store, () => plugins);
   const pulse = await makePulse(options, store, { waits, locks });
-  const grants = await grantsOf(config, store);
+  const grants = await grantsOf(config, store, (plugin) => plugins.isInstalled(plugin));
   const tokens = new Tokens(env, grants);
-  const contextOf = (principal: Principal): Context => ({
-    env,
-    log,
-    store,
-    principal,
-    host,
-    home: config.home,
-    self: options.self,
-  });
+  const contextOf = (principal: Principal) => contextFor(options, { store, principal, host });
 
   const callbacks = new CallbackServer({ log, tokens, contextOf });
   await callbacks.listen();
   const events = new PluginEvents(log, store.events);
   const webhooks = new Webhooks({ env, log, webhooks: store.webhooks, target: config.webhook(), version });
   const plugins = new Plugins({
+    installs: await store.plugins.installs(),
+    disabled: await store.plugins.disabled(),
     ...pluginOptions(options, {
       registry: pulse.registry,
       tokens,
       grants,
       endpoint: () => callbacks.endpoint,
     }),
-    declare: async (plugin, announced) => {
-      const principal = { kind: "plugin", plugin, tenant: "", capabilities: grants.of(plugin) } as const;
-      await declareOfPlugin(contextOf(principal), plugin, announced);
+    declare: async (holder, announced) => {
+      const principal = { kind: "plugin", ...holder, capabilities: grants.of(holder.plugin) } as const;
+      await declareOfPlugin(contextOf(principal), holder.plugin, announced);
     },
     onChange(status) {
       pulse.jobsAdded();
@@ -165,10 +159,24 @@ async function runParts(options: ServeOptions, parts: Running): Promise<void> {
   await runTogether(env, all, signals, config.serve.graceMs);
 }
 
-/** What plugins may do. Whoever is started was enabled by name, or is ours. */
-async function grantsOf(config: Config, { grants }: Store): Promise<Grants> {
-  const configured: GrantsOptions["configured"] = (plugin) => config.pluginGrant(plugin);
-  return new Grants({ trustOf: () => "trusted", configured, said: await grants.all() });
+function contextFor(
+  { env, log, config, self }: ServeOptions,
+  about: Pick<Context, "store" | "principal" | "host">,
+): Context {
+  return { env, log, home: config.home, self, ...about };
+}
+
+/** What plugins may do. Whoever was not installed was enabled by name, or is ours. */
+async function grantsOf(
+  config: Config,
+  { grants }: Store,
+  isInstalled: (plugin: string) => boolean,
+): Promise<Grants> {
+  return new Grants({
+    trustOf: (plugin) => (isInstalled(plugin) ? "guest" : "trusted"),
+    configured: (plugin) => config.pluginGrant(plugin),
+    said: await grants.all(),
+  });
 }
 
 /** Pulse as the configuration has it. */

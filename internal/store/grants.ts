@@ -6,4 +6,6 @@ export interface GrantStore {
   all(): Promise<Grant[]>;
   /** Says it; the last word about a capability stands. Returns it with its time. */
   say(grant: Omit<Grant, "at">): Promise<Grant>;
+  /** Forgets what was said about a plugin. */
+  forget(plugin: string): Promise<void>;
 }

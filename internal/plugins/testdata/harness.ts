@@ -100,7 +100,7 @@ export class Harness implements AsyncDisposable {
         python: options.python ?? "python3",
       },
       limits: { termMs: 1_000, drainMs: 300, ...options.limits },
-      issueToken: (plugin) => this.#issue(plugin),
+      issueToken: ({ plugin }) => this.#issue(plugin),
       revokeToken: (token) => void this.tokens.delete(token),
       capabilitiesOf: () => new Set(options.capabilities ?? usualCapabilities("trusted")),
       endpoint: () => "127.0.0.1:9",

@@ -19,12 +19,18 @@ export class SqliteGrants implements GrantStore {
   readonly #group: GroupCommit;
   readonly #all: Statement<GrantRow, []>;
   readonly #say: Statement<unknown, [Record<keyof GrantRow, string | number>]>;
+  readonly #forget: Statement<unknown, [{ plugin: string }]>;
 
   constructor(env: Env, db: Database, group: GroupCommit) {
     this.#env = env;
     this.#group = group;
     this.#all = db.prepare("SELECT * FROM capability_grant ORDER BY plugin, capability");
     this.#say = db.prepare(SAY);
+    this.#forget = db.prepare("DELETE FROM capability_grant WHERE plugin = $plugin");
+  }
+
+  async forget(plugin: string): Promise<void> {
+    await this.#group.write(() => this.#forget.run({ plugin }));
   }
 
   async all(): Promise<Grant[]> {

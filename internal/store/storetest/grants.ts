@@ -22,6 +22,8 @@ export function grantSuite(engine: string, open: OpenStore): void {
       expect(second).toEqual({ ...about, granted: false, by: "operator:b", at: first.at + 5 });
       const other = await grants.say({ ...about, plugin: "another", granted: true, by: "operator:a" });
       expect(await grants.all()).toEqual([other, second]);
+      await grants.forget("demo");
+      expect(await grants.all()).toEqual([other]);
     });
   });
 }

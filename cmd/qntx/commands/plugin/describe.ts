@@ -9,6 +9,7 @@ import type { Out } from "../../output.ts";
 export function pluginFacts(out: Out, plugin: PluginView): string {
   return factLines(out, [
     ["name", plugin.name],
+    ["tenant", plugin.tenant],
     ["about", plugin.description],
     ["version", plugin.version],
     ["state", stateOf(plugin)],

@@ -8,7 +8,8 @@ import { pluginArg } from "./which.ts";
 
 const MEANINGS = CAPABILITY_NAMES.map((name) => `  ${name.padEnd(22)} ${CAPABILITIES[name].may}`);
 
-const capabilityNames: Complete = async () =>
+/** What plugins may be granted, for Tab. */
+export const capabilityNames: Complete = async () =>
   CAPABILITY_NAMES.map((word) => ({ word, description: CAPABILITIES[word].may }));
 
 const args = {

@@ -14,18 +14,23 @@ export interface AttemptRecord {
   readonly plugin: string;
   readonly handler: string;
   readonly suspect: boolean;
+  readonly startedAt: Millis;
   /** When it was told to end. */
   abortedAt: Millis | null;
   reason: CancelReason | null;
   /** What its plugin answered, or what its process's death made of it. */
   outcome: Outcome | null;
-  /** False when its process is gone, whatever it answered. */
+  /** When the host heard that, by the clock on its wall. */
+  heardAt: Millis | null;
+  /** False when its host knows that it is over, whatever it answered. */
   running: boolean;
 }
 
 export class Attempts {
   readonly #all = new Map<string, AttemptRecord>();
   readonly #running = new Set<AttemptRecord>();
+  /** Told of each that its host knows to be over. */
+  onEnd: (record: AttemptRecord) => void = () => {};
 
   /** Those that run in some process now. */
   get running(): ReadonlySet<AttemptRecord> {
@@ -44,7 +49,7 @@ export class Attempts {
   end(record: AttemptRecord, outcome: Outcome | null): void {
     record.outcome ??= outcome;
     record.running = false;
-    this.#running.delete(record);
+    if (this.#running.delete(record)) this.onEnd(record);
   }
 
   /** One that is over, of a job that went on: what a plugin could still answer too late. */

@@ -3,43 +3,24 @@
  * cancels, and remembers every answer. It stands outside of the hosts and survives
  * them all. It calls the store and wakes Pulse as internal/operations does.
  */
-import type { NewJob } from "../../internal/job/job.ts";
 import { isFinished } from "../../internal/job/job.ts";
 import type { SimHost } from "./host.ts";
 import { GHOST } from "./job-oracle.ts";
+import { type Order, Orders } from "./orders.ts";
 import type { Scene } from "./scene.ts";
 
-/** One job as the client knows it. */
-interface Wish {
-  token: string;
-  job: NewJob;
-}
-
-const HANDLERS: readonly [string, string][] = [
-  ["a.work", ""],
-  ["a.work", ""],
-  ["a.few", ""],
-  ["a.few", "alpha"],
-  ["b.work", ""],
-  ["g.work", ""],
-  ["g.work", "gamma"],
-  ["a.work", "gamma"],
-  ["late.work", ""],
-  ["nobody.work", ""],
-];
 const LATENCY_MS = 3;
 const RETRY_MS = 1_500;
-const BATCH_MAX = 6;
-const UNIQUE_KEYS = 5;
 
 export class Client {
   readonly #scene: Scene;
-  #made = 0;
+  readonly #orders: Orders;
   /** What was sent last, to be sent once more for no reason. */
-  #lastBatch: Wish[] = [];
+  #lastBatch: Order[] = [];
 
   constructor(scene: Scene) {
     this.#scene = scene;
+    this.#orders = new Orders(scene);
   }
 
   /** Works until times are calm. */
@@ -53,40 +34,20 @@ export class Client {
   #enqueueSome(): void {
     const { dice } = this.#scene;
     const again = dice.client.chance(0.05) && this.#lastBatch.length > 0;
-    if (!again) {
-      const count = dice.client.chance(0.3) ? dice.client.between(2, BATCH_MAX) : 1;
-      this.#lastBatch = Array.from({ length: count }, () => this.#newWish());
+    if (!again) this.#lastBatch = this.#orders.some();
+    for (const { job } of this.#lastBatch) {
+      const { parentId, waitFor, waitPolicy, childPolicy } = job;
+      this.#scene.world.note(
+        `wanted ${job.id} ${JSON.stringify({ parentId, waitFor, waitPolicy, childPolicy })}`,
+      );
+      this.#scene.flows.asked(job);
+      this.#scene.uniques.asked(job);
     }
     this.#send(this.#lastBatch);
   }
 
-  #newWish(): Wish {
-    const { world, dice, swarm } = this.#scene;
-    const { client } = dice;
-    const token = `t${++this.#made}`;
-    const [handler, plugin] = HANDLERS[client.between(0, HANDLERS.length - 1)] ?? ["a.work", ""];
-    const poison = client.chance(swarm.poisonShare);
-    const job: NewJob = {
-      id: `JB_${token}`,
-      handler,
-      plugin,
-      payload: new TextEncoder().encode(JSON.stringify({ token, poison })),
-      priority: client.between(-1, 1),
-      maxAttempts: client.between(1, 4),
-      retry: {
-        kind: client.chance(0.5) ? "fixed" : "exponential",
-        baseMs: client.between(1, 3_000),
-        maxMs: 20_000,
-      },
-      timeoutMs: client.chance(0.5) ? client.between(1_000, 15_000) : undefined,
-      runAt: client.chance(0.25) ? world.wall() + client.between(-1_000, 20_000) : undefined,
-      uniqueKey: client.chance(swarm.uniqueShare) ? `k${client.between(1, UNIQUE_KEYS)}` : undefined,
-    };
-    return { token, job };
-  }
-
   /** Sends until there is an answer: the ids are the same each time. */
-  #send(batch: readonly Wish[]): void {
+  #send(batch: readonly Order[]): void {
     const { world, host } = this.#scene;
     const later = () => void world.later(RETRY_MS, "client sends again", () => this.#send(batch));
     if (!host) return this.#scene.whenUp(later);
@@ -105,16 +66,16 @@ export class Client {
     world.later(RETRY_MS, "client waits", look);
   }
 
-  async #enqueue(host: SimHost, batch: readonly Wish[]): Promise<void> {
+  async #enqueue(host: SimHost, batch: readonly Order[]): Promise<void> {
     const jobs = batch.map(({ job }) => job);
     const answers = await host.store.jobs.enqueue(jobs);
     if (!host.alive) throw new Error("the answer was never sent");
     this.#scene.look();
     answers.forEach((answer, index) => {
-      const wish = batch[index];
-      if (!wish) return;
-      this.#scene.world.note(`acknowledged ${wish.token} as ${answer.id}${answer.created ? "" : ", again"}`);
-      this.#scene.jobs.acknowledged({ token: wish.token, uniqueKey: wish.job.uniqueKey }, answer);
+      const order = batch[index];
+      if (!order) return;
+      this.#scene.world.note(`acknowledged ${order.token} as ${answer.id}${answer.created ? "" : ", again"}`);
+      this.#scene.jobs.acknowledged({ token: order.token, uniqueKey: order.job.uniqueKey }, answer);
     });
     if (answers.some(({ state }) => state === "scheduled")) host.pulse.jobsDelayed();
   }

@@ -13,7 +13,8 @@ import { messageOf } from "../../internal/base/fault.ts";
 import { aborted, runTogether, type Service } from "../../internal/base/lifecycle.ts";
 import type { Log, LogFields } from "../../internal/base/log.ts";
 import { Pulse } from "../../internal/pulse/pulse.ts";
-import type { RetentionTimes } from "../../internal/pulse/retention.ts";
+import type { JobRetention, RetentionTimes } from "../../internal/pulse/retention.ts";
+import type { HandlerLimits } from "../../internal/store/limits.ts";
 import { SqliteStore } from "../../internal/store/sqlite/store.ts";
 import { databaseFor, type Door, type StatementKind } from "./database.ts";
 import { LOCK_PLUGIN, type LockServer } from "./locks.ts";
@@ -26,7 +27,12 @@ import { Dice } from "./dice.ts";
 
 const NAP_MS = 1_000; // As the default configuration has it.
 /** Short, so that it is met within a world; hours pass where hosts are away. */
-export const RETENTION: RetentionTimes = { ledgerMs: 60_000, auditMs: 60_000, eventsMs: 60_000 };
+export const RETENTION: RetentionTimes & { jobs: JobRetention } = {
+  jobs: { completedMs: 90_000, completedMax: 60, failedMs: 120_000, failedMax: 1_000 },
+  ledgerMs: 60_000,
+  auditMs: 60_000,
+  eventsMs: 60_000,
+};
 
 const GRACE_MS = 10_000; // Jobs may take this long to end by themselves.
 const END_WITHIN_MS = GRACE_MS + 20_000; // Grace, cancellation, its grace, draining, and some.
@@ -51,6 +57,7 @@ export class SimHost implements Owner, Door {
   readonly pulse: Pulse;
   readonly plugins: SimPlugins;
   readonly startedAt: Millis;
+  readonly env: SimEnv;
   readonly #options: HostOptions;
   readonly #quit = new AbortController();
   readonly #hurry = new AbortController();
@@ -63,7 +70,7 @@ export class SimHost implements Owner, Door {
     this.number = number;
     this.#options = options;
     this.startedAt = scene.world.time;
-    const env = new SimEnv(scene.world, this, new Dice(seed, `host ${number}`));
+    const env = (this.env = new SimEnv(scene.world, this, new Dice(seed, `host ${number}`)));
     const sabotage = mutant?.sabotage?.(env) ?? null;
     this.store = new SqliteStore(env, {
       db: databaseFor(db, this, sabotage),
@@ -82,12 +89,14 @@ export class SimHost implements Owner, Door {
       version: "1",
       napMs: NAP_MS,
       retention: RETENTION,
+      limits: { configured: [], known: this.#knownLimits() },
       jobsMax,
       ...(scene.locks && { locks: this.#locks(scene.locks) }),
     });
     mutant?.pulse?.(this.pulse);
     const onChange = () => this.pulse.jobsAdded();
-    this.plugins = new SimPlugins(scene, this, { registry: this.pulse.registry, onChange });
+    const { registry } = this.pulse;
+    this.plugins = new SimPlugins({ scene, host: this, env, log: this.#log(), registry, onChange });
     void this.#run(env);
   }
 
@@ -108,6 +117,7 @@ export class SimHost implements Owner, Door {
     const { world } = this.#options.scene;
     world.note(`host ${this.number} is frozen for ${forMs} ms`);
     this.#frozenUntil = world.time + forMs;
+    world.trouble(forMs);
   }
 
   /** Asks it to end in order. */
@@ -150,6 +160,7 @@ export class SimHost implements Owner, Door {
     if (dice.faults.chance(swarm.killInside)) this.crash(`before a ${kind}`);
     if (kind === "savepoint" || !dice.faults.chance(swarm.throwInside)) return;
     world.note(`a ${kind} of host ${this.number} fails`);
+    world.trouble();
     const undone = kind !== "begin" && dice.faults.chance(0.5);
     if (undone && this.#options.db.inTransaction) this.#options.db.run("ROLLBACK");
     throw injected(undone);
@@ -167,6 +178,13 @@ export class SimHost implements Owner, Door {
 
   #locks(server: LockServer) {
     return { name: LOCK_PLUGIN, provider: server.providerFor(this), ready: () => this.plugins.settled };
+  }
+
+  #knownLimits(): HandlerLimits[] {
+    const known: HandlerLimits[] = [];
+    void this.store.limits.all().then((limits) => known.push(...limits));
+    drainMicrotasks();
+    return known;
   }
 
   #lastSeenAt(): Millis | null {

@@ -88,6 +88,23 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    name: "jobs are taken over by what was read before",
+    rare: true,
+    sabotage: () => ({ mark: RECOVER, call: recoverTwice() }),
+  },
+  {
+    name: "a job is settled twice",
+    sabotage: () => ({
+      ...edited([FINISH, "AND state = 'running'", ""], [GIVE_BACK, "AND state = 'running'", ""]),
+      call: settleTwice,
+    }),
+  },
+  {
+    name: "unique keys are not unique",
+    rare: true,
+    database: (db) => void db.run("DROP INDEX job_unique_key"),
+  },
+  {
     name: "who serves is not told which lanes have new jobs",
     store: served((claimer) => ({ wishes: () => claimer.wishes([]) })),
   },
@@ -96,8 +113,32 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     store: served((claimer) => ({ claimed: (jobs, wishes) => claimer.claimed(jobs.slice(0, -1), wishes) })),
   },
   { name: "what is claimed begins before the commit", ...beginsAtOnce() },
-  { name: "unique keys are not unique", database: (db) => void db.run("DROP INDEX job_unique_key") },
 ];
+
+/** What was held by dead hosts when one looked is taken by it at its next look, whatever happened in between. */
+function recoverTwice(): (call: Call, db: Database) => unknown {
+  let found: { id: string }[] = [];
+  return ({ sql, values, make }, db) => {
+    if (!sql.includes(RECOVER)) return make();
+    const before = found;
+    found = db
+      .query<{ id: string }, string>("SELECT id FROM job WHERE boot_id IS NOT NULL AND boot_id <> ?")
+      .all(String(values["bootId"]));
+    for (const { id } of before)
+      db.run(
+        "UPDATE job SET state = 'queued', boot_id = NULL, finished_at = NULL, attempt = MAX(0, attempt - 1) WHERE id = ?",
+        [id],
+      );
+    return make();
+  };
+}
+
+/** Who settles is not sure that it has, and does it again. */
+function settleTwice({ sql, make }: Call): unknown {
+  const answer = make();
+  if (sql.includes(FINISH)) make();
+  return answer;
+}
 
 /** The real commit comes with the next group; what was answered meanwhile is only believed. */
 function commitLater({ sql, make }: Call, db: Database): unknown {

@@ -4,11 +4,19 @@
  * with the queue but the table of allowed moves.
  */
 import type { Millis } from "../../internal/base/env.ts";
-import { isFinished, JOB_INTERRUPTED_MAX, JOB_LOST_MAX, JOB_MOVES } from "../../internal/job/job.ts";
+import {
+  isFinished,
+  JOB_INTERRUPTED_MAX,
+  JOB_LOST_MAX,
+  JOB_MOVES,
+  type NewJob,
+} from "../../internal/job/job.ts";
 import type { Outcome } from "../../internal/job/outcome.ts";
 import type { OverlapPolicy } from "../../internal/schedule/schedule.ts";
 import type { Enqueued } from "../../internal/store/jobs.ts";
 import { type Attempts, endingsOf } from "./attempts.ts";
+import { complaintAboutEnding, complaintAboutTries } from "./ending-oracle.ts";
+import type { FlowOracle } from "./flow-oracle.ts";
 import { errorOf, type JobRecord } from "./journal.ts";
 import type { World } from "./world.ts";
 
@@ -35,10 +43,25 @@ const FIXED = [
   "node",
 ] as const;
 
+/** An oracle that looks at one thing of every job. */
+export interface JobFollower {
+  made?(job: JobRecord): void;
+  /** Somebody holds it from now on: in the same change as it was made, or later. */
+  claimed?(job: JobRecord): void;
+  changed?(before: JobRecord, after: JobRecord): void;
+  removed?(job: JobRecord): void;
+  /** Everything of a commit is told. */
+  endBatch?(): void;
+}
+
 export interface JobOracleOptions {
   world: World;
   attempts: Attempts;
+  flows: FlowOracle;
+  followers: readonly JobFollower[];
   isAlive: (bootId: string) => boolean;
+  /** The boot that runs, or has died just now. */
+  bootNow: () => string | undefined;
   /** True for a schedule that is deleted: what waits in the line of its backfills goes with it. */
   isDeleted: (scheduleId: string) => boolean;
   /** How occurrences of a schedule treat the run before them; null for what is no schedule. */
@@ -52,12 +75,16 @@ export class JobOracle {
   /** When each job last changed. */
   readonly changedAt = new Map<string, Millis>();
   readonly queuedIn = new Map<string, Set<string>>();
+  /** Those that fell with others, and are held by somebody. */
+  readonly heldSuspects = new Set<string>();
   readonly #world: World;
   readonly #attempts: Attempts;
+  readonly #flows: FlowOracle;
+  readonly #followers: readonly JobFollower[];
   readonly #isAlive: (bootId: string) => boolean;
+  readonly #bootNow: () => string | undefined;
   readonly #overlapOf: (scheduleId: string | null) => OverlapPolicy | null;
   readonly #isDeleted: (scheduleId: string) => boolean;
-  readonly #openKeys = new Map<string, string>();
   readonly #openOf = new Map<string, Set<string>>();
   readonly #endedAt = new Map<string, Millis>();
   readonly #promised = new Set<string>();
@@ -67,12 +94,28 @@ export class JobOracle {
   readonly #overtaken = new Map<string, string>();
   /** Runs that each schedule had. */
   readonly #runs = new Map<string, number>();
+  /** Jobs that were removed, as they were. */
+  readonly #gone = new Map<string, JobRecord>();
+  readonly #retriedOne = new Set<string>();
+  readonly #retriedMany = new Set<string>();
   readonly #claims = new Map<string, { since: Millis; count: number }>();
 
-  constructor({ world, attempts, isAlive, isDeleted, overlapOf }: JobOracleOptions) {
+  constructor({
+    world,
+    attempts,
+    flows,
+    followers,
+    isAlive,
+    bootNow,
+    isDeleted,
+    overlapOf,
+  }: JobOracleOptions) {
     this.#world = world;
     this.#attempts = attempts;
+    this.#flows = flows;
+    this.#followers = followers;
     this.#isAlive = isAlive;
+    this.#bootNow = bootNow;
     this.#isDeleted = isDeleted;
     this.#overlapOf = overlapOf;
   }
@@ -89,23 +132,42 @@ export class JobOracle {
 
   made(job: JobRecord): void {
     const { id, token } = job;
-    const later = job.runAt > job.createdAt;
+    const later = job.runAt > job.createdAt || this.#flows.waits(id);
     this.#expect(!this.jobs.has(id), "I1", `${id} was made twice`);
     const first = job.trigger === "backfill" ? "paused" : later ? "scheduled" : "queued";
-    this.#expect(job.state === first, "promise", `${id} was made as ${job.state}`);
-    this.#expect(job.fence === 0 && job.attempt === 0, "I6", `${id} was made with a fence`);
-    const key = keyOf(job);
-    if (key) {
-      const open = this.#openKeys.get(key);
-      this.#expect(open === undefined, "promise 2", `${id} has the unique key of ${open}, which is open`);
-      this.#openKeys.set(key, id);
-    }
+    const tries = job.state === "running" ? 1 : 0; // It may be claimed in the same step.
+    const isClaimed = first === "queued" && tries === 1;
+    this.#expect(job.state === first || isClaimed, "promise", `${id} was made as ${job.state}`);
+    this.#expect(job.fence === tries && job.attempt === tries, "I6", `${id} was made with a fence`);
     if (job.trigger === "schedule") this.#count(job);
-    else {
-      this.#expect(!this.byToken.has(token), "I1", `token ${token} was enqueued twice`);
-      this.byToken.set(token, job);
+    if (job.trigger === "retry") this.#checkRetry(job);
+    if (job.trigger === "enqueue") {
+      const known = this.byToken.get(token);
+      this.#expect(!known || this.#gone.has(known.id), "I1", `token ${token} was enqueued twice`);
     }
+    for (const follower of this.#followers) follower.made?.(job);
+    if (isClaimed) this.#claimed(undefined, job);
     this.#keep(job);
+  }
+
+  /** A retry is the same work, of a job that has ended. */
+  #checkRetry({ id, retryOf, token, lane }: JobRecord): void {
+    const old = this.jobs.get(retryOf ?? "") ?? this.#gone.get(retryOf ?? "");
+    const same = old?.token === token && old.lane === lane;
+    const isOver = old !== undefined && isFinished(old.state);
+    this.#expect(
+      same && isOver,
+      "promise",
+      `${id} retries ${retryOf}, which is ${old?.state}, and is another`,
+    );
+    if (this.#retriedOne.delete(id)) return;
+    this.#expect(!this.#retriedMany.has(retryOf ?? ""), "promise", `${retryOf} was retried twice`);
+    this.#retriedMany.add(retryOf ?? "");
+  }
+
+  /** Somebody retries one job: as a new one with this id. */
+  retryAsked(id: string): void {
+    this.#retriedOne.add(id);
   }
 
   /** Runs of a schedule are numbered without gap and double, whatever dies in between. */
@@ -120,25 +182,50 @@ export class JobOracle {
     if (!before) return this.#world.violate("I9", `${after.id} changed and was never made`);
     this.#checkRow(before, after);
     if (before.state !== after.state) this.#checkMove(before, after);
+    for (const follower of this.#followers) follower.changed?.(before, after);
+    if (after.state === "running" && after.fence > before.fence) this.#claimed(before, after);
     this.#keep(after);
   }
 
+  /** A job is held by somebody from now on. */
+  #claimed(before: JobRecord | undefined, job: JobRecord): void {
+    const { id, bootId } = job;
+    this.#checkSpin(id);
+    this.#checkOrder(before ?? job);
+    const complaint = complaintAboutTries(before, job);
+    this.#expect(complaint === null, "promise", `${id} ${complaint}`);
+    this.#expect(bootId === this.#bootNow(), "promise 4", `${id} is held by a boot that is dead`);
+    for (const follower of this.#followers) follower.claimed?.(job);
+  }
+
   removed(id: string): void {
-    this.#world.violate("I1", `job ${id} was removed`);
+    const job = this.jobs.get(id);
+    if (!job) return this.#world.violate("I9", `${id} was removed and was never made`);
+    for (const follower of this.#followers) follower.removed?.(job);
+    this.jobs.delete(id);
+    this.changedAt.delete(id);
+    this.#gone.set(id, job);
+  }
+
+  /** A job as it is, or was when it was removed. */
+  find(id: string): JobRecord | undefined {
+    return this.jobs.get(id) ?? this.#gone.get(id);
   }
 
   /** After everything of a commit is told. */
   endBatch(): void {
-    for (const [id, by] of this.#overtaken) this.#world.violate("promise", `${by} was claimed before ${id}`);
+    for (const [id, by] of this.#overtaken) {
+      const { state, crowded } = this.jobs.get(id) ?? {};
+      if (state === "queued" && crowded === 0)
+        this.#world.violate("promise", `${by} was claimed before ${id}`);
+    }
     this.#overtaken.clear();
+    for (const follower of this.#followers) follower.endBatch?.();
   }
 
   /** The client was told that its job is on disk. */
-  acknowledged(
-    { token, uniqueKey }: { token: string; uniqueKey: string | undefined },
-    answer: Enqueued,
-  ): void {
-    const job = this.jobs.get(answer.id);
+  acknowledged({ token, uniqueKey }: Pick<NewJob, "uniqueKey"> & { token: string }, answer: Enqueued): void {
+    const job = this.find(answer.id);
     if (!job)
       return this.#world.violate("I9", `${token} was acknowledged as ${answer.id}, which is not committed`);
     const own = job.token === token;
@@ -192,7 +279,8 @@ export class JobOracle {
   /** What the client holds an answer for and the database does not: must be nothing, at every start and at the end. */
   checkPromised(tokens: ReadonlySet<string>): void {
     for (const token of this.#promised) {
-      this.#expect(tokens.has(token), "I9", `${token} was acknowledged and is gone`);
+      const isGone = this.#gone.has(this.byToken.get(token)?.id ?? "");
+      this.#expect(tokens.has(token) || isGone, "I9", `${token} was acknowledged and is gone`);
     }
   }
 
@@ -221,23 +309,32 @@ export class JobOracle {
     const move = `${id} (${after.token}) went from ${before.state} to ${after.state}`;
     this.#expect(JOB_MOVES[before.state].includes(after.state), "I3", move);
     if (before.state === "running") return this.#checkEnd(before, after, move);
-    if (after.state === "running") {
+    if (after.state === "running")
       this.#expect(after.attempt === before.attempt + 1, "I6", `${move} as try ${after.attempt}`);
-      this.#checkSpin(id);
-      this.#checkOrder(before);
-    }
     if (after.state === "queued" && before.state !== "paused")
       this.#expect(after.runAt <= this.#world.wall(), "promise", `${move} before its time`);
     if (after.state === "cancelled")
       this.#expect(this.#mayCancel(after), "promise 6", `${move}, and nobody asked for it`);
-    if (after.state === "failed") {
+    if (after.state === "failed" && errorOf(after)?.kind !== "awaited") {
       const expired = after.expiresAt !== null && after.expiresAt <= this.#world.wall() && after.fence === 0;
       this.#expect(expired, "promise", `${move} without a try, and has not expired`);
     }
+    if (after.state === "paused" || before.state === "paused") this.#checkPause(before, after, move);
+  }
+
+  /** What is paused or resumed stands where its time says. */
+  #checkPause(before: JobRecord, after: JobRecord, move: string): void {
+    if (isFinished(after.state) || after.trigger === "backfill") return;
+    const isDue = before.runAt <= this.#world.wall();
+    const place =
+      before.waits > 0 ? "scheduled" : isDue ? "queued" : before.attempt > 0 ? "retrying" : "scheduled";
+    this.#expect(after.state === "paused" || after.state === place, "promise", `${move}, and not ${place}`);
   }
 
   /** A client asked for it, or the next occurrence of its schedule takes its place. */
-  #mayCancel({ id, trigger, scheduleId }: JobRecord): boolean {
+  #mayCancel(job: JobRecord): boolean {
+    const { id, trigger, scheduleId } = job;
+    if (this.#flows.mayCancel(job)) return true;
     const overlap = trigger === "schedule" ? this.#overlapOf(scheduleId) : null;
     if (trigger === "backfill") {
       const asked = this.#cancelAsked.has(id) || this.#cancelAsked.has(scheduleId ?? "");
@@ -261,7 +358,10 @@ export class JobOracle {
     if (terminated && after.trigger === "schedule") return;
     const attempt = this.#attempts.find(before.id, before.fence);
     const endings: Outcome[] = attempt ? endingsOf(attempt, this.#world.time) : [{ kind: "returned" }];
-    const complaints = endings.map((ending) => complaint(before, after, ending));
+    const complaints = endings.map((ending) => {
+      const heardAt = ending === attempt?.outcome ? attempt.heardAt : null;
+      return complaintAboutEnding(before, after, ending, heardAt);
+    });
     if (complaints.includes(null)) return;
     const why = complaints.length === 0 ? "while its attempt was running" : complaints.join("; ");
     this.#world.violate("promise 3", `${move}: ${why}`);
@@ -272,7 +372,7 @@ export class JobOracle {
     this.#overtaken.delete(job.id);
     for (const id of this.queuedIn.get(job.lane) ?? []) {
       const other = this.jobs.get(id);
-      if (other && (other.priority - job.priority || other.seq - job.seq) < 0)
+      if (other?.crowded === 0 && (other.priority - job.priority || other.seq - job.seq) < 0)
         this.#overtaken.set(id, job.id);
     }
   }
@@ -289,7 +389,9 @@ export class JobOracle {
   #keep(job: JobRecord): void {
     const before = this.jobs.get(job.id);
     this.jobs.set(job.id, job);
-    if (job.trigger !== "schedule") this.byToken.set(job.token, job);
+    if (job.trigger === "enqueue" || job.trigger === "backfill") this.byToken.set(job.token, job);
+    if (job.bootId !== null && job.suspect === 1) this.heldSuspects.add(job.id);
+    else this.heldSuspects.delete(job.id);
     this.changedAt.set(job.id, this.#world.time);
     if (before?.state === "queued") this.queuedIn.get(job.lane)?.delete(job.id);
     if (job.state === "queued") setOf(this.queuedIn, job.lane).add(job.id);
@@ -298,54 +400,11 @@ export class JobOracle {
       if (!isFinished(job.state)) open.add(job.id);
       else if (open.delete(job.id)) this.#endedAt.set(`${job.scheduleId}@${job.node}`, job.finishedAt ?? 0);
     }
-    const key = keyOf(job);
-    if (key && isFinished(job.state)) this.#openKeys.delete(key);
   }
 
   #expect(holds: boolean, invariant: string, message: string): void {
     if (!holds) this.#world.violate(invariant, message);
   }
-}
-
-/** Why an ending does not explain how a job changed; null when it does. */
-function complaint(before: JobRecord, after: JobRecord, ending: Outcome): string | null {
-  if (before.cancelRequested && !isFinished(after.state)) return "its cancellation was forgotten";
-  if (before.cancelRequested && after.state === "cancelled") return null;
-  const spent = after.attempt - before.attempt;
-  const goes = (state: string, tries: number) =>
-    after.state === state && (isFinished(after.state) || spent === tries)
-      ? null
-      : `"${ending.kind}" should make it ${state} with ${before.attempt + tries} tries, not ${after.state} with ${after.attempt}`;
-  switch (ending.kind) {
-    case "completed":
-      return after.result === resultOf(before.token, before.fence)
-        ? goes("completed", 0)
-        : "it has a foreign result";
-    case "failed":
-      return goes(ending.permanent || before.attempt >= (before.maxAttempts ?? 0) ? "failed" : "retrying", 0);
-    case "snoozed":
-      return goes("scheduled", -1);
-    case "disowned":
-    case "returned":
-      return goes("queued", -1);
-    case "cancelled":
-      return goes("cancelled", 0);
-    case "lost": {
-      const lost = before.lost + (ending.alone ? 1 : 0);
-      if (after.lost !== lost) return `it was lost ${lost} times, not ${after.lost}`;
-      if (lost > JOB_LOST_MAX) return goes("failed", 0);
-      return goes(lost <= 1 ? "queued" : "retrying", -1) ?? (after.suspect === 1 ? null : "it is no suspect");
-    }
-  }
-}
-
-/** What an attempt gives as its result: nobody else can give the same. */
-export function resultOf(token: string, fence: number): string {
-  return `${token}#${fence}`;
-}
-
-function keyOf({ handler, uniqueKey }: JobRecord): string | null {
-  return uniqueKey === null ? null : `${handler} ${uniqueKey}`;
 }
 
 function setOf<Key, Value>(sets: Map<Key, Set<Value>>, key: Key): Set<Value> {

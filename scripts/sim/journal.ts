@@ -42,6 +42,25 @@ export interface JobRecord {
   expiresAt: number | null;
   error: string | null;
   result: string | null;
+  checkpoint: string | null;
+  retry: string | null;
+  timeoutMs: number | null;
+  snoozed: number;
+  concurrencyKey: string | null;
+  /** 1 while as many of its key have a place as may. */
+  crowded: number;
+  /** How many jobs it waits for. */
+  waits: number;
+  retryOf: string | null;
+}
+
+/** Limits of a handler, as the store has them. */
+export interface LimitRecord {
+  handler: string;
+  perKey: number | null;
+  rateCount: number | null;
+  rateMs: number | null;
+  burst: number | null;
 }
 
 export interface ScheduleRecord {
@@ -113,6 +132,8 @@ export type Change =
   | { kind: "occurrence made" | "occurrence changed" | "occurrence removed"; row: OccurrenceRecord }
   | { kind: "miss made" | "miss changed" | "miss removed"; row: MissRecord }
   | { kind: "blackout made" | "blackout changed" | "blackout removed"; row: BlackoutRecord }
+  | { kind: "limit made" | "limit changed" | "limit removed"; row: LimitRecord }
+  | { kind: "pause made" | "pause changed" | "pause removed"; row: { handler: string } }
   | { kind: "event made" | "event removed"; row: EventRecord };
 
 /** The error of a job, read from its row. */
@@ -192,6 +213,14 @@ const JOB = {
   expiresAt: "expires_at",
   error: "error",
   result: "CAST(new.result AS TEXT)",
+  checkpoint: "CAST(new.checkpoint AS TEXT)",
+  retry: "retry",
+  timeoutMs: "timeout_ms",
+  snoozed: "snoozed",
+  concurrencyKey: "concurrency_key",
+  crowded: "crowded",
+  waits: "waits",
+  retryOf: "retry_of",
 };
 
 const SCHEDULE = {
@@ -234,6 +263,14 @@ const MISS = { scheduleId: "schedule_id", node: "node", occurrence: "occurrence"
 
 const BLACKOUT = { name: "name", timezone: "timezone", ranges: "ranges" };
 
+const LIMIT = {
+  handler: "handler",
+  perKey: "per_key",
+  rateCount: "rate_count",
+  rateMs: "rate_ms",
+  burst: "burst",
+};
+
 const EVENT = {
   kind: "kind",
   subject: "subject",
@@ -248,12 +285,14 @@ const TRIGGERS = [
   ...triggersOf("occurrence", "occurrence", OCCURRENCE),
   ...triggersOf("objective_missed", "miss", MISS),
   ...triggersOf("blackout", "blackout", BLACKOUT),
+  ...triggersOf("handler_limit", "limit", LIMIT),
+  ...triggersOf("handler_pause", "pause", { handler: "handler" }),
   ...triggersOf("event", "event", EVENT),
 ];
 
 /** What a statement sets beside the columns that are told of is no change. */
 function triggersOf(table: string, noun: string, columns: Record<string, string>): string[] {
-  const told = Object.values(columns).filter((column) => !column.includes("new."));
+  const told = Object.values(columns).map((column) => /new\.(\w+)/.exec(column)?.[1] ?? column);
   const valueOf = (column: string, row: string) =>
     column.includes("new.") ? column.replaceAll("new.", `${row}.`) : `${row}.${column}`;
   const json = (row: string) =>

@@ -14,6 +14,7 @@ import { type Result, simulate } from "./simulation.ts";
 
 const MUTANT_SEEDS_MAX = 100; // A mutant that lives longer than this is not hunted well enough.
 const TRACE_LINES_SHOWN = 25;
+const LINE_CHARS_MAX = 400; // The whole of a row is shown by a replay.
 
 /** The first seed at which a mutant is caught; null when it survives all of them. */
 export function hunt(mutant: Mutant, seedsMax = MUTANT_SEEDS_MAX): Result | null {
@@ -82,5 +83,5 @@ function firstOf({ violations }: Result): string {
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${line.slice(0, LINE_CHARS_MAX)}\n`);
 }

@@ -7,6 +7,7 @@ import type { Env } from "../../internal/base/env.ts";
 import type { Pulse } from "../../internal/pulse/pulse.ts";
 import type { SqliteStore } from "../../internal/store/sqlite/store.ts";
 import type { Call, Sabotage } from "./database.ts";
+import type { JobFinish } from "./line.ts";
 
 /** A breakage that somebody could make, put into the core from outside. */
 export interface Mutant {
@@ -20,6 +21,8 @@ export interface Mutant {
   sabotage?(env: Env): Sabotage;
   store?(store: SqliteStore): void;
   pulse?(pulse: Pulse): void;
+  /** Changes what a plugin says of a job, before the host hears it; `fence` is that of the attempt that runs. */
+  finish?(finish: JobFinish, fence: number | undefined): void;
   /** Changes the database when all is done, behind the back of everybody but `schedule verify`. */
   atEnd?(db: Database): void;
 }

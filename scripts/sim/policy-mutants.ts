@@ -57,6 +57,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "in an hour that comes twice everything runs twice",
+    rare: true,
     sabotage: () => misread(() => ({ dstFold: "both" })),
   },
   {

@@ -4,14 +4,20 @@ import type { Attempt } from "../../internal/pulse/executor.ts";
 import type { AttemptRecord, Attempts } from "./attempts.ts";
 import type { BackfillOracle } from "./backfill-oracle.ts";
 import type { BlackoutOracle } from "./blackout-oracle.ts";
+import type { CheckpointOracle } from "./checkpoint-oracle.ts";
 import type { ClockOracle } from "./clock-oracle.ts";
+import type { Course, Task } from "./course.ts";
 import type { Dice } from "./dice.ts";
 import type { SimHost } from "./host.ts";
 import type { JobOracle } from "./job-oracle.ts";
+import type { FlowOracle } from "./flow-oracle.ts";
+import type { LimitOracle } from "./limit-oracle.ts";
 import type { LockServer } from "./locks.ts";
-import type { Course, SimProcess } from "./plugins.ts";
+import type { Mutant } from "./mutant.ts";
+import type { SimProcess } from "./plugin-process.ts";
 import type { ScheduleOracle } from "./schedule-oracle.ts";
 import type { Swarm } from "./swarm.ts";
+import type { UniqueOracle } from "./unique-oracle.ts";
 import type { World } from "./world.ts";
 
 export interface Scene {
@@ -23,7 +29,13 @@ export interface Scene {
   readonly schedules: ScheduleOracle;
   readonly backfills: BackfillOracle;
   readonly blackouts: BlackoutOracle;
+  readonly checkpoints: CheckpointOracle;
+  readonly flows: FlowOracle;
+  readonly limits: LimitOracle;
+  readonly uniques: UniqueOracle;
   readonly clock: ClockOracle;
+  /** What is broken, if anything is. */
+  readonly mutant: Mutant | null;
   /** Null where the store keeps the locks of occurrences. */
   readonly locks: LockServer | null;
   /** True in the last minutes: nothing goes wrong any more. */
@@ -40,8 +52,8 @@ export interface Scene {
   look(): void;
   /** A plugin begins an attempt. */
   attemptStarts(process: SimProcess, attempt: Attempt, dying: boolean): AttemptRecord;
-  courseOf(attempt: Attempt): Course;
-  isDeaf(attempt: Attempt): boolean;
+  courseOf(task: Task): Course;
+  isDeaf(): boolean;
   /** Everything of a host is gone, its plugins too. */
   hostDied(): void;
   /** A host has ended in order: it holds nothing any more. */

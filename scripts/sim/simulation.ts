@@ -6,29 +6,38 @@
 import { drainMicrotasks } from "bun:jsc";
 import type { Database } from "bun:sqlite";
 import type { Millis } from "../../internal/base/env.ts";
-import { isFinished } from "../../internal/job/job.ts";
+import { isFinished, JOB_SNOOZES_MAX } from "../../internal/job/job.ts";
 import type { Attempt } from "../../internal/pulse/executor.ts";
 import { type AttemptRecord, Attempts } from "./attempts.ts";
 import type { OccurrenceOutcome } from "../../internal/schedule/schedule.ts";
 import { BackfillOracle } from "./backfill-oracle.ts";
 import { BlackoutOracle } from "./blackout-oracle.ts";
 import { Client } from "./client.ts";
+import { CheckpointOracle } from "./checkpoint-oracle.ts";
 import { ClockOracle } from "./clock-oracle.ts";
+import { type Course, drawCourse, type Task, taskOf } from "./course.ts";
 import { openWorldDatabase } from "./database.ts";
 import { Dice } from "./dice.ts";
+import { complaintAboutTime } from "./ending-oracle.ts";
 import { startFaults } from "./faults.ts";
+import { FlowOracle } from "./flow-oracle.ts";
 import { SimHost } from "./host.ts";
 import { JobOracle } from "./job-oracle.ts";
 import { type Change, type EventRecord, type JobRecord, Journal } from "./journal.ts";
+import { LimitOracle } from "./limit-oracle.ts";
 import { LockServer } from "./locks.ts";
 import type { Mutant } from "./mutant.ts";
 import { ObjectiveOracle } from "./objective-oracle.ts";
+import { Operator } from "./operator.ts";
 import { People } from "./people.ts";
-import { type Course, drawCourse, type SimProcess, tokenOf } from "./plugins.ts";
+import type { SimProcess } from "./plugin-process.ts";
+import { SLEEPY } from "./orders.ts";
+import { PruneOracle } from "./prune-oracle.ts";
 import type { Scene } from "./scene.ts";
 import { ScheduleOracle } from "./schedule-oracle.ts";
 import { checkStart } from "./start-oracle.ts";
 import { drawSwarm, type Swarm } from "./swarm.ts";
+import { UniqueOracle } from "./unique-oracle.ts";
 import { verifyWorld } from "./verify-judge.ts";
 import { WakeOracle } from "./wake-oracle.ts";
 import { type Violation, World } from "./world.ts";
@@ -51,6 +60,7 @@ export interface Result {
 
 const HOUR = 3_600_000;
 const JUST_NOW_MS = 10_000;
+const SNOOZES_LEFT = 10;
 const CALM_MS = 30_000;
 const PATIENCE_MS = 900_000; // After this, what is not done will never be.
 const VERIFY_MS = 15_000; // Now and then somebody looks.
@@ -77,13 +87,19 @@ class Simulation implements Scene {
   readonly objectives: ObjectiveOracle;
   readonly backfills: BackfillOracle;
   readonly blackouts: BlackoutOracle;
+  readonly checkpoints: CheckpointOracle;
+  readonly flows: FlowOracle;
+  readonly limits: LimitOracle;
+  readonly uniques: UniqueOracle;
+  readonly prunes: PruneOracle;
   readonly clock: ClockOracle;
+  readonly mutant: Mutant | null;
   readonly locks: LockServer | null;
   readonly #seed: number;
-  readonly #mutant: Mutant | null;
   readonly #db: Database;
   readonly #journal: Journal;
   readonly #wakes: WakeOracle;
+  readonly #operator: Operator;
   #host: SimHost | null = null;
   #hosts = 0;
   readonly #allHosts: SimHost[] = [];
@@ -96,7 +112,7 @@ class Simulation implements Scene {
   constructor(seed: number, mutant: Mutant | null, onTrace: ((line: string) => void) | null) {
     const dice = (stream: string) => new Dice(seed, stream);
     this.#seed = seed;
-    this.#mutant = mutant;
+    this.mutant = mutant;
     this.dice = {
       faults: dice("faults"),
       plugins: dice("plugins"),
@@ -112,10 +128,24 @@ class Simulation implements Scene {
     this.#db = openWorldDatabase();
     mutant?.database?.(this.#db);
     this.#journal = new Journal(this.#db);
+    this.checkpoints = new CheckpointOracle({ world: this.world, mayFail: this.swarm.throwInside > 0 });
+    this.flows = new FlowOracle(this.world);
+    this.limits = new LimitOracle(this.world);
+    this.uniques = new UniqueOracle(this.world);
+    this.#wakes = new WakeOracle(this);
+    this.prunes = new PruneOracle({
+      world: this.world,
+      flows: this.flows,
+      uniques: this.uniques,
+      find: (id) => this.jobs.find(id),
+    });
     this.jobs = new JobOracle({
       world: this.world,
+      flows: this.flows,
+      followers: [this.checkpoints, this.flows, this.limits, this.uniques, this.prunes, this.#wakes],
       attempts: this.attempts,
       isAlive: (bootId) => this.#isAlive(bootId),
+      bootNow: () => this.#host?.pulse.bootId,
       isDeleted: (scheduleId) => this.schedules.schedules.get(scheduleId)?.state === "deleted",
       overlapOf: (scheduleId) => this.schedules.overlapOf(scheduleId),
     });
@@ -127,7 +157,8 @@ class Simulation implements Scene {
     const { world, jobs, objectives, locks } = this;
     const onMove = (key: string) => this.clock.moved(key, this.#host);
     this.schedules = new ScheduleOracle({ world, jobs, objectives, locks, onMove });
-    this.#wakes = new WakeOracle(this);
+    this.#operator = new Operator(this);
+    this.attempts.onEnd = (record) => this.#checkTime(record);
     this.world.onTurn = () => this.#turn();
     this.world.note(JSON.stringify(this.swarm));
   }
@@ -143,6 +174,7 @@ class Simulation implements Scene {
   run(): Result {
     this.#boot();
     new Client(this).start();
+    this.#operator.start();
     new People(this).start();
     this.locks?.start();
     startFaults(this, () => this.#host);
@@ -181,6 +213,7 @@ class Simulation implements Scene {
 
   setClock(by: Millis): void {
     this.world.setClock(by);
+    this.limits.clockSet();
     this.clock.set(by, this.#host);
   }
 
@@ -199,13 +232,15 @@ class Simulation implements Scene {
     const record: AttemptRecord = {
       jobId: job.id,
       fence: job.fence,
-      token: tokenOf(attempt),
+      token: taskOf({ jobId: job.id, handler: job.handler, fence: job.fence }, job.payload).token,
       plugin: process.plugin,
       handler: job.handler,
       suspect: job.suspect,
+      startedAt: this.world.time,
       abortedAt: null,
       reason: null,
       outcome: null,
+      heardAt: null,
       running: true,
     };
     this.world.note(`${process.plugin} starts ${job.id} (${record.token}) with fence ${job.fence}`);
@@ -214,18 +249,25 @@ class Simulation implements Scene {
     return record;
   }
 
-  courseOf(attempt: Attempt): Course {
+  courseOf(task: Task): Course {
     const { slowShare: slow, failShare: fail } = this.swarm;
-    const rates = this.#calm ? { slow: 0, fail: 0 } : { slow, fail };
-    const { poison } = JSON.parse(new TextDecoder().decode(attempt.job.payload)) as { poison?: boolean };
-    return drawCourse(this.dice.plugins, attempt, rates, poison === true);
+    return drawCourse(this.dice.plugins, task, this.#calm ? { slow: 0, fail: 0 } : { slow, fail });
   }
 
   isDeaf(): boolean {
     return !this.#calm && this.dice.plugins.chance(this.swarm.deafShare);
   }
 
+  #checkTime(record: AttemptRecord): void {
+    const { time, troubleAt } = this.world;
+    const about = { now: time, steady: troubleAt < record.startedAt };
+    const complaint = complaintAboutTime(record, this.jobs.find(record.jobId), about);
+    if (complaint !== null) this.world.violate("promise 5", `${record.jobId}: ${complaint}`);
+  }
+
   hostDied(): void {
+    const frozenUntil = this.#host?.frozenUntil ?? 0;
+    this.checkpoints.hostDied(this.world.time - frozenUntil < JUST_NOW_MS);
     for (const record of this.attempts.running) this.attempts.end(record, null);
   }
 
@@ -244,13 +286,14 @@ class Simulation implements Scene {
     this.backfills.checkTurn();
     this.blackouts.checkTurn(() => this.schedules.policies());
     this.jobs.checkCancels(this.#host?.frozenUntil ?? 0);
-    if (this.#calm && !this.#ending) this.#wakes.check();
+    if (!this.#ending) this.#wakes.checkTurn();
   }
 
   #tell(change: Change): void {
     switch (change.kind) {
       case "job made":
         this.jobs.made(change.row);
+        if (change.row.token.startsWith(SLEEPY)) this.#tire(change.row.id);
         return this.#tellOfRun(change.row, true);
       case "job changed":
         this.jobs.changed(change.row);
@@ -274,6 +317,16 @@ class Simulation implements Scene {
         return this.blackouts.changed(change.row, true);
       case "blackout removed":
         return this.blackouts.changed(change.row, false);
+      case "limit made":
+      case "limit changed":
+        return this.limits.limit(change.row);
+      case "limit removed":
+        return;
+      case "pause made":
+      case "pause changed":
+        return this.limits.pause(change.row.handler, true);
+      case "pause removed":
+        return this.limits.pause(change.row.handler, false);
       case "event made":
         return this.#tellOfEvent(change.row);
       case "event removed":
@@ -281,6 +334,12 @@ class Simulation implements Scene {
       default:
         return this.objectives.miss(change.kind, change.row);
     }
+  }
+
+  /** A job has asked for another run many times before. */
+  #tire(id: string): void {
+    const snoozed = JOB_SNOOZES_MAX - SNOOZES_LEFT;
+    this.#db.run("UPDATE job SET snoozed = ? WHERE id = ? AND fence = 0", [snoozed, id]);
   }
 
   #tellOfRun(job: JobRecord, isNew: boolean): void {
@@ -305,7 +364,7 @@ class Simulation implements Scene {
       scene: this,
       db: this.#db,
       jobsMax: this.swarm.jobsMax,
-      mutant: this.#mutant,
+      mutant: this.mutant,
       number: this.#hosts,
       seed: this.#seed,
       onEnd: (ended) => this.#ended(ended),
@@ -364,6 +423,8 @@ class Simulation implements Scene {
     this.world.driftBy(0);
     this.setClock(this.swarm.startAt - this.world.wallOffset);
     for (const process of this.#host?.plugins.processes ?? []) if (process.disowns) process.die("crashed");
+    this.#host?.plugins.bringLast();
+    this.#operator.release();
   }
 
   #checkEnd(): void {
@@ -376,7 +437,7 @@ class Simulation implements Scene {
       const since = (this.world.time - (this.jobs.changedAt.get(id) ?? 0)) / 1_000;
       this.world.violate("I1", `${id} (${token}, ${lane}) has been ${state} for ${since} s`);
     }
-    this.#mutant?.atEnd?.(this.#db);
+    this.mutant?.atEnd?.(this.#db);
     if (this.host) verifyWorld(this.world, this.host.store, { calm: true });
     else this.world.violate("I8", "times are calm, and no host runs");
   }
@@ -399,8 +460,9 @@ class Simulation implements Scene {
       if (isFinished(job.state) || time - (this.jobs.changedAt.get(job.id) ?? 0) < JUST_NOW_MS) return false;
       const longAgo = this.world.wall() - JUST_NOW_MS;
       if (job.fence === 0 && job.expiresAt !== null && job.expiresAt < longAgo) return true;
-      if (job.state === "paused") return false; // Its line is looked at whenever it moves.
-      if (job.state === "scheduled" || job.state === "retrying") return job.runAt < longAgo;
+      if (job.state === "paused" && job.trigger === "backfill") return false; // Its line is looked at whenever it moves.
+      if (job.state === "scheduled" || job.state === "retrying")
+        return job.runAt < longAgo && !this.flows.waitsStill(job.id);
       return job.state !== "queued" || this.#host?.pulse.registry.lane(job.lane) !== undefined;
     });
   }

@@ -1,7 +1,7 @@
 /** Start oracle: an attempt may start only where it is on disk that it does, where there is room, and alone if it must be. */
 import { type AttemptRecord, isAbandoned } from "./attempts.ts";
 import type { SimHost } from "./host.ts";
-import type { SimProcess } from "./plugins.ts";
+import type { SimProcess } from "./plugin-process.ts";
 import type { Scene } from "./scene.ts";
 
 const EXPIRE_MS = 5_000;
@@ -34,7 +34,7 @@ export function checkStart(
   const limit = pulse.registry.lane(`${plugin}/${handler}`)?.options.concurrency ?? Number.POSITIVE_INFINITY;
   expect(!beside.some((other) => other.jobId === jobId), "promise 3", "runs already");
   expect(beside.length < swarm.jobsMax, "promise 9", `is job ${beside.length + 1} of the host`);
-  expect(here.length < process.concurrency, "promise 9", `is job ${here.length + 1} of its plugin`);
+  expect(here.length < process.most, "promise 9", `is job ${here.length + 1} of its plugin`);
   expect(same.length < limit, "promise 9", `is job ${same.length + 1} of ${handler}`);
 
   if (dying) return; // Whatever starts there now is lost with it, and blamed for nothing.

@@ -37,12 +37,25 @@ export interface Swarm {
   confirmMs: Millis | null;
   /** Plugins: how they behave. */
   crashMs: Millis | null;
+  cutMs: Millis | null;
   disownMs: Millis | null;
+  /** Of what is said between host and plugins, some takes up to so long. */
+  lagMs: Millis;
+  /** True when plugins bring other limits each time they start. */
+  newLimits: boolean;
   slowShare: number;
   failShare: number;
   poisonShare: number;
   deafShare: number;
   uniqueShare: number;
+  /** Jobs that have a concurrency key, are tied to others, and ask for another run each time. */
+  keyShare: number;
+  tieShare: number;
+  sleepyShare: number;
+  /** Somebody pauses and resumes jobs and handlers, retries one, retries and cancels many. */
+  holdMs: Millis | null;
+  retryMs: Millis | null;
+  bulkMs: Millis | null;
   schedules: number;
   /** Who keeps the locks of occurrences: the store, or a server that all nodes ask. */
   locks: "store" | "server";
@@ -86,12 +99,21 @@ export function drawSwarm(dice: Dice): Swarm {
     backfillMs: maybe(0.4, 5_000, 40_000),
     confirmMs: maybe(0.3, 10_000, 60_000),
     crashMs: maybe(0.7, 2_000, 60_000),
+    cutMs: maybe(0.4, 8_000, 60_000),
     disownMs: maybe(0.3, 20_000, 90_000),
+    lagMs: dice.pick([2, 20, 400, 3_000]),
+    newLimits: dice.chance(0.4),
     slowShare: dice.pick([0, 0.1, 0.5]),
     failShare: dice.pick([0, 0.1, 0.4]),
     poisonShare: dice.pick([0, 0, 0.02]),
     deafShare: dice.pick([0, 0.05, 0.2]),
     uniqueShare: dice.pick([0, 0.2]),
+    keyShare: dice.pick([0, 0.3, 0.6]),
+    tieShare: dice.pick([0, 0.2, 0.4]),
+    sleepyShare: dice.pick([0, 0, 0.02]),
+    holdMs: maybe(0.5, 1_000, 15_000),
+    retryMs: maybe(0.4, 2_000, 20_000),
+    bulkMs: maybe(0.4, 4_000, 30_000),
     schedules: dice.between(2, 8),
     locks: dice.pick(["store", "server"]),
     rivalShare: dice.pick([0.1, 0.3, 0.6]),

@@ -47,6 +47,8 @@ export class World {
   drift = 0;
   /** When somebody set the wall clock last. */
   clockSetAt: Millis = 0;
+  /** Until when something went wrong last. */
+  troubleAt: Millis = 0;
   readonly violations: Violation[] = [];
   /** Looked at after every event. */
   onTurn: () => void = () => {};
@@ -73,12 +75,18 @@ export class World {
     this.note(`the clock is set by ${by} ms`);
     this.wallOffset += by;
     this.clockSetAt = this.time;
+    this.trouble();
   }
 
   /** Makes the wall clock go faster or slower from now on, without a step. */
   driftBy(drift: number): void {
     this.wallOffset += this.time * (this.drift - drift);
     this.drift = drift;
+  }
+
+  /** Something goes wrong, now and for so long. */
+  trouble(forMs: Millis = 0): void {
+    this.troubleAt = Math.max(this.troubleAt, this.time + forMs);
   }
 
   get hash(): string {

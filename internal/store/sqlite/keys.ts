@@ -159,11 +159,12 @@ const UNCLAIM = `
          boot_id = NULL
    WHERE id = $id`;
 
+// Behind all that are crowded, and not only behind the key: SQLite would step over each of a million jobs that have it.
 const NEXT = `
   SELECT tenant, handler, concurrency_key
     FROM job INDEXED BY job_key
    WHERE handler = $handler
-     AND (tenant, concurrency_key) > ($tenant, $concurrency_key)
+     AND (tenant, concurrency_key, crowded) >= ($tenant, $concurrency_key, 2)
      AND concurrency_key IS NOT NULL
      AND (state = 'queued' OR state = 'running')
    ORDER BY tenant, concurrency_key

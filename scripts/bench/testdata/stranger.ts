@@ -10,7 +10,11 @@ import {
   InitializeResponse,
   MetadataResponse,
 } from "../../../proto/gen/protocol/domain.ts";
-import { DescribeResponse, PluginServiceService } from "../../../proto/gen/qntx/v1/plugin.ts";
+import {
+  DescribeResponse,
+  type PluginServiceServer,
+  PluginServiceService,
+} from "../../../proto/gen/qntx/v1/plugin.ts";
 
 const JOBS_AT_ONCE = 256; // As many as a plugin with a stream is given.
 const name = process.argv[2] ?? "";
@@ -33,15 +37,16 @@ const domain: DomainPluginServiceServer = {
   registerGlyphs: (_, answer) => answer(unimplemented),
 };
 
+const able: PluginServiceServer = {
+  describe: (_, answer) =>
+    answer(null, DescribeResponse.fromPartial({ protocol: "qntx.v1", concurrency: JOBS_AT_ONCE })),
+  jobs: (call) => void call.emit("error", unimplemented),
+  cleanup: (_, answer) => answer(unimplemented),
+};
+
 const server = new Server();
 server.addService(DomainPluginServiceService, domain);
-if (name === "able")
-  server.addService(PluginServiceService, {
-    describe: (_, answer) =>
-      answer(null, DescribeResponse.fromPartial({ protocol: "qntx.v1", concurrency: JOBS_AT_ONCE })),
-    jobs: (call) => void call.emit("error", unimplemented),
-    cleanup: (_, answer) => answer(unimplemented),
-  });
+if (name === "able") server.addService(PluginServiceService, able);
 server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;
   process.stdout.write(`QNTX_PLUGIN_PORT=${port}\n`);

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { JOB_WAIT_FOR_MAX, WAIT_POLICIES } from "../job/job.ts";
-import { enqueueInput, readNewJob } from "./job-input.ts";
+import { enqueueInput, readNewJob, readNewJobs } from "./job-input.ts";
 import { writeJobs } from "./job.ts";
 import { type JobView, viewJob } from "./job-view.ts";
 import { operation } from "./operation.ts";
@@ -29,7 +29,7 @@ export const jobBatch = operation({
     const last = readNewJob(context, { ...completion, id: completion.id ?? newId(context.env, "JB") });
     const existing = completion.id === undefined ? null : await context.store.jobs.get(completion.id);
     if (existing) return { ...(await viewJob(context, existing)), created: false, jobs: existing.waits };
-    const children = jobs.map((job) => readNewJob(context, job));
+    const children = readNewJobs(context, jobs);
     const waitFor = children.map(({ id }) => id);
     const made = [
       ...children.map((job) => ({ ...job, parentId: last.id })),

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
-import { fieldFault, shown } from "../base/fault.ts";
+import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import { principalName } from "../access/principal.ts";
@@ -85,6 +85,23 @@ export function readNewJob(context: Context, input: EnqueueInput): NewJob {
     waitPolicy: input.waitPolicy,
     childPolicy: input.childPolicy,
   });
+}
+
+/** Reads the jobs of one call. Of several, the Fault names the one that is wrong as well. */
+export function readNewJobs(context: Context, inputs: readonly EnqueueInput[]): NewJob[] {
+  return inputs.map((input, index) => {
+    try {
+      return readNewJob(context, input);
+    } catch (error) {
+      throw error instanceof Fault && inputs.length > 1 ? ofJob(index, error) : error;
+    }
+  });
+}
+
+function ofJob(index: number, { code, message, hint, fields: wrong }: Fault): Fault {
+  const job = `jobs.${index}`;
+  const fields = wrong.map((one) => ({ ...one, field: `${job}.${one.field}` }));
+  return new Fault(code, wrong.length > 0 ? `${job}.${message}` : `${job}: ${message}`, { hint, fields });
 }
 
 /** A job in the name of whoever asks. */

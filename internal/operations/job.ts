@@ -10,7 +10,7 @@ import type { Enqueued } from "../store/jobs.ts";
 import type { LogLine } from "../store/logs.ts";
 import { principalName } from "../access/principal.ts";
 import { handlerWarnings } from "./handler-offer.ts";
-import { enqueueInput, readNewJob, retryOf, withWaits } from "./job-input.ts";
+import { enqueueInput, readNewJob, readNewJobs, retryOf, withWaits } from "./job-input.ts";
 import { type JobView, viewJob, viewJobs } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
@@ -48,12 +48,7 @@ export const jobEnqueueMany = operation({
       .max(ENQUEUE_JOBS_MAX, `has more than ${ENQUEUE_JOBS_MAX} jobs.`),
   }),
   async run(context, { jobs }): Promise<{ jobs: Enqueued[] }> {
-    return {
-      jobs: await writeJobs(
-        context,
-        jobs.map((job) => readNewJob(context, job)),
-      ),
-    };
+    return { jobs: await writeJobs(context, readNewJobs(context, jobs)) };
   },
 });
 

@@ -315,3 +315,17 @@ test("a saved handler has versions, can be rolled back, deleted and made again",
   await run("handler.create", { name: "v", code: "three", lang: "ts" });
   expect(await run("handler.list", {})).toMatchObject({ handlers: [{ handler: "script.v" }] });
 });
+
+test.each([
+  [{ priority: 0.5 }, "jobs.1.priority: must be a whole number."],
+  [{ id: "no id" }, 'jobs.1.id: "no id" cannot be a job\'s id.'],
+  [{ handler: "?" }, 'jobs.1.handler: "?" is not the name of a handler.'],
+  [
+    { handler: "other.run" },
+    'jobs.1: Plugin p lacks cap:queue.enqueue-any, and "other.run" is not its handler.',
+  ],
+] as const)("of several jobs, the one that is wrong is named: %j", async (wrong, sentence) => {
+  const jobs = [{ handler: "p.run" }, { handler: "p.run", ...wrong }];
+  const fault = await refusal("job.enqueueMany", { jobs }, plugin("p", ["cap:queue.enqueue"]));
+  expect(fault.message).toBe(sentence);
+});

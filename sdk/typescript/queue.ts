@@ -60,7 +60,7 @@ class SharedCalls {
   add(job: NewJob): Promise<EnqueuedJob> {
     const isFull = this.#waiting.length >= CALL_JOBS_MAX || this.#bytes + job.payload.length > CALL_BYTES_MAX;
     if (isFull) this.flush();
-    if (this.#waiting.length === 0) setImmediate(() => this.flush());
+    if (this.#waiting.length === 0) process.nextTick(() => this.flush());
     this.#bytes += job.payload.length;
     return new Promise((resolve, reject) => this.#waiting.push({ job, resolve, reject }));
   }

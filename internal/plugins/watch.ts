@@ -5,7 +5,7 @@ import type { HostSide } from "./open.ts";
 import { processInfo } from "./proc.ts";
 import type { Session } from "./session.ts";
 
-const LOOK_EVERY_MS: Millis = 1_000; // At the state of the process.
+const LOOK_EVERY_MS: Millis = 500; // At the state of the process: one that is stopped is ended a second after its time at most.
 
 /** Asks for its health again and again; `tell` gets the trouble, or an empty text when it is well. */
 export async function watchHealth(

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import type { BlackoutView } from "../../internal/operations/blackout.ts";
+import type { BudgetView } from "../../internal/operations/budget.ts";
 import type { HandlerView } from "../../internal/operations/handler.ts";
 import type { JobView } from "../../internal/operations/job-view.ts";
 import type { PluginView } from "../../internal/operations/plugin.ts";
@@ -32,6 +33,15 @@ export const blackoutNames: Complete = named(async (client) => {
     limit: NAMES_MAX,
   });
   return blackouts.map(({ name, description }) => ({ word: name, description }));
+});
+
+/** Scopes that have a budget. */
+export const budgetScopes: Complete = named(async (client) => {
+  const { budgets } = await client.call<{ budgets: BudgetView[] }>("budget.list");
+  return budgets.map(({ scope, limits }) => ({
+    word: scope,
+    description: limits.map(({ limit, amount }) => `${limit} ${amount}`).join(", "),
+  }));
 });
 
 /** Ids of jobs, newest first. */

@@ -150,6 +150,20 @@ export const tree: Group = group(
         import("./commands/handler/delete.ts").then((file) => file.handlerDelete),
       ),
     }),
+    budget: group("What jobs may cost, and how often they may start", {
+      set: lazy("Set limits of a tenant, a plugin or a handler", () =>
+        import("./commands/budget/set.ts").then((file) => file.budgetSet),
+      ),
+      list: lazy("List budgets, and what was spent of them", () =>
+        import("./commands/budget/list.ts").then((file) => file.budgetList),
+      ),
+      show: lazy("Show one budget", () =>
+        import("./commands/budget/show.ts").then((file) => file.budgetShow),
+      ),
+      unset: lazy("Take limits away", () =>
+        import("./commands/budget/unset.ts").then((file) => file.budgetUnset),
+      ),
+    }),
     plugin: group("The programs that run jobs", {
       list: lazy("List plugins with their states and reasons", () =>
         import("./commands/plugin/list.ts").then((file) => file.pluginList),

@@ -34,6 +34,12 @@ export function integer(min: number, max: number): Parse<number> {
   };
 }
 
+/** `2.50`: what something costs. */
+export const amount: Parse<number> = (text, name) => {
+  if (/^\d{1,12}(\.\d{1,9})?$/.test(text)) return Number(text);
+  throw fieldFault(name, `${shown(text)} is not an amount.`, "Write it like 10 or 2.50, without a currency.");
+};
+
 /** JSON: written out, `@FILE`, or `@-` and `-` for standard input. */
 export const json: Parse<unknown> = async (text, name, world) => {
   const { body, from } = await textOrFile(text, name, world, "@");

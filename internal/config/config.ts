@@ -10,6 +10,7 @@ import type { Capability } from "../access/capability.ts";
 import type { Millis } from "../base/env.ts";
 import type { LogLevel } from "../base/log.ts";
 import { findFile } from "./file.ts";
+import { type FileBudget, readFileBudgets } from "./file-budget.ts";
 import { type FileHandler, readFileHandlers } from "./file-handler.ts";
 import { type FileSchedule, readSchedules } from "./file-schedule.ts";
 import type { ConfigKey, ConfigValues } from "./keys.ts";
@@ -67,6 +68,8 @@ export interface Config {
   readonly schedules: readonly FileSchedule[];
   /** Limits of handlers, over what their plugins announce. */
   readonly handlers: readonly FileHandler[];
+  /** What the jobs of tenants, plugins and handlers may cost. */
+  readonly budgets: readonly FileBudget[];
   /** Where events are sent, its secret fetched now; null for nowhere. Throws a Fault that names the key of what is not there. */
   webhook(): { readonly url: string; readonly secret: string | null } | null;
   /** `[name]` sections, as they are written. */
@@ -108,6 +111,7 @@ export function loadConfig(options: LoadOptions): Config {
   const sections = file ? readSections(file, values, origins, problems) : [];
   const schedules = file ? readSchedules(file, problems) : [];
   const handlers = file ? readFileHandlers(file, problems) : [];
+  const budgets = file ? readFileBudgets(file, problems) : [];
   checkLockPlugin(values, origins, problems);
   if (problems.length > 0) throw configFault(problems);
   return frozen({
@@ -117,6 +121,7 @@ export function loadConfig(options: LoadOptions): Config {
     searched: found.searched,
     schedules,
     handlers,
+    budgets,
     sections,
     values,
     origin: (key: ConfigKey) => origins[key],

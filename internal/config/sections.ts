@@ -15,6 +15,7 @@ import type { Problem } from "./problems.ts";
 import type { Origins } from "./sources.ts";
 import type { TomlFile } from "./toml.ts";
 
+const LISTS = ["schedule", "handler", "budget"]; // Sections of sections, read elsewhere.
 const VARIABLES_BESIDE_KEYS = ["QNTX_CONFIG", "QNTX_SERVER"];
 const VARIABLE_SLIPS_MAX = 2; // The environment is shared: only what is nearly one of ours is taken for a mistake.
 
@@ -25,11 +26,11 @@ export function readSections(
   origins: Origins,
   problems: Problem[],
 ): readonly PluginSection[] {
-  const own = [...ownSections(), "schedule", "handler"];
+  const own = [...ownSections(), ...LISTS];
   const plugins = pluginNames(file, values);
   checkNames(values["plugin.enabled"], own, origins, problems);
   return Object.entries(file.table).flatMap(([name, table]) => {
-    if (name === "schedule" || name === "handler") return [];
+    if (LISTS.includes(name)) return [];
     if (own.includes(name)) checkOwn(file, name, table, problems);
     else if (!isTable(table)) problems.push(strayKey(file, name));
     else if (plugins.has(name)) return [readPluginSection(file, name, table, problems)];

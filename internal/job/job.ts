@@ -132,6 +132,8 @@ export interface Job {
   concurrencyKey: string | null;
   /** True while it has no place among those of its key. */
   crowded: boolean;
+  /** True while it runs at the cost of a budget. */
+  budgeted: boolean;
   parentId: string | null;
   /** True when its end concerns others: they wait for it, or are its children. */
   followed: boolean;

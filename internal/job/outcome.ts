@@ -47,6 +47,8 @@ export interface Settlement {
   scheduleId: string | null;
   /** Who may run next when this one does not: others of its key. */
   concurrencyKey: string | null;
+  /** True when what it costs counts against a budget. */
+  budgeted: boolean;
   /** True when the end of the job concerns others. */
   followed: boolean;
   state: JobState;
@@ -71,6 +73,7 @@ type Held = Pick<
   | "fence"
   | "scheduleId"
   | "concurrencyKey"
+  | "budgeted"
   | "followed"
   | "attempt"
   | "maxAttempts"
@@ -161,6 +164,7 @@ function unchanged(job: Held): Omit<Settlement, "state"> {
     fence,
     scheduleId,
     concurrencyKey,
+    budgeted,
     followed,
     attempt,
     lost,
@@ -174,6 +178,7 @@ function unchanged(job: Held): Omit<Settlement, "state"> {
     fence,
     scheduleId,
     concurrencyKey,
+    budgeted,
     followed,
     runAt: null,
     attempt,

@@ -1,5 +1,6 @@
 /** What people and plugins may say about a new job, checked and turned into our own words. */
 import { z } from "zod";
+import { BUDGET_COST_MAX } from "../base/budget.ts";
 import { parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
@@ -58,6 +59,11 @@ export const enqueueInput = z.strictObject({
   waitFor: z.array(z.string()).max(JOB_WAIT_FOR_MAX, `has more than ${JOB_WAIT_FOR_MAX} jobs.`).optional(),
   waitPolicy: z.enum(WAIT_POLICIES, `must be one of ${WAIT_POLICIES.join(", ")}.`).optional(),
   childPolicy: z.enum(CHILD_POLICIES, `must be one of ${CHILD_POLICIES.join(", ")}.`).optional(),
+  costEstimate: z
+    .number("must be a number.")
+    .min(0, "must not be negative.")
+    .max(BUDGET_COST_MAX, `must be at most ${BUDGET_COST_MAX}.`)
+    .optional(),
 });
 
 export type EnqueueInput = z.infer<typeof enqueueInput>;
@@ -84,6 +90,7 @@ export function readNewJob(context: Context, input: EnqueueInput): NewJob {
     waitFor: input.waitFor,
     waitPolicy: input.waitPolicy,
     childPolicy: input.childPolicy,
+    costEstimate: input.costEstimate ?? 0,
   });
 }
 
@@ -149,6 +156,7 @@ export function retryOf(context: Context, old: Job): NewJob & { retryOf: string 
     // Before the first claim the default stands for nothing said: then it is the handler's to say.
     maxAttempts: old.fence === 0 && old.maxAttempts === JOB_ATTEMPTS_DEFAULT ? undefined : old.maxAttempts,
     retry: old.retry ?? undefined,
+    costEstimate: old.costEstimate,
     concurrencyKey: old.concurrencyKey ?? undefined,
     timeoutMs: old.timeoutMs ?? undefined,
     trigger: "retry",

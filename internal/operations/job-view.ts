@@ -41,6 +41,8 @@ export interface JobView {
   retry: string | null;
   pluginVersion: string | null;
   pluginDigest: string | null;
+  /** What it was thought to cost: reserved of its budgets while it runs. */
+  costEstimate: number;
   costActual: number;
   /** Times that its process, and its host, died under it. */
   lost: number;
@@ -113,6 +115,7 @@ function view(waits: Waits, job: Job): JobView {
     retry: job.retry && formatRetry(job.retry),
     pluginVersion: job.pluginVersion,
     pluginDigest: job.pluginDigest,
+    costEstimate: job.costEstimate,
     costActual: job.costActual,
     lost: job.lost,
     interrupted: job.interrupted,

@@ -1,5 +1,6 @@
 /** The table: everything that can be done. Adding an operation is one line here. */
 import { attestationOperations } from "./attestation.ts";
+import { budgetOperations } from "./budget.ts";
 import { bulkOperations } from "./job-bulk.ts";
 import { blackoutOperations } from "./blackout.ts";
 import { backfillOperations } from "./backfill.ts";
@@ -34,6 +35,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...jobPauseOperations,
   ...handlerOperations,
   ...handlerPauseOperations,
+  ...budgetOperations,
   ...lockOperations,
   ...pluginOperations,
   ...pluginGrantOperations,

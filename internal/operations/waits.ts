@@ -2,12 +2,14 @@
  * Waits: why jobs that could run do not. It is found out when somebody asks, never
  * written down to go stale; what the store knows of it is read once for a list.
  */
+import { BUDGET_LIMITS, rounded, scopeOf } from "../base/budget.ts";
 import type { Millis } from "../base/env.ts";
 import { shown } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import { formatRate } from "../base/rate.ts";
 import { isFinished, type Job } from "../job/job.ts";
-import { handlerOfLane, laneOf } from "../job/lane.ts";
+import { handlerOfLane, laneOf, partsOf } from "../job/lane.ts";
+import { type Budget, type BudgetState, closedState } from "../store/budgets.ts";
 import type { QueuedLane } from "../store/jobs.ts";
 import { type HandlerPause, type KeptLimits, pauseOf } from "../store/limits.ts";
 import type { Context, Host } from "./operation.ts";
@@ -27,10 +29,17 @@ export async function readWaits({
   host,
   store,
 }: Pick<Context, "env" | "host" | "store">): Promise<Waits> {
-  const [pauses, limits] = await Promise.all([store.limits.pauses(), store.limits.all()]);
+  const [pauses, limits, budgets] = await Promise.all([
+    store.limits.pauses(),
+    store.limits.all(),
+    store.budgets.all(),
+  ]);
   const limitOf = (name: string) => limits.find(({ handler }) => handler === handlerOfLane(name));
   const lane = (name: string) =>
-    pausedSentence(pauseOf(pauses, name)) ?? laneWaits(host, name) ?? rateSentence(limitOf(name), env.now());
+    pausedSentence(pauseOf(pauses, name)) ??
+    laneWaits(host, name) ??
+    budgetSentence(budgets, scopesOf(host, name), env.now()) ??
+    rateSentence(limitOf(name), env.now());
   const queued = (of: QueuedLane) => lane(of.lane) ?? crowdedLane(of);
   return { lane, queued, job: (job) => jobWaits(job, lane) };
 }
@@ -59,6 +68,40 @@ function pausedJob({ pause, trigger }: Job): string | null {
 
 function pausedSentence(pause: HandlerPause | undefined): string | null {
   return pause ? `the handler is paused by ${pause.by}${said(pause.note)}` : null;
+}
+
+/** The budgets that concern the jobs of a lane. */
+function scopesOf(host: Host | null, lane: string): string[] {
+  const { tenant, plugin } = partsOf(lane);
+  const runner = plugin || host?.plugins.offers(lane)?.plugin;
+  return [
+    scopeOf("handler", handlerOfLane(lane)),
+    scopeOf("tenant", tenant),
+    ...(runner === undefined ? [] : [scopeOf("plugin", runner)]),
+  ];
+}
+
+/** Of the budgets that are used up, the one that opens last. */
+function budgetSentence(budgets: readonly Budget[], scopes: readonly string[], now: Millis): string | null {
+  const closed = budgets.flatMap((budget) => {
+    const state = scopes.includes(budget.scope) ? closedState(budget, now) : null;
+    return state ? [{ scope: budget.scope, state }] : [];
+  });
+  const opens = ({ opensAt }: BudgetState) => opensAt ?? Number.POSITIVE_INFINITY;
+  const [last] = closed.toSorted((a, b) => opens(b.state) - opens(a.state));
+  return last ? `budget: ${last.scope} ${usedUp(last.state)}` : null;
+}
+
+/** What was used of a limit, and when the next job starts. */
+function usedUp({ limit, amount, spent, reserved, opensAt }: BudgetState): string {
+  const { counts, per } = BUDGET_LIMITS[limit];
+  const more = reserved > 0 ? `, and ${rounded(reserved)} more is reserved for jobs that run` : "";
+  const used =
+    counts === "calls"
+      ? `has made ${spent} of ${amount} calls ${per}`
+      : `has spent ${rounded(spent)} of ${rounded(amount)} ${per}${more}`;
+  const next = opensAt === null ? "when one of those that run has ended" : `at ${formatInstant(opensAt)}`;
+  return `${used}; the next one starts ${next}`;
 }
 
 function rateSentence(limits: KeptLimits | undefined, now: Millis): string | null {

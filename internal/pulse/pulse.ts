@@ -28,6 +28,7 @@ import { Follower } from "./follower.ts";
 import { Judge } from "./judge.ts";
 import { Limiter } from "./limiter.ts";
 import { Locker } from "./locker.ts";
+import { Opener } from "./opener.ts";
 import { Promoter } from "./promoter.ts";
 import { Reconciler } from "./reconciler.ts";
 import { type ConfiguredLimits, Registry } from "./registry.ts";
@@ -70,6 +71,7 @@ export class Pulse {
   readonly #reconciler: Reconciler;
   readonly #retention: Retention;
   readonly #locker: Locker | null;
+  readonly #opener: Opener;
 
   constructor(options: PulseOptions) {
     const { env, log, store, nodeId, version, napMs, jobsMax, locks, retention } = options;
@@ -112,6 +114,7 @@ export class Pulse {
     this.#judge = new Judge({ ...time, objectives, nodeId, waits });
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs });
     this.#follower = this.#makeFollower(time, store.flows);
+    this.#opener = new Opener({ env, log, budgets: store.budgets, onOpen: () => this.#worker.nudge() });
     const onRepaired = () => this.schedulesChanged();
     this.#reconciler = new Reconciler({ env, log, ledger, clock, onRepaired });
     this.#retention = new Retention({ env, log, clock, kept: retention ? keptOf(store, retention) : [] });
@@ -159,7 +162,14 @@ export class Pulse {
 
   /** What runs from the start: occurrences are recorded on time, whatever plugins do. */
   get early(): readonly Service[] {
-    const punctual = [this.#caretaker, this.#ticker, this.#promoter, this.#follower, this.#judge];
+    const punctual = [
+      this.#caretaker,
+      this.#ticker,
+      this.#promoter,
+      this.#follower,
+      this.#opener,
+      this.#judge,
+    ];
     const tidy = [this.#reconciler, this.#retention];
     return this.#locker ? [...punctual, this.#locker, ...tidy] : [...punctual, ...tidy];
   }

@@ -50,9 +50,9 @@ export class Slots {
       const limit = Math.min(share, left, this.#free(lane, granted));
       if (limit <= 0) continue;
       const { maxAttempts } = lane.options;
-      wishes.push({ lane: lane.name, limit, ...(maxAttempts !== null && { maxAttempts }) });
-      for (const key of [lane.executor.plugin, handlerOf(lane)])
-        granted.set(key, (granted.get(key) ?? 0) + limit);
+      const { plugin } = lane.executor;
+      wishes.push({ lane: lane.name, limit, plugin, ...(maxAttempts !== null && { maxAttempts }) });
+      for (const key of [plugin, handlerOf(lane)]) granted.set(key, (granted.get(key) ?? 0) + limit);
       left -= limit;
     }
     return wishes;

@@ -90,6 +90,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   let host: Host | null = null;
   const waits = async (lane: string) => (await readWaits({ env, host, store })).lane(lane);
   const locks = locksOf(config.locks, store, () => plugins);
+  await store.budgets.declare(config.budgets, CONFIG_NAME);
   const pulse = await makePulse(options, store, { waits, locks });
   const grants = await grantsOf(config, store, (plugin) => plugins.isInstalled(plugin));
   const tokens = new Tokens(env, grants);
@@ -205,6 +206,7 @@ async function makePulse(
   });
 }
 
+const CONFIG_NAME = "qntx.toml"; // Who has set what stands there.
 const HOST: Principal = { kind: "host" };
 const OPERATOR: Principal = { kind: "operator", name: "operator" };
 

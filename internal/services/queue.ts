@@ -1,4 +1,5 @@
 /** QueueService, as QNTX defines it: ids, states and times are filled in, and Pulse alone moves jobs. */
+import { BUDGET_COST_MAX } from "../base/budget.ts";
 import { Fault } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import { isFinished, type Job, JOB_STATES, type JobState } from "../job/job.ts";
@@ -50,12 +51,13 @@ export function queueService(options: ServiceOptions): QueueServiceServer {
 }
 
 async function enqueue(context: Context, { job }: { job: JobMessage | undefined }) {
-  const { id: wanted, handlerName, payload, parentJobId } = required(job);
+  const { id: wanted, handlerName, payload, parentJobId, costEstimate } = required(job);
   const input = {
     handler: handlerName,
     payload,
     id: wanted || undefined,
     parentId: parentJobId || undefined,
+    costEstimate: costEstimate > 0 && costEstimate <= BUDGET_COST_MAX ? costEstimate : undefined,
   };
   const { id } = await call(context, jobEnqueue, input);
   return { success: true, error: "", jobId: id };

@@ -17,6 +17,8 @@ export interface Enqueued {
 export interface LaneRequest {
   lane: string;
   limit: number;
+  /** Who runs them: its budget counts. Absent: the plugin that the lane names. */
+  plugin?: string;
   /** Tries of the jobs that say none themselves: the handler's, or the host's default. */
   maxAttempts?: number;
 }

@@ -11,6 +11,7 @@ import type { AttestationStore } from "./attestations.ts";
 import type { AuditStore } from "./audit.ts";
 import type { BackfillStore } from "./backfills.ts";
 import type { BlackoutStore } from "./blackouts.ts";
+import type { BudgetStore } from "./budgets.ts";
 import type { BulkStore } from "./bulk.ts";
 import type { EventStore } from "./events.ts";
 import type { FlowStore } from "./flows.ts";
@@ -35,6 +36,7 @@ export interface Store {
   readonly schedules: ScheduleStore;
   readonly ledger: LedgerStore;
   readonly limits: LimitStore;
+  readonly budgets: BudgetStore;
   readonly blackouts: BlackoutStore;
   readonly backfills: BackfillStore;
   readonly attestations: AttestationStore;

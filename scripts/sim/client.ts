@@ -138,6 +138,7 @@ function lateSettlement(id: string, fence: number, isDone: boolean) {
     fence,
     scheduleId: null,
     concurrencyKey: null,
+    budgeted: false,
     followed: false,
     state: isDone ? ("completed" as const) : ("queued" as const),
     runAt: isDone ? null : 0,

@@ -253,6 +253,7 @@ export function testJob(more: Partial<Job>): Job {
     uniqueUntil: null,
     concurrencyKey: null,
     crowded: false,
+    budgeted: false,
     parentId: null,
     followed: false,
     waits: 0,

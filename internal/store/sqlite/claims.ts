@@ -12,6 +12,7 @@
 import type { Env } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
 import { type Job, JOB_ATTEMPTS_DEFAULT } from "../../job/job.ts";
+import { partsOf } from "../../job/lane.ts";
 import type { Claimer, LaneRequest } from "../jobs.ts";
 import type { GroupCommit } from "./group.ts";
 import { readJob } from "./job-row.ts";
@@ -84,17 +85,18 @@ export class SqliteClaims {
   }
 
   /** Differs from Postgres: no SKIP LOCKED. SQLite has one writer, so nobody is halfway through claiming a row. */
-  #claimLane(bootId: string, { lane, limit, maxAttempts = JOB_ATTEMPTS_DEFAULT }: LaneRequest): Job[] {
+  #claimLane(bootId: string, request: LaneRequest): Job[] {
+    const { lane, limit, plugin = partsOf(lane).plugin, maxAttempts = JOB_ATTEMPTS_DEFAULT } = request;
     assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
-    const count = this.#limits.claimable(lane, limit);
+    const count = this.#limits.claimable({ lane, plugin }, limit);
     if (count <= 0) return [];
     const rows = this.#sql.claim.all({ bootId, lane, limit: count, maxAttempts, now: this.#env.now() });
     rows.sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
     const fitting = this.#limits.keys.fitting(rows);
-    this.#limits.spend(lane, fitting.length);
+    this.#limits.spend({ lane, plugin }, fitting);
     const jobs = fitting.map(readJob);
     if (fitting.length === rows.length || fitting.length === limit) return jobs;
     // Those that went back are not asked again: others may stand behind them.
-    return [...jobs, ...this.#claimLane(bootId, { lane, limit: limit - fitting.length, maxAttempts })];
+    return [...jobs, ...this.#claimLane(bootId, { ...request, limit: limit - fitting.length })];
   }
 }

@@ -39,6 +39,7 @@ export interface JobRow {
   unique_until: number | null;
   concurrency_key: string | null;
   crowded: number;
+  budgeted: number;
   parent_id: string | null;
   followed: number;
   waits: number;
@@ -98,6 +99,7 @@ export function readJob(row: JobRow): Job {
     uniqueUntil: row.unique_until,
     concurrencyKey: row.concurrency_key,
     crowded: row.crowded === 1,
+    budgeted: row.budgeted === 1,
     parentId: row.parent_id,
     followed: row.followed === 1,
     waits: row.waits,

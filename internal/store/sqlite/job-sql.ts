@@ -29,6 +29,7 @@ export interface RunEndRow {
 export interface EndedRow {
   id: string;
   concurrency_key: string | null;
+  budgeted: number;
 }
 
 export interface PromotedRow {
@@ -62,7 +63,7 @@ export class JobSql {
   readonly resume: Statement<unknown, [Values]>;
   readonly recoverCancelled: Statement<EndedRow, [Values]>;
   readonly recoverHopeless: Statement<EndedRow, [Values]>;
-  readonly recover: Statement<{ id: string; lane: string }, [Values]>;
+  readonly recover: Statement<{ id: string; lane: string; budgeted: number }, [Values]>;
   readonly refuse: Statement<unknown, [Values]>;
   readonly annotate: Statement<unknown, [Values]>;
 
@@ -202,7 +203,7 @@ const TERMINATE = `
          error       = $error
    WHERE id = $id
      AND finished_at IS NULL
-  RETURNING id, concurrency_key`;
+  RETURNING id, concurrency_key, budgeted`;
 
 const EXPIRE = `
   UPDATE job
@@ -218,7 +219,7 @@ const EXPIRE = `
               AND started_at IS NULL
               AND finished_at IS NULL
             LIMIT $limit)
-  RETURNING id, concurrency_key`;
+  RETURNING id, concurrency_key, budgeted`;
 
 const GIVE_BACK = `
   UPDATE job
@@ -281,7 +282,7 @@ const CANCEL_WAITING = `
          error       = $error
    WHERE id = $id
      AND state IN ('scheduled', 'queued', 'retrying', 'paused')
-  RETURNING id, concurrency_key`;
+  RETURNING id, concurrency_key, budgeted`;
 
 const FAIL_WAITING = `
   UPDATE job
@@ -324,7 +325,7 @@ const RECOVER_CANCELLED = `
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
      AND cancel_requested = 1
-  RETURNING id, concurrency_key`;
+  RETURNING id, concurrency_key, budgeted`;
 
 const RECOVER_HOPELESS = `
   UPDATE job
@@ -335,7 +336,7 @@ const RECOVER_HOPELESS = `
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
      AND interrupted >= $interruptedMax
-  RETURNING id, concurrency_key`;
+  RETURNING id, concurrency_key, budgeted`;
 
 // The tries are given back: a host that dies is no fault of its jobs. What keeps happening is counted.
 const RECOVER = `
@@ -354,7 +355,7 @@ const RECOVER = `
                        'startedAt', started_at, 'endedAt', $now, 'pluginVersion', NULL, 'pluginDigest', NULL))
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
-  RETURNING id, lane`;
+  RETURNING id, lane, budgeted`;
 
 // Not what is said twice of the same end.
 const REFUSE = `

@@ -269,22 +269,28 @@ export class SqliteJobs implements JobStore {
     if (this.#sql.giveBack.run(back).changes > 0) {
       if (state === "queued") this.queued(this.#sql.get.get({ id })?.lane ?? "");
       if (settlement.concurrencyKey !== null) this.#limits.keys.back(id);
+      if (settlement.budgeted) this.#limits.budgets.gate.ended(id);
       return true;
     }
     // Somebody asked to cancel it while it ran: it does not go back in line.
     return this.#finish(settlement, { ...same, state: "cancelled", now, result: null });
   }
 
-  #finish({ scheduleId, concurrencyKey, followed }: Settlement, end: Values & { id: string }): boolean {
+  #finish(settlement: Settlement, end: Values & { id: string }): boolean {
+    const { scheduleId, concurrencyKey, budgeted, followed } = settlement;
     if (this.#sql.finish.run(end).changes === 0) return false;
     if (concurrencyKey !== null) this.#limits.keys.leave(end.id);
+    if (budgeted) this.#limits.budgets.gate.ended(end.id);
     const concernsOthers = followed || this.flows.isFollowedLate(end.id);
     return (scheduleId === null && !concernsOthers) || this.#finished([{ id: end.id }]);
   }
 
   /** Jobs have ended that nobody settles. */
   #ended(ended: readonly EndedRow[]): void {
-    for (const { id, concurrency_key } of ended) if (concurrency_key !== null) this.#limits.keys.leave(id);
+    for (const { id, concurrency_key, budgeted } of ended) {
+      if (concurrency_key !== null) this.#limits.keys.leave(id);
+      if (budgeted === 1) this.#limits.budgets.gate.ended(id);
+    }
     this.#finished(ended);
   }
 
@@ -433,6 +439,7 @@ export class SqliteJobs implements JobStore {
       this.#ended([...ended, ...hopeless]);
       const message = "its host went down while it ran";
       const rows = this.#sql.recover.all({ bootId, now, message, historyMax: HISTORY_ATTEMPTS_MAX });
+      for (const { id, budgeted } of rows) if (budgeted === 1) this.#limits.budgets.gate.ended(id);
       for (const { lane } of rows) this.queued(lane);
       return rows.map(({ id }) => id);
     });
@@ -448,7 +455,9 @@ export class SqliteJobs implements JobStore {
         progress: progress ? JSON.stringify(progress) : null,
         costActual: costActual ?? null,
       };
-      return this.#sql.annotate.run(change).changes > 0;
+      const kept = this.#sql.annotate.run(change).changes > 0;
+      if (kept && costActual !== undefined) this.#limits.budgets.gate.annotated(id, costActual);
+      return kept;
     });
   }
 
@@ -473,7 +482,7 @@ function readRunEnd(row: RunEndRow): RunEnd {
 
 /** The end of a job whose own end cannot be written: without what its plugin made of it. */
 function unwritable(
-  { id, fence, attempt, lost, scheduleId, concurrencyKey, followed }: Settlement,
+  { id, fence, attempt, lost, scheduleId, concurrencyKey, budgeted, followed }: Settlement,
   reason: string,
 ): Settlement {
   return {
@@ -483,6 +492,7 @@ function unwritable(
     lost: Math.max(0, Math.trunc(lost) || 0),
     scheduleId,
     concurrencyKey,
+    budgeted,
     followed,
     state: "failed",
     suspect: false,

@@ -12,8 +12,11 @@ import {
   type KeptLimits,
   type LimitStore,
 } from "../limits.ts";
+import type { LaneOf } from "./budget-gate.ts";
+import { SqliteBudgets } from "./budgets.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
+import type { JobRow } from "./job-row.ts";
 import { type KeyOf, SqliteKeys } from "./keys.ts";
 
 type Values = Record<string, string | number | null>;
@@ -31,6 +34,7 @@ const KEYS_PER_STEP = 500; // Some milliseconds, then others have their turn.
 
 export class SqliteLimits implements LimitStore {
   readonly keys: SqliteKeys;
+  readonly budgets: SqliteBudgets;
   readonly #env: Env;
   readonly #group: GroupCommit;
   readonly #events: SqliteEvents;
@@ -48,6 +52,7 @@ export class SqliteLimits implements LimitStore {
     this.#group = group;
     this.#events = events;
     this.keys = new SqliteKeys(db, this);
+    this.budgets = new SqliteBudgets(env, db, group);
     this.#all = db.prepare(
       "SELECT * FROM handler_limit WHERE per_key IS NOT NULL OR rate_count IS NOT NULL ORDER BY handler",
     );
@@ -115,22 +120,27 @@ export class SqliteLimits implements LimitStore {
   }
 
   /** How many jobs of a lane may be claimed, of those that are wanted; asked inside the transaction of the claim. */
-  claimable(lane: string, wanted: number): number {
+  claimable(of: LaneOf, wanted: number): number {
+    const { lane } = of;
     const handler = handlerOfLane(lane);
     if (this.#pauseOf.get({ lane, handler })) return 0;
     const bucket = this.#bucket(handler);
-    if (!bucket) return wanted;
+    return this.budgets.gate.claimable(of, bucket ? this.#startable(handler, bucket, wanted) : wanted);
+  }
+
+  #startable(handler: string, bucket: Bucket, wanted: number): number {
     const now = this.#env.now();
     const fullAt = believedFullAt(bucket, now);
     if (fullAt < bucket.fullAt) this.#spend.run({ handler, fullAt }); // The clock was set back.
     return Math.min(wanted, startable(bucket, now));
   }
 
-  /** So many were claimed. */
-  spend(lane: string, count: number): void {
-    const handler = handlerOfLane(lane);
-    const bucket = count > 0 ? this.#bucket(handler) : null;
-    if (bucket) this.#spend.run({ handler, fullAt: fullAfter(bucket, this.#env.now(), count) });
+  /** These were claimed. */
+  spend(of: LaneOf, rows: readonly JobRow[]): void {
+    const handler = handlerOfLane(of.lane);
+    const bucket = rows.length > 0 ? this.#bucket(handler) : null;
+    if (bucket) this.#spend.run({ handler, fullAt: fullAfter(bucket, this.#env.now(), rows.length) });
+    this.budgets.gate.spend(of, rows);
   }
 
   #bucket(handler: string): Bucket | null {

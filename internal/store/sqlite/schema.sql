@@ -61,6 +61,35 @@ CREATE TABLE boot (
   lease_until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE budget (
+  scope      TEXT    NOT NULL,
+  limit_name TEXT    NOT NULL,
+  amount     REAL    NOT NULL,
+  declared   INTEGER NOT NULL, -- 1 when the configuration says it.
+  set_by     TEXT    NOT NULL,
+  since      INTEGER NOT NULL, -- What was spent before does not count.
+  PRIMARY KEY (scope, limit_name),
+  CONSTRAINT budget_allows_some CHECK (amount > 0)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE budget_running (
+  job_id      TEXT NOT NULL,
+  scope       TEXT NOT NULL,
+  reserved    REAL NOT NULL,
+  cost_before REAL NOT NULL,
+  PRIMARY KEY (job_id, scope)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX budget_running_scope ON budget_running (scope, reserved);
+
+CREATE TABLE budget_spent (
+  scope      TEXT    NOT NULL,
+  limit_name TEXT    NOT NULL,
+  step       INTEGER NOT NULL,
+  amount     REAL    NOT NULL,
+  PRIMARY KEY (scope, limit_name, step)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE capability_grant (
   plugin     TEXT    NOT NULL,
   capability TEXT    NOT NULL,
@@ -177,6 +206,7 @@ CREATE TABLE job (
   unique_until     INTEGER, -- The key is held until then, also when its job has ended.
   concurrency_key  TEXT,
   crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
+  budgeted         INTEGER NOT NULL DEFAULT 0, -- 1 while it runs at the cost of a budget.
   parent_id        TEXT,
   followed         INTEGER NOT NULL DEFAULT 0, -- 1 when its end concerns others: they wait for it, or are its children.
   waits            INTEGER NOT NULL DEFAULT 0, -- How many jobs it still waits for.

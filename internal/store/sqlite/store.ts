@@ -10,6 +10,7 @@ import type { SqliteFlows } from "./flows.ts";
 import type { SqliteBlackouts } from "./blackouts.ts";
 import { SqliteBulk } from "./bulk.ts";
 import { SqliteBackfills } from "./backfills.ts";
+import type { SqliteBudgets } from "./budgets.ts";
 import { SqliteEvents } from "./events.ts";
 import { SqliteGrants } from "./grants.ts";
 import { GroupCommit } from "./group.ts";
@@ -48,6 +49,7 @@ export class SqliteStore implements Store {
   readonly schedules: SqliteSchedules;
   readonly ledger: SqliteLedgerStore;
   readonly limits: SqliteLimits;
+  readonly budgets: SqliteBudgets;
   readonly blackouts: SqliteBlackouts;
   readonly backfills: SqliteBackfills;
   readonly attestations: SqliteAttestations;
@@ -77,6 +79,7 @@ export class SqliteStore implements Store {
     this.webhooks = new SqliteWebhooks(env, db, this.#group, this.events);
     this.objectives = new SqliteObjectives(env, db, this.#group, this.events);
     this.limits = new SqliteLimits(env, db, this.#group, this.events);
+    this.budgets = this.limits.budgets;
     this.logs = new SqliteLogs(env, { path: logPath, log });
     this.jobs = new SqliteJobs(env, {
       db,

@@ -31,7 +31,7 @@ const HIDDEN = "(hidden)";
 const SECRET_KEY = /secret|token|password|passphrase|credential|(^|[_-])key$/i;
 
 function asObject(config: Config, withOrigin: boolean): object {
-  const { home, file, schedules, handlers } = config;
+  const { home, file, schedules, handlers, budgets } = config;
   const values = configKeys().map((key) => [key, isHidden(config, key) ? HIDDEN : config.values[key]]);
   const origins = Object.fromEntries(configKeys().map((key) => [key, config.origin(key)]));
   const plugins = config.sections.map((section) => [
@@ -45,6 +45,7 @@ function asObject(config: Config, withOrigin: boolean): object {
     plugins: Object.fromEntries(plugins),
     schedules,
     handlers,
+    budgets,
     ...(withOrigin ? { origins } : {}),
   };
 }
@@ -61,6 +62,8 @@ function asToml(config: Config, withOrigin: boolean): string {
   }
   for (const plugin of config.sections) lines.push("", ...pluginLines(plugin));
   for (const handler of config.handlers) lines.push("", ...handlerLines(handler));
+  for (const { scope, amounts } of config.budgets)
+    lines.push("", `[budget.${quoted(scope)}]`, ...Object.entries(amounts).map((entry) => entry.join(" = ")));
   for (const { id, where } of config.schedules)
     lines.push("", `# [[schedule]] ${quoted(id)} stands in ${where}`);
   return lines.join("\n");

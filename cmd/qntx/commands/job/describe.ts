@@ -12,6 +12,12 @@ export function stateShown({ state, waiting, progress }: JobView): string {
   return `running: ${progress.current}/${progress.total}${progress.message && ` ${progress.message}`}`;
 }
 
+/** What it cost, and what it was thought to. */
+function costShown({ costActual, costEstimate }: JobView): string | null {
+  if (costEstimate > 0) return `${costActual}, of ${costEstimate} that were estimated`;
+  return costActual > 0 ? String(costActual) : null;
+}
+
 /** All of it. */
 export function jobFacts(out: Out, job: JobView): string {
   return factLines(out, [
@@ -33,6 +39,7 @@ export function jobFacts(out: Out, job: JobView): string {
     ["due", job.runAt === job.createdAt ? null : whenInFull(out, job.runAt)],
     ["started", whenInFull(out, job.startedAt)],
     ["finished", whenInFull(out, job.finishedAt)],
+    ["cost", costShown(job)],
     ["priority", job.priority === 0 ? null : job.priority],
     ["retry", job.retry],
     ["timeout", job.timeoutMs && formatDuration(job.timeoutMs)],

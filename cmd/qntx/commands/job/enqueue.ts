@@ -9,7 +9,7 @@ import { openClient } from "../../client.ts";
 import { command, type Parse } from "../../command.ts";
 import type { ExitCode } from "../../exit.ts";
 import { handlerNames, jobIds } from "../../names.ts";
-import { integer, json, retry, RETRY_DESCRIPTION } from "../../values.ts";
+import { amount, integer, json, retry, RETRY_DESCRIPTION } from "../../values.ts";
 import { stateShown } from "./describe.ts";
 import { waitPolicyArg } from "./batch.ts";
 import { printEnd, refuseTimeoutAlone, requireHost, waitArgs, waitForJob } from "./waiting.ts";
@@ -57,6 +57,12 @@ export const jobEnqueue = command({
     },
     retry: { type: "string", valueHint: "R", parse: retry, description: RETRY_DESCRIPTION },
     timeout: { type: "string", valueHint: "D", description: "How long it may take" },
+    costEstimate: {
+      type: "string",
+      valueHint: "N",
+      parse: amount,
+      description: "What it will cost: reserved of its budgets while it runs",
+    },
     parent: {
       type: "string",
       field: "parentId",

@@ -40,6 +40,7 @@ CREATE TABLE job (
   unique_until     INTEGER, -- The key is held until then, also when its job has ended.
   concurrency_key  TEXT,
   crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
+  budgeted         INTEGER NOT NULL DEFAULT 0, -- 1 while it runs at the cost of a budget.
   parent_id        TEXT,
   followed         INTEGER NOT NULL DEFAULT 0, -- 1 when its end concerns others: they wait for it, or are its children.
   waits            INTEGER NOT NULL DEFAULT 0, -- How many jobs it still waits for.
@@ -131,6 +132,38 @@ CREATE TABLE handler_pause (
   note    TEXT    NOT NULL,
   at      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Budgets: whose jobs may cost so much, or start so often. A scope is tenant:x, plugin:x or handler:x.
+CREATE TABLE budget (
+  scope      TEXT    NOT NULL,
+  limit_name TEXT    NOT NULL,
+  amount     REAL    NOT NULL,
+  declared   INTEGER NOT NULL, -- 1 when the configuration says it.
+  set_by     TEXT    NOT NULL,
+  since      INTEGER NOT NULL, -- What was spent before does not count.
+  PRIMARY KEY (scope, limit_name),
+  CONSTRAINT budget_allows_some CHECK (amount > 0)
+) STRICT, WITHOUT ROWID;
+
+-- What was spent, by steps of the limit's window; those that have left it go.
+CREATE TABLE budget_spent (
+  scope      TEXT    NOT NULL,
+  limit_name TEXT    NOT NULL,
+  step       INTEGER NOT NULL,
+  amount     REAL    NOT NULL,
+  PRIMARY KEY (scope, limit_name, step)
+) STRICT, WITHOUT ROWID;
+
+-- Jobs that run at the cost of a budget: what is reserved for each, and what it had cost before.
+CREATE TABLE budget_running (
+  job_id      TEXT NOT NULL,
+  scope       TEXT NOT NULL,
+  reserved    REAL NOT NULL,
+  cost_before REAL NOT NULL,
+  PRIMARY KEY (job_id, scope)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX budget_running_scope ON budget_running (scope, reserved);
 
 -- Who waits for whom, until that has ended.
 CREATE TABLE job_wait (

@@ -6,7 +6,6 @@
  */
 import type { Millis } from "../base/env.ts";
 import {
-  HISTORY_ATTEMPTS_MAX,
   HISTORY_CHARS_MAX,
   type Job,
   type JobError,
@@ -60,8 +59,8 @@ export interface Settlement {
   result: Uint8Array | null;
   error: JobError | null;
   snoozed: number;
-  /** The attempts that did not complete it, this one included; null when there is nothing to add. */
-  history: readonly PastAttempt[] | null;
+  /** This attempt, for the job to remember beside the others; null when it completed the job, or ended early. */
+  past: PastAttempt | null;
   costActual: number;
   pluginVersion: string | null;
   pluginDigest: string | null;
@@ -83,7 +82,6 @@ type Held = Pick<
   | "costActual"
   | "startedAt"
   | "snoozed"
-  | "history"
   | "pluginVersion"
   | "pluginDigest"
 >;
@@ -96,10 +94,7 @@ export function settle(
 ): Settlement {
   const settlement = decide(job, outcome, { now, random });
   if (settlement.error === null) return settlement;
-  return {
-    ...settlement,
-    history: [...job.history, pastAttempt(job, settlement.error, now)].slice(-HISTORY_ATTEMPTS_MAX),
-  };
+  return { ...settlement, past: pastAttempt(job, settlement.error, now) };
 }
 
 /** What a job remembers of an answer that came when it had another holder; null where its plugin gave none. */
@@ -187,7 +182,7 @@ function unchanged(job: Held): Omit<Settlement, "state"> {
     result: null,
     error: null,
     snoozed,
-    history: null,
+    past: null,
     costActual,
     pluginVersion,
     pluginDigest,

@@ -148,7 +148,7 @@ function lateSettlement(id: string, fence: number, isDone: boolean) {
     result: isDone ? new TextEncoder().encode(GHOST) : null,
     error: null,
     snoozed: 0,
-    history: null,
+    past: null,
     costActual: 0,
     pluginVersion: GHOST,
     pluginDigest: null,

@@ -1,6 +1,6 @@
 /** The statements on jobs, in plain sight. Prepared once; every value is a parameter. */
 import type { Database, Statement } from "bun:sqlite";
-import type { JobState } from "../../job/job.ts";
+import { HISTORY_ATTEMPTS_MAX, type JobState } from "../../job/job.ts";
 import type { JobRow } from "./job-row.ts";
 
 /** The parameters of a statement, by name. */
@@ -97,6 +97,15 @@ export class JobSql {
   }
 }
 
+/** The history of a job with one attempt more, without the oldest when that is too many. It is added where it stands: whoever holds the job does not know what was remembered since it was claimed. */
+function remembered(attempt: string): string {
+  return `json_insert(
+           CASE WHEN json_array_length(history) >= ${HISTORY_ATTEMPTS_MAX} THEN json_remove(history, '$[0]')
+                ELSE COALESCE(history, '[]')
+            END,
+           '$[#]', ${attempt})`;
+}
+
 const INSERT = `
   INSERT INTO job (id, tenant, handler, plugin, lane, trigger, source, owner, priority, state, run_at,
                    max_attempts, unique_key, parent_id, retry_of, schedule_id, occurrence, run_count, declared_id,
@@ -164,7 +173,7 @@ const FINISH = `
          lost           = $lost,
          suspect        = 0,
          error          = $error,
-         history        = COALESCE($history, history),
+         history        = CASE WHEN $past IS NULL THEN history ELSE ${remembered("json($past)")} END,
          result         = $result,
          cost_actual    = MAX(cost_actual, $costActual),
          plugin_version = $pluginVersion,
@@ -231,7 +240,7 @@ const GIVE_BACK = `
          suspect        = $suspect,
          snoozed        = $snoozed,
          error          = $error,
-         history        = COALESCE($history, history),
+         history        = CASE WHEN $past IS NULL THEN history ELSE ${remembered("json($past)")} END,
          cost_actual    = MAX(cost_actual, $costActual),
          plugin_version = $pluginVersion,
          plugin_digest  = $pluginDigest
@@ -346,13 +355,8 @@ const RECOVER = `
          boot_id     = NULL,
          attempt     = attempt - 1,
          interrupted = interrupted + 1,
-         history     = json_insert(
-           CASE WHEN json_array_length(history) >= $historyMax THEN json_remove(history, '$[0]')
-                ELSE COALESCE(history, '[]')
-            END,
-           '$[#]',
-           json_object('attempt', attempt, 'fence', fence, 'kind', 'interrupted', 'message', $message,
-                       'startedAt', started_at, 'endedAt', $now, 'pluginVersion', NULL, 'pluginDigest', NULL))
+         history     = ${remembered(`json_object('attempt', attempt, 'fence', fence, 'kind', 'interrupted', 'message', $message,
+                       'startedAt', started_at, 'endedAt', $now, 'pluginVersion', NULL, 'pluginDigest', NULL)`)}
    WHERE boot_id IS NOT NULL
      AND boot_id <> $bootId
   RETURNING id, lane, budgeted`;
@@ -360,14 +364,9 @@ const RECOVER = `
 // Not what is said twice of the same end.
 const REFUSE = `
   UPDATE job
-     SET history = json_insert(
-           CASE WHEN json_array_length(history) >= $historyMax THEN json_remove(history, '$[0]')
-                ELSE COALESCE(history, '[]')
-            END,
-           '$[#]',
-           json_object('attempt', $attempt, 'fence', $fence, 'kind', 'late', 'message', $message,
+     SET history = ${remembered(`json_object('attempt', $attempt, 'fence', $fence, 'kind', 'late', 'message', $message,
                        'startedAt', NULL, 'endedAt', $now, 'pluginVersion', $pluginVersion,
-                       'pluginDigest', $pluginDigest))
+                       'pluginDigest', $pluginDigest)`)}
    WHERE id = $id
      AND (fence > $fence OR state NOT IN ('running', $state))`;
 

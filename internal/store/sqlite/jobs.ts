@@ -3,7 +3,6 @@ import type { Database } from "bun:sqlite";
 import { type Env, type Millis, turn } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import {
-  HISTORY_ATTEMPTS_MAX,
   type Job,
   JOB_INTERRUPTED_MAX,
   type JobError,
@@ -223,7 +222,7 @@ export class SqliteJobs implements JobStore {
     const message = lateAnswer(settlement);
     const now = this.#env.now();
     const late = { id, fence, state, attempt, pluginVersion, pluginDigest, message, now };
-    if (message !== null) this.#sql.refuse.run({ ...late, historyMax: HISTORY_ATTEMPTS_MAX });
+    if (message !== null) this.#sql.refuse.run(late);
     return false;
   }
 
@@ -258,8 +257,8 @@ export class SqliteJobs implements JobStore {
     const { id, fence, state, attempt, lost, costActual, pluginVersion, pluginDigest } = settlement;
     const now = this.#env.now();
     const error = settlement.error ? JSON.stringify(settlement.error) : null;
-    const history = settlement.history ? JSON.stringify(settlement.history) : null;
-    const same = { id, fence, state, attempt, lost, error, history, costActual, pluginVersion, pluginDigest };
+    const past = settlement.past ? JSON.stringify(settlement.past) : null;
+    const same = { id, fence, state, attempt, lost, error, past, costActual, pluginVersion, pluginDigest };
     if (state === "completed" || state === "failed" || state === "cancelled") {
       return this.#finish(settlement, { ...same, now, result: settlement.result });
     }
@@ -438,7 +437,7 @@ export class SqliteJobs implements JobStore {
       });
       this.#ended([...ended, ...hopeless]);
       const message = "its host went down while it ran";
-      const rows = this.#sql.recover.all({ bootId, now, message, historyMax: HISTORY_ATTEMPTS_MAX });
+      const rows = this.#sql.recover.all({ bootId, now, message });
       for (const { id, budgeted } of rows) if (budgeted === 1) this.#limits.budgets.gate.ended(id);
       for (const { lane } of rows) this.queued(lane);
       return rows.map(({ id }) => id);
@@ -500,7 +499,7 @@ function unwritable(
     result: null,
     error: { message: `how it ended could not be written: ${reason}`, kind: "broken", attempt: 0 },
     snoozed: 0,
-    history: null,
+    past: null,
     costActual: 0,
     pluginVersion: null,
     pluginDigest: null,

@@ -77,6 +77,19 @@ export function attemptSuite(engine: string, open: OpenStore): void {
       expect(await at.store.jobs.get(id)).toMatchObject({ state: "completed", fence: 2, attempt: 1 });
     });
 
+    test("what a job remembers while it runs is not forgotten when that attempt fails, or is lost", async () => {
+      const id = await enqueue();
+      const slept = await claim("BT_slept");
+      await at.store.jobs.recover("BT_two");
+      for (const ending of [failed(), { kind: "lost", alone: true, message: "exit 139" }] as const) {
+        const holder = await claim("BT_two");
+        await end(at.store, at.env, slept, COMPLETED);
+        expect(await end(at.store, at.env, holder, ending)).toBe(true);
+      }
+      const kinds = (await historyOf(id))?.map(({ kind }) => kind);
+      expect(kinds).toEqual(["interrupted", "late", "Error", "late", "lost"]);
+    });
+
     test("what completes, snoozes or is given back has no history", async () => {
       const id = await enqueue();
       await end(at.store, at.env, await claim(), { kind: "returned" });

@@ -4,9 +4,10 @@
  * would have to pay for.
  *
  * What others still need stays: the last run of a schedule, a run whose objective is
- * open, one whose unique key is still held, a parent whose children are at work and a child whose parent is. What a job
- * said goes first: a host that dies in between has a job without a log, and not the
- * other way round.
+ * open, one whose unique key is still held, a parent whose children are at work and a
+ * child whose parent is, and a retry as long as the job that it retries, because that is
+ * retried once. What a job said goes first: a host that dies in between has a job
+ * without a log, and not the other way round.
  */
 import type { Database, Statement } from "bun:sqlite";
 import type { Env, Millis } from "../../base/env.ts";
@@ -171,6 +172,11 @@ function candidatesSql(from: string, narrow: string): string {
                  FROM job parent
                 WHERE parent.id = job.parent_id
                   AND parent.finished_at IS NULL))
+     AND (   retry_of IS NULL
+          OR NOT EXISTS (
+               SELECT 1
+                 FROM job old
+                WHERE old.id = job.retry_of))
    ORDER BY seq
    LIMIT $limit`;
 }

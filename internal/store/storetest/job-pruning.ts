@@ -131,6 +131,17 @@ export function jobPruningSuite(engine: string, open: OpenStore): void {
       expect([await isKept(parent), await isKept(below)]).toEqual([false, false]);
     });
 
+    test("leaves a retry for as long as the job that it retries, so that nobody retries that again", async () => {
+      const old = await ended(FAILED);
+      const retry = await ended(COMPLETED, { retryOf: old, trigger: "retry" });
+      await at.env.advance(2 * HOUR);
+      expect(await prune()).toBe(0);
+      const again = { ...newJob(at.env), retryOf: old };
+      expect(await at.store.bulk.retry([again])).toMatchObject([{ id: retry, created: false }]);
+      expect(await prune({ state: "failed" })).toBe(1);
+      expect(await prune()).toBe(1);
+    });
+
     test("leaves the last run of a schedule, and the ledger in order", async () => {
       const schedule = newSchedule(at.env);
       await at.store.schedules.create(schedule);

@@ -6,7 +6,7 @@ import type { Enqueued } from "./jobs.ts";
 /** What jobs have in common. Absent fields say nothing. */
 export interface BulkFilter {
   states: readonly JobState[];
-  /** As jobs name it: `x` or `<plugin>/x`. */
+  /** As people name it: `x`, `<plugin>/x` or `<tenant>@x`; without a tenant, none of a tenant's. */
   handler?: string | undefined;
   scheduleId?: string | undefined;
   /** The kind of the error of a job that failed. */

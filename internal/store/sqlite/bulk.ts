@@ -1,6 +1,7 @@
 /** Bulk in SQLite: jobs by what they have in common, read along an index, in stretches of some milliseconds. */
 import type { Database, Statement } from "bun:sqlite";
 import type { JobState, NewJob } from "../../job/job.ts";
+import { laneOf, partsOf } from "../../job/lane.ts";
 import type { BulkFilter, BulkJob, BulkStore, BulkStretch } from "../bulk.ts";
 import type { Enqueued } from "../jobs.ts";
 import type { GroupCommit } from "./group.ts";
@@ -36,11 +37,14 @@ export class SqliteBulk implements BulkStore {
   async match(filter: BulkFilter, from: { after: number; upTo: number } | null): Promise<BulkStretch> {
     const { after, upTo } = from ?? { after: 0, upTo: this.#last.get()?.seq ?? 0 };
     const to = Math.min(upTo, after + STRETCH_ROWS);
+    const { tenant, plugin, handler } = partsOf(filter.handler ?? "");
     const found = this.#db.query<Row, Values>(BULK_SQL[narrowing(filter)]).all({
       after,
       to,
       states: JSON.stringify(filter.states),
-      handler: filter.handler ?? null,
+      lane: filter.handler ?? null,
+      tenant,
+      handler: laneOf({ plugin, handler }), // With a plugin it is no handler's name: then the lane alone can match.
       scheduleId: filter.scheduleId ?? null,
       errorKind: filter.errorKind ?? null,
       since: filter.since ?? null,
@@ -73,7 +77,7 @@ function match(from: string, narrow: string): string {
      AND seq > $after
      AND seq <= $to
      AND state IN (SELECT value FROM json_each($states))
-     AND ($handler    IS NULL OR handler     = $handler OR lane = $handler)
+     AND ($lane       IS NULL OR lane        = $lane OR (handler = $handler AND tenant = $tenant))
      AND ($scheduleId IS NULL OR schedule_id = $scheduleId)
      AND ($errorKind  IS NULL OR json_extract(error, '$.kind') = $errorKind)
      AND ($since      IS NULL OR COALESCE(finished_at, created_at) >= $since)

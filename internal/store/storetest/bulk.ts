@@ -65,6 +65,24 @@ export function bulkSuite(engine: string, open: OpenStore): void {
       expect(await matching(filter)).toEqual(found);
     });
 
+    test.each([
+      // handler            finds
+      ["test.work", ["none"]],
+      ["acme@test.work", ["acme", "acme-p"]],
+      ["acme@p/test.work", ["acme-p"]],
+      ["p/test.work", []],
+      ["beta@test.work", []],
+    ])("%s names the jobs of one tenant, or of none", async (handler, found) => {
+      const address = { handler: "test.work", tenant: "acme" };
+      await at.store.jobs.enqueue([
+        newJob(at.env, { id: "none", handler: "test.work" }),
+        newJob(at.env, { id: "acme", ...address }),
+        newJob(at.env, { id: "acme-p", ...address, plugin: "p" }),
+      ]);
+      expect(await matching({ handler })).toEqual(found);
+      expect(await matching({ handler, states: ["queued"] })).toEqual(found);
+    });
+
     test("a span is of the ends", async () => {
       const start = at.env.now();
       await make();

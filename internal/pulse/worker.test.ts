@@ -402,6 +402,18 @@ test("a job that nobody was told of is found within the poll, also while the wor
   expect(plugin.ids()).toEqual([id]);
 });
 
+test("a lane that did not need its share leaves it to the others at once, and not at the next poll", async () => {
+  plugin.concurrency = 4;
+  register("p.a", "p.b");
+  await env.advance(100); // Nobody else has anything to write any more.
+  const handlers = ["p.a", "p.b", "p.b", "p.b"];
+  const jobs = handlers.map((handler) => ({ id: newId(env, "JB"), handler, payload: new Uint8Array() }));
+  const added = store.jobs.enqueue(jobs);
+  await env.advance(1);
+  await added;
+  expect(plugin.running.size).toBe(4);
+});
+
 test("a disk that stays full does not keep the worker from ending", async () => {
   register("p.work");
   const id = await enqueue();

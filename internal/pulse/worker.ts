@@ -123,6 +123,8 @@ export class Worker implements Service, Claimer {
     const work = jobs.toSorted((a, b) => a.priority - b.priority); // Each lane's are in order already.
     for (const job of work) if (!job.suspect) this.#begin(job);
     for (const job of work) if (job.suspect) this.#begin(job);
+    // What was wished for one lane, and not there, may be had by another: nobody else may write for a second.
+    if (this.#slots.wishes(this.#hotLanes()).length > 0) this.#wake.abort();
   }
 
   /** Jobs of a plugin that run here. */

@@ -75,10 +75,13 @@ export interface PluginControl {
   add(install: Install): Promise<PluginStatus>;
   remove(name: string): Promise<void>;
   enable(name: string, enabled: boolean): Promise<PluginStatus>;
-  /** Throws a Fault when the old one goes on; `accept` may throw one. */
+  /** Throws a Fault when the old one goes on. `accept` may refuse the new one, `keep` writes down that it is taken. */
   upgrade(
     install: Install,
-    accept: (next: { handlers: readonly { name: string }[] }) => Promise<void>,
+    steps: {
+      accept(next: { handlers: readonly { name: string }[] }): Promise<void>;
+      keep(): Promise<void>;
+    },
   ): Promise<PluginStatus>;
 }
 

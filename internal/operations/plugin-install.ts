@@ -19,7 +19,8 @@ import { place } from "../plugins/placing.ts";
 import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 import { type PluginView, viewPlugin } from "./plugin.ts";
-import { refuseLostHandlers } from "./plugin-swap.ts";
+import type { Schedule } from "../schedule/schedule.ts";
+import { lostSchedules, pauseLost, refuseLost } from "./plugin-swap.ts";
 
 const PATH_CHARS_MAX = 4_096; // What file systems take.
 
@@ -73,15 +74,24 @@ export const pluginUpgrade = operation({
       throw new Fault("conflict", `Plugin ${name} is that very program already.`, { hint });
     }
     const next = { ...before, ...program };
-    const accept = (announced: { handlers: readonly { name: string }[] }) =>
-      refuseLostHandlers(context, { ...next, ...announced, disableMissing });
-    const isOff = (await store.plugins.disabled()).includes(name);
-    const status = isOff ? undefined : await host?.plugins.upgrade(next, accept);
     const change = to === undefined ? "upgraded" : "rolled-back";
     const by = principalName(context.principal);
-    const install = await store.plugins.change(name, { program, change, by });
-    if (!install) throw noInstall(name);
-    return { install: viewInstall(install), plugin: viewOf(context, status) };
+    let lost: readonly Schedule[] = [];
+    let install: Install | null = null;
+    const steps = {
+      accept: async (announced: { handlers: readonly { name: string }[] }) => {
+        lost = await lostSchedules(context, { ...next, ...announced });
+        if (!disableMissing) refuseLost(next.name, lost);
+      },
+      keep: async () => {
+        install = await store.plugins.change(name, { program, change, by });
+        if (!install) throw noInstall(name); // Removed meanwhile.
+        await pauseLost(context, name, lost);
+      },
+    };
+    const isOff = (await store.plugins.disabled()).includes(name);
+    const status = isOff || !host ? await steps.keep() : await host.plugins.upgrade(next, steps);
+    return { install: viewInstall(install ?? next), plugin: viewOf(context, status ?? undefined) };
   },
 });
 
@@ -115,8 +125,8 @@ const switchOf = (verb: "enable" | "disable", summary: string) =>
       const known = host?.plugins.statuses().map((plugin) => plugin.name) ?? [];
       if (host ? !known.includes(name) : !PLUGIN_NAME_PATTERN.test(name)) throw noPlugin(name);
       const enabled = verb === "enable";
+      const status = await host?.plugins.enable(name, enabled); // First: it may refuse.
       const changed = await store.plugins.enable(name, enabled, principalName(context.principal));
-      const status = await host?.plugins.enable(name, enabled);
       return { name, enabled, changed, plugin: viewOf(context, status) };
     },
   });

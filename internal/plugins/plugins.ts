@@ -15,7 +15,7 @@ import { grantLine } from "../access/capability.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { formatDuration } from "../base/duration.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
-import { laneOf } from "../job/lane.ts";
+import { laneOf, partsOf } from "../job/lane.ts";
 import type { Install } from "../plugin/install.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Conflict, Registry } from "../pulse/registry.ts";
@@ -53,6 +53,14 @@ export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | 
 
 const PROOF_LINES = 10; // Of what a new version said: a screen of it.
 
+/** What whoever asks for an upgrade does in between. Each may throw, and the old version goes on. */
+export interface UpgradeSteps {
+  /** Refuses what the new version says of itself. */
+  accept(next: Announcement): Promise<void>;
+  /** Writes down that it is taken, which a host that is killed afterwards starts with. */
+  keep(): Promise<void>;
+}
+
 export class Plugins implements Service {
   readonly name = "plugins";
   readonly #options: PluginsOptions;
@@ -62,8 +70,11 @@ export class Plugins implements Service {
   readonly #disabled: Set<string>;
   /** New versions that are not in their place yet, and old ones that are not gone yet. */
   readonly #passing = new Set<Supervisor>();
+  /** Names of those that somebody upgrades, stops or restarts just now. */
+  readonly #changing = new Set<string>();
   readonly #settled = Promise.withResolvers<void>();
   #isSettled = false;
+  #isEnding = false;
 
   constructor(options: PluginsOptions) {
     this.#options = options;
@@ -104,6 +115,7 @@ export class Plugins implements Service {
     this.#settled.resolve();
 
     await aborted(stop);
+    this.#isEnding = true;
     const last = [...this.#supervisors.values(), ...this.#passing]; // Some came, and some went.
     for (const supervisor of last) supervisor.retire();
     const idle = Promise.all(last.map((supervisor) => supervisor.session?.proxy.idle()));
@@ -124,33 +136,41 @@ export class Plugins implements Service {
   }
 
   /** Ends a plugin that was installed, and forgets it. */
-  async remove(name: string): Promise<void> {
-    await this.stop(name);
-    this.#supervisors.delete(name);
-    this.#installed.delete(name);
-    this.#disabled.delete(name);
+  remove(name: string): Promise<void> {
+    return this.#alone(name, async () => {
+      await this.#stop(name);
+      this.#supervisors.delete(name);
+      this.#installed.delete(name);
+      this.#disabled.delete(name);
+    });
   }
 
   /** Switches a plugin on or off; resolves when that is done. */
   async enable(name: string, enabled: boolean): Promise<PluginStatus> {
     const supervisor = this.#get(name);
     if (enabled) {
+      this.#refuseChanging(name);
       this.#disabled.delete(name);
       supervisor.start();
       return this.#started(supervisor);
     }
+    await this.#alone(name, () => this.#stop(name));
     this.#disabled.add(name);
-    await this.stop(name);
     supervisor.markDisabled();
     return supervisor.status();
   }
 
   /**
    * Puts another program in the place of one that was installed. It starts beside the
-   * old one and must hold out; `accept` may refuse it with a Fault. Only then it gets the
-   * jobs, and the old one ends when its own have ended. Whatever fails, the old one serves.
+   * old one and must hold out; `accept` may refuse it with a Fault, and `keep` writes down
+   * that it is taken. Only then it gets the jobs, and the old one ends when its own have
+   * ended. Whatever fails, the old one serves.
    */
-  async upgrade(install: Install, accept: (next: Announcement) => Promise<void>): Promise<PluginStatus> {
+  upgrade(install: Install, steps: UpgradeSteps): Promise<PluginStatus> {
+    return this.#alone(install.name, () => this.#upgrade(install, steps));
+  }
+
+  async #upgrade(install: Install, { accept, keep }: UpgradeSteps): Promise<PluginStatus> {
     const { name } = install;
     const old = this.#get(name);
     let declare = async () => {}; // What it declares counts once it is accepted.
@@ -166,15 +186,17 @@ export class Plugins implements Service {
     try {
       await accept(await this.#proven(next));
       await declare();
+      await keep();
     } catch (error) {
       await next.stop();
       this.#passing.delete(next);
       throw error;
     }
-    this.#supervisors.set(name, next);
-    this.#register([next]);
-    this.#passing.delete(next);
     this.#passing.add(old);
+    this.#supervisors.set(name, next);
+    this.#passing.delete(next);
+    if (next.session) this.#register([next]);
+    else this.#options.registry.unregister(name); // It died meanwhile, and joins when it is back.
     await old.stop();
     this.#passing.delete(old);
     this.#options.onChange?.(next.status());
@@ -223,11 +245,16 @@ export class Plugins implements Service {
   }
 
   start(name: string): void {
+    this.#refuseChanging(name);
     this.#get(name).start();
   }
 
   /** Resolves when nothing of the plugin is left; the names of its handlers are free then. */
-  async stop(name: string): Promise<void> {
+  stop(name: string): Promise<void> {
+    return this.#alone(name, () => this.#stop(name));
+  }
+
+  async #stop(name: string): Promise<void> {
     await this.#get(name).stop();
     this.#tellConflicts(this.#options.registry.forget(name), new Set());
   }
@@ -235,7 +262,7 @@ export class Plugins implements Service {
   /** Ends the plugin and starts it again; resolves when that start has ended one way or the other, or is late. */
   async restart(name: string): Promise<PluginStatus> {
     const supervisor = this.#get(name);
-    await supervisor.restart();
+    await this.#alone(name, () => supervisor.restart());
     return this.#started(supervisor);
   }
 
@@ -252,7 +279,7 @@ export class Plugins implements Service {
   /** Ends every process at once, because this host is about to end without being asked. */
   async killAll(): Promise<void> {
     // Stopped, and not crashed: its jobs must not pay for that, and no process is started in its place.
-    for (const supervisor of this.#supervisors.values()) void supervisor.stop();
+    for (const supervisor of [...this.#supervisors.values(), ...this.#passing]) void supervisor.stop();
     await this.#host.leftovers.endPresent();
   }
 
@@ -262,6 +289,24 @@ export class Plugins implements Service {
     const known = [...this.#supervisors.keys()].join(", ");
     throw new Fault("not-found", `There is no plugin ${shown(name)}.`, {
       hint: known ? `There are: ${known}.` : "No plugin is enabled.",
+    });
+  }
+
+  /** Two changes of one plugin at once would leave a process behind that nobody knows. */
+  async #alone<T>(name: string, change: () => Promise<T>): Promise<T> {
+    this.#refuseChanging(name);
+    this.#changing.add(name);
+    try {
+      return await change();
+    } finally {
+      this.#changing.delete(name);
+    }
+  }
+
+  #refuseChanging(name: string): void {
+    if (!this.#changing.has(name)) return;
+    throw new Fault("conflict", `Plugin ${name} is being upgraded, stopped or restarted just now.`, {
+      hint: "Try again when that is done.",
     });
   }
 
@@ -345,6 +390,7 @@ export class Plugins implements Service {
         line: (plugin, line) => this.#options.onLine?.(plugin, line),
       },
     });
+    if (this.#isEnding) supervisor.retire(); // Nobody would end it.
     return supervisor;
   }
 
@@ -387,5 +433,6 @@ export class Plugins implements Service {
 }
 
 function conflictText({ handler, keeper, loser }: Conflict): string {
-  return `Handler ${handler} stays with plugin ${keeper}; that of plugin ${loser} is reachable as ${loser}/${handler}.`;
+  const other = laneOf({ ...partsOf(handler), plugin: loser });
+  return `Handler ${handler} stays with plugin ${keeper}; that of plugin ${loser} is reachable as ${other}.`;
 }

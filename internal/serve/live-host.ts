@@ -92,7 +92,7 @@ function pluginControl(plugins: Plugins, { registry }: Pulse): PluginControl {
     add: (install) => plugins.add(install),
     remove: (name) => plugins.remove(name),
     enable: (name, enabled) => plugins.enable(name, enabled),
-    upgrade: (install, accept) => plugins.upgrade(install, accept),
+    upgrade: (install, steps) => plugins.upgrade(install, steps),
   };
 }
 

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { packTar, type TarEntry } from "modern-tar";
 import { realEnv } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
-import { digestOfFolder, ENTRIES_MAX, place } from "./placing.ts";
+import { clearDrafts, digestOfFolder, ENTRIES_MAX, place } from "./placing.ts";
 
 let at: string;
 let root: string;
@@ -145,4 +145,18 @@ test("links in a folder are followed where they stay inside, and refused where t
   rmSync(placed, { recursive: true });
   symlinkSync("/etc/hostname", join(folder, "bin/host"));
   expect(await refused(folder)).toContain("a link that leads out of it");
+});
+
+test("what a killed host left half placed is removed, and what is placed stays", async () => {
+  const path = join(at, "plugin.ts");
+  writeFileSync(path, "x");
+  const { digest } = await place(realEnv, path, join(root, "whole"));
+  for (const name of ["whole", "half"]) {
+    const draft = join(root, name, ".draft-0123");
+    mkdirSync(draft, { recursive: true });
+    writeFileSync(join(draft, "blob"), "x");
+  }
+  clearDrafts(root);
+  clearDrafts(join(at, "nowhere"));
+  expect([readdirSync(root), readdirSync(join(root, "whole"))]).toEqual([["whole"], [digest]]);
 });

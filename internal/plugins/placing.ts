@@ -16,6 +16,7 @@ import {
   readdirSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   type Stats,
   statSync,
@@ -31,6 +32,7 @@ export const ENTRIES_MAX = 10_000; // A plugin with all that it depends on has s
 export const BYTES_MAX = 536_870_912; // 512 MiB: several times the largest program in use.
 export const RATIO_MAX = 100; // Programs shrink to a third or a tenth; what shrinks more was made to fill disks.
 export const DEPTH_MAX = 32;
+const DRAFT = ".draft-"; // What is not whole yet begins with this.
 const NAME_BYTES_MAX = 255; // What file systems take.
 const RATIO_FROM_BYTES = 4_194_304; // Before that nothing is lost, and small texts shrink well.
 
@@ -47,7 +49,7 @@ export async function place(env: Env, from: string, root: string): Promise<Place
   const stat = statOf(from);
   if (!stat) throw new Fault("not-found", `There is no file ${shown(from)}.`);
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  const draft = join(root, `.draft-${Buffer.from(env.bytes(8)).toString("hex")}`);
+  const draft = join(root, `${DRAFT}${Buffer.from(env.bytes(8)).toString("hex")}`);
   try {
     const writer = new Writer(draft);
     if (stat.isDirectory()) await copyFolder(from, writer);
@@ -62,6 +64,19 @@ export async function place(env: Env, from: string, root: string): Promise<Place
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** Removes what a host that was killed while it placed something left in the folder of all installs. */
+export function clearDrafts(installed: string): void {
+  if (!statOf(installed)) return;
+  for (const plugin of readdirSync(installed, { withFileTypes: true })) {
+    if (!plugin.isDirectory()) continue;
+    const root = join(installed, plugin.name);
+    const entries = readdirSync(root);
+    const drafts = entries.filter((entry) => entry.startsWith(DRAFT));
+    for (const draft of drafts) rmSync(join(root, draft), { recursive: true });
+    if (drafts.length === entries.length) rmdirSync(root); // Nothing was ever placed.
   }
 }
 

@@ -332,7 +332,7 @@ export class Plugins implements Service {
     if (this.#supervisors.has(name))
       throw new Fault(
         "conflict",
-        `There is a plugin ${shown(name)} already; what was installed under that name is not started.`,
+        `Two plugins are called ${shown(name)}: one is enabled by qntx.toml, another was installed.`,
         {
           hint: `Take one of them away: from enabled under [plugin] in qntx.toml, or with qntx plugin remove ${name}`,
         },

@@ -24,6 +24,8 @@ import { declarationsOf, declareSchedules, FILE_OWNER } from "../operations/decl
 import { declareOfPlugin } from "../operations/declare-plugin.ts";
 import { readWaits } from "../operations/waits.ts";
 import type { Context, Host } from "../operations/operation.ts";
+import { installRoot } from "../plugins/installed.ts";
+import { clearDrafts } from "../plugins/placing.ts";
 import { Plugins } from "../plugins/plugins.ts";
 import { Pulse, type PulseOptions } from "../pulse/pulse.ts";
 import { CallbackServer } from "../services/server.ts";
@@ -100,6 +102,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   await callbacks.listen();
   const events = new PluginEvents(log, store.events);
   const webhooks = new Webhooks({ env, log, webhooks: store.webhooks, target: config.webhook(), version });
+  clearDrafts(installRoot(config.home, ""));
   const plugins = new Plugins({
     installs: await store.plugins.installs(),
     disabled: await store.plugins.disabled(),

@@ -61,6 +61,8 @@ test(
     const list = async (handler: string) =>
       (await place.call<{ jobs: unknown[] }>("job.list", { handler })).jobs;
     expect([(await list("acme@demo.work")).length, (await list("demo.work")).length]).toEqual([1, 4]);
+    const twin = await place.cli([...words.slice(0, 4), "globex-2", "--tenant", "globex"]);
+    expect(twin.stdout).toContain("that of plugin globex-2 is reachable as globex@globex-2/demo.work.");
     const again = await place.cli(words);
     expect(again.code).toBe(5);
     expect(again.stderr).toContain('There is a plugin "demo-globex" already.');

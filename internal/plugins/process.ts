@@ -71,6 +71,7 @@ export function pluginEnvironment(
   }
   env["QNTX_PLUGIN_NAME"] = source.name;
   env[RUN_VARIABLE] = run;
+  if (source.installed) env["PYTHONDONTWRITEBYTECODE"] = "1"; // Its folder is pinned; what Python keeps there would be a change.
   if (source.kind === "python") Object.assign(env, { PYTHONPATH: pythonPath, PYTHONUNBUFFERED: "1" });
   return env;
 }

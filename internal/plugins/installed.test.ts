@@ -1,0 +1,30 @@
+/** What an installed plugin is started from, again and again. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { realEnv } from "../base/env.ts";
+import { installRoot, programIn } from "./installed.ts";
+import { place } from "./placing.ts";
+import { Harness, writeOdd, writeProgram } from "./testdata/harness.ts";
+
+setDefaultTimeout(60_000); // Real processes on a loaded machine.
+
+test("a plugin of several Python files can be started again: nothing was written beside them", async () => {
+  await using host = new Harness({ enabled: [], limits: { portLineMs: 600 } });
+  await host.plugins.settled;
+  const from = join(host.folder, "from");
+  mkdirSync(from);
+  writeOdd(host.folder, "odd", "plain");
+  renameSync(join(host.folder, "qntx-odd-plugin"), join(from, "odd"));
+  writeFileSync(join(from, "main.py"), "import shared\n");
+  writeFileSync(join(from, "shared.py"), "");
+  writeProgram(
+    join(from, "qntx-py-plugin"),
+    '#!/bin/sh\ncd "${0%/*}" && python3 main.py && exec ./odd "$@"\n',
+  );
+  const { digest, folder } = await place(realEnv, from, installRoot(host.home, "py"));
+  const program = { digest, ...programIn(folder), file: from };
+  const added = await host.plugins.add({ name: "py", tenant: "", ...program, at: 0, by: "test" });
+  expect(added).toMatchObject({ state: "ready" });
+  expect(await host.plugins.restart("py")).toMatchObject({ state: "ready", reason: "" });
+});

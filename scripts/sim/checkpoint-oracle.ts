@@ -35,9 +35,8 @@ export class CheckpointOracle {
   readonly #saved = new Map<string, Saved[]>();
   /** What each claim found. */
   readonly #given = new Map<string, string>();
-  /** Since when the host was awake without a break, when it died last. */
-  #diedAt: Millis = 0;
-  #slept = false;
+  /** When each boot died; null for one that had slept a moment before. */
+  readonly #deaths = new Map<string, Millis | null>();
 
   constructor({ world, mayFail }: CheckpointOracleOptions) {
     this.#world = world;
@@ -67,9 +66,8 @@ export class CheckpointOracle {
   }
 
   /** A host is gone; `slept` when it was frozen lately. */
-  hostDied(slept: boolean): void {
-    this.#diedAt = this.#world.time;
-    this.#slept = slept;
+  hostDied(bootId: string, slept: boolean): void {
+    this.#deaths.set(bootId, slept ? null : this.#world.time);
   }
 
   /** A job was claimed. */
@@ -96,8 +94,9 @@ export class CheckpointOracle {
     const all = (this.#saved.get(before.id) ?? []).filter(({ fence }) => fence === before.fence);
     const interrupted = after.interrupted > before.interrupted;
     const fenced = after.state === "cancelled" || (after.error ?? "").includes("went down");
-    if (this.#mayFail || fenced || (interrupted && this.#slept)) return;
-    const until = interrupted ? this.#diedAt - DURABLE_MS : this.#world.time;
+    const diedAt = this.#deaths.get(before.bootId ?? "") ?? null;
+    if (this.#mayFail || fenced || (interrupted && diedAt === null)) return;
+    const until = interrupted ? (diedAt ?? 0) - DURABLE_MS : this.#world.time;
     const last = all.findLast(({ at }) => at <= until);
     const known = all.findIndex(({ checkpoint }) => checkpoint === after.checkpoint);
     const isThere = last === undefined || known >= all.indexOf(last);

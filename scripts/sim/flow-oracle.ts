@@ -28,6 +28,8 @@ export class FlowOracle implements JobFollower {
   readonly #world: World;
   readonly #wanted = new Map<string, NewJob>();
   readonly #states = new Map<string, JobState>();
+  /** Those that were removed: who comes later does not wait for them. */
+  readonly #gone = new Set<string>();
   readonly #waiters = new Map<string, Waiter>();
   /** Who waits for each job. */
   readonly #waitedBy = new Map<string, string[]>();
@@ -70,7 +72,7 @@ export class FlowOracle implements JobFollower {
     if (job.parentId !== null) setOf(this.#children, job.parentId).add(job.id);
     const childPolicy = wanted?.childPolicy ?? this.#childPolicies.get(job.retryOf ?? "");
     if (childPolicy) this.#childPolicies.set(job.id, childPolicy);
-    const awaited = (wanted?.waitFor ?? []).filter((id) => this.#states.has(id));
+    const awaited = (wanted?.waitFor ?? []).filter((id) => this.#states.has(id) && !this.#gone.has(id));
     if (awaited.length === 0) return;
     this.#waiters.set(job.id, { policy: wanted?.waitPolicy ?? "fail", awaited });
     for (const id of awaited) this.#waitedBy.set(id, [...(this.#waitedBy.get(id) ?? []), job.id]);
@@ -93,6 +95,7 @@ export class FlowOracle implements JobFollower {
   }
 
   removed({ id, parentId }: JobRecord): void {
+    this.#gone.add(id);
     this.#children.get(parentId ?? "")?.delete(id);
   }
 

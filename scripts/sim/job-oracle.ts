@@ -268,7 +268,8 @@ export class JobOracle {
       if (!held || (attempt && attempt.abortedAt !== null)) {
         this.#cancelRunning.delete(id);
       } else if (
-        time - Math.max(answeredAt, awakeSince) > (attempt ? CANCEL_REACHES_MS : CANCEL_HELD_MS) &&
+        time - Math.max(answeredAt, awakeSince, attempt ? 0 : this.#world.troubleAt) >
+          (attempt ? CANCEL_REACHES_MS : CANCEL_HELD_MS) &&
         !attempt?.outcome
       ) {
         this.#world.violate("promise 6", `the cancel of ${id} (${job.token}) did not reach what runs`);

@@ -37,7 +37,7 @@ export class Operator {
     this.#scene.every(swarm.retryMs, client, "operator retries", () => this.#retryOne());
   }
 
-  /** Lets everything go that is held; asks again until it is so. */
+  /** Lets everything go that is held, from now on. */
   release(): void {
     const { host, limits, jobs, world } = this.#scene;
     const held = [...jobs.jobs.values()].filter(
@@ -45,8 +45,7 @@ export class Operator {
     );
     for (const handler of limits.paused) if (host) this.#resumeHandler(host, handler);
     for (const { id } of held) if (host) this.#resumeJob(host, id);
-    if (held.length + limits.paused.length > 0)
-      world.later(AGAIN_MS, "operator releases", () => this.release());
+    world.later(AGAIN_MS, "operator releases", () => this.release()); // What was asked before may come later.
   }
 
   #holdHandler(): void {

@@ -20,6 +20,8 @@ export interface PruneOracleOptions {
   uniques: UniqueOracle;
   /** A job as it stands; undefined when it is gone. */
   find(id: string): JobRecord | undefined;
+  /** True for one that is not removed. */
+  isThere(id: string): boolean;
 }
 
 export class PruneOracle implements JobFollower {
@@ -36,8 +38,8 @@ export class PruneOracle implements JobFollower {
   }
 
   removed(job: JobRecord): void {
-    const { id, state, finishedAt, trigger, seq, parentId } = job;
-    const { world, flows, uniques, find } = this.#options;
+    const { id, state, finishedAt, trigger, seq, parentId, retryOf } = job;
+    const { world, flows, uniques, find, isThere } = this.#options;
     this.removals += 1;
     const expect = (holds: boolean, message: string) => {
       if (!holds) world.violate("promise 13", `${id} (${state}) was removed, ${message}`);
@@ -53,5 +55,6 @@ export class PruneOracle implements JobFollower {
     const parent = find(parentId ?? "");
     expect(!parent || isFinished(parent.state), `and its parent ${parentId} is at work`);
     expect(!uniques.holds(job), "and its key is held");
+    expect(!isThere(retryOf ?? ""), `and ${retryOf}, which it retries, is there`);
   }
 }

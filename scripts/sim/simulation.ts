@@ -138,6 +138,7 @@ class Simulation implements Scene {
       flows: this.flows,
       uniques: this.uniques,
       find: (id) => this.jobs.find(id),
+      isThere: (id) => this.jobs.jobs.has(id),
     });
     this.jobs = new JobOracle({
       world: this.world,
@@ -267,7 +268,8 @@ class Simulation implements Scene {
 
   hostDied(): void {
     const frozenUntil = this.#host?.frozenUntil ?? 0;
-    this.checkpoints.hostDied(this.world.time - frozenUntil < JUST_NOW_MS);
+    const { bootId } = this.#host?.pulse ?? { bootId: "" };
+    this.checkpoints.hostDied(bootId, this.world.time - frozenUntil < JUST_NOW_MS);
     for (const record of this.attempts.running) this.attempts.end(record, null);
   }
 

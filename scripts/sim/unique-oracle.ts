@@ -50,6 +50,11 @@ export class UniqueOracle implements JobFollower {
     if (forMs !== undefined) this.#held.set(key, { id: job.id, until: job.createdAt + forMs });
   }
 
+  removed({ id, handler, uniqueKey }: JobRecord): void {
+    const key = `${handler} ${uniqueKey}`;
+    if (this.#held.get(key)?.id === id) this.#held.delete(key);
+  }
+
   changed(_before: JobRecord, { id, handler, uniqueKey, state }: JobRecord): void {
     const key = `${handler} ${uniqueKey}`;
     if (uniqueKey !== null && isFinished(state) && this.#open.get(key) === id) this.#open.delete(key);

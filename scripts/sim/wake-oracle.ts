@@ -10,7 +10,6 @@ import type { Scene } from "./scene.ts";
 
 const SETTLED_AFTER_MS: Millis = 5_000; // The last fault may have left the worker in its pause.
 const WAIT_MAX_MS: Millis = 250; // What users are promised of an idle host.
-const KEYED_WAIT_MAX_MS: Millis = 2_200; // Whoever gives up the place of a key wakes its own lane alone; another is polled.
 
 export class WakeOracle {
   readonly #scene: Scene;
@@ -33,9 +32,7 @@ export class WakeOracle {
     for (const [name, queued] of jobs.queuedIn) {
       if (queued.size === 0) continue;
       const free = this.#freeIn(name, queued);
-      const isKeyed = free.every(({ concurrencyKey }) => concurrencyKey !== null);
-      const waitMaxMs = isKeyed ? KEYED_WAIT_MAX_MS : WAIT_MAX_MS;
-      this.#look(name, free.length > 0 ? waitMaxMs : null, () => `${free[0]?.id} waits in ${name}`);
+      this.#look(name, free.length > 0 ? WAIT_MAX_MS : null, () => `${free[0]?.id} waits in ${name}`);
     }
     const { registry } = host.pulse;
     const free = new Set([...limits.freeKeys()].filter((key) => registry.lane(key.split(" ")[0] ?? "")));

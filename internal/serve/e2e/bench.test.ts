@@ -2,7 +2,8 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
-import { Place } from "./host.ts";
+import { processesIn } from "./crash-scene.ts";
+import { Place, QNTX } from "./host.ts";
 
 const LIMIT_MS = 120_000;
 
@@ -34,3 +35,22 @@ test("a folder that cannot be written to is said, with the way out", async () =>
   const { code, stderr } = await place.cli(["bench", "--on", join(place.home, "none")]);
   expect([code, stderr]).toEqual([1, expect.stringContaining("--on")]);
 });
+
+test.each(["SIGKILL", "SIGHUP"] as const)(
+  "the host that is measured ends with a benchmark that %s ends",
+  async (signal) => {
+    await using place = new Place();
+    const bench = Bun.spawn([...QNTX, "bench", "--seconds", "60"], {
+      cwd: "/",
+      env: { PATH: process.env["PATH"] ?? "", HOME: place.home, QNTX_HOME: place.home },
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    const beside = async (wanted: (processes: number) => boolean) => {
+      while (!wanted(processesIn(place.home).length)) await Bun.sleep(20);
+    };
+    await beside((processes) => processes > 1); // The host, and its plugin.
+    bench.kill(signal);
+    await beside((processes) => processes === 0);
+  },
+  LIMIT_MS,
+);

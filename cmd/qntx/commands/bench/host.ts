@@ -9,6 +9,7 @@ import { dirname, join, resolve } from "node:path";
 import { type Env, sleep, within } from "../../../../internal/base/env.ts";
 import { Fault, messageOf } from "../../../../internal/base/fault.ts";
 import type { Config } from "../../../../internal/config/config.ts";
+import { KEEPER_VARIABLE } from "../../../../internal/plugins/keeper.ts";
 import { type Client, openClient } from "../../client.ts";
 import type { Globals } from "../../command.ts";
 import { programArgv } from "../../self.ts";
@@ -78,13 +79,13 @@ function settings({ pulse }: Config): string {
 
 type Child = Bun.Subprocess<"ignore", "ignore", "pipe">;
 
+/** This process is its keeper, so that it ends with us however we end: a closed terminal, or kill -9. */
 function spawn({ vars, userHome }: World, path: string, file: string): Child {
   return Bun.spawn([...programArgv(), "serve", "--home", path, "--config", file, "--port", "0"], {
     cwd: path,
-    env: { PATH: vars["PATH"], HOME: userHome }, // No QNTX_ variable: what is measured is said above.
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "pipe",
+    // No other QNTX_ variable: what is measured is said above.
+    env: { PATH: vars["PATH"], HOME: userHome, [KEEPER_VARIABLE]: String(process.pid) },
+    stdio: ["ignore", "ignore", "pipe", "pipe"], // The last is its lifeline.
   });
 }
 

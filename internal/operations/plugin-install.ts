@@ -70,7 +70,7 @@ export const pluginUpgrade = operation({
     const before = await resolveInstall(context, name);
     const program = await programOf(context, name, { to, file: input.file });
     if (program.digest === before.digest) {
-      const hint = "There is nothing to upgrade.";
+      const hint = `If its files were changed, they are now as they were: qntx plugin restart ${name}`;
       throw new Fault("conflict", `Plugin ${name} is that very program already.`, { hint });
     }
     const next = { ...before, ...program };

@@ -135,6 +135,16 @@ test("the digest of one file is the one that sha256sum prints; a changed byte, r
   expect(digests.size).toBe(4);
 });
 
+test("what was changed after it was placed is replaced when the same is handed in again", async () => {
+  const from = join(at, "tool");
+  writeFileSync(from, "echo");
+  const { digest, folder } = await place(realEnv, from, root);
+  writeFileSync(join(folder, "tool"), "another");
+  expect(await place(realEnv, from, root)).toEqual({ digest, folder });
+  expect(await digestOfFolder(folder)).toBe(digest);
+  expect(readdirSync(root)).toEqual([digest]);
+});
+
 test("links in a folder are followed where they stay inside, and refused where they lead out", async () => {
   const folder = join(at, "demo");
   mkdirSync(join(folder, "bin"), { recursive: true });

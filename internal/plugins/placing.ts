@@ -15,7 +15,6 @@ import {
   openSync,
   readdirSync,
   realpathSync,
-  renameSync,
   rmdirSync,
   rmSync,
   type Stats,
@@ -25,6 +24,7 @@ import {
 import { basename, dirname, extname, join, relative, sep } from "node:path";
 import { Readable } from "node:stream";
 import { createTarDecoder } from "modern-tar";
+import { makeFolder, moveWhole } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
 import { Fault, messageOf, shown } from "../base/fault.ts";
 
@@ -48,7 +48,7 @@ export interface Placed {
 export async function place(env: Env, from: string, root: string): Promise<Placed> {
   const stat = statOf(from);
   if (!stat) throw new Fault("not-found", `There is no file ${shown(from)}.`);
-  mkdirSync(root, { recursive: true, mode: 0o700 });
+  makeFolder(root, 0o700);
   const draft = join(root, `${DRAFT}${Buffer.from(env.bytes(8)).toString("hex")}`);
   try {
     const writer = new Writer(draft);
@@ -57,9 +57,12 @@ export async function place(env: Env, from: string, root: string): Promise<Place
     else await copyFile(from, basename(from), writer);
     const digest = await digestOfFolder(draft);
     const folder = join(root, digest);
-    if (statOf(folder))
+    if (statOf(folder) && (await digestOfFolder(folder)) === digest)
       rmSync(draft, { recursive: true }); // The same was placed before.
-    else renameSync(draft, folder);
+    else {
+      rmSync(folder, { recursive: true, force: true }); // Somebody has changed it since.
+      await moveWhole(draft, folder);
+    }
     return { digest, folder };
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });

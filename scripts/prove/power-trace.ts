@@ -134,7 +134,7 @@ class Trace {
   #opened(path: string, words: string): Change | null {
     const flags = words.replace(STRING, "");
     this.#cursors.set(path, flags.includes("O_APPEND") ? APPENDS : 0);
-    if (flags.includes("O_TRUNC"))
+    if (flags.includes("O_TRUNC") && !flags.includes("O_EXCL"))
       throw new Error(`${path} is emptied as it is opened; that is not understood.`);
     return flags.includes("O_CREAT") ? { kind: "make", isFolder: false } : null;
   }

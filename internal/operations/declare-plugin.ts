@@ -20,9 +20,11 @@ export async function declareOfPlugin(
   if (schedules.length > 0) await admit(context, scheduleCreate, {});
   const announced = new Set(handlers.map((handler) => handler.name));
   for (const { handler } of schedules) {
-    if (announced.has(handler)) continue;
     const { tenant, target } = readTarget(context, handler);
-    refuseForeignHandler(context, laneOf({ tenant, handler: target.handler }));
+    const lane = laneOf({ tenant, handler: target.handler });
+    // Its own are not registered yet; but a name that another plugin has, stays with that one.
+    if (announced.has(handler) && !context.host?.plugins.offers(lane)) continue;
+    refuseForeignHandler(context, lane);
   }
   return declareSchedules(context, { kind: "plugin", name }, schedules);
 }

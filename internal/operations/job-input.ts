@@ -23,7 +23,7 @@ import {
 import { laneOf } from "../job/lane.ts";
 import type { Context } from "./operation.ts";
 import { payloadBytes } from "./payload.ts";
-import { ownerOf, refuseForeignHandler, resolveJob } from "./reference.ts";
+import { mayTouchJob, ownerOf, refuseForeignHandler, resolveJob } from "./reference.ts";
 import { readHandler } from "./schedule-input.ts";
 import { readTimeout } from "./schedule-policy.ts";
 
@@ -143,6 +143,18 @@ export async function withWaits(context: Context, jobs: readonly NewJob[]): Prom
     resolved.push(job.waitFor === undefined ? job : { ...job, waitFor });
   }
   return resolved;
+}
+
+/** Throws a Fault where a plugin names a parent that is another tenant's, or of plugins whose handlers it may not reach: it would hear of its end. */
+export async function refuseForeignParents(context: Context, jobs: readonly NewJob[]): Promise<void> {
+  const { principal, store } = context;
+  if (principal.kind !== "plugin") return;
+  const mayReach = principal.capabilities.has("cap:queue.enqueue-any");
+  for (const id of new Set(jobs.map(({ parentId }) => parentId))) {
+    const parent = id === undefined ? null : await store.jobs.get(id);
+    if (!parent || mayTouchJob(context, parent) || (mayReach && parent.tenant === principal.tenant)) continue;
+    throw fieldFault("parentId", `${shown(parent.id)} is not a job of yours.`, "Name one of your own.");
+  }
 }
 
 /** A job that has ended, again: a new one that names it. */

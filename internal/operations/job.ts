@@ -10,7 +10,14 @@ import type { Enqueued } from "../store/jobs.ts";
 import type { LogLine } from "../store/logs.ts";
 import { principalName } from "../access/principal.ts";
 import { handlerWarnings } from "./handler-offer.ts";
-import { enqueueInput, readNewJob, readNewJobs, retryOf, withWaits } from "./job-input.ts";
+import {
+  enqueueInput,
+  readNewJob,
+  readNewJobs,
+  refuseForeignParents,
+  retryOf,
+  withWaits,
+} from "./job-input.ts";
 import { type JobView, viewJob, viewJobs } from "./job-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
@@ -184,6 +191,7 @@ export const jobOperations = [
 
 /** Writes jobs. Those that are due now find who runs them by themselves. */
 export async function writeJobs(context: Context, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+  await refuseForeignParents(context, jobs);
   const enqueued = await context.store.jobs.enqueue(await withWaits(context, jobs));
   if (enqueued.some(({ state }) => state === "scheduled")) context.host?.jobsDelayed();
   return enqueued;

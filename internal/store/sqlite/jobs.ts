@@ -1,7 +1,7 @@
 /** Jobs in SQLite. Every state change is one guarded UPDATE. */
 import type { Database } from "bun:sqlite";
 import { type Env, type Millis, turn } from "../../base/env.ts";
-import { assert, messageOf } from "../../base/fault.ts";
+import { assert, Fault, messageOf, shown } from "../../base/fault.ts";
 import {
   type Job,
   JOB_INTERRUPTED_MAX,
@@ -164,7 +164,7 @@ export class SqliteJobs implements JobStore {
     return this.#sql.keptKey.get({ tenant, handler, uniqueKey, now });
   }
 
-  /** The job that stood in the way of an insert. */
+  /** The job that stood in the way of an insert. Throws a Fault when it is another tenant's: nothing is said of that one. */
   #existing(job: NewJob): Enqueued {
     const row = this.#sql.existing.get({
       id: job.id,
@@ -173,6 +173,8 @@ export class SqliteJobs implements JobStore {
       uniqueKey: job.uniqueKey ?? null,
     });
     assert(row, `an insert of job ${job.id} that changed nothing met a job`);
+    if (row.tenant !== (job.tenant ?? ""))
+      throw new Fault("conflict", `The id ${shown(job.id)} is taken.`, { hint: "Give the job another one." });
     return { id: row.id, state: row.state, created: false };
   }
 

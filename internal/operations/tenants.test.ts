@@ -1,0 +1,76 @@
+/** What a guest of one tenant can reach of others: nothing, whichever way it names them. */
+import { Database } from "bun:sqlite";
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { usualCapabilities } from "../access/capability.ts";
+import { FakeEnv } from "../base/fake-env.ts";
+import { silentLog } from "../base/log.ts";
+import { migrate } from "../store/sqlite/migrate.ts";
+import { SqliteStore } from "../store/sqlite/store.ts";
+import { newJob } from "../store/storetest/fixture.ts";
+import type { Declaration } from "./declare.ts";
+import { declareOfPlugin } from "./declare-plugin.ts";
+import type { Context, Host } from "./operation.ts";
+import { callOperation } from "./run.ts";
+
+let env: FakeEnv;
+let store: SqliteStore;
+beforeEach(() => {
+  env = new FakeEnv();
+  const db = new Database(":memory:", { strict: true });
+  migrate(db);
+  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+});
+afterEach(() => store.close());
+
+function guest(host: Host | null = null): Context {
+  const capabilities = new Set([...usualCapabilities("guest"), "cap:scheduler.manage" as const]);
+  const principal = { kind: "plugin", plugin: "guest", tenant: "acme", capabilities } as const;
+  return { env, log: silentLog, store, principal, host, home: "/nowhere" };
+}
+
+const OTHERS = [
+  ["another tenant", { tenant: "globex", owner: "plugin:guest" }],
+  ["the host itself", { owner: "person:operator" }],
+  ["another plugin of the tenant", { tenant: "acme", owner: "plugin:other" }],
+] as const;
+
+test.each(OTHERS)("a job of %s is no parent, nothing to wait for, and not to be seen", async (_, whose) => {
+  const theirs = newJob(env, whose);
+  const own = newJob(env, { tenant: "acme", owner: "plugin:guest" });
+  await store.jobs.enqueue([theirs, own]);
+  const enqueue = (more: object) => callOperation(guest(), "job.enqueue", { handler: "guest.x", ...more });
+  await expect(enqueue({ parentId: theirs.id })).rejects.toThrow("is not a job of yours");
+  await expect(enqueue({ waitFor: [theirs.id] })).rejects.toThrow("There is no job");
+  for (const verb of ["show", "logs", "cancel", "pause"])
+    await expect(callOperation(guest(), `job.${verb}`, { id: theirs.id })).rejects.toThrow("There is no job");
+  expect(await enqueue({ parentId: own.id, waitFor: [own.id] })).toMatchObject({ parentId: own.id });
+});
+
+test("a declared schedule for a name that another plugin has is refused, though the guest announces it too", async () => {
+  const declaration: Declaration = {
+    id: "nightly",
+    description: "",
+    handler: "report",
+    when: "1h",
+    timezone: "",
+    jitterMs: 0,
+    missed: "",
+    locking: "",
+    payload: {},
+    paused: false,
+    priority: 0,
+    timeoutMs: 0,
+    mustStartWithinMs: 0,
+    mustSucceedWithinMs: 0,
+  };
+  const announced = { schedules: [declaration], handlers: [{ name: "report" }] };
+  const offeredBy = (plugin: string | null) => {
+    const offers = () => (plugin === null ? null : { plugin, live: true });
+    return guest({ plugins: { offers }, schedulesChanged() {} } as unknown as Host);
+  };
+  await expect(declareOfPlugin(offeredBy("other"), "guest", announced)).rejects.toThrow(
+    'Plugin guest lacks cap:queue.enqueue-any, and "acme@report" is not its handler.',
+  );
+  for (const plugin of [null, "guest"]) await declareOfPlugin(offeredBy(plugin), "guest", announced);
+  expect((await store.schedules.list({}, {})).items).toHaveLength(1);
+});

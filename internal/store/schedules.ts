@@ -69,7 +69,7 @@ export type ScheduleRefusal =
 export interface Fired {
   /** Schedules that were due and are accounted for now. */
   settled: number;
-  jobs: { id: string; lane: string; priority: number; scheduleId: string; occurrence: Millis }[];
+  jobs: { id: string; scheduleId: string; occurrence: Millis }[];
   /** True when some of them start later: runs that are made up for start some milliseconds apart. */
   delayed: boolean;
   /** Runs that must end because of a later occurrence: whoever holds one is to be told. */

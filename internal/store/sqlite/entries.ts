@@ -6,7 +6,6 @@ import type { Env, Millis } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
 import { newId } from "../../base/id.ts";
 import type { NewJob } from "../../job/job.ts";
-import { laneOf } from "../../job/lane.ts";
 import { lockKey } from "../../schedule/lock.ts";
 import type { Closing, Waiting } from "../../schedule/overlap.ts";
 import type { DecidedRow } from "../../schedule/rows.ts";
@@ -92,9 +91,7 @@ export class Entries {
     const { created, state } = this.#jobs.insert(job);
     if (state === "scheduled") fired.delayed = true;
     assert(created, `occurrence ${run.occurrence} of ${row.id} has no job yet`);
-    const lane = laneOf(job);
-    const { priority = 0 } = job;
-    fired.jobs.push({ id: job.id, lane, priority, scheduleId: row.id, occurrence: run.occurrence });
+    fired.jobs.push({ id: job.id, scheduleId: row.id, occurrence: run.occurrence });
     return job.id;
   }
 

@@ -181,9 +181,9 @@ export class SqliteLogs implements LogStore {
 function openLogs(path: string): Database {
   try {
     const db = new Database(path, { create: true, strict: true });
+    db.run("PRAGMA busy_timeout = 5000"); // First, as in open.ts.
     db.run("PRAGMA journal_mode = WAL");
     db.run("PRAGMA synchronous = FULL"); // Two times a second: NORMAL promises the power nothing.
-    db.run("PRAGMA busy_timeout = 5000");
     db.run(SCHEMA);
     return db;
   } catch (error) {

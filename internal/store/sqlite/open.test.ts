@@ -70,3 +70,16 @@ test("a file that is no database is refused, with another way out than a full di
     }),
   );
 });
+
+test("a database that another process lets go of in a moment is waited for", async () => {
+  const holder = `
+    const db = new (require("bun:sqlite").Database)(${JSON.stringify(path)});
+    db.run("PRAGMA locking_mode = EXCLUSIVE");
+    db.run("BEGIN EXCLUSIVE");
+    process.stdout.write("held");
+    setTimeout(() => process.exit(), 300);`; // By itself: whoever opens a database stands still until he has it.
+  const child = Bun.spawn([process.execPath, "-e", holder], { stdout: "pipe" });
+  await child.stdout.getReader().read();
+  closeDatabase(openDatabase(path));
+  await child.exited;
+});

@@ -11,7 +11,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { Fault, messageOf } from "../../base/fault.ts";
 import { migrate } from "./migrate.ts";
 
-const BUSY_TIMEOUT_MS = 5_000; // Only a backup or a person with a SQLite shell can be in the way.
+const BUSY_TIMEOUT_MS = 5_000; // In the way are a backup, a person with a SQLite shell, or a killed host whose locks go one after the other.
 const WAL_BYTES_MAX = 67_108_864; // The log file is cut back to this after a checkpoint.
 const WAL_PAGES = 500; // Then the log is copied into the file: two milliseconds for whoever commits then. Twice as many took four, and no job less.
 const CACHE_KIB = 4_096; // The system keeps the file's pages as well: ten times as much made nothing faster.
@@ -22,9 +22,9 @@ export function openDatabase(path: string): Database {
   let db: Database;
   try {
     db = new Database(path, { create: true, strict: true });
+    db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`); // First: what comes next may have to wait already.
     db.run("PRAGMA journal_mode = WAL");
     db.run("PRAGMA synchronous = FULL"); // An acknowledged write survives a power cut; NORMAL loses the last ones.
-    db.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     db.run(`PRAGMA journal_size_limit = ${WAL_BYTES_MAX}`);
     db.run(`PRAGMA wal_autocheckpoint = ${WAL_PAGES}`);
     db.run(`PRAGMA cache_size = -${CACHE_KIB}`);

@@ -84,6 +84,10 @@ test("an archive with too many files, one that grows without end, and one that i
   const bomb = await archive([file("zeros", "\0".repeat(64 * 1_048_576))], "bomb.tar.gz");
   expect(statSync(bomb).size).toBeLessThan(200_000);
   expect(await refused(bomb)).toContain("more than 100 times its size");
+  const tail = join(at, "tail.tgz");
+  const tar = new Uint8Array(await packTar([file("a")]));
+  writeFileSync(tail, Bun.gzipSync(Buffer.concat([tar, Buffer.alloc(64 * 1_048_576)])));
+  expect(await refused(tail)).toContain("more than 100 times its size");
   const broken = join(at, "broken.tgz");
   writeFileSync(broken, readFileSync(bomb).subarray(0, 1_000));
   expect(await refused(broken)).toContain("cannot be unpacked");

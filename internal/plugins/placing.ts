@@ -149,17 +149,16 @@ async function unpack(path: string, packedBytes: number, writer: Writer): Promis
   const packed = Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array<ArrayBuffer>>;
   const isGzip = !path.endsWith(".tar");
   const unpacked = isGzip ? packed.pipeThrough(new DecompressionStream("gzip")) : packed;
-  const entries = unpacked.pipeThrough(createTarDecoder({ strict: true }));
+  const entries = unpacked.pipeThrough(growth(packedBytes)).pipeThrough(createTarDecoder({ strict: true }));
   let files = 0;
   try {
     for await (const { header, body } of entries) {
       files++;
       if (files > 2 * ENTRIES_MAX) throw refusal(`has more than ${ENTRIES_MAX} files`);
       if (header.type === "directory") await body.cancel();
-      else if (header.type === "file") {
-        const pieces = slowly(body, () => checkGrowth(writer.bytes, packedBytes));
-        await writer.file(header.name, ((header.mode ?? 0) & 0o111) !== 0, pieces);
-      } else throw refusal(`has ${shown(header.name)}, which is a ${header.type} and not a file`);
+      else if (header.type === "file")
+        await writer.file(header.name, ((header.mode ?? 0) & 0o111) !== 0, body);
+      else throw refusal(`has ${shown(header.name)}, which is a ${header.type} and not a file`);
     }
   } catch (error) {
     if (error instanceof Fault) throw error;
@@ -168,16 +167,17 @@ async function unpack(path: string, packedBytes: number, writer: Writer): Promis
   if (writer.bytes === 0) throw refusal("has nothing in it");
 }
 
-function checkGrowth(bytes: number, packedBytes: number): void {
-  if (bytes > RATIO_FROM_BYTES && bytes > RATIO_MAX * packedBytes)
-    throw refusal(`grows to more than ${RATIO_MAX} times its size when it is unpacked`);
-}
-
-async function* slowly(body: ReadableStream<Uint8Array>, check: () => void): AsyncGenerator<Uint8Array> {
-  for await (const piece of body) {
-    yield piece;
-    check();
-  }
+/** Looks at all that is unpacked, also at what belongs to no file. */
+function growth(packedBytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let bytes = 0;
+  return new TransformStream({
+    transform(piece, stream) {
+      bytes += piece.length;
+      if (bytes > RATIO_FROM_BYTES && bytes > RATIO_MAX * packedBytes)
+        throw refusal(`grows to more than ${RATIO_MAX} times its size when it is unpacked`);
+      stream.enqueue(piece);
+    },
+  });
 }
 
 /** Links are followed where they stay inside, as package managers make them; a folder is somebody's own. */

@@ -86,7 +86,7 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       expect(fired).toMatchObject({
         settled: 1,
         nextDueAt: start + 2 * MINUTE,
-        jobs: [{ lane: "test.work", occurrence: start + MINUTE }],
+        jobs: [{ occurrence: start + MINUTE }],
       });
       expect(await fire()).toMatchObject({ settled: 0, jobs: [] });
       expect(await at.store.jobs.get(fired.jobs[0]?.id ?? "")).toMatchObject({

@@ -52,6 +52,11 @@ export class Attempts {
     if (this.#running.delete(record)) this.onEnd(record);
   }
 
+  /** A job is removed: its id may be taken again. */
+  forget(jobId: string, fences: number): void {
+    for (let fence = 1; fence <= fences; fence++) this.#all.delete(`${jobId}#${fence}`);
+  }
+
   /** One that is over, of a job that went on: what a plugin could still answer too late. */
   past(index: number): AttemptRecord | undefined {
     return [...this.#all.values()].at(index);

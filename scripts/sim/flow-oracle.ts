@@ -28,6 +28,8 @@ export class FlowOracle implements JobFollower {
   readonly #world: World;
   readonly #wanted = new Map<string, NewJob>();
   readonly #states = new Map<string, JobState>();
+  /** Those that were asked to end while they ran. */
+  readonly #asked = new Set<string>();
   /** Those that were removed: who comes later does not wait for them. */
   readonly #gone = new Set<string>();
   readonly #waiters = new Map<string, Waiter>();
@@ -60,7 +62,8 @@ export class FlowOracle implements JobFollower {
 
   /** True when others are a reason to cancel a job. */
   mayCancel({ id, parentId }: JobRecord): boolean {
-    if (this.#owed.has(id) || this.#endsChildren(parentId ?? "")) return true;
+    if (this.#owed.has(id) || this.#endsChildren(parentId ?? "") || this.#asked.has(parentId ?? ""))
+      return true;
     return (this.#waitedBy.get(id) ?? []).some(
       (waiter) => this.#waiters.get(waiter)?.policy === "cancel" && this.#states.get(waiter) === "failed",
     );
@@ -86,8 +89,10 @@ export class FlowOracle implements JobFollower {
   changed(before: JobRecord, after: JobRecord): void {
     this.#states.set(after.id, after.state);
     if (before.state !== "queued" && after.state === "queued") this.#checkReady(after, "is due");
-    if (before.cancelRequested === 0 && after.cancelRequested === 1)
+    if (before.cancelRequested === 0 && after.cancelRequested === 1) {
+      this.#asked.add(after.id);
       this.#owe(this.#childrenOf(after.id), after.id);
+    }
     if (!isFinished(after.state)) return;
     this.#checkEnd(after);
     if (this.#endsChildren(after.id)) this.#owe(this.#childrenOf(after.id), after.id);

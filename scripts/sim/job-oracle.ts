@@ -202,6 +202,7 @@ export class JobOracle {
     const job = this.jobs.get(id);
     if (!job) return this.#world.violate("I9", `${id} was removed and was never made`);
     for (const follower of this.#followers) follower.removed?.(job);
+    this.#attempts.forget(id, job.fence);
     this.jobs.delete(id);
     this.changedAt.delete(id);
     this.#gone.set(id, job);

@@ -130,7 +130,7 @@ export class SimProcess implements Executor {
     scene.world.trouble(CUT_MS[1]);
     const alone = this.#held.size === 1;
     for (const { record } of this.#held.values())
-      if (character.wire === "unary") this.#ends(record, lost(alone, "cut"));
+      if (character.wire === "unary" && !record.outcome) this.#ends(record, lost(alone, "cut"));
     this.#line.cut(scene.dice.faults.between(...CUT_MS));
   }
 

@@ -5,6 +5,7 @@
  */
 import type { Millis } from "../../internal/base/env.ts";
 import type { Lane } from "../../internal/pulse/registry.ts";
+import { CHARACTERS } from "./characters.ts";
 import type { JobRecord } from "./journal.ts";
 import type { Scene } from "./scene.ts";
 
@@ -72,6 +73,11 @@ export class WakeOracle {
       here += 1;
       if (handler === options.name) same += 1;
     }
-    return here < executor.concurrency && same < (options.concurrency ?? Number.POSITIVE_INFINITY);
+    return here < widthOf(executor.plugin) && same < (options.concurrency ?? Number.POSITIVE_INFINITY);
   }
+}
+
+/** Jobs at once that a plugin surely takes. What is found out of one that does not say is seen at the next poll. */
+function widthOf(plugin: string): number {
+  return CHARACTERS.find(({ name }) => name === plugin)?.concurrency ?? 1;
 }

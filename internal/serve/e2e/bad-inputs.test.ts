@@ -189,7 +189,7 @@ describe("over gRPC", () => {
         "failed to get job: job not found: JB_nothing",
         "job: is missing.",
         "interval_seconds: 0 is too short. The shortest interval is 1.",
-        'handler: "" is not the name of a handler. Names are like "python.report" or "ix-json.poll".',
+        'handler: "" is not the name of a handler. Names are like "python.report", or "acme@python.report" for one of a tenant.',
         'There is no schedule "SC_nothing". qntx schedule list shows them.',
         "schedule_id: is missing.",
         "attestation is nil",

@@ -103,11 +103,12 @@ export const pluginRemove = operation({
   async run(context, { name }) {
     const { host, store } = context;
     const { tenant } = await resolveInstall(context, name);
+    const isStarted = host?.plugins.isInstalled(name) ?? true; // Otherwise the configuration has a plugin of that name.
     await host?.plugins.remove(name);
     const by = principalName(context.principal);
-    const schedules = await deleteSchedules(context, { name, tenant, by });
-    await store.grants.forget(name);
-    host?.grants.forget(name);
+    const schedules = isStarted ? await deleteSchedules(context, { name, tenant, by }) : 0;
+    if (isStarted) await store.grants.forget(name);
+    if (isStarted) host?.grants.forget(name);
     await store.plugins.remove(name, by);
     rmSync(installRoot(context.home, name), { recursive: true, force: true });
     return { name, tenant, schedules };

@@ -28,3 +28,22 @@ test("a plugin of several Python files can be started again: nothing was written
   expect(added).toMatchObject({ state: "ready" });
   expect(await host.plugins.restart("py")).toMatchObject({ state: "ready", reason: "" });
 });
+
+test("what was installed under the name of an enabled plugin does not keep the host from starting, nor end the other", async () => {
+  const program = { digest: "none", kind: "python", entry: "x.py", file: "x.py" } as const;
+  const install = { name: "odd", tenant: "", ...program, at: 0, by: "test" };
+  await using host = new Harness({
+    enabled: ["odd"],
+    installs: [install],
+    write: (folder) => writeOdd(folder, "odd", "plain"),
+    limits: { portLineMs: 600 },
+  });
+  await host.plugins.settled;
+  const { pid } = await host.state("odd", "ready");
+  expect(host.logged.join()).toContain("what was installed under that name is not started");
+  const steps = { accept: async () => {}, keep: async () => {} };
+  await expect(host.plugins.upgrade(install, steps)).rejects.toThrow("There is a plugin");
+  await host.plugins.remove("odd");
+  expect(host.plugins.status("odd")).toMatchObject({ state: "ready", pid });
+  expect(host.plugins.isInstalled("odd")).toBe(false);
+});

@@ -90,7 +90,10 @@ export class Plugins implements Service {
         this.#supervise(name, { find: () => findPlugin(name, this.#options.find) }),
       );
     }
-    for (const install of options.installs ?? []) this.#take(install);
+    for (const install of options.installs ?? []) {
+      if (!this.#supervisors.has(install.name)) this.#take(install);
+      else options.log.warn(taken(install.name).message, { hint: taken(install.name).hint });
+    }
   }
 
   /** Resolves when the first step is done: from now on jobs may be claimed. */
@@ -135,9 +138,10 @@ export class Plugins implements Service {
     return this.#started(supervisor);
   }
 
-  /** Ends a plugin that was installed, and forgets it. */
+  /** Ends a plugin that was installed, and forgets it. Whoever else has its name stays. */
   remove(name: string): Promise<void> {
     return this.#alone(name, async () => {
+      if (!this.#installed.has(name)) return;
       await this.#stop(name);
       this.#supervisors.delete(name);
       this.#installed.delete(name);
@@ -173,6 +177,7 @@ export class Plugins implements Service {
   async #upgrade(install: Install, { accept, keep }: UpgradeSteps): Promise<PluginStatus> {
     const { name } = install;
     const old = this.#get(name);
+    if (!this.#installed.has(name)) throw taken(name);
     let declare = async () => {}; // What it declares counts once it is accepted.
     const host: HostSide = {
       ...this.#host,
@@ -430,6 +435,16 @@ export class Plugins implements Service {
       if (joining.has(supervisor)) for (const sentence of sentences) this.#host.log.warn(sentence);
     }
   }
+}
+
+function taken(name: string): Fault {
+  return new Fault(
+    "conflict",
+    `There is a plugin ${shown(name)} already; what was installed under that name is not started.`,
+    {
+      hint: `Take one of them away: from enabled under [plugin] in qntx.toml, or with qntx plugin remove ${name}`,
+    },
+  );
 }
 
 function conflictText({ handler, keeper, loser }: Conflict): string {

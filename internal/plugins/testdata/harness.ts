@@ -16,6 +16,7 @@ import { realEnv } from "../../base/env.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import type { Job } from "../../job/job.ts";
 import type { Outcome } from "../../job/outcome.ts";
+import type { Install } from "../../plugin/install.ts";
 import type { PluginState, PluginStatus } from "../../plugin/plugin.ts";
 import type { Attempt, CancelReason, JobLogLine } from "../../pulse/executor.ts";
 import { Registry } from "../../pulse/registry.ts";
@@ -49,6 +50,7 @@ export function writeProgram(path: string, text: string): void {
 
 export interface HarnessOptions {
   enabled: readonly string[];
+  installs?: readonly Install[];
   /** Extra folders to search; the harness's own comes first. */
   paths?: readonly string[];
   /** Called with the folder that plugins are searched in. */
@@ -92,6 +94,7 @@ export class Harness implements AsyncDisposable {
       pythonPath: join(import.meta.dir, "../../../sdk/python"),
       registry: this.registry,
       enabled: options.enabled,
+      installs: options.installs ?? [],
       find: {
         paths: [this.folder, ...(options.paths ?? []).map((path, index) => this.#copy(path, index))],
         bundled: [],

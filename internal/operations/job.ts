@@ -5,7 +5,7 @@ import { Fault, fieldFault } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import { parseDuration } from "../base/duration.ts";
 import { type Job, isFinished, JOB_STATES, type NewJob } from "../job/job.ts";
-import { laneOf, partsOf } from "../job/lane.ts";
+import { partsOf } from "../job/lane.ts";
 import type { Enqueued } from "../store/jobs.ts";
 import type { LogLine } from "../store/logs.ts";
 import { principalName } from "../access/principal.ts";
@@ -75,7 +75,11 @@ export const jobList = operation({
     const own =
       principal.kind === "plugin" ? { owner: `plugin:${principal.plugin}`, tenant: principal.tenant } : {};
     const named = handler === undefined ? undefined : partsOf(handler);
-    const asked = named && { handler: laneOf({ ...named, tenant: "" }), tenant: named.tenant || undefined };
+    const asked = named && {
+      handler: named.handler,
+      plugin: named.plugin || undefined,
+      tenant: named.tenant || undefined,
+    };
     const { items, cursor } = await context.store.jobs.list(
       { state, ...asked, scheduleId, parentId, ...own },
       pageRequest(page),

@@ -192,6 +192,9 @@ test("a job that names its plugin is that plugin's alone, whoever else has such 
   const show = (name: string) => callOperation({ ...context(plugin(name)), host }, "job.show", { id });
   expect(await show("b")).toMatchObject({ id });
   expect(await show("a").catch((error: Fault) => error.code)).toBe("not-found");
+  const list = (handler: string) => callOperation(context(), "job.list", { handler });
+  expect(await list("b/report")).toMatchObject({ jobs: [{ id }] });
+  expect(await list("a/report")).toMatchObject({ jobs: [] });
 });
 
 test.each([

@@ -34,7 +34,10 @@ export interface Claimer {
 
 export interface JobFilter {
   state?: JobState | undefined;
+  /** Its name alone. */
   handler?: string | undefined;
+  /** The plugin that jobs were addressed to by name. */
+  plugin?: string | undefined;
   scheduleId?: string | undefined;
   owner?: string | undefined;
   tenant?: string | undefined;

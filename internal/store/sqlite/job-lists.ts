@@ -185,10 +185,11 @@ function isShort(filter: JobFilter, by: By): boolean {
   return said === 0 || (said === 1 && by !== "all");
 }
 
-function values({ state, handler, scheduleId, parentId, owner, tenant }: JobFilter): Values {
+function values({ state, handler, plugin, scheduleId, parentId, owner, tenant }: JobFilter): Values {
   return {
     state: state ?? null,
     handler: handler ?? null,
+    plugin: plugin ?? null,
     scheduleId: scheduleId ?? null,
     parentId: parentId ?? null,
     owner: owner ?? null,
@@ -213,6 +214,7 @@ function list(from: string, narrow: string): string {
               AND seq < $before
               AND ($state      IS NULL OR state       = $state)
               AND ($handler    IS NULL OR handler     = $handler)
+              AND ($plugin     IS NULL OR plugin      = $plugin)
               AND ($scheduleId IS NULL OR schedule_id = $scheduleId)
               AND ($parentId   IS NULL OR parent_id   = $parentId)
               AND ($owner      IS NULL OR owner       = $owner)

@@ -344,6 +344,8 @@ export function jobSuite(engine: string, open: OpenStore): void {
       await at.store.jobs.enqueue([...jobs, newJob(at.env, { runAt: at.env.now() + 1 })]);
       const list = async (filter: JobFilter) => (await at.store.jobs.list(filter, {})).items.length;
       expect(await list({ state: "queued", handler: LANE })).toBe(3);
+      expect(await list({ state: "queued", handler: LANE, plugin: "q" })).toBe(1);
+      expect(await list({ handler: LANE, plugin: "p" })).toBe(0);
       for (const owner of owners) expect(await list({ owner })).toBe(1);
       expect(await list({ owner: "plugin:p", state: "completed" })).toBe(0);
       for (const outcome of [COMPLETED, failed({ permanent: true })])

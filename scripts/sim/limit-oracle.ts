@@ -26,6 +26,7 @@ interface Bucket {
   at: Millis;
 }
 
+const LOOK_MS: Millis = 2_500; // What a clock that was set has spoilt is put right by the next claim, which may be a poll later.
 const ROUNDING_MS: Millis = 2; // The clock on the wall has whole milliseconds.
 
 export class LimitOracle implements JobFollower {
@@ -122,7 +123,7 @@ export class LimitOracle implements JobFollower {
     const bucket = limit && this.#bucketOf(limit);
     if (!bucket || !limit?.rateCount || !limit.rateMs) return;
     bucket.most -= 1;
-    bucket.least = Math.max(0, bucket.least - 1);
+    bucket.least = Math.min(bucket.least, Math.max(0, bucket.least - 1));
     const spared = -(ROUNDING_MS * limit.rateCount) / limit.rateMs;
     if (bucket.most < spared)
       this.#world.violate("promise 9", `${id} started too early by ${-bucket.most} of ${handler}'s rate`);
@@ -133,7 +134,11 @@ export class LimitOracle implements JobFollower {
     if (rateCount === null || rateMs === null) return undefined;
     const size = burst ?? Math.max(1, Math.floor((rateCount * 100) / rateMs));
     const { time, drift } = this.#world;
-    const known = this.#buckets.get(handler) ?? { least: 0, most: size, at: time };
+    const known = this.#buckets.get(handler) ?? {
+      least: -(LOOK_MS * rateCount) / rateMs,
+      most: size,
+      at: time,
+    };
     const earned = ((time - known.at) * (1 + drift) * rateCount) / rateMs;
     const [least, most] = [Math.min(size, known.least + earned), Math.min(size, known.most + earned)];
     const bucket = { least, most, at: time };

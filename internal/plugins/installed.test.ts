@@ -47,3 +47,14 @@ test("what was installed under the name of an enabled plugin does not keep the h
   expect(host.plugins.status("odd")).toMatchObject({ state: "ready", pid });
   expect(host.plugins.isInstalled("odd")).toBe(false);
 });
+
+test("what is switched off is not started by start or restart, which would hold until the host ends", async () => {
+  const write = (folder: string) => writeOdd(folder, "odd", "plain");
+  await using host = new Harness({ enabled: ["odd"], write, limits: { portLineMs: 600 } });
+  await host.plugins.settled;
+  expect(await host.plugins.enable("odd", false)).toMatchObject({ state: "disabled", pid: null });
+  expect(() => host.plugins.start("odd")).toThrow("Plugin odd is switched off.");
+  await expect(host.plugins.restart("odd")).rejects.toThrow("Plugin odd is switched off.");
+  expect(host.plugins.status("odd")).toMatchObject({ state: "disabled", pid: null });
+  expect(await host.plugins.enable("odd", true)).toMatchObject({ state: "ready" });
+});

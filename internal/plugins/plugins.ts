@@ -251,7 +251,7 @@ export class Plugins implements Service {
 
   start(name: string): void {
     this.#refuseChanging(name);
-    this.#get(name).start();
+    this.#switchedOn(name).start();
   }
 
   /** Resolves when nothing of the plugin is left; the names of its handlers are free then. */
@@ -266,7 +266,7 @@ export class Plugins implements Service {
 
   /** Ends the plugin and starts it again; resolves when that start has ended one way or the other, or is late. */
   async restart(name: string): Promise<PluginStatus> {
-    const supervisor = this.#get(name);
+    const supervisor = this.#switchedOn(name);
     await this.#alone(name, () => supervisor.restart());
     return this.#started(supervisor);
   }
@@ -312,6 +312,14 @@ export class Plugins implements Service {
     if (!this.#changing.has(name)) return;
     throw new Fault("conflict", `Plugin ${name} is being upgraded, stopped or restarted just now.`, {
       hint: "Try again when that is done.",
+    });
+  }
+
+  #switchedOn(name: string): Supervisor {
+    const supervisor = this.#get(name);
+    if (!this.#disabled.has(name)) return supervisor;
+    throw new Fault("conflict", `Plugin ${name} is switched off.`, {
+      hint: `Switch it on with: qntx plugin enable ${name}`,
     });
   }
 

@@ -36,7 +36,9 @@ import {
   type TryLockResponse,
 } from "../../proto/gen/qntx/v1/lock.ts";
 import type { Env, Millis } from "../base/env.ts";
-import { type Answer, Channel, type MessageStream, type StreamEvents } from "./channel.ts";
+import { type Answer, Channel, type MessageStream, type StreamEvents } from "../../sdk/typescript/channel.ts";
+
+const MESSAGE_BYTES_MAX = 16_777_216; // 16 MiB either way: QNTX allows 100, and one such answer would be the host's whole memory.
 
 export class Connection {
   readonly address: string;
@@ -45,7 +47,7 @@ export class Connection {
   /** Opens nothing yet: the first call connects. */
   constructor(env: Env, address: string) {
     this.address = address;
-    this.#channel = new Channel(env, address);
+    this.#channel = new Channel(env, { address, bytesMax: MESSAGE_BYTES_MAX });
   }
 
   /** Waits until the plugin listens. */

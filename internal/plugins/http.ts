@@ -3,7 +3,7 @@ import { status } from "@grpc/grpc-js";
 import type { HTTPHeader, HTTPResponse } from "../../proto/gen/protocol/domain.ts";
 import type { Millis } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
-import type { Answer } from "./channel.ts";
+import type { Answer } from "../../sdk/typescript/channel.ts";
 import { answerText } from "./connection.ts";
 import type { Session } from "./session.ts";
 import type { Supervisor } from "./supervisor.ts";

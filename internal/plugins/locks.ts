@@ -7,7 +7,7 @@ import type { TryLockResponse } from "../../proto/gen/qntx/v1/lock.ts";
 import type { Millis } from "../base/env.ts";
 import { Fault, shown } from "../base/fault.ts";
 import type { LockAnswer, LockProvider, LockWish } from "../store/locks.ts";
-import type { Answer } from "./channel.ts";
+import type { Answer } from "../../sdk/typescript/channel.ts";
 import { answerText, type Connection } from "./connection.ts";
 import type { Supervisor } from "./supervisor.ts";
 

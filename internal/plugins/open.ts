@@ -16,7 +16,7 @@ import { aborted } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import { BUDGETED_CALLS, configuredBudget, overBudget } from "../plugin/budget.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
-import type { Answer } from "./channel.ts";
+import type { Answer } from "../../sdk/typescript/channel.ts";
 import { answerText, Connection } from "./connection.ts";
 import { cleanUp } from "./cleanup.ts";
 import { withDiagnosis } from "./diagnosis.ts";

@@ -19,7 +19,7 @@ import { formatInstant } from "../base/instant.ts";
 import { CHECKPOINT_BYTES_MAX } from "../job/job.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Attempt, CancelReason, JobLogLine } from "../pulse/executor.ts";
-import type { MessageStream } from "./channel.ts";
+import type { MessageStream } from "../../sdk/typescript/channel.ts";
 import type { Connection } from "./connection.ts";
 import { endingOfFinish } from "./endings.ts";
 import { Meter } from "./meter.ts";

@@ -5,15 +5,15 @@
  * A watch outlives its stream: when the stream breaks it is opened again, and
  * what was made in between is asked for and handed over once.
  */
-import type { ClientReadableStream, Metadata } from "@grpc/grpc-js";
-import type {
-  Attestation as WireAttestation,
-  AttestationCommand,
-  AttestationFilter as WireFilter,
-  ATSStoreServiceClient,
+import {
+  type Attestation as WireAttestation,
+  type AttestationCommand,
+  type AttestationFilter as WireFilter,
+  ATSStoreServiceService as Store,
 } from "../../proto/gen/protocol/atsstore.ts";
-import type { HostServiceClient } from "../../proto/gen/qntx/v1/host.ts";
-import { ask, HostError } from "./call.ts";
+import { HostServiceService } from "../../proto/gen/qntx/v1/host.ts";
+import { type Ask, HostError } from "./call.ts";
+import type { Channel, MessageStream } from "./channel.ts";
 import type { Attestation, AttestationFilter, Attestations, JobLog, NewAttestation } from "./qntx.ts";
 
 const BATCH = 500; // Attestations per call: a message of some hundred kilobytes.
@@ -22,20 +22,21 @@ const REOPEN_MAX_MS = 5_000;
 const SETTLED_MS = 1_000; // A host that says nothing when a watch stands has made it stand by then.
 const GAP_MAX = 1_000; // Attestations asked for after a broken stream; more than that is a reload, not a gap.
 
-export interface AttestationClients {
-  ats: ATSStoreServiceClient;
-  service: HostServiceClient;
-  metadata: Metadata;
+/** How the host is asked, and watched. */
+export interface AttestationCalls {
+  ask: Ask;
+  channel: Channel;
+  headers: Readonly<Record<string, string>>;
   token: string;
   log: JobLog;
 }
 
 /** Makes `host.ats`. */
-export function createAttestations(clients: AttestationClients): Attestations {
-  const { ats, metadata, token: authToken } = clients;
+export function createAttestations(calls: AttestationCalls): Attestations {
+  const { ask, token: authToken } = calls;
   const query = async (filter: AttestationFilter) => {
     const request = { authToken, filter: wireFilter(filter) };
-    const answer = await ask(ats.getAttestations.bind(ats), request, metadata);
+    const answer = await ask(Store.getAttestations, request);
     refuse(answer);
     return answer.attestations.map(readAttestation);
   };
@@ -43,7 +44,7 @@ export function createAttestations(clients: AttestationClients): Attestations {
     query,
     async create(attestation) {
       const request = { authToken, command: wireCommand(attestation) };
-      const answer = await ask(ats.generateAndCreateAttestation.bind(ats), request, metadata);
+      const answer = await ask(Store.generateAndCreateAttestation, request);
       refuse(answer);
       if (!answer.attestation) throw new HostError("INTERNAL", "The host did not say what it attested.");
       return readAttestation(answer.attestation);
@@ -53,22 +54,22 @@ export function createAttestations(clients: AttestationClients): Attestations {
       for (let at = 0; at < attestations.length; at += BATCH) {
         const commands = attestations.slice(at, at + BATCH).map(wireCommand);
         const request = { authToken, commands };
-        const answer = await ask(ats.batchGenerateAndCreateAttestations.bind(ats), request, metadata);
+        const answer = await ask(Store.batchGenerateAndCreateAttestations, request);
         refuse(answer);
         created += answer.created;
       }
       return created;
     },
     async exists(id) {
-      return (await ask(ats.attestationExists.bind(ats), { authToken, id }, metadata)).exists;
+      return (await ask(Store.attestationExists, { authToken, id })).exists;
     },
-    watch: (filter, signal) => new Watch(clients, query, filter, signal),
+    watch: (filter, signal) => new Watch(calls, query, filter, signal),
   };
 }
 
 /** One `watch`: from the moment it is made until its signal or its reader ends it. */
 class Watch implements AsyncIterable<Attestation> {
-  readonly #clients: AttestationClients;
+  readonly #calls: AttestationCalls;
   readonly #query: Attestations["query"];
   readonly #filter: AttestationFilter;
   readonly #end = new AbortController();
@@ -77,16 +78,16 @@ class Watch implements AsyncIterable<Attestation> {
   readonly #seen = new Set<string>();
   #since = Date.now();
   #wake = () => {};
-  #call: ClientReadableStream<WireAttestation> | undefined;
+  #stream: MessageStream<unknown> | undefined;
   #failures = 0;
 
   constructor(
-    clients: AttestationClients,
+    calls: AttestationCalls,
     query: Attestations["query"],
     filter: AttestationFilter,
     signal: AbortSignal | undefined,
   ) {
-    this.#clients = clients;
+    this.#calls = calls;
     this.#query = query;
     this.#filter = filter;
     const end = () => this.#stop();
@@ -113,15 +114,13 @@ class Watch implements AsyncIterable<Attestation> {
 
   #stop(): void {
     this.#end.abort();
-    this.#call?.cancel();
+    this.#stream?.cancel();
     this.#wake();
   }
 
   #open(again: boolean): void {
     if (this.#end.signal.aborted) return;
-    const { service, metadata } = this.#clients;
-    const call = service.watchAttestations({ filter: wireFilter(this.#filter) }, metadata);
-    this.#call = call;
+    const { channel, headers } = this.#calls;
     // Our host answers its headers when the watch stands. Only then is the gap closed for good.
     const stands = () => {
       clearTimeout(settled);
@@ -130,21 +129,27 @@ class Watch implements AsyncIterable<Attestation> {
     };
     const settled = setTimeout(stands, SETTLED_MS);
     settled.unref();
-    const broke = (why: string) => {
+    const ended = (why: string) => {
       clearTimeout(settled);
-      if (this.#call === call) this.#reopen(why); // "error" and "end" both come; the first one counts.
+      this.#reopen(why);
     };
-    call.on("metadata", stands);
-    call.on("data", (attestation) => this.#take(readAttestation(attestation)));
-    call.on("error", (error) => broke(error.message));
-    call.on("end", () => broke("the host ended it"));
+    const message = (attestation: WireAttestation) => this.#take(readAttestation(attestation));
+    const events = { opened: stands, message, ended, drained() {} };
+    try {
+      const stream = channel.stream(HostServiceService.watchAttestations, events, { headers });
+      stream.write({ filter: wireFilter(this.#filter) });
+      stream.end();
+      this.#stream = stream;
+    } catch (error) {
+      ended(String(error)); // A connection that breaks in this moment.
+    }
   }
 
   #reopen(why: string): void {
     if (this.#end.signal.aborted) return;
-    this.#call = undefined;
+    this.#stream = undefined;
     const delayMs = Math.min(REOPEN_MAX_MS, REOPEN_MS * 2 ** this.#failures++);
-    this.#clients.log.debug("a watch of attestations broke and is opened again", { why, delayMs });
+    this.#calls.log.debug("a watch of attestations broke and is opened again", { why, delayMs });
     setTimeout(() => this.#open(true), delayMs).unref();
   }
 
@@ -155,7 +160,7 @@ class Watch implements AsyncIterable<Attestation> {
       for (const attestation of newest.toReversed())
         if (attestation.createdAt >= since) this.#take(attestation);
     } catch (error) {
-      this.#clients.log.warn("what was attested while a watch was broken could not be read", {
+      this.#calls.log.warn("what was attested while a watch was broken could not be read", {
         why: String(error),
       });
     }

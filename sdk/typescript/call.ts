@@ -2,8 +2,9 @@
  * Call: one unary call to the host as a promise, and HostError: what the host
  * refused, with the fields that are wrong and when another try makes sense.
  */
-import { type CallOptions, type Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { type MethodDefinition, status } from "@grpc/grpc-js";
 import { FieldFaults } from "../../proto/gen/qntx/v1/host.ts";
+import type { Channel } from "./channel.ts";
 
 export const CALL_TIMEOUT_MS = 30_000; // A host that takes longer is gone or stuck, and the caller should know.
 
@@ -29,34 +30,24 @@ export class HostError extends Error {
   }
 }
 
-/** A method of a generated client. */
-export type Unary<Q, A> = (
-  request: Q,
-  metadata: Metadata,
-  options: Partial<CallOptions>,
-  callback: (error: ServiceError | null, answer: A) => void,
-) => unknown;
+/** One unary call to the host. Rejects with a HostError. */
+export type Ask = <Q, R>(method: MethodDefinition<Q, R>, request: Q) => Promise<R>;
 
-/** Makes a call as a promise. Rejects with a HostError. */
-export function ask<Q, A>(method: Unary<Q, A>, request: Q, metadata: Metadata): Promise<A> {
-  return new Promise((resolve, reject) => {
-    method(request, metadata, { deadline: Date.now() + CALL_TIMEOUT_MS }, (error, answer) =>
-      error ? reject(fromServiceError(error)) : resolve(answer),
-    );
-  });
+/** Calls over a channel, each with these headers. */
+export function asking(channel: Channel, headers: Readonly<Record<string, string>>): Ask {
+  return async (method, request) => {
+    const answer = await channel.call(method, request, { limitMs: CALL_TIMEOUT_MS, headers });
+    if (answer.ok) return answer.value;
+    const code = status[answer.code] ?? "UNKNOWN";
+    throw new HostError(code, answer.details || code, faultsOf(answer.trailers?.["qntx-fields-bin"]));
+  };
 }
 
-/** Reads a gRPC error, with the details that our host puts into its trailer. */
-export function fromServiceError(error: ServiceError): HostError {
-  const code = status[error.code] ?? "UNKNOWN";
-  return new HostError(code, error.details || error.message, detailsOf(error.metadata));
-}
-
-function detailsOf(metadata: Metadata | undefined): FieldFaults | undefined {
-  const [bytes] = metadata?.get("qntx-fields-bin") ?? [];
-  if (!(bytes instanceof Uint8Array)) return undefined;
+/** What our host says of a refusal beside the sentence. */
+function faultsOf(trailer: unknown): FieldFaults | undefined {
+  if (typeof trailer !== "string") return undefined;
   try {
-    return FieldFaults.decode(bytes);
+    return FieldFaults.decode(Buffer.from(trailer, "base64"));
   } catch {
     return undefined; // The sentence of the error is enough.
   }

@@ -2,7 +2,15 @@
  * Driver: talks to a served plugin the way a host does, over real gRPC. For
  * tests: of this SDK, and of plugins that are part of the program.
  */
-import { type Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
+import {
+  type CallOptions,
+  type Client,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
 import { DomainPluginServiceClient, InitializeRequest } from "../../proto/gen/protocol/domain.ts";
 import {
   HostMessage,
@@ -14,15 +22,33 @@ import {
   type PluginMessage,
   PluginServiceClient,
 } from "../../proto/gen/qntx/v1/plugin.ts";
-import { ask, type Unary } from "./call.ts";
+import { HostError } from "./call.ts";
 import type { PluginDefinition } from "./qntx.ts";
 import { type RunningPlugin, servePlugin } from "./runtime.ts";
 
 const WAIT_MS = 20_000; // Only a broken build waits this long.
 
+/** A method of a generated client. */
+type Unary<Q, A> = (
+  request: Q,
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, answer: A) => void,
+) => unknown;
+
 /** One unary call of a host. Rejects with a HostError, which has gRPC's word as its code. */
-export function asked<Q, A>(client: Client, method: Unary<Q, A>, request: Q): Promise<A> {
-  return ask(method.bind(client), request, new Metadata());
+export function asked<Q, A>(
+  client: Client,
+  method: Unary<Q, A>,
+  request: Q,
+  metadata = new Metadata(),
+): Promise<A> {
+  return new Promise((resolve, reject) => {
+    method.call(client, request, metadata, { deadline: Date.now() + WAIT_MS }, (error, answer) => {
+      if (error) reject(new HostError(status[error.code] ?? "UNKNOWN", error.details));
+      else resolve(answer);
+    });
+  });
 }
 
 /** A plugin that is served in this process, and the connection of its host. */

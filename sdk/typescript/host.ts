@@ -2,12 +2,13 @@
  * Host: what a plugin may ask of the program that runs it. One address serves
  * all services; the token of this process goes with every call.
  */
-import { credentials, Metadata } from "@grpc/grpc-js";
-import { ATSStoreServiceClient } from "../../proto/gen/protocol/atsstore.ts";
-import { HostServiceClient, type Schedule as WireSchedule } from "../../proto/gen/qntx/v1/host.ts";
-import { LockServiceClient } from "../../proto/gen/qntx/v1/lock.ts";
+import {
+  HostServiceService as Service,
+  type Schedule as WireSchedule,
+} from "../../proto/gen/qntx/v1/host.ts";
 import { createAttestations } from "./attestations.ts";
-import { ask, HostError } from "./call.ts";
+import { type Ask, asking, HostError } from "./call.ts";
+import { Channel, type Clock } from "./channel.ts";
 import { fromBytes, toBytes } from "./codec.ts";
 import { createLocks } from "./locks.ts";
 import type { Host, JobLog, NewSchedule, Schedule, Scheduler } from "./qntx.ts";
@@ -15,6 +16,15 @@ import { createQueue } from "./queue.ts";
 
 export const MESSAGE_BYTES_MAX = 104_857_600; // 100 MiB, as QNTX allows.
 const PAGE = 200; // Schedules per call when listing.
+
+/** The real world. */
+export const CLOCK: Clock = {
+  mono: () => performance.now(),
+  after(delayMs, work) {
+    const timer = setTimeout(work, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
 
 /** What Initialize told: where the host is and who we are to it. */
 export interface HostAddress {
@@ -33,46 +43,33 @@ export function connectHost(
   { address, token, config }: HostAddress,
   { log, setJobs }: { log: JobLog; setJobs: Host["setJobs"] },
 ): HostClient {
-  const options = {
-    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
-    "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
-  };
   // Without an address every call fails with UNAVAILABLE and says where it tried.
-  const target = address || "127.0.0.1:1";
-  const service = new HostServiceClient(target, credentials.createInsecure(), options);
-  const ats = new ATSStoreServiceClient(target, credentials.createInsecure(), options);
-  const locks = new LockServiceClient(target, credentials.createInsecure(), options);
-  const metadata = new Metadata();
-  metadata.set("authorization", `Bearer ${token}`);
+  const channel = new Channel(CLOCK, { address: address || "127.0.0.1:1", bytesMax: MESSAGE_BYTES_MAX });
+  const headers = { authorization: `Bearer ${token}` };
+  const ask = asking(channel, headers);
   return {
     host: {
       config: Object.freeze({ ...config }),
       log,
-      scheduler: createScheduler(service, metadata),
-      queue: createQueue(service, metadata),
-      ats: createAttestations({ ats, service, metadata, token, log }),
-      locks: createLocks(locks, metadata),
+      scheduler: createScheduler(ask),
+      queue: createQueue(ask),
+      ats: createAttestations({ ask, channel, headers, token, log }),
+      locks: createLocks(ask),
       setJobs,
     },
-    close() {
-      service.close();
-      locks.close();
-      ats.close();
-    },
+    close: () => channel.close(),
   };
 }
 
-function createScheduler(client: HostServiceClient, metadata: Metadata): Scheduler {
+function createScheduler(ask: Ask): Scheduler {
   const create = async (schedule: NewSchedule, upsert: boolean) =>
-    readSchedule(
-      await ask(client.createSchedule.bind(client), { ...wireSchedule(schedule), upsert }, metadata),
-    );
+    readSchedule(await ask(Service.createSchedule, { ...wireSchedule(schedule), upsert }));
   return {
     create: (schedule) => create(schedule, false),
     upsert: (schedule) => create(schedule, true),
     async get(id) {
       try {
-        return readSchedule(await ask(client.getSchedule.bind(client), { id }, metadata));
+        return readSchedule(await ask(Service.getSchedule, { id }));
       } catch (error) {
         if (error instanceof HostError && error.code === "NOT_FOUND") return undefined;
         throw error;
@@ -83,7 +80,7 @@ function createScheduler(client: HostServiceClient, metadata: Metadata): Schedul
       let cursor = "";
       do {
         const request = { handler, state, limit: PAGE, cursor };
-        const page = await ask(client.listSchedules.bind(client), request, metadata);
+        const page = await ask(Service.listSchedules, request);
         schedules.push(...page.schedules.map(readSchedule));
         cursor = page.cursor;
       } while (cursor !== "");
@@ -91,12 +88,11 @@ function createScheduler(client: HostServiceClient, metadata: Metadata): Schedul
     },
     async update(id, { payload, ...change }) {
       const request = { ...change, id, ...(payload === undefined ? {} : { payload: toBytes(payload) }) };
-      return readSchedule(await ask(client.updateSchedule.bind(client), request, metadata));
+      return readSchedule(await ask(Service.updateSchedule, request));
     },
-    pause: async (id, note = "") =>
-      readSchedule(await ask(client.pauseSchedule.bind(client), { id, note }, metadata)),
-    resume: async (id) => readSchedule(await ask(client.resumeSchedule.bind(client), { id }, metadata)),
-    delete: async (id) => readSchedule(await ask(client.deleteSchedule.bind(client), { id }, metadata)),
+    pause: async (id, note = "") => readSchedule(await ask(Service.pauseSchedule, { id, note })),
+    resume: async (id) => readSchedule(await ask(Service.resumeSchedule, { id })),
+    delete: async (id) => readSchedule(await ask(Service.deleteSchedule, { id })),
   };
 }
 

@@ -1,14 +1,13 @@
 /** Holds what a lock provider and those who ask it say to each other, with the example that keeps locks in a file. */
-import { credentials, Metadata } from "@grpc/grpc-js";
 import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LockServiceClient } from "../../proto/gen/qntx/v1/lock.ts";
 import { HostError } from "./call.ts";
 import { asked, Driver } from "./driver.ts";
 import fileLocks from "./examples/file-locks.ts";
-import { createLocks } from "./locks.ts";
+import { connectHost, type HostClient } from "./host.ts";
+import { createPluginLog } from "./log.ts";
 import { definePlugin, type Locks } from "./qntx.ts";
 
 const TTL_MS = 60_000;
@@ -17,7 +16,7 @@ const TTL_MS = 60_000;
 class Provider implements AsyncDisposable {
   readonly locks: Locks;
   readonly driver: Driver;
-  readonly #client: LockServiceClient;
+  readonly #client: HostClient;
 
   static async start(
     definition: Parameters<typeof Driver.start>[0],
@@ -28,8 +27,11 @@ class Provider implements AsyncDisposable {
 
   constructor(driver: Driver) {
     this.driver = driver;
-    this.#client = new LockServiceClient(`127.0.0.1:${driver.plugin.port}`, credentials.createInsecure());
-    this.locks = createLocks(this.#client, new Metadata());
+    this.#client = connectHost(
+      { address: `127.0.0.1:${driver.plugin.port}`, token: "", config: {} },
+      { log: createPluginLog(() => {}), setJobs: async () => {} },
+    );
+    this.locks = this.#client.host.locks;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,30 +2,28 @@
  * Locks: the same three calls in both directions. A plugin asks its host for locks;
  * a plugin that is a lock provider answers hosts.
  */
+import { type handleUnaryCall, type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import {
-  type handleUnaryCall,
-  type Metadata,
-  type sendUnaryData,
-  type ServerUnaryCall,
-  status,
-} from "@grpc/grpc-js";
-import type { LockServiceClient, LockServiceServer, TryLockResponse } from "../../proto/gen/qntx/v1/lock.ts";
-import { ask, HostError } from "./call.ts";
+  type LockServiceServer,
+  LockServiceService,
+  type TryLockResponse,
+} from "../../proto/gen/qntx/v1/lock.ts";
+import { type Ask, HostError } from "./call.ts";
 import { textOf } from "./ending.ts";
 import type { LockContention, LockHandle, Locks } from "./qntx.ts";
 
 /** The locks of the host. */
-export function createLocks(client: LockServiceClient, metadata: Metadata): Locks {
+export function createLocks(ask: Ask): Locks {
   return {
     async tryLock({ key, ttlMs, holder }) {
       const request = { key, ttlMs, holder };
-      return readAnswer(await ask(client.tryLock.bind(client), request, metadata));
+      return readAnswer(await ask(LockServiceService.tryLock, request));
     },
     async renew(token, ttlMs) {
-      return (await ask(client.renew.bind(client), { token, ttlMs }, metadata)).held;
+      return (await ask(LockServiceService.renew, { token, ttlMs })).held;
     },
     async release(token) {
-      return (await ask(client.release.bind(client), { token }, metadata)).released;
+      return (await ask(LockServiceService.release, { token })).released;
     },
   };
 }

@@ -6,9 +6,8 @@
  * The host takes a call whole or not at all. One that it refuses is halved, until whoever
  * made the mistake hears of it alone, and the others' jobs are written.
  */
-import type { Metadata } from "@grpc/grpc-js";
-import type { HostServiceClient, NewJob } from "../../proto/gen/qntx/v1/host.ts";
-import { ask, HostError } from "./call.ts";
+import { HostServiceService, type NewJob } from "../../proto/gen/qntx/v1/host.ts";
+import { type Ask, HostError } from "./call.ts";
 import { toBytes } from "./codec.ts";
 import type { EnqueueOptions, Json, Queue } from "./qntx.ts";
 
@@ -28,9 +27,9 @@ interface Waiting {
 
 type Send = (jobs: NewJob[]) => Promise<EnqueuedJob[]>;
 
-export function createQueue(client: HostServiceClient, metadata: Metadata): Queue {
+export function createQueue(ask: Ask): Queue {
   const send: Send = async (jobs) => {
-    const answer = await ask(client.enqueue.bind(client), { jobs }, metadata);
+    const answer = await ask(HostServiceService.enqueue, { jobs });
     return answer.jobs.map(({ id, created }) => ({ id, created }));
   };
   const shared = new SharedCalls(send);

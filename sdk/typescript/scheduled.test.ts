@@ -2,7 +2,6 @@
 import { describe, expect, test } from "bun:test";
 import { Metadata } from "@grpc/grpc-js";
 import { ExecuteJobRequest } from "../../proto/gen/protocol/domain.ts";
-import { ask } from "./call.ts";
 import { asked, Driver } from "./driver.ts";
 import sweeper from "./examples/sweeper.ts";
 import { defineScheduledPlugin, type Job, type PluginSchedule, type ScheduledPlugin } from "./qntx.ts";
@@ -79,7 +78,7 @@ test("a run is told which it is, over the stream and by a call of its own", asyn
   beside.set("qntx-tenant", "acme");
   const payload = Buffer.from('{"deep":false}');
   const request = ExecuteJobRequest.fromPartial({ jobId: "JB_1", handlerName: "sweeper.run", payload });
-  const { result } = await ask(driver.domain.executeJob.bind(driver.domain), request, beside);
+  const { result } = await asked(driver.domain, driver.domain.executeJob, request, beside);
   expect(JSON.parse(result.toString())).toEqual(expected);
   expect(sweeper.swept).toBe(2);
 });

@@ -1,9 +1,8 @@
 /** Holds the locks against a real Redis server, which dies, comes back, gets stuck and says no. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Driver, asked } from "../../../sdk/typescript/driver.ts";
-import { createLocks } from "../../../sdk/typescript/locks.ts";
-import { LockServiceClient } from "../../../proto/gen/qntx/v1/lock.ts";
-import { credentials, Metadata } from "@grpc/grpc-js";
+import { connectHost } from "../../../sdk/typescript/host.ts";
+import { createPluginLog } from "../../../sdk/typescript/log.ts";
 import type { LockHandle, Locks } from "../../../sdk/typescript/qntx.ts";
 import { MemoryHost } from "../memory-host.ts";
 import { RedisLocks } from "./locks.ts";
@@ -151,8 +150,11 @@ describe("the plugin", () => {
     });
     const described = await asked(driver.service, driver.service.describe, { hostVersion: "1" });
     expect(described.lockProvider).toBe(true);
-    const client = new LockServiceClient(`127.0.0.1:${driver.plugin.port}`, credentials.createInsecure());
-    const locks = createLocks(client, new Metadata());
+    const client = connectHost(
+      { address: `127.0.0.1:${driver.plugin.port}`, token: "", config: {} },
+      { log: createPluginLog(() => {}), setJobs: async () => {} },
+    );
+    const { locks } = client.host;
     const { token } = await take(locks, "k", "one");
     expect(await locks.tryLock({ key: "k", holder: "other", ttlMs: TTL_MS })).toMatchObject({
       holder: "one",

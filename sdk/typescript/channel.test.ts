@@ -5,10 +5,11 @@ import { createServer, type AddressInfo } from "node:net";
 import { type Metadata, Server, ServerCredentials, status, type UntypedHandleCall } from "@grpc/grpc-js";
 import { DomainPluginServiceService, type ExecuteJobRequest } from "../../proto/gen/protocol/domain.ts";
 import { PluginServiceService } from "../../proto/gen/qntx/v1/plugin.ts";
-import { realEnv } from "../base/env.ts";
-import { Channel, MESSAGE_BYTES_MAX } from "./channel.ts";
+import { Channel } from "./channel.ts";
+import { CLOCK } from "./host.ts";
 
 const { executeJob, metadata } = DomainPluginServiceService;
+const MESSAGE_BYTES_MAX = 16_777_216;
 const LIMIT_MS = 20_000; // Only a broken build waits this long.
 const job = (handlerName: string, payload = Buffer.alloc(0)) => ({
   jobId: "JB_1",
@@ -17,6 +18,8 @@ const job = (handlerName: string, payload = Buffer.alloc(0)) => ({
   timeoutSecs: 1,
 });
 const answer = { success: true, error: "", progressCurrent: 0, progressTotal: 0, costActual: 0 };
+
+const open = (address: string) => new Channel(CLOCK, { address, bytesMax: MESSAGE_BYTES_MAX });
 
 /** A plugin of grpc-js: what a job is called says what becomes of it. */
 class Plugin implements AsyncDisposable {
@@ -62,7 +65,7 @@ class Plugin implements AsyncDisposable {
 
 test("an answer comes back whole, whatever its size, and headers go with the request", async () => {
   await using plugin = new Plugin();
-  const channel = new Channel(realEnv, await plugin.listen());
+  const channel = open(await plugin.listen());
   const payload = Buffer.alloc(5_000_000, "x");
   const options = { limitMs: LIMIT_MS, headers: { "qntx-attempt": "2" } };
   const answered = await channel.call(executeJob, job("echo", payload), options);
@@ -77,7 +80,7 @@ test.each([
   ["echo", MESSAGE_BYTES_MAX, status.RESOURCE_EXHAUSTED, "at most 16777216 are sent"],
 ] as const)("a job that is called %s, with %i bytes: status %i", async (name, bytes, code, details) => {
   await using plugin = new Plugin();
-  const channel = new Channel(realEnv, await plugin.listen());
+  const channel = open(await plugin.listen());
   const answered = await channel.call(executeJob, job(name, Buffer.alloc(bytes)), { limitMs: LIMIT_MS });
   expect(answered).toMatchObject({ ok: false, code, details: expect.stringContaining(details) });
   channel.close();
@@ -85,7 +88,7 @@ test.each([
 
 test("a service that it does not have is UNIMPLEMENTED", async () => {
   await using plugin = new Plugin();
-  const channel = new Channel(realEnv, await plugin.listen());
+  const channel = open(await plugin.listen());
   const { describe } = PluginServiceService;
   const answered = await channel.call(describe, { hostVersion: "1" }, { limitMs: LIMIT_MS });
   expect(answered).toMatchObject({ ok: false, code: status.UNIMPLEMENTED });
@@ -96,7 +99,7 @@ test.each(["in the turn of the call", "later"])(
   "a call that is aborted %s is cancelled there too",
   async (when) => {
     await using plugin = new Plugin();
-    const channel = new Channel(realEnv, await plugin.listen());
+    const channel = open(await plugin.listen());
     await channel.call(executeJob, job("echo"), { limitMs: LIMIT_MS }); // Connected.
     const controller = new AbortController();
     const call = channel.call(executeJob, job("hang"), { limitMs: LIMIT_MS, signal: controller.signal });
@@ -111,7 +114,7 @@ test.each(["in the turn of the call", "later"])(
 
 test("a call that takes too long is given up, and cancelled there", async () => {
   await using plugin = new Plugin();
-  const channel = new Channel(realEnv, await plugin.listen());
+  const channel = open(await plugin.listen());
   const call = channel.call(executeJob, job("hang"), { limitMs: 200 });
   expect(await call).toMatchObject({ ok: false, code: status.DEADLINE_EXCEEDED });
   await plugin.cancelled.promise;
@@ -122,7 +125,7 @@ test("who does not listen yet is waited for where that is asked, and is UNAVAILA
   await using first = new Plugin();
   const address = await first.listen();
   await first[Symbol.asyncDispose]();
-  const channel = new Channel(realEnv, address);
+  const channel = open(address);
   const now = await channel.call(executeJob, job("echo"), { limitMs: LIMIT_MS });
   expect(now).toMatchObject({ ok: false, code: status.UNAVAILABLE });
   const soon = await channel.call(metadata, {}, { limitMs: 50, waits: true });
@@ -137,7 +140,7 @@ test("who does not listen yet is waited for where that is asked, and is UNAVAILA
 test("a connection that is cut ends its calls as UNAVAILABLE, is known to be, and is made again", async () => {
   const cut = new Plugin();
   const address = await cut.listen();
-  const channel = new Channel(realEnv, address);
+  const channel = open(address);
   await channel.call(executeJob, job("echo"), { limitMs: LIMIT_MS });
   expect(channel.isConnected).toBe(true);
   const over = channel.disconnected();
@@ -157,6 +160,31 @@ test("a connection that is cut ends its calls as UNAVAILABLE, is known to be, an
     code: status.UNAVAILABLE,
     details: "The connection is closed.",
   });
+});
+
+test("a connection that has had its calls is left to those that are on it, and the next call makes another", async () => {
+  await using plugin = new Plugin();
+  const address = await plugin.listen();
+  const channel = new Channel(CLOCK, { address, bytesMax: MESSAGE_BYTES_MAX, streamsMax: 2 });
+  const controller = new AbortController();
+  const long = channel.call(executeJob, job("hang"), { limitMs: LIMIT_MS, signal: controller.signal });
+  await plugin.entered.promise;
+  expect(channel.isConnected).toBe(true);
+  for (const connects of [false, true, false]) {
+    expect(await channel.call(executeJob, job("echo"), { limitMs: LIMIT_MS })).toMatchObject({ ok: true });
+    expect(channel.isConnected).toBe(connects);
+  }
+  controller.abort();
+  expect(await long).toMatchObject({ code: status.CANCELLED, details: "It was called off." });
+  channel.close();
+});
+
+test("a channel that is closed opens no stream", async () => {
+  await using plugin = new Plugin();
+  const channel = open(await plugin.listen());
+  channel.close();
+  const events = { message() {}, drained() {}, ended() {} };
+  expect(() => channel.stream(PluginServiceService.jobs, events)).toThrow("The connection is closed.");
 });
 
 const trailing = (stream: ServerHttp2Stream, headers: Record<string, string>) => {
@@ -206,7 +234,7 @@ test.each([
   server.on("stream", behave);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const channel = new Channel(realEnv, `127.0.0.1:${port}`);
+  const channel = open(`127.0.0.1:${port}`);
   const answered = await channel.call(executeJob, job("echo"), { limitMs: LIMIT_MS });
   expect(answered).toMatchObject({ ok: false, code });
   channel.close();
@@ -217,7 +245,7 @@ test("a peer that does not speak HTTP/2 is UNAVAILABLE", async () => {
   const server = createServer((socket) => void socket.on("error", () => {}).end("HTTP/1.1 400 No\r\n\r\n"));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  const channel = new Channel(realEnv, `127.0.0.1:${port}`);
+  const channel = open(`127.0.0.1:${port}`);
   const answered = await channel.call(executeJob, job("echo"), { limitMs: LIMIT_MS });
   expect(answered).toMatchObject({ ok: false, code: status.UNAVAILABLE });
   channel.close();

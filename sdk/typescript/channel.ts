@@ -1,5 +1,6 @@
 /**
- * Channel: one HTTP/2 connection to one plugin, and gRPC calls on it.
+ * Channel: one HTTP/2 connection to one process of this machine, and gRPC calls on it:
+ * a host's to a plugin, and a plugin's to its host.
  *
  * On the wire gRPC is little: a POST to a path, five bytes before each message, and a
  * status behind the last one. grpc-js leads each call through filters, retries and
@@ -10,16 +11,23 @@
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { type MethodDefinition, status } from "@grpc/grpc-js";
-import { type Env, type Millis, sleep } from "../base/env.ts";
-import { messageOf } from "../base/fault.ts";
+import { textOf } from "./ending.ts";
 import { Frames, framed } from "./frames.ts";
 import { type Ending, endingOfStream } from "./grpc-status.ts";
 
-/** What a call came back with. `details` is the plugin's or the channel's own sentence. */
-export type Answer<T> = { ok: true; value: T } | { ok: false; code: status; details: string };
+/** What a call came back with. `details` is the peer's or the channel's own sentence; `trailers` only the peer has. */
+export type Answer<T> = { ok: true; value: T } | ({ ok: false } & Ending);
+
+/** What it takes from the world. */
+export interface Clock {
+  /** Monotonic, in milliseconds. */
+  mono(): number;
+  /** Runs `work` once after that, unless what it gives is called before. */
+  after(delayMs: number, work: () => void): () => void;
+}
 
 export interface CallOptions {
-  limitMs: Millis;
+  limitMs: number;
   /** Aborting it cancels the call, which the plugin is told. */
   signal?: AbortSignal | undefined;
   /** Sent beside the request; in ASCII. */
@@ -28,8 +36,19 @@ export interface CallOptions {
   waits?: boolean;
 }
 
+export interface ChannelOptions {
+  /** `127.0.0.1:38700`. */
+  address: string;
+  /** For one message, either way. */
+  bytesMax: number;
+  /** Calls and streams on one connection; another one is made after them. */
+  streamsMax?: number;
+}
+
 /** What a stream of messages tells whoever opened it. */
 export interface StreamEvents<R> {
+  /** The peer has begun to answer. */
+  opened?(): void;
   message(message: R): void;
   /** All that was written is on its way, after a `write` that said no. */
   drained(): void;
@@ -44,12 +63,17 @@ export interface MessageStream<Q> {
   pause(): void;
   resume(): void;
   isPaused(): boolean;
+  /** No more is written. */
+  end(): void;
+  /** Ends it both ways, which the peer is told. */
+  cancel(): void;
 }
 
-export const MESSAGE_BYTES_MAX = 16_777_216; // 16 MiB either way: QNTX allows 100, and one such answer would be the host's whole memory.
+const STREAMS_MAX = 1_000_000_000; // HTTP/2 has numbers for 2^30 on one connection: a busy caller has used them in a day.
 const RETRY_FIRST_MS = 100; // A plugin whose port line was missed is tried again soon.
 const RETRY_MAX_MS = 1_000;
 
+const CLOSED = "The connection is closed.";
 const HEADERS = {
   [constants.HTTP2_HEADER_METHOD]: "POST",
   [constants.HTTP2_HEADER_CONTENT_TYPE]: "application/grpc+proto",
@@ -57,8 +81,11 @@ const HEADERS = {
 };
 
 export class Channel {
-  readonly #env: Env;
+  readonly #clock: Clock;
   readonly #address: string;
+  readonly #bytesMax: number;
+  readonly #streamsMax: number;
+  #streams = 0;
   #session: ClientHttp2Session | null = null;
   #connected = false;
   #closed = false;
@@ -66,12 +93,14 @@ export class Channel {
   #trouble = "";
 
   /** Opens nothing yet: the first call connects. */
-  constructor(env: Env, address: string) {
-    this.#env = env;
+  constructor(clock: Clock, { address, bytesMax, streamsMax = STREAMS_MAX }: ChannelOptions) {
+    this.#clock = clock;
     this.#address = address;
+    this.#bytesMax = bytesMax;
+    this.#streamsMax = streamsMax;
   }
 
-  /** False when it has lost the plugin, whether or not its process lives. */
+  /** False when it has lost its peer, whether or not that process lives. */
   get isConnected(): boolean {
     return this.#connected;
   }
@@ -95,32 +124,34 @@ export class Channel {
   /** One request and its answer. Never rejects. */
   async call<Q, R>(method: MethodDefinition<Q, R>, request: Q, options: CallOptions): Promise<Answer<R>> {
     if (options.signal?.aborted) return refused(status.CANCELLED, "It was called off before it was sent.");
-    if (this.#closed) return refused(status.UNAVAILABLE, "The connection is closed.");
-    const until = this.#env.mono() + options.limitMs;
-    if (options.waits && !(await this.#reach(until)))
+    if (this.#closed) return refused(status.UNAVAILABLE, CLOSED);
+    if (options.waits && !(await this.#reach(this.#clock.mono() + options.limitMs)))
       return refused(status.DEADLINE_EXCEEDED, this.#trouble || "Nobody answered.");
     const message = method.requestSerialize(request);
     const { length } = message;
-    if (length > MESSAGE_BYTES_MAX)
+    if (length > this.#bytesMax)
       return refused(
         status.RESOURCE_EXHAUSTED,
-        `The request has ${length} bytes; at most ${MESSAGE_BYTES_MAX} are sent.`,
+        `The request has ${length} bytes; at most ${this.#bytesMax} are sent.`,
       );
     try {
-      return new UnaryCall(this.#env, method, this.#request(method.path, options)).run(
-        framed(message),
-        options,
-      );
+      const call = new UnaryCall(method, this.#request(method.path, options), this.#bytesMax);
+      return call.run(framed(message), options, this.#clock);
     } catch (error) {
-      return refused(status.UNAVAILABLE, messageOf(error)); // A connection that breaks in this moment.
+      return refused(status.UNAVAILABLE, textOf(error)); // A connection that breaks in this moment.
     }
   }
 
-  /** A stream both ways. It has no deadline: it lives as long as the process. */
-  stream<Q, R>(method: MethodDefinition<Q, R>, events: StreamEvents<R>): MessageStream<Q> {
-    const stream = this.#request(method.path, {});
-    const frames = new Frames(MESSAGE_BYTES_MAX);
+  /** A stream both ways. It has no deadline: it lives as long as the process. Throws when the channel is closed. */
+  stream<Q, R>(
+    method: MethodDefinition<Q, R>,
+    events: StreamEvents<R>,
+    options: Pick<CallOptions, "headers"> = {},
+  ): MessageStream<Q> {
+    const stream = this.#request(method.path, options);
+    const frames = new Frames(this.#bytesMax);
     const ending = endingOfStream(stream);
+    stream.once("response", () => events.opened?.());
     stream.on("data", (bytes: Buffer) => {
       for (const message of received(stream, () => frames.push(bytes).map(method.responseDeserialize)))
         events.message(message);
@@ -129,31 +160,41 @@ export class Channel {
     stream.once("end", () => void stream.end()); // Otherwise our half of it stays open.
     stream.once("close", () => {
       const { code, details } = ending();
-      events.ended(code === status.OK ? "the plugin closed it" : details || String(status[code]));
+      events.ended(code === status.OK ? "the other side closed it" : details || String(status[code]));
     });
     return {
       write: (message) => stream.write(framed(method.requestSerialize(message))),
       pause: () => void stream.pause(),
       resume: () => void stream.resume(),
       isPaused: () => stream.isPaused(),
+      end: () => void stream.end(),
+      cancel: () => stream.close(constants.NGHTTP2_CANCEL),
     };
   }
 
   #request(path: string, { headers, limitMs }: Partial<CallOptions>): ClientHttp2Stream {
-    return this.#open().request({
+    const session = this.#open();
+    const stream = session.request({
       ...HEADERS,
       [constants.HTTP2_HEADER_PATH]: path,
       ...(limitMs !== undefined && { "grpc-timeout": `${Math.ceil(limitMs)}m` }),
       ...headers,
     });
+    if (++this.#streams === this.#streamsMax) {
+      this.#forget(session);
+      session.close(); // When its last stream has ended.
+    }
+    return stream;
   }
 
   #open(): ClientHttp2Session {
     if (this.#session) return this.#session;
+    if (this.#closed) throw new Error(CLOSED);
     const session = connect(`http://${this.#address}`);
     this.#session = session;
+    this.#streams = 0;
     session.once("connect", () => (this.#connected = this.#session === session));
-    session.on("error", (error) => (this.#trouble = messageOf(error)));
+    session.on("error", (error) => (this.#trouble = textOf(error)));
     for (const event of ["goaway", "close"]) session.once(event, () => this.#forget(session));
     return session;
   }
@@ -165,13 +206,13 @@ export class Channel {
   }
 
   /** Connects, again and again. False when nobody was there until then. */
-  async #reach(until: Millis): Promise<boolean> {
+  async #reach(until: number): Promise<boolean> {
     for (let pauseMs = RETRY_FIRST_MS; !this.#connected && !this.#closed;) {
       await settled(this.#open());
       if (this.#connected) break;
-      const leftMs = until - this.#env.mono();
+      const leftMs = until - this.#clock.mono();
       if (leftMs <= 0) return false;
-      await sleep(this.#env, Math.min(pauseMs, leftMs));
+      await new Promise<void>((resolve) => void this.#clock.after(Math.min(pauseMs, leftMs), resolve));
       pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS);
     }
     return this.#connected;
@@ -180,27 +221,26 @@ export class Channel {
 
 /** One call on its way. */
 class UnaryCall<Q, R> {
-  readonly #env: Env;
   readonly #method: MethodDefinition<Q, R>;
   readonly #stream: ClientHttp2Stream;
-  readonly #frames = new Frames(MESSAGE_BYTES_MAX);
+  readonly #frames: Frames;
   #message: Buffer | null = null;
   /** Set when it was ended here. */
   #given: Ending | null = null;
 
-  constructor(env: Env, method: MethodDefinition<Q, R>, stream: ClientHttp2Stream) {
-    this.#env = env;
+  constructor(method: MethodDefinition<Q, R>, stream: ClientHttp2Stream, bytesMax: number) {
     this.#method = method;
     this.#stream = stream;
+    this.#frames = new Frames(bytesMax);
   }
 
-  run(message: Buffer, { limitMs, signal }: CallOptions): Promise<Answer<R>> {
+  run(message: Buffer, { limitMs, signal }: CallOptions, clock: Clock): Promise<Answer<R>> {
     const stream = this.#stream;
     return new Promise((resolve) => {
       const ending = endingOfStream(stream);
       const late = () => this.#giveUp(status.DEADLINE_EXCEEDED, "It took longer than it may.");
       const cancelled = () => this.#giveUp(status.CANCELLED, "It was called off.");
-      const disarm = this.#env.after(limitMs, late);
+      const disarm = clock.after(limitMs, late);
       signal?.addEventListener("abort", cancelled, { once: true });
       stream.on("data", (bytes: Buffer) => this.#take(bytes));
       stream.once("close", () => {
@@ -216,7 +256,7 @@ class UnaryCall<Q, R> {
     try {
       this.#message ??= this.#frames.push(bytes)[0] ?? null;
     } catch (error) {
-      this.#giveUp(status.RESOURCE_EXHAUSTED, messageOf(error));
+      this.#giveUp(status.RESOURCE_EXHAUSTED, textOf(error));
     }
   }
 
@@ -225,14 +265,14 @@ class UnaryCall<Q, R> {
     this.#stream.close(constants.NGHTTP2_CANCEL);
   }
 
-  #answer({ code, details }: Ending): Answer<R> {
-    if (code !== status.OK) return refused(code, details);
+  #answer(ending: Ending): Answer<R> {
+    if (ending.code !== status.OK) return { ok: false, ...ending };
     if (this.#message === null)
       return refused(status.INTERNAL, "It said that all is well, and nothing else.");
     try {
       return { ok: true, value: this.#method.responseDeserialize(this.#message) };
     } catch (error) {
-      return refused(status.INTERNAL, `Its answer cannot be read: ${messageOf(error)}`);
+      return refused(status.INTERNAL, `Its answer cannot be read: ${textOf(error)}`);
     }
   }
 }
@@ -242,13 +282,13 @@ function received<R>(stream: ClientHttp2Stream, read: () => R[]): R[] {
   try {
     return read();
   } catch (error) {
-    stream.destroy(new Error(messageOf(error)));
+    stream.destroy(new Error(textOf(error)));
     return [];
   }
 }
 
 /** A failed answer, or what was not sent. */
-function refused(code: status, details: string): { ok: false; code: status; details: string } {
+function refused(code: status, details: string): { ok: false } & Ending {
   return { ok: false, code, details };
 }
 

@@ -1,12 +1,14 @@
 /** GrpcStatus: how a call on an HTTP/2 stream ended, from its trailers; or, where there are none, from what broke. */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 import { status } from "@grpc/grpc-js";
-import { messageOf } from "../base/fault.ts";
+import { textOf } from "./ending.ts";
 
 /** Status and sentence of a call. */
 export interface Ending {
   code: status;
   details: string;
+  /** What came with the status, where the peer said one. */
+  trailers?: IncomingHttpHeaders;
 }
 
 /** Listens to a stream; what it gives is to be asked for when the stream is closed. */
@@ -17,7 +19,7 @@ export function endingOfStream(stream: ClientHttp2Stream): () => Ending {
   const { session } = stream;
   stream.once("response", (headers) => (head = headers));
   stream.once("trailers", (headers) => (trailers = headers));
-  stream.on("error", (error) => (broke ||= messageOf(error)));
+  stream.on("error", (error) => (broke ||= textOf(error)));
   return () => {
     const ending = said(trailers) ?? said(head);
     if (ending) return ending;
@@ -26,14 +28,14 @@ export function endingOfStream(stream: ClientHttp2Stream): () => Ending {
   };
 }
 
-/** What the plugin says; it may say it in place of an answer. */
+/** What the peer says; it may say it in place of an answer. */
 function said(headers: IncomingHttpHeaders): Ending | null {
   const text = headers["grpc-status"];
   if (typeof text !== "string") return null;
   const code = Number(text);
   const message = headers["grpc-message"];
   const details = typeof message === "string" ? decoded(message) : "";
-  return { code: status[code] === undefined ? status.UNKNOWN : code, details };
+  return { code: status[code] === undefined ? status.UNKNOWN : code, details, trailers: headers };
 }
 
 /** As the protocol of gRPC maps them. */

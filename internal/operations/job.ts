@@ -78,7 +78,7 @@ export const jobList = operation({
     const asked = named && {
       handler: named.handler,
       plugin: named.plugin || undefined,
-      tenant: named.tenant || undefined,
+      tenant: named.tenant,
     };
     const { items, cursor } = await context.store.jobs.list(
       { state, ...asked, scheduleId, parentId, ...own },

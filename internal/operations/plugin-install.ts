@@ -62,7 +62,10 @@ export const pluginUpgrade = operation({
   input: z.strictObject({
     name: z.string(),
     file: file.optional(),
-    to: z.string().optional(),
+    to: z
+      .string()
+      .regex(/^[0-9a-f]{4,64}$/, "must be the beginning of a digest, at least four digits of it.")
+      .optional(),
     disableMissing: z.boolean().optional(),
   }),
   async run(context, { name, to, disableMissing = false, ...input }) {
@@ -228,21 +231,19 @@ async function programOf(
   name: string,
   { to, file: from }: { to: string | undefined; file: string | undefined },
 ): Promise<Program> {
-  if ((to === undefined) === (from === undefined))
-    throw fieldFault(
-      "file",
-      "is missing.",
-      "Give a file, or with to the digest of a version that was there before.",
-    );
+  const hint = "Give a file, or with to the digest of a version that was there before.";
+  if (to !== undefined && from !== undefined)
+    throw fieldFault("to", "cannot be given together with file.", hint);
+  if (to === undefined && from === undefined) throw fieldFault("file", "is missing.", hint);
   if (from !== undefined) return placed(context, name, from);
   const { items } = await context.store.plugins.history(name, { limit: 1_000 });
   const found = new Map(items.map((entry) => [entry.digest, entry]))
     .values()
     .filter(({ digest }) => digest.startsWith(to ?? ""));
   const [one, another] = [...found];
-  const hint = `qntx plugin history ${name} shows them.`;
-  if (!one) throw fieldFault("to", `No version of plugin ${name} begins with ${shown(to)}.`, hint);
-  if (another) throw fieldFault("to", `Several versions of plugin ${name} begin with ${shown(to)}.`, hint);
+  const others = `qntx plugin history ${name} shows them.`;
+  if (!one) throw fieldFault("to", `No version of plugin ${name} begins with ${shown(to)}.`, others);
+  if (another) throw fieldFault("to", `Several versions of plugin ${name} begin with ${shown(to)}.`, others);
   const { digest, kind, entry, file: was } = one;
   return { digest, kind, entry, file: was };
 }

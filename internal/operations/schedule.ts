@@ -103,7 +103,7 @@ export const scheduleList = operation({
   async run(context, { state, handler, deleted, ...page }) {
     const { principal } = context;
     const named = handler === undefined ? undefined : readTarget(context, handler);
-    const asked = { handler: named?.target.handler, tenant: named?.tenant || undefined };
+    const asked = { handler: named?.target.handler, tenant: named?.tenant };
     const own = principal.kind === "plugin" ? { owner: ownerOf(context), tenant: principal.tenant } : {};
     const filter = { state, deleted, ...asked, ...own };
     const { items, cursor } = await context.store.schedules.list(filter, pageRequest(page));

@@ -60,7 +60,7 @@ test(
     );
     const list = async (handler: string) =>
       (await place.call<{ jobs: unknown[] }>("job.list", { handler })).jobs;
-    expect([(await list("acme@demo.work")).length, (await list("demo.work")).length]).toEqual([1, 4]);
+    expect([(await list("acme@demo.work")).length, (await list("demo.work")).length]).toEqual([1, 1]);
     const twin = await place.cli([...words.slice(0, 4), "globex-2", "--tenant", "globex"]);
     expect(twin.stdout).toContain("that of plugin globex-2 is reachable as globex@globex-2/demo.work.");
     const again = await place.cli(words);

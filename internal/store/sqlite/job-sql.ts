@@ -97,10 +97,15 @@ export class JobSql {
   }
 }
 
-/** The history of a job with one attempt more, without the oldest when that is too many. It is added where it stands: whoever holds the job does not know what was remembered since it was claimed. */
+/**
+ * The history of a job with one attempt more, without the oldest when that is too many. It is added where it stands:
+ * whoever holds the job does not know what was remembered since it was claimed. One that cannot be read begins anew,
+ * or neither this job could end, nor those that end with it.
+ */
 function remembered(attempt: string): string {
   return `json_insert(
-           CASE WHEN json_array_length(history) >= ${HISTORY_ATTEMPTS_MAX} THEN json_remove(history, '$[0]')
+           CASE WHEN NOT json_valid(history) THEN '[]'
+                WHEN json_array_length(history) >= ${HISTORY_ATTEMPTS_MAX} THEN json_remove(history, '$[0]')
                 ELSE COALESCE(history, '[]')
             END,
            '$[#]', ${attempt})`;

@@ -140,6 +140,27 @@ test("a run whose schedule cannot be read ends all the same, and so do its neigh
   await close();
 });
 
+test("a job whose history a hand has broken ends all the same, is taken over from a dead host, and holds up nobody", async () => {
+  const { db, env, store, close } = await openSqlite();
+  await store.jobs.enqueue([newJob(env, {}), newJob(env, {})]);
+  const claim = () => store.jobs.claim({ bootId: "BT_x", lanes: [{ lane: "test.work", limit: 10 }] });
+  await claim();
+  db.run("UPDATE job SET history = '{'");
+  expect(await store.jobs.recover("BT_y")).toHaveLength(2);
+  const [broken, whole] = await claim();
+  db.run("UPDATE job SET history = '{' WHERE id = ?", [broken?.id ?? ""]);
+  const ends = [broken, whole].flatMap((job) =>
+    job ? [settle(job, failed({ permanent: true }), { now: env.now(), random: 0 })] : [],
+  );
+  expect(await store.jobs.settle(ends)).toEqual([true, true]);
+  expect((await store.jobs.get(broken?.id ?? ""))?.history).toMatchObject([{ kind: "Error" }]);
+  expect((await store.jobs.get(whole?.id ?? ""))?.history).toMatchObject([
+    { kind: "interrupted" },
+    { kind: "Error" },
+  ]);
+  await close();
+});
+
 test("a job that a hand takes out of the database leaves its place to the next one of its key", async () => {
   const { db, env, store, close } = await openSqlite();
   const jobs = Array.from({ length: 3 }, () => newJob(env, { concurrencyKey: "acme" }));

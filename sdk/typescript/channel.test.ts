@@ -1,6 +1,10 @@
 /** The channel against real servers: one of grpc-js, and peers that speak HTTP/2 and something else. */
 import { expect, test } from "bun:test";
-import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import { createServer, type AddressInfo } from "node:net";
 import { type Metadata, Server, ServerCredentials, status, type UntypedHandleCall } from "@grpc/grpc-js";
 import { DomainPluginServiceService, type ExecuteJobRequest } from "../../proto/gen/protocol/domain.ts";
@@ -238,6 +242,49 @@ test.each([
   const answered = await channel.call(executeJob, job("echo"), { limitMs: LIMIT_MS });
   expect(answered).toMatchObject({ ok: false, code });
   channel.close();
+  server.close();
+});
+
+/** A peer that does with each call what it is told to. */
+async function listening(behave: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void) {
+  const server = createHttp2Server();
+  server.on("stream", (stream, headers) => {
+    stream.on("error", () => {}); // Of a connection that is cut.
+    behave(stream, headers);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { channel: open(`127.0.0.1:${port}`), server };
+}
+
+test.each([
+  [200, "200m"],
+  [86_410_000, "86410000m"],
+  [604_810_000, "604810S"],
+])("a limit of %i ms is told as %s, never in more than eight digits", async (limitMs, text) => {
+  const told = Promise.withResolvers<unknown>();
+  const { channel, server } = await listening((stream, headers) => {
+    told.resolve(headers["grpc-timeout"]);
+    stream.respond({ ":status": 200, "grpc-status": "5" }, { endStream: true });
+  });
+  await channel.call(executeJob, job("echo"), { limitMs });
+  expect(await told.promise).toBe(text);
+  channel.close();
+  server.close();
+});
+
+test("closing ends the calls on a connection that takes no new ones, too", async () => {
+  const leaving = Promise.withResolvers<void>();
+  const { channel, server } = await listening((stream) => {
+    stream.session?.goaway(0);
+    leaving.resolve();
+  });
+  const hangs = channel.call(executeJob, job("hang"), { limitMs: LIMIT_MS });
+  await leaving.promise;
+  await channel.disconnected();
+  expect(channel.isConnected).toBe(false);
+  channel.close();
+  expect(await hangs).toMatchObject({ ok: false, code: status.UNAVAILABLE });
   server.close();
 });
 

@@ -70,6 +70,7 @@ export interface MessageStream<Q> {
 }
 
 const STREAMS_MAX = 1_000_000_000; // HTTP/2 has numbers for 2^30 on one connection: a busy caller has used them in a day.
+const TIMEOUT_MAX = 99_999_999;
 const RETRY_FIRST_MS = 100; // A plugin whose port line was missed is tried again soon.
 const RETRY_MAX_MS = 1_000;
 
@@ -87,6 +88,8 @@ export class Channel {
   readonly #streamsMax: number;
   #streams = 0;
   #session: ClientHttp2Session | null = null;
+  /** It, and those that take no new calls and still have old ones. */
+  readonly #sessions = new Set<ClientHttp2Session>();
   #connected = false;
   #closed = false;
   /** Why the last connection ended. */
@@ -117,8 +120,8 @@ export class Channel {
   /** Ends the connection and every call on it. Safe to call twice. */
   close(): void {
     this.#closed = true;
-    this.#session?.destroy();
     this.#forget(this.#session);
+    for (const session of this.#sessions) session.destroy();
   }
 
   /** One request and its answer. Never rejects. */
@@ -177,7 +180,7 @@ export class Channel {
     const stream = session.request({
       ...HEADERS,
       [constants.HTTP2_HEADER_PATH]: path,
-      ...(limitMs !== undefined && { "grpc-timeout": `${Math.ceil(limitMs)}m` }),
+      ...(limitMs !== undefined && { "grpc-timeout": timeoutText(limitMs) }),
       ...headers,
     });
     if (++this.#streams === this.#streamsMax) {
@@ -192,6 +195,8 @@ export class Channel {
     if (this.#closed) throw new Error(CLOSED);
     const session = connect(`http://${this.#address}`);
     this.#session = session;
+    this.#sessions.add(session);
+    session.once("close", () => this.#sessions.delete(session));
     this.#streams = 0;
     session.once("connect", () => (this.#connected = this.#session === session));
     session.on("error", (error) => (this.#trouble = textOf(error)));
@@ -217,6 +222,12 @@ export class Channel {
     }
     return this.#connected;
   }
+}
+
+/** gRPC takes eight digits: of a ninth, servers refuse the call or read another number. */
+function timeoutText(limitMs: number): string {
+  const ms = Math.ceil(limitMs);
+  return ms <= TIMEOUT_MAX ? `${ms}m` : `${Math.min(Math.ceil(ms / 1_000), TIMEOUT_MAX)}S`;
 }
 
 /** One call on its way. */

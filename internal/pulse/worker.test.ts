@@ -1,5 +1,5 @@
 /** The worker on a real store and a clock that the test moves; plugins stand in at the executor's seam. */
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, test, spyOn } from "bun:test";
 import { Database } from "bun:sqlite";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
@@ -143,6 +143,22 @@ test("a job waits for its handler, and runs as soon as somebody offers it", asyn
     costActual: 2,
     pluginVersion: "1.2.3",
   });
+});
+
+test("what an attempt saved while the disk was full is written when it is not", async () => {
+  register("p.work");
+  const id = await enqueue();
+  const { attempt } = plugin.running.get(id) ?? {};
+  const full = spyOn(store.jobs, "progress").mockRejectedValue(new Error("the disk is full"));
+  attempt?.checkpoint(new Uint8Array([7]));
+  attempt?.progress({ current: 1, total: 9, message: "" });
+  await env.advance(SECOND);
+  attempt?.progress({ current: 2, total: 9, message: "" });
+  await env.advance(SECOND);
+  full.mockRestore();
+  await env.advance(2 * SECOND);
+  const { checkpoint, progress } = await job(id);
+  expect([checkpoint, progress?.current]).toEqual([new Uint8Array([7]), 2]);
 });
 
 test("a failed try is repeated after its delay, and the last one fails the job", async () => {

@@ -422,8 +422,19 @@ export class Worker implements Service, Claimer {
     try {
       await this.#options.jobs.progress(updates);
     } catch (error) {
-      this.#options.log.warn("progress could not be written", { error: messageOf(error) });
+      this.#options.log.warn("progress could not be written; trying again", { error: messageOf(error) });
+      this.#keepProgress(updates);
     }
+  }
+
+  /** What could not be written is newer than nothing, and older than what was said meanwhile. */
+  #keepProgress(updates: readonly ProgressUpdate[]): void {
+    if (this.#aborting) return;
+    for (const update of updates) {
+      const since = this.#progress.get(update.id);
+      if (!since || since.fence === update.fence) this.#progress.set(update.id, { ...update, ...since });
+    }
+    this.#options.env.after(TROUBLE_PAUSE_MS, () => void this.#flushProgress());
   }
 
   #noteLog({ job }: RunningAttempt, lines: readonly JobLogLine[]): void {

@@ -5,8 +5,8 @@
  *
  * What others still need stays: the last run of a schedule, a run whose objective is
  * open, one whose unique key is still held, a parent whose children are at work and a
- * child whose parent is, and a retry as long as the job that it retries, because that is
- * retried once. What a job said goes first: a host that dies in between has a job
+ * child whose parent is, one whose end those who wait for it have not been told, and a
+ * retry as long as the job that it retries, because that is retried once. What a job said goes first: a host that dies in between has a job
  * without a log, and not the other way round.
  */
 import type { Database, Statement } from "bun:sqlite";
@@ -166,6 +166,10 @@ function candidatesSql(from: string, narrow: string): string {
             WHERE child.parent_id = job.id
               AND child.parent_id IS NOT NULL
               AND child.finished_at IS NULL)
+     AND NOT EXISTS (
+           SELECT 1
+             FROM job_flow
+            WHERE job_flow.job_id = job.id)
      AND (   parent_id IS NULL
           OR NOT EXISTS (
                SELECT 1

@@ -118,6 +118,17 @@ export function jobPruningSuite(engine: string, open: OpenStore): void {
       expect(await at.store.logs.read(id, {})).toEqual([]);
     });
 
+    test("leaves one whose end those who wait for it have not been told", async () => {
+      const first = await enqueue();
+      const waiter = await enqueue({ handler: "test.other", waitFor: [first] });
+      await endAll(FAILED);
+      await at.env.advance(2 * HOUR);
+      expect(await prune({ state: "failed" })).toBe(0);
+      while ((await at.store.flows.step(10)).more);
+      expect(await prune({ state: "failed" })).toBe(1);
+      expect((await at.store.jobs.get(waiter))?.state).toBe("failed");
+    });
+
     test("leaves a parent whose children are at work, and a child whose parent is", async () => {
       const parent = await ended(COMPLETED);
       const child = await enqueue({ parentId: parent, handler: "test.other" });

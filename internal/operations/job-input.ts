@@ -107,7 +107,8 @@ export function readNewJobs(context: Context, inputs: readonly EnqueueInput[]): 
 
 function ofJob(index: number, { code, message, hint, fields: wrong }: Fault): Fault {
   const job = `jobs.${index}`;
-  const fields = wrong.map((one) => ({ ...one, field: `${job}.${one.field}` }));
+  const inJob = wrong.map((one) => ({ ...one, field: `${job}.${one.field}` }));
+  const fields = inJob.length > 0 ? inJob : [{ field: job, message }]; // For programs: it is not the call that is refused.
   return new Fault(code, wrong.length > 0 ? `${job}.${message}` : `${job}: ${message}`, { hint, fields });
 }
 

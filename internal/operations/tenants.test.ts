@@ -74,3 +74,9 @@ test("a declared schedule for a name that another plugin has is refused, though 
   for (const plugin of [null, "guest"]) await declareOfPlugin(offeredBy(plugin), "guest", announced);
   expect((await store.schedules.list({}, {})).items).toHaveLength(1);
 });
+
+test("of several jobs, the one that is denied is named, for the call is not", async () => {
+  const jobs = [{ handler: "guest.x" }, { handler: "other.x" }];
+  const denied = { code: "denied", fields: [{ field: "jobs.1" }] };
+  await expect(callOperation(guest(), "job.enqueueMany", { jobs })).rejects.toMatchObject(denied);
+});

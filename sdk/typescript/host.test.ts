@@ -273,12 +273,15 @@ describe("queue", () => {
     expect(idsAsked(stub).filter((ids) => ids.length === 1)).toEqual([["0"], ["1"], ["2"], ["3"], ["4"]]);
   });
 
-  test("when nobody knows what was written, nothing is asked for twice", async () => {
+  test.each([
+    ["nobody knows what was written", status.INTERNAL],
+    ["the plugin may not enqueue at all", status.PERMISSION_DENIED],
+  ])("when %s, nothing is asked for twice", async (_, code) => {
     let calls = 0;
     await using stub = await HostStub.start({
       enqueue() {
         calls++;
-        throw { code: status.INTERNAL, details: "broken" };
+        throw { code, details: "broken" };
       },
     });
     const both = [stub.host.queue.enqueue("p.a"), stub.host.queue.enqueue("p.b")];

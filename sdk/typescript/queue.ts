@@ -92,8 +92,10 @@ class SharedCalls {
   }
 }
 
+/** Of a job, that is. Who may not enqueue at all is not asked about each: the host writes every denial down. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof HostError && !UNDECIDED.has(error.code);
+  if (!(error instanceof HostError) || UNDECIDED.has(error.code)) return false;
+  return error.code !== "PERMISSION_DENIED" || error.fields.length > 0;
 }
 
 function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJob {

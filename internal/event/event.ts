@@ -23,7 +23,7 @@ export const EVENT_KINDS = {
   "schedule.repaired": "Something about a schedule that nobody would have looked after again was set right.",
   "handler.paused": "The jobs of a handler wait, because somebody said so.",
   "handler.resumed": "The jobs of a handler that was paused run again.",
-  "job.broken": "How a job ended, or what follows from it, could not be written.",
+  "job.broken": "A job could not be read, or how it ended, or what follows from it, not be written.",
   "plugin.failed": "A plugin is not started again until somebody has done something.",
   "webhook.given-up":
     "An event is not sent to the webhook any more: it was not taken in time, or nobody is told.",

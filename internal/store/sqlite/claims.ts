@@ -10,12 +10,12 @@
  * commit and the answer are one turn, in which nobody else does anything.
  */
 import type { Env } from "../../base/env.ts";
-import { assert } from "../../base/fault.ts";
+import { assert, messageOf } from "../../base/fault.ts";
 import { type Job, JOB_ATTEMPTS_DEFAULT } from "../../job/job.ts";
 import { partsOf } from "../../job/lane.ts";
 import type { Claimer, LaneRequest } from "../jobs.ts";
 import type { GroupCommit } from "./group.ts";
-import { readJob } from "./job-row.ts";
+import { type JobRow, readJob } from "./job-row.ts";
 import type { JobSql } from "./job-sql.ts";
 import type { SqliteLimits } from "./limits.ts";
 
@@ -27,22 +27,33 @@ interface Claimed {
   jobs: readonly Job[];
 }
 
+/** What claims are made of. */
+export interface ClaimParts {
+  sql: JobSql;
+  group: GroupCommit;
+  limits: SqliteLimits;
+  /** Told of a job that was claimed and cannot be read, inside the running group. */
+  onUnreadable: (id: string, reason: string) => void;
+}
+
 export class SqliteClaims {
   readonly #env: Env;
   readonly #group: GroupCommit;
   readonly #limits: SqliteLimits;
   readonly #sql: JobSql;
+  readonly #onUnreadable: ClaimParts["onUnreadable"];
   #claimer: Claimer | null = null;
   /** Lanes that have jobs which could not be claimed when somebody was asked last. */
   readonly #fresh = new Set<string>();
   /** Why the last group claimed nothing; null when it could. */
   #failure: { error: unknown } | null = null;
 
-  constructor(env: Env, { sql, group, limits }: { sql: JobSql; group: GroupCommit; limits: SqliteLimits }) {
+  constructor(env: Env, { sql, group, limits, onUnreadable }: ClaimParts) {
     this.#env = env;
     this.#group = group;
     this.#limits = limits;
     this.#sql = sql;
+    this.#onUnreadable = onUnreadable;
     limits.keys.onRelease((lane) => this.added(lane));
     group.closeWith(() => this.#ask(), {
       done: (claimed) => this.#hand(claimed),
@@ -94,9 +105,19 @@ export class SqliteClaims {
     rows.sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
     const fitting = this.#limits.keys.fitting(rows);
     this.#limits.spend({ lane, plugin }, fitting);
-    const jobs = fitting.map(readJob);
+    const jobs = fitting.flatMap((row) => this.#read(row) ?? []);
     if (fitting.length === rows.length || fitting.length === limit) return jobs;
     // Those that went back are not asked again: others may stand behind them.
     return [...jobs, ...this.#claimLane(bootId, { ...request, limit: limit - fitting.length })];
+  }
+
+  /** Null for a row that a hand has broken: thrown, it would be met by every claim from now on, and nothing would run. */
+  #read(row: JobRow): Job | null {
+    try {
+      return readJob(row);
+    } catch (error) {
+      this.#onUnreadable(row.id, messageOf(error));
+      return null;
+    }
   }
 }

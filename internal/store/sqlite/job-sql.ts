@@ -59,6 +59,7 @@ export class JobSql {
   readonly cancelWaiting: Statement<EndedRow, [Values]>;
   readonly cancelRunning: Statement<unknown, [Values]>;
   readonly failWaiting: Statement<unknown, [Values]>;
+  readonly failUnreadable: Statement<EndedRow, [Values]>;
   readonly pause: Statement<unknown, [Values]>;
   readonly resume: Statement<unknown, [Values]>;
   readonly recoverCancelled: Statement<EndedRow, [Values]>;
@@ -87,6 +88,7 @@ export class JobSql {
     this.cancelWaiting = db.prepare(CANCEL_WAITING);
     this.cancelRunning = db.prepare(CANCEL_RUNNING);
     this.failWaiting = db.prepare(FAIL_WAITING);
+    this.failUnreadable = db.prepare(FAIL_UNREADABLE);
     this.pause = db.prepare(PAUSE);
     this.resume = db.prepare(RESUME);
     this.recoverCancelled = db.prepare(RECOVER_CANCELLED);
@@ -306,6 +308,19 @@ const FAIL_WAITING = `
    WHERE id = $id
      AND waits > 0
      AND state IN ('scheduled', 'paused')`;
+
+const FAIL_UNREADABLE = `
+  UPDATE job
+     SET state       = 'failed',
+         finished_at = $now,
+         boot_id     = NULL,
+         error       = $error,
+         retry       = NULL,
+         history     = NULL,
+         progress    = NULL,
+         pause       = NULL
+   WHERE id = $id
+  RETURNING id, concurrency_key, budgeted`;
 
 const CANCEL_RUNNING = `
   UPDATE job

@@ -91,7 +91,8 @@ export class SqliteJobs implements JobStore {
     this.#sql = new JobSql(db);
     this.#events = events;
     this.#alone = new Alone(db);
-    this.#claims = new SqliteClaims(env, { sql: this.#sql, group, limits });
+    const onUnreadable = (id: string, reason: string) => this.#failUnreadable(id, reason);
+    this.#claims = new SqliteClaims(env, { sql: this.#sql, group, limits, onUnreadable });
     this.flows = new SqliteFlows({ db, group, jobs: this });
     this.#lists = new JobLists(env, db);
     this.#pruning = new JobPruning(env, { db, group, logs });
@@ -237,6 +238,13 @@ export class SqliteJobs implements JobStore {
     const failed = this.#alone.attempt(() => (kept = this.#settleOne(unwritable(settlement, reason))));
     this.#sayBroken(settlement.id, `How job ${settlement.id} ended could not be written: ${reason}.`);
     return failed === null && kept;
+  }
+
+  /** It fails without what cannot be read of it, and that is said. */
+  #failUnreadable(id: string, reason: string): void {
+    const error: JobError = { message: `it could not be read: ${reason}`, kind: "broken", attempt: 0 };
+    this.#ended(this.#sql.failUnreadable.all({ id, now: this.#env.now(), error: JSON.stringify(error) }));
+    this.#sayBroken(id, `Job ${id} could not be read: ${reason}.`);
   }
 
   #sayBroken(jobId: string, message: string): void {

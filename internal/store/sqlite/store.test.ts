@@ -161,6 +161,23 @@ test("a job whose history a hand has broken ends all the same, is taken over fro
   await close();
 });
 
+test("a job that a hand has made unreadable fails when it is claimed, and its neighbours run", async () => {
+  const { db, env, store, close } = await openSqlite();
+  const jobs = Array.from({ length: 3 }, () => newJob(env, { concurrencyKey: "acme" }));
+  await store.jobs.enqueue([...jobs, newJob(env, {})]);
+  const [broken, next] = jobs.map(({ id }) => id);
+  db.run("UPDATE job SET retry = '{' WHERE id = ?", [broken ?? ""]);
+  const claim = async () => {
+    const claimed = await store.jobs.claim({ bootId: "BT_x", lanes: [{ lane: "test.work", limit: 10 }] });
+    return claimed.map(({ id }) => id);
+  };
+  expect(await claim()).toHaveLength(1);
+  expect(await claim()).toEqual([next ?? ""]); // It has the place of the broken one.
+  expect(await store.jobs.get(broken ?? "")).toMatchObject({ state: "failed", error: { kind: "broken" } });
+  expect(await store.events.list({ kind: "job.broken" }, {})).toMatchObject({ items: [{ subject: broken }] });
+  await close();
+});
+
 test("a job that a hand takes out of the database leaves its place to the next one of its key", async () => {
   const { db, env, store, close } = await openSqlite();
   const jobs = Array.from({ length: 3 }, () => newJob(env, { concurrencyKey: "acme" }));

@@ -38,7 +38,7 @@ export function drainBench(binary: string): Bench {
       "answered by grpc-js under Bun: by a plugin that says that it takes 256 at once, and by one of QNTX, which cannot " +
       "say so and is given four, because many of them answer one after the other. Two floors: bare " +
       "`bun:sqlite` that completes 256 jobs and claims the next 256 in each durable commit, in one process; and a " +
-      "stream between two Bun processes that gives back one message a job, 256 in flight; or calls of a grpc-js client. The lower one counts.",
+      "stream between two Bun processes that gives back one message a job, 256 in flight; or calls of the barest client. The lower one counts.",
     run: () => run(binary),
   };
 }

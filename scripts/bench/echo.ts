@@ -2,11 +2,17 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
+import type { MethodDefinition } from "@grpc/grpc-js";
+import { Channel, type MessageStream } from "../../sdk/typescript/channel.ts";
+import { CLOCK } from "../../sdk/typescript/host.ts";
 
 const SERVER = join(import.meta.dir, "testdata/echo.ts");
 const MESSAGE = Buffer.alloc(100, "x"); // About what a small job is on the wire.
-const same = (value: Buffer) => value;
+const BYTES_MAX = 1_000;
+const LIMIT_MS = 30_000; // Only a broken build waits this long.
+
+const CALL = method("/bench.Echo/Call", false);
+const STREAM = method("/bench.Echo/Stream", true);
 
 interface EchoParts {
   child: Bun.Subprocess<"pipe", "pipe", "inherit">;
@@ -16,24 +22,24 @@ interface EchoParts {
 
 export class Echo implements AsyncDisposable {
   readonly #parts: EchoParts;
-  readonly #client: Client;
-  readonly #stream: ClientDuplexStream<Buffer, Buffer>;
+  readonly #channel: Channel;
+  readonly #stream: MessageStream<Buffer>;
   readonly #waiting: (() => void)[] = [];
 
   constructor(parts: EchoParts) {
     this.#parts = parts;
-    this.#client = new Client(`127.0.0.1:${parts.port}`, credentials.createInsecure());
-    this.#stream = this.#client.makeBidiStreamRequest("/bench.Echo/Stream", same, same);
-    this.#stream.on("data", () => this.#waiting.shift()?.()).on("error", () => {});
+    this.#channel = new Channel(CLOCK, { address: `127.0.0.1:${parts.port}`, bytesMax: BYTES_MAX });
+    this.#stream = this.#channel.stream(STREAM, {
+      message: () => this.#waiting.shift()?.(),
+      drained() {},
+      ended() {},
+    });
   }
 
   /** One gRPC call there and back. */
-  call(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest("/bench.Echo/Call", same, same, MESSAGE, (error) =>
-        error ? reject(error) : resolve(),
-      );
-    });
+  async call(): Promise<void> {
+    const answer = await this.#channel.call(CALL, MESSAGE, { limitMs: LIMIT_MS });
+    if (!answer.ok) throw new Error(answer.details);
   }
 
   /** One message of a stream that is open, there and back. */
@@ -52,7 +58,7 @@ export class Echo implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stream.end();
-    this.#client.close();
+    this.#channel.close();
     this.#parts.child.stdin.end();
     await this.#parts.child.exited;
     rmSync(this.#parts.folder, { recursive: true });
@@ -71,4 +77,18 @@ export async function startEcho(): Promise<Echo> {
     return new Echo({ child, folder, port: Number(new TextDecoder().decode(chunk)) });
   }
   throw new Error("The echo server ended before it listened.");
+}
+
+/** Bytes as they are. */
+function method(path: string, stream: boolean): MethodDefinition<Buffer, Buffer> {
+  const same = (value: Buffer) => value;
+  return {
+    path,
+    requestStream: stream,
+    responseStream: stream,
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
 }

@@ -115,8 +115,7 @@ const register = (...names: string[]) => {
 const enqueue = async (job: Partial<NewJob> = {}) => {
   const id = newId(env, "JB");
   const added = store.jobs.enqueue([{ id, handler: "p.work", payload: new Uint8Array(), ...job }]);
-  await env.advance(0);
-  await added;
+  await Promise.all([env.advance(0), added]);
   pulse.jobsAdded([job.handler ?? "p.work"]);
   await env.advance(1);
   return id;
@@ -157,8 +156,16 @@ test("what an attempt saved while the disk was full is written when it is not", 
   await env.advance(SECOND);
   full.mockRestore();
   await env.advance(2 * SECOND);
-  const { checkpoint, progress } = await job(id);
-  expect([checkpoint, progress?.current]).toEqual([new Uint8Array([7]), 2]);
+  expect(await job(id)).toMatchObject({ checkpoint: new Uint8Array([7]), progress: { current: 2 } });
+  const again = spyOn(store.jobs, "progress").mockRejectedValue(new Error("the disk is full"));
+  attempt?.progress({ current: 3, total: 9, message: "" });
+  stop.abort();
+  plugin.end(id);
+  await env.advance(5 * SECOND);
+  const tries = again.mock.calls.length;
+  expect(tries).toBeLessThan(5);
+  await env.advance(5 * SECOND); // The worker has ended.
+  expect(again).toHaveBeenCalledTimes(tries);
 });
 
 test("a failed try is repeated after its delay, and the last one fails the job", async () => {
@@ -278,8 +285,7 @@ test("nothing starts beside a suspect, not even what was claimed with it", async
   register("p.work");
   const suspect = await enqueue();
   const added = store.jobs.enqueue([{ id: "JB_other", handler: "p.work", payload: new Uint8Array() }]);
-  await env.advance(0);
-  await added;
+  await Promise.all([env.advance(0), added]);
   plugin.end(suspect, { kind: "lost", alone: false, message: "exit 139" });
   await env.advance(1);
   expect(plugin.ids()).toEqual(["JB_other"]);
@@ -327,8 +333,7 @@ test("a cancel in the group of its job comes before it, and one behind that reac
   const jobs = ["JB_a", "JB_b"].map((id) => ({ id, handler: "p.work", payload: new Uint8Array() }));
   const added = store.jobs.enqueue(jobs);
   const early = store.jobs.cancel("JB_a", "me");
-  await env.advance(0);
-  await added;
+  await Promise.all([env.advance(0), added]);
   expect(await early).toMatchObject({ before: "queued" });
   expect(plugin.ids()).toEqual(["JB_b"]);
   const late = store.jobs.cancel("JB_b", "me");
@@ -382,8 +387,7 @@ test("what was claimed runs although the settlement beside it failed, and that i
     return Promise.reject(new Error("the disk is full"));
   };
   const added = store.jobs.enqueue([{ id: "JB_second", handler: "p.work", payload: new Uint8Array() }]);
-  await env.advance(0);
-  await added;
+  await Promise.all([env.advance(0), added]);
   plugin.end(first);
   await env.advance(1);
   expect(plugin.ids()).toEqual(["JB_second"]);
@@ -422,11 +426,9 @@ test("a lane that did not need its share leaves it to the others at once, and no
   plugin.concurrency = 4;
   register("p.a", "p.b");
   await env.advance(100); // Nobody else has anything to write any more.
-  const handlers = ["p.a", "p.b", "p.b", "p.b"];
-  const jobs = handlers.map((handler) => ({ id: newId(env, "JB"), handler, payload: new Uint8Array() }));
-  const added = store.jobs.enqueue(jobs);
+  const jobOf = (handler: string) => ({ id: newId(env, "JB"), handler, payload: new Uint8Array() });
+  void store.jobs.enqueue(["p.a", "p.b", "p.b", "p.b"].map(jobOf));
   await env.advance(1);
-  await added;
   expect(plugin.running.size).toBe(4);
 });
 

@@ -62,6 +62,7 @@ export class Worker implements Service, Claimer {
   /** Lanes that are not known to be empty. */
   readonly #hot = new Set<string>();
   readonly #progress = new Map<string, ProgressUpdate>();
+  #flushAsked = false;
   #settlements: Settlement[] = [];
   #wake = new AbortController();
   /** Lanes that are looked at again when their rate allows it. */
@@ -409,10 +410,20 @@ export class Worker implements Service, Claimer {
   }
 
   #note({ job }: RunningAttempt, said: Pick<ProgressUpdate, "progress" | "checkpoint">): void {
-    if (this.#progress.size === 0) this.#options.env.after(PROGRESS_MS, () => void this.#flushProgress());
+    this.#flushWithin(PROGRESS_MS);
     const before = this.#progress.get(job.id);
     const same = before?.fence === job.fence ? before : undefined;
     this.#progress.set(job.id, { ...same, id: job.id, fence: job.fence, ...said });
+  }
+
+  /** One timer, however often it is asked for: on a full disk each try that failed would leave one. */
+  #flushWithin(delayMs: Millis): void {
+    if (this.#flushAsked) return;
+    this.#flushAsked = true;
+    this.#options.env.after(delayMs, () => {
+      this.#flushAsked = false;
+      void this.#flushProgress();
+    });
   }
 
   async #flushProgress(): Promise<void> {
@@ -429,12 +440,12 @@ export class Worker implements Service, Claimer {
 
   /** What could not be written is newer than nothing, and older than what was said meanwhile. */
   #keepProgress(updates: readonly ProgressUpdate[]): void {
-    if (this.#aborting) return;
+    if (this.#aborting || this.#run === null) return;
     for (const update of updates) {
       const since = this.#progress.get(update.id);
       if (!since || since.fence === update.fence) this.#progress.set(update.id, { ...update, ...since });
     }
-    this.#options.env.after(TROUBLE_PAUSE_MS, () => void this.#flushProgress());
+    this.#flushWithin(TROUBLE_PAUSE_MS);
   }
 
   #noteLog({ job }: RunningAttempt, lines: readonly JobLogLine[]): void {

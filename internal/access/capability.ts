@@ -29,6 +29,10 @@ export const CAPABILITIES = {
   "cap:scheduler.manage": { may: "make, change and delete schedules of its own", ...TRUSTED },
   "cap:ats.read": { may: "query attestations and be told of new ones", ...EVERYBODY },
   "cap:ats.write": { may: "make attestations", ...EVERYBODY },
+  "cap:handlers.save": {
+    may: "save scripts as handlers, which the plugin of their language runs",
+    ...TRUSTED,
+  },
   "cap:locks.use": { may: "take locks", ...TRUSTED },
   "cap:http.serve": { may: "answer requests under /api/<plugin> and /ws/<plugin>", ...EVERYBODY },
   "cap:http.fetch": { may: "fetch from the web through the host", ...TRUSTED },

@@ -12,6 +12,11 @@ export type Principal =
   /** The host itself: declared schedules, file schedules, repairs. */
   | { kind: "host" };
 
+/** Whose things a principal may see: those of its tenant, or of all. */
+export function tenantSeen(principal: Principal): string | undefined {
+  return principal.kind === "plugin" ? principal.tenant : undefined;
+}
+
 /** What an operation is done in the name of, for audit rows and `source` fields. */
 export function principalName(principal: Principal): string {
   if (principal.kind === "host") return "host";

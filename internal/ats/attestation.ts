@@ -9,6 +9,8 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 export interface Attestation {
   id: string;
+  /** Whose it is; empty for the host's own. */
+  tenant: string;
   subjects: readonly string[];
   predicates: readonly string[];
   contexts: readonly string[];
@@ -23,6 +25,8 @@ export interface Attestation {
 
 /** Any of the values inside a field, all fields together, exact match. An empty field matches everything. */
 export interface AttestationFilter {
+  /** Absent: of all tenants. */
+  tenant?: string | undefined;
   subjects?: readonly string[] | undefined;
   predicates?: readonly string[] | undefined;
   contexts?: readonly string[] | undefined;
@@ -34,6 +38,8 @@ export interface AttestationFilter {
 
 /** Stands for "nothing said", as in QNTX. */
 export const UNSAID = "_";
+/** The predicate of saved scripts, which the plugin of their language runs. */
+export const HANDLER_PREDICATE = "handler";
 export const ATTRIBUTES_BYTES_MAX = 1_048_576; // A statement, not a file store.
 export const ATTESTATION_VALUES_MAX = 256; // Per field.
 export const ATTESTATION_TEXT_MAX = 1_024; // Characters of one value: an index key.
@@ -43,6 +49,7 @@ export function matches(attestation: Attestation, filter: AttestationFilter): bo
   const any = (wanted: readonly string[] | undefined, has: readonly string[]) =>
     wanted === undefined || wanted.length === 0 || wanted.some((value) => has.includes(value));
   return (
+    (filter.tenant === undefined || filter.tenant === attestation.tenant) &&
     any(filter.subjects, attestation.subjects) &&
     any(filter.predicates, attestation.predicates) &&
     any(filter.contexts, attestation.contexts) &&

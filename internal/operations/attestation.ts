@@ -6,11 +6,13 @@ import {
   ATTESTATION_TEXT_MAX,
   ATTESTATION_VALUES_MAX,
   ATTRIBUTES_BYTES_MAX,
+  HANDLER_PREDICATE,
   type Json,
   UNSAID,
 } from "../ats/attestation.ts";
-import { principalName } from "../access/principal.ts";
-import { fieldFault } from "../base/fault.ts";
+import { grantLine } from "../access/capability.ts";
+import { type Principal, principalName, tenantSeen } from "../access/principal.ts";
+import { Fault, fieldFault } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
 import type { NewAttestation } from "../store/attestations.ts";
@@ -70,9 +72,10 @@ export const attestationQuery = operation({
       .max(QUERY_LIMIT_MAX, `must be at most ${QUERY_LIMIT_MAX}.`)
       .optional(),
   }),
-  async run({ store }, { since, until, limit, ...fields }) {
+  async run({ store, principal }, { since, until, limit, ...fields }) {
     const filter: AttestationFilter = {
       ...fields,
+      tenant: tenantSeen(principal),
       timeStart: since === undefined ? undefined : parseInstant(since, "since"),
       timeEnd: until === undefined ? undefined : parseInstant(until, "until"),
       limit: limit ?? QUERY_LIMIT_DEFAULT,
@@ -101,8 +104,10 @@ export function readStatement({ env, principal }: Context, statement: StatementI
   if (bytes > ATTRIBUTES_BYTES_MAX) {
     throw fieldFault("attributes", `have ${bytes} bytes; at most ${ATTRIBUTES_BYTES_MAX} are allowed.`);
   }
+  refuseHandler(principal, statement);
   return {
     id,
+    tenant: tenantSeen(principal) ?? "",
     subjects: statement.subjects,
     predicates: orElse(statement.predicates, UNSAID),
     contexts: orElse(statement.contexts, UNSAID),
@@ -111,6 +116,19 @@ export function readStatement({ env, principal }: Context, statement: StatementI
     source: statement.source || principalName(principal),
     attributes,
   };
+}
+
+/** A saved script runs as the plugin of its language: with all that one may do. */
+function refuseHandler(principal: Principal, { predicates }: StatementInput): void {
+  if (principal.kind !== "plugin" || !predicates?.includes(HANDLER_PREDICATE)) return;
+  if (principal.capabilities.has("cap:handlers.save")) return;
+  throw new Fault(
+    "denied",
+    `Plugin ${principal.plugin} lacks cap:handlers.save, which saved handlers need.`,
+    {
+      hint: `Grant it with: ${grantLine(principal.plugin, ["cap:handlers.save"])}`,
+    },
+  );
 }
 
 function orElse(given: readonly string[] | undefined, fallback: string): readonly string[] {

@@ -5,7 +5,7 @@
  * The plugin of the language discovers them; nothing here runs anything.
  */
 import { z } from "zod";
-import type { Attestation } from "../ats/attestation.ts";
+import { type Attestation, HANDLER_PREDICATE } from "../ats/attestation.ts";
 import { principalName } from "../access/principal.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
@@ -15,7 +15,8 @@ import { type HandlerLimits, type HandlerPause, pauseOf } from "../store/limits.
 import { attest } from "./attestation.ts";
 import { type Context, operation } from "./operation.ts";
 
-const HANDLER_PREDICATE = "handler";
+/** The plugins of their languages are the host's own. */
+const SAVED = { tenant: "", predicates: [HANDLER_PREDICATE] };
 const CODE_CHARS_MAX = 524_288; // A script; what is larger belongs into a plugin.
 const VERSIONS_MAX = 1_000; // Shown of one handler.
 const HANDLERS_MAX = 50_000; // Versions of all handlers that are looked through.
@@ -190,7 +191,7 @@ async function versionsOf(context: Context, reference: string): Promise<Attestat
   const dot = reference.indexOf(".");
   const subject = reference.slice(dot + 1);
   const contexts = dot < 0 ? undefined : [reference.slice(0, dot)];
-  const filter = { subjects: [subject], predicates: [HANDLER_PREDICATE], contexts, limit: VERSIONS_MAX };
+  const filter = { ...SAVED, subjects: [subject], contexts, limit: VERSIONS_MAX };
   const versions = await context.store.attestations.query(filter);
   const languages = new Set(versions.map(({ contexts: [language] }) => language));
   if (languages.size > 1) {
@@ -208,10 +209,7 @@ async function versionsOf(context: Context, reference: string): Promise<Attestat
 /** The newest version of every handler, by its announced name. */
 async function newestVersions({ store }: Context): Promise<Map<string, Attestation>> {
   const newest = new Map<string, Attestation>();
-  for (const version of await store.attestations.query({
-    predicates: [HANDLER_PREDICATE],
-    limit: HANDLERS_MAX,
-  })) {
+  for (const version of await store.attestations.query({ ...SAVED, limit: HANDLERS_MAX })) {
     const name = announcedName(version);
     if (!newest.has(name)) newest.set(name, version);
   }

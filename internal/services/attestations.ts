@@ -1,5 +1,6 @@
 /** ATSStoreService, as QNTX defines it. Missing parts are errors, not crashes, and actors that are given are kept. */
 import type { ServerWritableStream } from "@grpc/grpc-js";
+import { tenantSeen } from "../access/principal.ts";
 import type { Attestation, AttestationFilter } from "../ats/attestation.ts";
 import { Fault } from "../base/fault.ts";
 import {
@@ -72,14 +73,16 @@ function reading(options: ServiceOptions): Pick<ATSStoreServiceServer, Reading> 
     attestationExists: legacy(
       options,
       attestationQuery,
-      async ({ store }, { id }) => ({ exists: (await store.attestations.get(id)) !== null }),
+      async ({ store, principal }, { id }) => ({
+        exists: (await store.attestations.get(id, tenantSeen(principal) ?? "")) !== null,
+      }),
       () => ({ exists: false }),
     ),
     getAttestations: legacy(
       options,
       attestationQuery,
-      async ({ store }, { filter }) => {
-        const found = await store.attestations.query(readFilter(filter));
+      async (context, { filter }) => {
+        const found = await context.store.attestations.query(readFilter(context, filter));
         return { success: true, error: "", attestations: found.map(attestationMessage) };
       },
       (error) => ({ ...refused(error), attestations: [] }),
@@ -96,7 +99,7 @@ async function sendAll(
 ): Promise<void> {
   const context = byToken(options, call.request.authToken);
   await admit(context, attestationQuery, {});
-  for (const found of await context.store.attestations.query(readFilter(call.request.filter))) {
+  for (const found of await context.store.attestations.query(readFilter(context, call.request.filter))) {
     call.write(attestationMessage(found));
   }
   call.end();
@@ -107,10 +110,14 @@ function refused(error: string): { success: boolean; error: string } {
 }
 
 /** A filter that is absent asks for everything, like an empty one. */
-export function readFilter(filter: AttestationFilterMessage | undefined): AttestationFilter {
-  if (!filter) return {};
+export function readFilter(
+  { principal }: Pick<Context, "principal">,
+  filter: AttestationFilterMessage | undefined,
+): AttestationFilter {
+  const tenant = tenantSeen(principal);
+  if (!filter) return { tenant };
   const { subjects, predicates, contexts, actors, timeStart, timeEnd, limit } = filter;
-  return { subjects, predicates, contexts, actors, timeStart, timeEnd, limit };
+  return { tenant, subjects, predicates, contexts, actors, timeStart, timeEnd, limit };
 }
 
 function readCommand(context: Context, command: AttestationCommandMessage | undefined) {

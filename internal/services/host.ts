@@ -52,8 +52,9 @@ async function watch(
   watches: Watches,
   stream: ServerWritableStream<WatchAttestationsMessage, AttestationMessage>,
 ): Promise<void> {
-  await admit(byMetadata(options, stream), attestationQuery, {});
-  watches.add(readFilter(stream.request.filter), stream);
+  const context = byMetadata(options, stream);
+  await admit(context, attestationQuery, {});
+  watches.add(readFilter(context, stream.request.filter), stream);
 }
 
 type Scheduling =

@@ -4,6 +4,8 @@ import type { Millis } from "../base/env.ts";
 
 export interface NewAttestation {
   id: string;
+  /** Absent: the host's own. */
+  tenant?: string;
   subjects: readonly string[];
   predicates: readonly string[];
   contexts: readonly string[];
@@ -14,9 +16,9 @@ export interface NewAttestation {
 }
 
 export interface AttestationStore {
-  /** Writes statements; one whose id exists is left as it is. Returns those that were written. */
+  /** Writes statements; one whose id its tenant has already is left as it is. Returns those that were written. */
   create(attestations: readonly NewAttestation[]): Promise<Attestation[]>;
-  get(id: string): Promise<Attestation | null>;
+  get(id: string, tenant: string): Promise<Attestation | null>;
   /** Last written first. */
   query(filter: AttestationFilter): Promise<Attestation[]>;
   count(): Promise<number>;

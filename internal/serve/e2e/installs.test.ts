@@ -71,6 +71,44 @@ test(
 );
 
 test(
+  "statements are a tenant's own, and a guest saves no script that another plugin would run",
+  async () => {
+    await using place = new Place();
+    await place.start();
+    await place.working();
+    const file = join(import.meta.dir, "testdata/scribbler.ts");
+    for (const tenant of ["acme", "globex"])
+      await place.cli(["plugin", "install", file, "--name", `notes-${tenant}`, "--tenant", tenant]);
+    await place.cli(["plugin", "install", file, "--name", "notes"]);
+    const names = ["notes", "notes-acme", "notes-globex"];
+    for (const name of names)
+      expect(await place.post(`/api/${name}/write`, { subjects: [name] })).toEqual({ said: "written" });
+    const { attestations } = await place.call<{ attestations: { id: string }[] }>("ats.query");
+    const ids = attestations.map(({ id }) => id).toReversed(); // In the order of their names.
+    expect(ids).toHaveLength(3);
+    for (const [index, name] of names.entries()) {
+      const answer = { found: [name], exists: names.map((_, at) => at === index) };
+      expect(await place.post(`/api/${name}/find`, { ids })).toEqual(answer);
+      expect(await place.post(`/api/${name}/find`, { subjects: names, ids })).toEqual(answer);
+    }
+    const script = {
+      subjects: ["evil"],
+      predicates: ["handler"],
+      contexts: ["python"],
+      attributes: { code: "1" },
+    };
+    for (const name of names)
+      expect((await place.post<{ said: string }>(`/api/${name}/write`, script)).said).toContain(
+        `Grant it with: qntx plugin grant ${name} cap:handlers.save`,
+      );
+    await place.call("plugin.grant", { name: "notes-acme", capabilities: ["cap:handlers.save"] });
+    expect(await place.post("/api/notes-acme/write", script)).toEqual({ said: "written" });
+    expect((await place.call<{ handlers: unknown[] }>("handler.list")).handlers).toEqual([]);
+  },
+  STORY_LIMIT_MS,
+);
+
+test(
   "an upgrade under load loses no job and fails none, and both versions have run some",
   async () => {
     await using place = new Place();

@@ -11,6 +11,7 @@ type Values = Record<string, string | number | null>;
 interface AttestationRow {
   seq: number;
   id: string;
+  tenant: string;
   subjects: string;
   predicates: string;
   contexts: string;
@@ -43,7 +44,7 @@ export class SqliteAttestations implements AttestationStore {
     this.#insertValue = db.prepare(
       "INSERT OR IGNORE INTO attestation_value (field, value, seq) VALUES ($field, $value, $seq)",
     );
-    this.#get = db.prepare("SELECT * FROM attestation WHERE id = $id");
+    this.#get = db.prepare("SELECT * FROM attestation WHERE tenant = $tenant AND id = $id");
     this.#query = db.prepare(ATTESTATION_SQL.values);
     this.#queryOne = db.prepare(ATTESTATION_SQL.value);
     this.#size = db.prepare(SIZE);
@@ -57,9 +58,11 @@ export class SqliteAttestations implements AttestationStore {
 
   #insertOne(attestation: NewAttestation): Attestation | null {
     const now = this.#env.now();
-    const written: Attestation = { ...attestation, timestamp: attestation.timestamp ?? now, createdAt: now };
+    const { tenant = "", timestamp } = attestation;
+    const written: Attestation = { ...attestation, tenant, timestamp: timestamp ?? now, createdAt: now };
     const { changes, lastInsertRowid } = this.#insert.run({
       id: written.id,
+      tenant,
       subjects: JSON.stringify(written.subjects),
       predicates: JSON.stringify(written.predicates),
       contexts: JSON.stringify(written.contexts),
@@ -77,15 +80,16 @@ export class SqliteAttestations implements AttestationStore {
     return written;
   }
 
-  async get(id: string): Promise<Attestation | null> {
-    const row = this.#get.get({ id });
+  async get(id: string, tenant: string): Promise<Attestation | null> {
+    const row = this.#get.get({ id, tenant });
     return row ? readAttestation(row) : null;
   }
 
   async query(filter: AttestationFilter): Promise<Attestation[]> {
     const limit = Math.min(QUERY_ROWS_MAX, filter.limit || QUERY_ROWS_MAX);
     const fields = fieldsOf(filter).filter(({ values }) => values.length > 0);
-    const bounds = { timeStart: filter.timeStart ?? null, timeEnd: filter.timeEnd ?? null, limit };
+    const { timeStart = null, timeEnd = null, tenant = null } = filter;
+    const bounds = { timeStart, timeEnd, tenant, limit };
     const [driver, ...rest] = this.#smallestFirst(fields);
     if (!driver) return this.#newest.all(bounds).map(readAttestation);
     const other = (index: number) => ({
@@ -145,6 +149,7 @@ function fieldsOf(
 function readAttestation(row: AttestationRow): Attestation {
   return {
     id: row.id,
+    tenant: row.tenant,
     subjects: JSON.parse(row.subjects) as string[],
     predicates: JSON.parse(row.predicates) as string[],
     contexts: JSON.parse(row.contexts) as string[],
@@ -157,8 +162,8 @@ function readAttestation(row: AttestationRow): Attestation {
 }
 
 const INSERT = `
-  INSERT INTO attestation (id, subjects, predicates, contexts, actors, timestamp, source, attributes, created_at)
-  VALUES ($id, $subjects, $predicates, $contexts, $actors, $timestamp, $source, $attributes, $now)
+  INSERT INTO attestation (id, tenant, subjects, predicates, contexts, actors, timestamp, source, attributes, created_at)
+  VALUES ($id, $tenant, $subjects, $predicates, $contexts, $actors, $timestamp, $source, $attributes, $now)
   ON CONFLICT DO NOTHING`;
 
 const NEWEST = `
@@ -166,6 +171,7 @@ const NEWEST = `
     FROM attestation
    WHERE ($timeStart IS NULL OR timestamp >= $timeStart)
      AND ($timeEnd   IS NULL OR timestamp <= $timeEnd)
+     AND ($tenant    IS NULL OR tenant     = $tenant)
    ORDER BY seq DESC
    LIMIT $limit`;
 
@@ -208,6 +214,7 @@ function query(from: string, seq: "a.seq" | "d.seq"): string {
             CROSS JOIN attestation_value v ON v.field = $field4 AND v.value = w.value AND v.seq = a.seq))
      AND ($timeStart IS NULL OR a.timestamp >= $timeStart)
      AND ($timeEnd   IS NULL OR a.timestamp <= $timeEnd)
+     AND ($tenant    IS NULL OR a.tenant     = $tenant)
    ORDER BY ${seq} DESC
    LIMIT $limit`;
 }

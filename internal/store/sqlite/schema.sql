@@ -2,7 +2,8 @@
 
 CREATE TABLE attestation (
   seq        INTEGER NOT NULL PRIMARY KEY,
-  id         TEXT    NOT NULL UNIQUE,
+  id         TEXT    NOT NULL,
+  tenant     TEXT    NOT NULL,
   subjects   TEXT    NOT NULL,
   predicates TEXT    NOT NULL,
   contexts   TEXT    NOT NULL,
@@ -10,7 +11,8 @@ CREATE TABLE attestation (
   timestamp  INTEGER NOT NULL,
   source     TEXT    NOT NULL,
   attributes TEXT    NOT NULL,
-  created_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL,
+  UNIQUE (id, tenant)
 ) STRICT;
 
 CREATE TABLE attestation_value (

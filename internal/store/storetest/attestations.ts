@@ -15,11 +15,30 @@ export function attestationSuite(engine: string, open: OpenStore): void {
       const attestation = newAttestation(at.env, { attributes: { deep: [1, { ü: null }] }, timestamp: 5 });
       expect(await at.store.attestations.create([attestation])).toHaveLength(1);
       expect(await at.store.attestations.create([attestation])).toEqual([]);
-      expect(await at.store.attestations.get(attestation.id)).toMatchObject({
+      expect(await at.store.attestations.get(attestation.id, "")).toMatchObject({
         ...attestation,
         createdAt: at.env.now(),
       });
       expect(await at.store.attestations.count()).toBe(1);
+    });
+
+    test("a tenant has statements and ids of its own", async () => {
+      const { attestations } = at.store;
+      const own = newAttestation(at.env, { source: "own" });
+      const acme = { ...own, tenant: "acme", source: "acme" };
+      expect(await attestations.create([own, acme, acme])).toHaveLength(2);
+      expect((await attestations.get(own.id, "acme"))?.source).toBe("acme");
+      expect(await attestations.get(own.id, "globex")).toBeNull();
+      for (const subjects of [undefined, ["thing"], ["thing", "other"]]) {
+        const found = async (tenant?: string) =>
+          (await attestations.query({ subjects, tenant })).map(({ source }) => source);
+        expect([await found(""), await found("acme"), await found("globex")]).toEqual([
+          ["own"],
+          ["acme"],
+          [],
+        ]);
+        expect(await found()).toEqual(["acme", "own"]);
+      }
     });
 
     test.each([

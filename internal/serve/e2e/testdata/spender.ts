@@ -15,4 +15,8 @@ async function spend(job: Job): Promise<string> {
   return "spent";
 }
 
-export default definePlugin({ name: "spender", version: "1.0.0", jobs: { buy: spend, rent: spend, give: spend } });
+export default definePlugin({
+  name: "spender",
+  version: "1.0.0",
+  jobs: { buy: spend, rent: spend, give: spend },
+});

@@ -430,7 +430,8 @@ END;
 
 CREATE TABLE attestation (
   seq        INTEGER NOT NULL PRIMARY KEY,
-  id         TEXT    NOT NULL UNIQUE,
+  id         TEXT    NOT NULL,
+  tenant     TEXT    NOT NULL,
   subjects   TEXT    NOT NULL,
   predicates TEXT    NOT NULL,
   contexts   TEXT    NOT NULL,
@@ -438,7 +439,8 @@ CREATE TABLE attestation (
   timestamp  INTEGER NOT NULL,
   source     TEXT    NOT NULL,
   attributes TEXT    NOT NULL,
-  created_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL,
+  UNIQUE (id, tenant)
 ) STRICT;
 
 -- One row per value, so that a filter is a look-up: field is subject, predicate, context or actor.

@@ -80,13 +80,17 @@ export class ObjectiveOracle {
     const run = this.#runs.get(job.id);
     if (!run) return;
     run.startedAt ??= job.startedAt;
-    if (!isFinished(job.state)) return;
-    this.#runs.delete(job.id);
+    // Of which only a start is wanted, that is what meets it.
+    const isOver = isFinished(job.state);
+    if (!isOver && (run.startedAt === null || run.policy.mustSucceedWithinMs !== null)) return;
+    if (isOver) this.#runs.delete(job.id);
     if (run.definition !== definition || job.scheduleId === null || job.occurrence === null) return;
     const whose = { scheduleId: job.scheduleId, node: job.node };
-    if (isMissed(run, job)) return this.#expect(whose, job.occurrence, `the run ${job.id}`);
+    if (isMissed(run, job))
+      return isOver ? this.#expect(whose, job.occurrence, `the run ${job.id}`) : undefined;
     const key = keyOf(whose);
     this.#met.set(key, Math.max(job.occurrence, this.#met.get(key) ?? Number.NEGATIVE_INFINITY));
+    if (!isOver) return;
     this.#inTime.push({ key, occurrence: job.occurrence, what: `the run ${job.id}` });
   }
 

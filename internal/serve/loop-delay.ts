@@ -48,7 +48,9 @@ export class LoopDelay implements Service {
   }
 
   #now(): Lateness {
-    return { p99Ms: millis(this.#score.percentile(99)), worstMs: millis(this.#score.max) };
+    const worstMs = millis(this.#score.max);
+    // A percentile is the end of a bucket, which may lie above everything that is in it.
+    return { p99Ms: Math.min(worstMs, millis(this.#score.percentile(99))), worstMs };
   }
 }
 

@@ -71,6 +71,7 @@ export class FlowOracle implements JobFollower {
 
   made(job: JobRecord): void {
     this.#states.set(job.id, job.state);
+    this.#gone.delete(job.id); // The id of one that was removed is free again.
     const wanted = this.#wanted.get(job.id);
     if (job.parentId !== null) setOf(this.#children, job.parentId).add(job.id);
     const childPolicy = wanted?.childPolicy ?? this.#childPolicies.get(job.retryOf ?? "");
@@ -101,6 +102,8 @@ export class FlowOracle implements JobFollower {
 
   removed({ id, parentId }: JobRecord): void {
     this.#gone.add(id);
+    this.#waiters.delete(id);
+    this.#owed.delete(id);
     this.#children.get(parentId ?? "")?.delete(id);
   }
 

@@ -40,6 +40,12 @@ export class BackfillOracle {
     this.#touched.add(scheduleId ?? "");
   }
 
+  /** A run is no longer kept: its instant may be asked for again. */
+  removed({ id, scheduleId, occurrence }: JobRecord): void {
+    const key = `${scheduleId}@${occurrence}`;
+    if (this.#ofInstant.get(key) === id) this.#ofInstant.delete(key);
+  }
+
   /** After every event: whatever was committed, the line has moved on. */
   checkTurn(): void {
     for (const scheduleId of this.#touched) this.#checkLine(scheduleId);

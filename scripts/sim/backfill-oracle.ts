@@ -41,9 +41,9 @@ export class BackfillOracle {
   }
 
   /** A run is no longer kept: its instant may be asked for again. */
-  removed({ id, scheduleId, occurrence }: JobRecord): void {
-    const key = `${scheduleId}@${occurrence}`;
-    if (this.#ofInstant.get(key) === id) this.#ofInstant.delete(key);
+  removed(job: JobRecord | undefined): void {
+    const key = `${job?.scheduleId}@${job?.occurrence}`;
+    if (job && this.#ofInstant.get(key) === job.id) this.#ofInstant.delete(key);
   }
 
   /** After every event: whatever was committed, the line has moved on. */

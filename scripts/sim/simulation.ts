@@ -301,7 +301,7 @@ class Simulation implements Scene {
         this.jobs.changed(change.row);
         return this.#tellOfRun(change.row, false);
       case "job removed":
-        if (change.row.trigger === "backfill") this.backfills.removed(change.row);
+        this.backfills.removed(this.jobs.find(change.row.id));
         return this.jobs.removed(change.row.id);
       case "schedule made":
       case "schedule changed":

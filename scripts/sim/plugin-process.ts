@@ -35,6 +35,8 @@ export interface ProcessOptions {
 interface Held {
   attempt: Attempt;
   record: AttemptRecord;
+  /** Set when its line broke under it. `alone`: it was the only one. */
+  cut: { alone: boolean } | null;
 }
 
 const KILL_MS: [number, number] = [1, 30]; // From SIGKILL until the end is seen.
@@ -108,12 +110,14 @@ export class SimProcess implements Executor {
   execute(attempt: Attempt): Promise<Outcome> {
     const { job, signal } = attempt;
     if (!this.#alive || attempt.cancelled !== null) return this.#proxy.execute(attempt);
-    const held = { attempt, record: this.#options.scene.attemptStarts(this, attempt, this.#dying) };
+    const record = this.#options.scene.attemptStarts(this, attempt, this.#dying);
+    const held: Held = { attempt, record, cut: null };
     this.#held.set(job.id, held);
     signal.addEventListener("abort", () => this.#aborted(held), { once: true });
     return this.#proxy.execute(attempt).then((outcome) => {
       if (this.#held.get(job.id) === held) this.#held.delete(job.id);
-      this.#options.scene.attempts.end(held.record, null);
+      this.#cutNoticed(held);
+      this.#options.scene.attempts.end(record, null);
       return outcome;
     });
   }
@@ -129,9 +133,15 @@ export class SimProcess implements Executor {
     scene.world.note(`the line of ${this.plugin} is cut with ${this.#held.size}`);
     scene.world.trouble(CUT_MS[1]);
     const alone = this.#held.size === 1;
-    for (const { record } of this.#held.values())
-      if (character.wire === "unary" && !record.outcome) this.#ends(record, lost(alone, "cut"));
+    if (character.wire === "unary")
+      for (const held of this.#held.values()) if (!held.record.outcome) held.cut = { alone };
     this.#line.cut(scene.dice.faults.between(...CUT_MS));
+  }
+
+  /** Its host waits a moment and looks whether the line is still broken: only then, which may be long after if it slept, an attempt that was not told to end meanwhile ends by the cut. */
+  #cutNoticed({ record, cut }: Held): void {
+    if (cut && record.running)
+      this.#ends(record, this.#line.isConnected ? failure() : lost(cut.alone, "cut"));
   }
 
   /** From now on it does not know one of its handlers. */

@@ -182,7 +182,7 @@ class Simulation implements Scene {
     this.every(VERIFY_MS, this.dice.people, "somebody verifies", () => this.#verify());
     while (this.world.time < this.#chaosEnds && this.world.violations.length === 0)
       this.world.runUntil(this.#chaosEnds); // A long outage moves the end.
-    this.#calmDown();
+    this.world.later(0, "calm", () => this.#calmDown()); // What it sets off belongs to this instant.
     this.world.runUntil(this.world.time + CALM_MS);
     const patience = this.world.time + PATIENCE_MS; // After much trouble there is much to do.
     while (this.#isBehind() && this.world.time < patience && this.world.violations.length === 0)
@@ -420,7 +420,6 @@ class Simulation implements Scene {
 
   /** From here on nothing goes wrong, and the clock is right. */
   #calmDown(): void {
-    if (this.world.violations.length > 0) return;
     this.world.note("times are calm");
     this.#calm = true;
     this.world.driftBy(0);

@@ -56,7 +56,7 @@ export class FlowOracle implements JobFollower {
 
   /** True while one for which it waits has not ended. */
   waitsStill(id: string): boolean {
-    const awaited = this.#waiters.get(id)?.awaited ?? [];
+    const awaited = this.#wanted.get(id)?.waitFor ?? []; // Also one that was gone, and whose id was taken again.
     return awaited.some((other) => !isFinished(this.#states.get(other) ?? "completed"));
   }
 
@@ -71,15 +71,24 @@ export class FlowOracle implements JobFollower {
 
   made(job: JobRecord): void {
     this.#states.set(job.id, job.state);
-    this.#gone.delete(job.id); // The id of one that was removed is free again.
+    if (this.#gone.delete(job.id)) this.#takenAgain(job.id);
     const wanted = this.#wanted.get(job.id);
     if (job.parentId !== null) setOf(this.#children, job.parentId).add(job.id);
     const childPolicy = wanted?.childPolicy ?? this.#childPolicies.get(job.retryOf ?? "");
     if (childPolicy) this.#childPolicies.set(job.id, childPolicy);
-    const awaited = (wanted?.waitFor ?? []).filter((id) => this.#states.has(id) && !this.#gone.has(id));
-    if (awaited.length === 0) return;
+    const waitFor = wanted?.waitFor ?? [];
+    if (waitFor.length === 0) return;
+    const awaited = waitFor.filter((id) => this.#isThere(id));
     this.#waiters.set(job.id, { policy: wanted?.waitPolicy ?? "fail", awaited });
-    for (const id of awaited) this.#waitedBy.set(id, [...(this.#waitedBy.get(id) ?? []), job.id]);
+    for (const id of waitFor) this.#waitedBy.set(id, [...(this.#waitedBy.get(id) ?? []), job.id]);
+  }
+
+  /** The id of one that was removed is free: how the new one fares is no matter of those who waited for the old one. */
+  #takenAgain(id: string): void {
+    for (const waiter of this.#waitedBy.get(id) ?? []) {
+      const known = this.#waiters.get(waiter);
+      if (known) known.awaited = known.awaited.filter((other) => other !== id);
+    }
   }
 
   claimed(job: JobRecord): void {
@@ -122,7 +131,10 @@ export class FlowOracle implements JobFollower {
     const { id, state } = job;
     const waiter = this.#waiters.get(id);
     if (state === "failed" && errorOf(job)?.kind === "awaited") {
-      const broken = waiter?.awaited.some((other) => /failed|cancelled/.test(this.#states.get(other) ?? ""));
+      // The id of one that was gone may have been taken again before that was told.
+      const again = this.#wanted.get(id)?.waitFor?.filter((other) => this.#isThere(other)) ?? [];
+      const awaited = [...(waiter?.awaited ?? []), ...again];
+      const broken = awaited.some((other) => /failed|cancelled/.test(this.#states.get(other) ?? ""));
       if (!broken || waiter?.policy === "continue")
         this.#say(`${id} failed with others, and none has failed`);
       if (waiter?.policy === "cancel") this.#owe(waiter.awaited, id);
@@ -137,6 +149,11 @@ export class FlowOracle implements JobFollower {
     const since = Math.max(owed.at, this.#world.troubleAt);
     if (this.#world.time - since > FOLLOWED_WITHIN_MS)
       this.#say(`${id} ${verb}, and ${owed.by} should have ended it`);
+  }
+
+  /** True for a job that was made and is not removed. */
+  #isThere(id: string): boolean {
+    return this.#states.has(id) && !this.#gone.has(id);
   }
 
   #endsChildren(id: string): boolean {

@@ -129,6 +129,12 @@ export class SqliteFlows implements FlowStore {
   /** Tells those that wait for a job how it ended. */
   #tell(id: string, limit: number, step: FlowStep): number {
     const end = this.#sql.end.get({ id });
+    if (end !== null && !isFinished(end.state)) {
+      // The one that was gone is there again, under the same id: its end tells them.
+      this.#follow(id);
+      this.#sql.done.run({ id, task: "ended" });
+      return 0;
+    }
     const waiting = this.#sql.waiting.all({ id, limit });
     for (const { other, wait_policy: policy } of waiting) {
       this.#sql.unwait.run({ id, other });

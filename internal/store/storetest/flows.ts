@@ -76,6 +76,16 @@ export function flowSuite(engine: string, open: OpenStore): void {
       expect(await states("v")).toEqual(["queued"]);
     });
 
+    test("who waits for one that is gone waits for the job that takes its id before that is told", async () => {
+      await enqueue({ id: "w", waitFor: ["again"] });
+      await enqueue({ id: "again" });
+      await follow();
+      expect(await states("w")).toEqual(["scheduled"]);
+      for (const job of await claim()) await end(at.store, at.env, job, COMPLETED);
+      await follow();
+      expect(await states("w")).toEqual(["queued"]);
+    });
+
     test.each([
       // policy      the one who waits   the other that it waits for
       ["fail", "failed", "queued"],

@@ -432,7 +432,8 @@ test("a lane that did not need its share leaves it to the others at once, and no
   expect(plugin.running.size).toBe(4);
 });
 
-test("a disk that stays full does not keep the worker from ending", async () => {
+test("a disk that stays full does not keep the worker from ending, and it says why jobs run again", async () => {
+  using said = spyOn(silentLog, "error");
   register("p.work");
   const id = await enqueue();
   store.jobs.settle = () => Promise.reject(new Error("the disk is full"));
@@ -442,8 +443,8 @@ test("a disk that stays full does not keep the worker from ending", async () => 
   expect(ended).toBe(false);
   abort.abort();
   await env.advance(30 * SECOND);
-  expect(ended).toBe(true);
-  expect(await job(id)).toMatchObject({ state: "running" });
+  expect([ended, (await job(id))?.state]).toEqual([true, "running"]);
+  expect(said.mock.calls.at(-1)?.[1]).toEqual({ jobs: 1, error: "the disk is full" });
 });
 
 test("stop lets running jobs end; abort gives back what does not, and spends nothing", async () => {

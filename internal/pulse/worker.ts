@@ -206,16 +206,17 @@ export class Worker implements Service, Claimer {
 
   async #trouble(error: unknown): Promise<void> {
     const times = this.#writing.failed("jobs could not be settled or claimed; trying again", error);
-    if (this.#aborting && times >= LAST_TRIES_MAX) this.#giveUp();
+    if (this.#aborting && times >= LAST_TRIES_MAX) this.#giveUp(error);
     else await sleep(this.#options.env, TROUBLE_PAUSE_MS);
   }
 
   /** A disk that stays full must not keep the host from ending. */
-  #giveUp(): void {
+  #giveUp(error: unknown): void {
     const jobs = this.#settlements.length;
     this.#settlements = [];
     this.#options.log.error("how jobs ended could not be written; they run again at the next start", {
       jobs,
+      error: messageOf(error),
     });
   }
 

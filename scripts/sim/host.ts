@@ -37,6 +37,9 @@ export const RETENTION: RetentionTimes & { jobs: JobRetention } = {
 const GRACE_MS = 10_000; // Jobs may take this long to end by themselves.
 const END_WITHIN_MS = GRACE_MS + 20_000; // Grace, cancellation, its grace, draining, and some.
 
+/** What a host says that ends on a disk that stays full. */
+const GAVE_UP = "how jobs ended could not be written";
+
 /** Errors that are the world's doing. */
 const INJECTED = /injected|disk is full|\bclock\b/; // Of clocks, only what is set by days is an error.
 
@@ -64,6 +67,7 @@ export class SimHost implements Owner, Door {
   readonly #statements: Statement[] = [];
   #alive = true;
   #frozenUntil: Millis = 0;
+  #gaveUp = false;
 
   constructor(options: HostOptions) {
     const { scene, db, mutant, number, seed, jobsMax } = options;
@@ -106,6 +110,11 @@ export class SimHost implements Owner, Door {
 
   get frozenUntil(): Millis {
     return this.#frozenUntil;
+  }
+
+  /** True once it has said that it ends without what it could not write; those jobs are still its own then. */
+  get gaveUp(): boolean {
+    return this.#gaveUp;
   }
 
   get isStopping(): boolean {
@@ -252,6 +261,7 @@ export class SimHost implements Owner, Door {
       (message: string, fields: LogFields = {}) => {
         if (!this.#alive) return;
         world.note(`${level}: ${message} ${JSON.stringify(fields)}`);
+        if (message.startsWith(GAVE_UP)) this.#gaveUp = true;
         if (level === "error" && !INJECTED.test(message + JSON.stringify(fields)))
           world.violate("I8", `${message} ${JSON.stringify(fields)}`);
       };

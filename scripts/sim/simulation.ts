@@ -273,9 +273,9 @@ class Simulation implements Scene {
     for (const record of this.attempts.running) this.attempts.end(record, null);
   }
 
-  hostStopped({ pulse, number }: SimHost, failure: string | null): void {
+  hostStopped({ pulse, number, gaveUp }: SimHost, failure: string | null): void {
     this.look();
-    if (failure !== null) return;
+    if (failure !== null || gaveUp) return;
     const held = [...this.jobs.jobs.values()].filter(({ bootId }) => bootId === pulse.bootId);
     for (const { id, token } of held)
       this.world.violate("promise 7", `host ${number} has ended in order and still holds ${id} (${token})`);

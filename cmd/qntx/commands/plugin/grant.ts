@@ -19,14 +19,14 @@ const args = {
     valueHint: "CAPABILITY",
     repeat: true,
     complete: capabilityNames,
-    description: "What it may do, like cap:http.fetch",
+    description: "What it may do, like cap:scheduler.manage",
   },
 } as const;
 
 export const pluginGrant = command({
   details: `It holds at once, and over restarts, whatever the configuration says. A plugin that has it may:\n${MEANINGS.join("\n")}`,
   args,
-  examples: [{ line: "qntx plugin grant poller cap:http.fetch", why: "let it fetch through the host" }],
+  examples: [{ line: "qntx plugin grant poller cap:scheduler.manage", why: "let it make schedules" }],
   async run({ args: { name, capabilities }, world, globals, out }) {
     await using client = await openClient(world, globals);
     const granted = await client.call<OutputOf<typeof operation>>("plugin.grant", { name, capabilities });

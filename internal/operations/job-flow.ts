@@ -7,6 +7,7 @@ import { enqueueInput, readNewJob, readNewJobs } from "./job-input.ts";
 import { writeJobs } from "./job.ts";
 import { type JobView, viewJob } from "./job-view.ts";
 import { operation } from "./operation.ts";
+import { mayTouchJob } from "./reference.ts";
 
 export const jobBatch = operation({
   name: "job.batch",
@@ -28,7 +29,8 @@ export const jobBatch = operation({
     for (const [index, job] of jobs.entries()) refuseTies(job, `jobs.${index}`);
     const last = readNewJob(context, { ...completion, id: completion.id ?? newId(context.env, "JB") });
     const existing = completion.id === undefined ? null : await context.store.jobs.get(completion.id);
-    if (existing) return { ...(await viewJob(context, existing)), created: false, jobs: existing.waits };
+    if (existing && mayTouchJob(context, existing))
+      return { ...(await viewJob(context, existing)), created: false, jobs: existing.waits };
     const children = readNewJobs(context, jobs);
     const waitFor = children.map(({ id }) => id);
     const made = [

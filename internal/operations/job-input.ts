@@ -146,15 +146,21 @@ export async function withWaits(context: Context, jobs: readonly NewJob[]): Prom
   return resolved;
 }
 
-/** Throws a Fault where a plugin names a parent that is another tenant's, or of plugins whose handlers it may not reach: it would hear of its end. */
+/**
+ * Throws a Fault where a plugin names a parent that is another tenant's, or of plugins whose handlers it may not reach:
+ * it would hear of its end. One that is not there is refused in the same words, or they would say which are.
+ */
 export async function refuseForeignParents(context: Context, jobs: readonly NewJob[]): Promise<void> {
   const { principal, store } = context;
   if (principal.kind !== "plugin") return;
   const mayReach = principal.capabilities.has("cap:queue.enqueue-any");
+  const together = new Set(jobs.map(({ id }) => id));
   for (const id of new Set(jobs.map(({ parentId }) => parentId))) {
-    const parent = id === undefined ? null : await store.jobs.get(id);
-    if (!parent || mayTouchJob(context, parent) || (mayReach && parent.tenant === principal.tenant)) continue;
-    throw fieldFault("parentId", `${shown(parent.id)} is not a job of yours.`, "Name one of your own.");
+    if (id === undefined || together.has(id)) continue;
+    const parent = await store.jobs.get(id);
+    if (parent && (mayTouchJob(context, parent) || (mayReach && parent.tenant === principal.tenant)))
+      continue;
+    throw fieldFault("parentId", `${shown(id)} is not a job of yours.`, "Name one of your own.");
   }
 }
 

@@ -78,7 +78,7 @@ export interface QueuedLane {
 }
 
 export interface JobStore {
-  /** Writes jobs; idempotent by id and by unique key. All of one call succeed or fail together. Throws a Fault for an id that another tenant's job has. */
+  /** Writes jobs; idempotent by id and by unique key. All of one call succeed or fail together. Throws a Fault for an id that somebody else's job has. */
   enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]>;
   /** Null when there is no such job. */
   get(id: string): Promise<Job | null>;

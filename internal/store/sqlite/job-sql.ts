@@ -43,7 +43,7 @@ export class JobSql {
   readonly insert: Statement<unknown, [Values]>;
   readonly keptKey: Statement<{ id: string; state: JobState }, [Values]>;
   readonly keepKey: Statement<unknown, [Values]>;
-  readonly existing: Statement<{ id: string; state: JobState; tenant: string }, [Values]>;
+  readonly existing: Statement<{ id: string; state: JobState; tenant: string; owner: string }, [Values]>;
   readonly get: Statement<JobRow, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
   readonly claim: Statement<JobRow, [Values]>;
@@ -134,7 +134,7 @@ const KEPT_KEY = `
    LIMIT 1`;
 
 const EXISTING = `
-  SELECT id, state, tenant
+  SELECT id, state, tenant, owner
     FROM job
    WHERE id = $id
       OR (tenant = $tenant AND handler = $handler AND unique_key = $uniqueKey

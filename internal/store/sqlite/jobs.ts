@@ -165,7 +165,7 @@ export class SqliteJobs implements JobStore {
     return this.#sql.keptKey.get({ tenant, handler, uniqueKey, now });
   }
 
-  /** The job that stood in the way of an insert. Throws a Fault when it is another tenant's: nothing is said of that one. */
+  /** The job that stood in the way of an insert. Throws a Fault where somebody else's has its id: nothing is said of that one. */
   #existing(job: NewJob): Enqueued {
     const row = this.#sql.existing.get({
       id: job.id,
@@ -174,7 +174,8 @@ export class SqliteJobs implements JobStore {
       uniqueKey: job.uniqueKey ?? null,
     });
     assert(row, `an insert of job ${job.id} that changed nothing met a job`);
-    if (row.tenant !== (job.tenant ?? ""))
+    const byId = row.id === job.id && row.owner !== (job.owner ?? ""); // A key is its handler's, whoever asks for it.
+    if (byId || row.tenant !== (job.tenant ?? ""))
       throw new Fault("conflict", `The id ${shown(job.id)} is taken.`, { hint: "Give the job another one." });
     return { id: row.id, state: row.state, created: false };
   }

@@ -59,13 +59,16 @@ export function jobSuite(engine: string, open: OpenStore): void {
       expect((await at.store.jobs.list({}, {})).items).toHaveLength(1);
     });
 
-    test("an id that another tenant's job has is refused, and no job is lost in silence", async () => {
-      const job = newJob(at.env, { tenant: "acme" });
-      await at.store.jobs.enqueue([job]);
-      const again = [newJob(at.env), { ...job, tenant: "globex" }];
-      await expect(at.store.jobs.enqueue(again)).rejects.toThrow(`The id "${job.id}" is taken.`);
-      expect((await at.store.jobs.list({}, {})).items).toHaveLength(1);
-    });
+    test.each([{ tenant: "globex" }, { owner: "plugin:other" }])(
+      "an id that a job of somebody else has (%j) is refused, and no job is lost in silence",
+      async (whose) => {
+        const job = newJob(at.env, { tenant: "acme", owner: "plugin:mine" });
+        await at.store.jobs.enqueue([job]);
+        const again = [newJob(at.env), { ...job, ...whose }];
+        await expect(at.store.jobs.enqueue(again)).rejects.toThrow(`The id "${job.id}" is taken.`);
+        expect((await at.store.jobs.list({}, {})).items).toHaveLength(1);
+      },
+    );
 
     test("a unique key holds while its job is active, and no longer", async () => {
       const first = newJob(at.env, { uniqueKey: "k" });

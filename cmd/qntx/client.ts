@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { type Env, sleep } from "../../internal/base/env.ts";
-import { Fault, fieldFault, type FieldFault, shown } from "../../internal/base/fault.ts";
+import { Fault, type FaultShape, fieldFault, type FieldFault, shown } from "../../internal/base/fault.ts";
 import type { Config } from "../../internal/config/config.ts";
 import { hostAnswers, socketPath } from "../../internal/http/socket.ts";
 import type { OpenedStore } from "../../internal/store/open.ts";
@@ -120,7 +120,7 @@ class HostClient implements Client {
 
 /** What a host answers when it did not do what was asked. `code` may be a word that we do not know, like `internal`. */
 interface Refusal {
-  error?: { code: string; message: string; hint: string | null; fields?: FieldFault[] };
+  error?: Omit<FaultShape, "fields"> & { fields?: readonly FieldFault[] };
 }
 
 /** Makes the Fault again that the host sent. */
@@ -130,8 +130,8 @@ function faultOf(body: unknown, status: number, base: string): Fault {
     return new Fault("usage", "That is more than a host takes in one call.", { hint: "Send less at once." });
   if (!error)
     return new Fault("unreachable", `${base} answered with status ${status}, and not as a qntx host does.`);
-  const { code, message, hint, fields } = error;
-  return new Fault(isFaultCode(code) ? code : "failed", message, { hint: hint ?? undefined, fields });
+  const { code, message, hint, ...more } = error;
+  return new Fault(isFaultCode(code) ? code : "failed", message, { hint: hint ?? undefined, ...more });
 }
 
 /** Runs operations in this process, on a store that nobody else has open. */

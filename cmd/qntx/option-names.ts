@@ -23,6 +23,7 @@ export function withOptionNames(error: unknown, args: ArgDefs): unknown {
     hint: error.hint,
     fields: error.fields.map(({ field, message }) => ({ field: nameFor(field), message })),
     retryAfterMs: error.retryAfterMs,
+    limit: error.limit,
     cause: error,
   });
 }

@@ -8,7 +8,7 @@
  * process.stdout.write, whose EPIPE main.ts turns into a quiet end.
  */
 import type { Env, Millis } from "../../internal/base/env.ts";
-import { Fault, type FieldFault, messageOf } from "../../internal/base/fault.ts";
+import { Fault, type FaultShape, messageOf, shapeOf } from "../../internal/base/fault.ts";
 import { formatInstant } from "../../internal/base/instant.ts";
 import { Interrupted } from "./exit.ts";
 import { type Column, layTable, relativeTime } from "./layout.ts";
@@ -95,15 +95,8 @@ export function createOut(world: World, { json, quiet, color }: OutOptions): Out
 }
 
 /** What an error is in JSON; also the shape of the HTTP API's. */
-export function errorOf(error: unknown): {
-  code: string;
-  message: string;
-  hint: string | null;
-  fields: readonly FieldFault[];
-} {
-  if (error instanceof Fault) {
-    return { code: error.code, message: error.message, hint: error.hint ?? null, fields: error.fields };
-  }
+export function errorOf(error: unknown): FaultShape {
+  if (error instanceof Fault) return shapeOf(error);
   return { code: "internal", message: messageOf(error), hint: null, fields: [] };
 }
 

@@ -24,10 +24,18 @@ export interface FieldFault {
   message: string;
 }
 
+/** A limit that is reached: its name, how much it allows, and how much there is or was asked for. */
+export interface LimitFault {
+  name: string;
+  allows: number;
+  used: number;
+}
+
 export interface FaultOptions {
   hint?: string | undefined;
   fields?: readonly FieldFault[] | undefined;
   retryAfterMs?: number | undefined;
+  limit?: LimitFault | undefined;
   cause?: unknown;
 }
 
@@ -37,6 +45,7 @@ export class Fault extends Error {
   readonly hint: string | undefined;
   readonly fields: readonly FieldFault[];
   readonly retryAfterMs: number | undefined;
+  readonly limit: LimitFault | undefined;
 
   constructor(code: FaultCode, message: string, options: FaultOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -45,7 +54,30 @@ export class Fault extends Error {
     this.hint = options.hint;
     this.fields = options.fields ?? [];
     this.retryAfterMs = options.retryAfterMs;
+    this.limit = options.limit;
   }
+}
+
+/** What programs read of a fault, on the command line and over HTTP. */
+export interface FaultShape {
+  code: string;
+  message: string;
+  hint: string | null;
+  fields: readonly FieldFault[];
+  retryAfterMs?: number;
+  limit?: LimitFault;
+}
+
+/** A fault as programs read it; what it does not have is left out. */
+export function shapeOf({ code, message, hint, fields, retryAfterMs, limit }: Fault): FaultShape {
+  return {
+    code,
+    message,
+    hint: hint ?? null,
+    fields,
+    ...(retryAfterMs ? { retryAfterMs } : {}),
+    ...(limit ? { limit } : {}),
+  };
 }
 
 /** Refuses one field's value: `payload: 12 is not …`, with the field kept for forms and plugins. */

@@ -1,5 +1,5 @@
 /** Answers: JSON bodies, and the status and shape of a Fault, the same as the command line's `--json`. */
-import { Fault, type FaultCode, messageOf } from "../base/fault.ts";
+import { Fault, type FaultCode, messageOf, shapeOf } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 
 const STATUS: Record<FaultCode, number> = {
@@ -34,11 +34,8 @@ export function faultAnswer(error: unknown, log: Log): Response {
     const message = "qntx made a mistake here; its log says which.";
     return jsonAnswer({ error: { code: "internal", message, hint: null, fields: [] } }, 500);
   }
-  const { code, message, hint, fields, retryAfterMs } = error;
-  const body = {
-    error: { code, message, hint: hint ?? null, fields, ...(retryAfterMs ? { retryAfterMs } : {}) },
-  };
-  const answer = jsonAnswer(body, STATUS[code]);
+  const { code, retryAfterMs } = error;
+  const answer = jsonAnswer({ error: shapeOf(error) }, STATUS[code]);
   if (retryAfterMs) answer.headers.set("retry-after", String(Math.ceil(retryAfterMs / 1000)));
   return answer;
 }

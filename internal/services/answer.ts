@@ -83,11 +83,12 @@ export function statusOf(error: unknown, log: Log, method: string) {
   const details = sentenceOf(error, log, method);
   const metadata = new Metadata();
   if (!(error instanceof Fault)) return { code: status.INTERNAL, details, metadata };
-  const { fields, hint, retryAfterMs } = error;
+  const { fields, hint, retryAfterMs, limit } = error;
   const trailer = FieldFaults.encode({
     fields: [...fields],
     hint: hint ?? "",
     retryAfterMs: retryAfterMs ?? 0,
+    limit,
   }).finish();
   metadata.set("qntx-fields-bin", Buffer.from(trailer));
   return { code: STATUS[error.code], details: error.message, metadata };

@@ -511,6 +511,7 @@ describe("host", () => {
           fields: { every: "too often" },
           hint: "Wait.",
           after: 1.5,
+          limit: { name: "scheduleWritesPerMinute", allows: 10, used: 10 },
         },
         seen: ["one", "two"],
       });

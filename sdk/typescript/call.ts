@@ -16,17 +16,25 @@ export class HostError extends Error {
   readonly hint: string;
   /** Set when the host said when another try makes sense. */
   readonly retryAfterMs: number | undefined;
+  /** Set when a limit of the plugin is reached: RESOURCE_EXHAUSTED. */
+  readonly limit: { name: string; allows: number; used: number } | undefined;
 
   constructor(
     code: string,
     message: string,
-    details: { fields?: HostError["fields"]; hint?: string; retryAfterMs?: number } = {},
+    details: {
+      fields?: HostError["fields"];
+      hint?: string;
+      retryAfterMs?: number;
+      limit?: HostError["limit"];
+    } = {},
   ) {
     super(details.hint ? `${message} ${details.hint}` : message); // Whoever reads the error of a job wants the way out.
     this.code = code;
     this.fields = details.fields ?? [];
     this.hint = details.hint ?? "";
     this.retryAfterMs = details.retryAfterMs || undefined;
+    this.limit = details.limit;
   }
 }
 

@@ -171,18 +171,25 @@ describe("scheduler", () => {
   });
 });
 
-test("a refusal carries its fields, its hint and when to try again", async () => {
+test("a refusal carries its fields, its hint, when to try again and the limit that is reached", async () => {
   const fields = [{ field: "every", message: "is too short" }];
+  const limit = { name: "scheduleInterval", allows: 300_000, used: 60_000 };
   await using stub = await HostStub.start({
     createSchedule: () => {
       const metadata = new Metadata();
-      const faults = FieldFaults.encode({ fields, hint: "Use 5m.", retryAfterMs: 1200 }).finish();
+      const faults = FieldFaults.encode({ fields, hint: "Use 5m.", retryAfterMs: 1200, limit }).finish();
       metadata.set("qntx-fields-bin", Buffer.from(faults));
       throw { code: status.INVALID_ARGUMENT, details: "every is too short.", metadata };
     },
   });
   const refusal = await refusalOf(stub.host.scheduler.create({ handler: "p.go", every: "1s" }));
-  expect(refusal).toMatchObject({ code: "INVALID_ARGUMENT", fields, hint: "Use 5m.", retryAfterMs: 1200 });
+  expect(refusal).toMatchObject({
+    code: "INVALID_ARGUMENT",
+    fields,
+    hint: "Use 5m.",
+    retryAfterMs: 1200,
+    limit,
+  });
 });
 
 test("a host that is not there is an UNAVAILABLE error", async () => {

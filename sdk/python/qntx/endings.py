@@ -47,12 +47,14 @@ class HostError(Exception):
     fields       what is wrong, by the name of the wrong field
     hint         what to do about it
     retry_after  seconds; 0 when not said. A handler that lets the error through waits so long.
+    limit        of RESOURCE_EXHAUSTED: {"name": "schedules", "allows": 50, "used": 50}; None when it is none of the plugin's
     """
 
     def __init__(self, code: str, message: str, fields: dict[str, str] | None = None,
-                 hint: str = "", retry_after: float = 0):
+                 hint: str = "", retry_after: float = 0, limit: dict | None = None):
         super().__init__(f"{message} {hint}" if hint else message)  # Whoever reads the error of a job wants the way out.
         self.code, self.fields, self.hint, self.retry_after = code, fields or {}, hint, retry_after
+        self.limit = limit
 
 
 def finish_of_result(job: Job, result: object):

@@ -338,9 +338,12 @@ def host_error(error: grpc.RpcError) -> HostError:
     for key, value in error.trailing_metadata() or ():
         if key == "qntx-fields-bin":
             details = v1.FieldFaults.FromString(value)
+    reached, limit = details.limit, None
+    if details.HasField("limit"):
+        limit = {"name": reached.name, "allows": reached.allows, "used": reached.used}
     return HostError(error.code().name, error.details() or error.code().name,
                      {each.field: each.message for each in details.fields}, details.hint,
-                     details.retry_after_ms / 1000)
+                     details.retry_after_ms / 1000, limit)
 
 
 def _schedule(schedule) -> Record:

@@ -136,6 +136,7 @@ function refuse(code: status, details: string) {
     fields: [{ field: "every", message: "too often" }],
     hint: "Wait.",
     retryAfterMs: 1500,
+    limit: { name: "scheduleWritesPerMinute", allows: 10, used: 10 },
   });
   const metadata = new Metadata();
   metadata.set("qntx-fields-bin", Buffer.from(FieldFaults.encode(faults).finish()));

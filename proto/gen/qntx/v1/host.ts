@@ -30,6 +30,17 @@ export interface FieldFaults {
   fields: FieldFault[];
   hint: string;
   retryAfterMs: number;
+  /** Set when a limit of the plugin is reached. */
+  limit: LimitFault | undefined;
+}
+
+export interface LimitFault {
+  /** As `qntx quota show` lists it: schedules, scheduleWritesPerMinute and so on. */
+  name: string;
+  /** How much the plugin may have; of an interval, the shortest in milliseconds. */
+  allows: number;
+  /** How much it has, or asked for. */
+  used: number;
 }
 
 export interface FieldFault {
@@ -183,7 +194,7 @@ export interface WatchAttestationsRequest {
 }
 
 function createBaseFieldFaults(): FieldFaults {
-  return { fields: [], hint: "", retryAfterMs: 0 };
+  return { fields: [], hint: "", retryAfterMs: 0, limit: undefined };
 }
 
 export const FieldFaults: MessageFns<FieldFaults> = {
@@ -196,6 +207,9 @@ export const FieldFaults: MessageFns<FieldFaults> = {
     }
     if (message.retryAfterMs !== 0) {
       writer.uint32(24).int64(message.retryAfterMs);
+    }
+    if (message.limit !== undefined) {
+      LimitFault.encode(message.limit, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -237,6 +251,14 @@ export const FieldFaults: MessageFns<FieldFaults> = {
             message.retryAfterMs = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.limit = LimitFault.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -257,6 +279,87 @@ export const FieldFaults: MessageFns<FieldFaults> = {
     message.fields = object.fields?.map((e) => FieldFault.fromPartial(e)) || [];
     message.hint = object.hint ?? "";
     message.retryAfterMs = object.retryAfterMs ?? 0;
+    message.limit =
+      object.limit !== undefined && object.limit !== null ? LimitFault.fromPartial(object.limit) : undefined;
+    return message;
+  },
+};
+
+function createBaseLimitFault(): LimitFault {
+  return { name: "", allows: 0, used: 0 };
+}
+
+export const LimitFault: MessageFns<LimitFault> = {
+  encode(message: LimitFault, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.allows !== 0) {
+      writer.uint32(16).int64(message.allows);
+    }
+    if (message.used !== 0) {
+      writer.uint32(24).int64(message.used);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitFault {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitFault();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.allows = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.used = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LimitFault>): LimitFault {
+    return LimitFault.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LimitFault>): LimitFault {
+    const message = createBaseLimitFault();
+    message.name = object.name ?? "";
+    message.allows = object.allows ?? 0;
+    message.used = object.used ?? 0;
     return message;
   },
 };

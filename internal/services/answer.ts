@@ -94,7 +94,11 @@ export function statusOf(error: unknown, log: Log, method: string) {
   return { code: STATUS[error.code], details: error.message, metadata };
 }
 
-/** Ends a stream of ours with the status of what was thrown. */
-export function endWith(stream: { destroy(error: Error): void }, error: unknown, log: Log): void {
-  stream.destroy(Object.assign(new Error(messageOf(error)), statusOf(error, log, "stream")));
+/** Ends a stream of ours with the status of what was thrown, behind what it was sent. Destroyed, it would send none, and be waited for. */
+export function endWith(
+  stream: { emit(event: "error", error: Error): boolean },
+  error: unknown,
+  log: Log,
+): void {
+  stream.emit("error", Object.assign(new Error(messageOf(error)), statusOf(error, log, "stream")));
 }

@@ -19,11 +19,12 @@ import { Watches } from "./watches.ts";
 const MESSAGE_BYTES_MAX = 4_194_304; // What QNTX's own services take.
 
 export class CallbackServer {
-  readonly watches = new Watches();
+  readonly watches: Watches;
   readonly #server: Server;
   #port = 0;
 
   constructor(options: ServiceOptions) {
+    this.watches = new Watches(options.log);
     this.#server = new Server({ "grpc.max_receive_message_length": MESSAGE_BYTES_MAX });
     this.#server.addService(ATSStoreServiceService, attestationService(options));
     this.#server.addService(QueueServiceService, queueService(options));

@@ -2,12 +2,14 @@
 import { Metadata, type ServerWritableStream } from "@grpc/grpc-js";
 import { type Attestation, type AttestationFilter, matches } from "../ats/attestation.ts";
 import { Fault } from "../base/fault.ts";
+import type { Log } from "../base/log.ts";
 import type { AttestationMessage } from "../wire/host.ts";
+import { endWith } from "./answer.ts";
 import { attestationMessage } from "./attestations.ts";
 
 type Stream = Pick<
   ServerWritableStream<unknown, AttestationMessage>,
-  "write" | "destroy" | "on" | "end" | "sendMetadata" | "writableLength"
+  "write" | "emit" | "on" | "end" | "sendMetadata" | "writableLength"
 >;
 
 const UNREAD_MESSAGES_MAX = 10_000; // Of one reader; then it is cut, and reads what it missed by a query.
@@ -15,6 +17,11 @@ const WATCHES_MAX = 1_000;
 
 export class Watches {
   readonly #watches = new Map<Stream, AttestationFilter>();
+  readonly #log: Log;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
 
   /** Sends what matches to this stream until it ends. Throws a Fault when there are too many. */
   add(filter: AttestationFilter, stream: Stream): void {
@@ -31,8 +38,9 @@ export class Watches {
       for (const attestation of attestations) {
         if (matches(attestation, filter)) stream.write(attestationMessage(attestation));
       }
-      if (stream.writableLength > UNREAD_MESSAGES_MAX)
-        stream.destroy(new Error("the reader of a watch fell behind"));
+      if (stream.writableLength <= UNREAD_MESSAGES_MAX) continue;
+      this.#watches.delete(stream);
+      endWith(stream, new Fault("exhausted", "This reader fell behind, and is told no more."), this.#log);
     }
   }
 

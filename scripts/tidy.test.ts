@@ -14,7 +14,7 @@ const ROOMS: readonly (readonly string[])[] = [
   ["proto/gen"],
   ["sdk"],
   ["internal/base"],
-  ["internal/access"],
+  ["internal/access", "internal/fetch"],
   ["internal/config"],
   ["internal/job", "internal/plugin", "internal/ats", "internal/event"],
   ["internal/schedule"],

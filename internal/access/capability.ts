@@ -35,7 +35,7 @@ export const CAPABILITIES = {
   },
   "cap:locks.use": { may: "take locks", ...TRUSTED },
   "cap:http.serve": { may: "answer requests under /api/<plugin> and /ws/<plugin>", ...EVERYBODY },
-  "cap:http.fetch": { may: "fetch from the web through the host, which no service offers yet", ...TRUSTED },
+  "cap:http.fetch": { may: "fetch from the web through the host", ...TRUSTED },
 } as const satisfies Record<string, Meaning>;
 
 export type Capability = keyof typeof CAPABILITIES;

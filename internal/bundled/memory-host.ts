@@ -21,6 +21,7 @@ import type {
   Schedule,
   ScheduleChange,
   Scheduler,
+  Web,
 } from "../../sdk/typescript/qntx.ts";
 
 /** Attestations in an array, oldest first. */
@@ -192,6 +193,10 @@ export class MemoryHost implements Host {
 
   get locks(): Locks {
     throw new Error("MemoryHost has no locks.");
+  }
+
+  get http(): Web {
+    throw new Error("MemoryHost has no web.");
   }
 
   async setJobs(): Promise<void> {

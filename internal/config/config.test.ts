@@ -141,6 +141,10 @@ const WRONG_FILES: readonly (readonly [string, string])[] = [
     'qntx.toml:3: handler is 3, but must be a text. Write handler = "…".',
   ],
   [
+    '[fetch]\nallowed_private_addresses = ["localhost"]',
+    'qntx.toml:2: fetch.allowed_private_addresses is ["localhost"], but must be a list of addresses like "192.168.1.10", "127.0.0.1:8080" or "10.0.0.0/8". Change it, or delete the line to get [].',
+  ],
+  [
     '[webhook]\nurl = "example.org/hook"',
     'qntx.toml:2: webhook.url is something else, but must be an address like "https://example.org/hook", or "env:NAME" or "file:PATH" where it is kept. Change it, or delete the line to get "".',
   ],
@@ -269,6 +273,7 @@ test("without a file every key has its default", () => {
     "plugin.run": 300_000,
     "plugin.cleanup": 5_000,
     "plugin.bundled": true,
+    "fetch.allowed_private_addresses": [],
     "webhook.url": "",
     "webhook.secret": "",
   });
@@ -283,6 +288,16 @@ test.each([
 ] as const)("locks.provider %s", (provider, enabled, keeper) => {
   const toml = `[locks]\nprovider = "${provider}"\n[plugin]\nenabled = ${JSON.stringify(enabled)}`;
   expect(load({ toml }).locks).toEqual(keeper);
+});
+
+test("what may be fetched is a list of addresses and ranges", () => {
+  const toml = '[fetch]\nallowed_private_addresses = ["10.0.0.0/8", "127.0.0.1:8080"]';
+  expect(load({ toml }).fetch.allowed.map(({ bits, port }) => [bits, port])).toEqual([
+    [104, null],
+    [128, 8080],
+  ]);
+  const vars = { QNTX_FETCH_ALLOWED_PRIVATE_ADDRESSES: "::1, 10.1.2.3" };
+  expect(load({ vars }).fetch.allowed.length).toBe(2);
 });
 
 test("a lock provider that nobody starts is refused", () => {

@@ -8,6 +8,7 @@
  */
 import type { Capability } from "../access/capability.ts";
 import type { Millis } from "../base/env.ts";
+import { type IpRange, parseIpRange } from "../base/ip.ts";
 import type { LogLevel } from "../base/log.ts";
 import { findFile } from "./file.ts";
 import { type FileBudget, readFileBudgets } from "./file-budget.ts";
@@ -65,6 +66,8 @@ export interface Config {
     readonly cleanupMs: Millis;
     readonly bundled: boolean;
   };
+  /** What may be fetched for plugins although it is not on the public internet. */
+  readonly fetch: { readonly allowed: readonly IpRange[] };
   readonly schedules: readonly FileSchedule[];
   /** Limits of handlers, over what their plugins announce. */
   readonly handlers: readonly FileHandler[];
@@ -153,7 +156,7 @@ function webhookOf(values: ConfigValues, origins: Origins, source: Source): Retu
 
 function grouped(
   values: ConfigValues,
-): Pick<Config, "home" | "serve" | "log" | "pulse" | "retention" | "locks" | "plugin"> {
+): Pick<Config, "home" | "serve" | "log" | "pulse" | "retention" | "locks" | "plugin" | "fetch"> {
   return {
     home: values.home,
     serve: { port: values["serve.port"], host: values["serve.host"], graceMs: values["serve.grace"] },
@@ -179,6 +182,9 @@ function grouped(
       runMs: values["plugin.run"],
       cleanupMs: values["plugin.cleanup"],
       bundled: values["plugin.bundled"],
+    },
+    fetch: {
+      allowed: values["fetch.allowed_private_addresses"].flatMap((text) => parseIpRange(text) ?? []),
     },
   };
 }

@@ -7,6 +7,7 @@
  * the environment, the environment over the file, the file over the default.
  */
 import {
+  addresses,
   boolean,
   duration,
   folder,
@@ -162,6 +163,11 @@ export const KEYS = {
     kind: boolean,
     fallback: true,
     summary: "Whether the plugins inside the binary are started.",
+  }),
+  "fetch.allowed_private_addresses": key({
+    kind: addresses,
+    fallback: [],
+    summary: "What plugins with cap:http.fetch may fetch although it is not on the public internet.",
   }),
   "webhook.url": key({
     kind: webAddress,

@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import { formatDuration, parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
+import { parseIpRange } from "../base/ip.ts";
 import { formatRate, parseRate, type Rate } from "../base/rate.ts";
 
 /** Where a value stands, for those that are relative to it. */
@@ -117,6 +118,20 @@ export function names(pattern: RegExp, expects: string): Kind<readonly string[]>
   };
   return { expects, read, parse: (text) => read(splitList(text, ",")), show: quotedList };
 }
+
+/** A list of addresses of the internet protocol, and of ranges of them. As text: separated by commas. */
+export const addresses: Kind<readonly string[]> = {
+  expects: 'a list of addresses like "192.168.1.10", "127.0.0.1:8080" or "10.0.0.0/8"',
+  read(value) {
+    const list = textsOf(value);
+    return list?.every((text) => parseIpRange(text) !== undefined) ? list : undefined;
+  },
+  parse: (text) => addresses.read(splitList(text, ","), NOWHERE),
+  show: quotedList,
+};
+
+/** For kinds that are nowhere in particular. */
+const NOWHERE: Place = { folder: "/", userHome: "/" };
 
 /** One name of the given pattern. */
 export function word(pattern: RegExp, expects: string): Kind<string> {

@@ -10,6 +10,7 @@ import type { Principal } from "../access/principal.ts";
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
+import type { Fetcher } from "../fetch/fetcher.ts";
 import type { Install } from "../plugin/install.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { LockProvider } from "../store/locks.ts";
@@ -39,6 +40,8 @@ export interface Host {
   readonly grants: Pick<Grants, "standings" | "say" | "forget">;
   /** Who keeps locks. */
   readonly locks: LockControl;
+  /** The web, for plugins. */
+  readonly web: Pick<Fetcher, "fetch">;
 }
 
 export interface LockControl {

@@ -6,6 +6,7 @@ import { blackoutOperations } from "./blackout.ts";
 import { backfillOperations } from "./backfill.ts";
 import { eventOperations } from "./event.ts";
 import { flowOperations } from "./job-flow.ts";
+import { httpFetch } from "./http-fetch.ts";
 import { handlerOperations } from "./handler.ts";
 import { handlerPauseOperations } from "./handler-pause.ts";
 import { jobPauseOperations } from "./job-pause.ts";
@@ -42,6 +43,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...pluginInstallOperations,
   ...attestationOperations,
   ...eventOperations,
+  httpFetch,
   ...hostOperations,
 ];
 

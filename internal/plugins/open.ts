@@ -312,7 +312,7 @@ class Opening {
       vectorSearchEndpoint: "",
       groundEndpoint: "",
       searchEndpoint: "",
-      fetchEndpoint: "",
+      fetchEndpoint: address,
     };
     const answer = await this.#unlessCut(connection.initialize(request, this.#host.limits.initializeMs));
     if (answer.ok) return answer.value;

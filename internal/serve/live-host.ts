@@ -3,6 +3,7 @@ import type { Grants } from "../access/grants.ts";
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
+import type { Fetcher } from "../fetch/fetcher.ts";
 import type { ClockControl, Host, LockControl, PluginControl } from "../operations/operation.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Plugins } from "../plugins/plugins.ts";
@@ -18,6 +19,7 @@ export interface LiveHostOptions {
   locks: Pick<Locks, "name" | "provider">;
   grants: Grants;
   loop: Pick<LoopDelay, "lately">;
+  web: Fetcher;
   attested: (attestations: readonly Attestation[]) => void;
 }
 
@@ -28,6 +30,7 @@ export class LiveHost implements Host {
   readonly clock: ClockControl;
   readonly locks: LockControl;
   readonly grants: Grants;
+  readonly web: Fetcher;
   address = "";
   ready = false;
   /** True once the host is ending. */
@@ -41,6 +44,7 @@ export class LiveHost implements Host {
     this.plugins = pluginControl(options.plugins, options.pulse);
     this.clock = options.pulse.clock;
     this.grants = options.grants;
+    this.web = options.web;
     const { pulse, locks } = options;
     this.locks = {
       ...locks,

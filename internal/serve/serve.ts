@@ -16,6 +16,7 @@ import { Fault } from "../base/fault.ts";
 import { aborted, type QuitSignals, runTogether, type Service } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
+import { Fetcher } from "../fetch/fetcher.ts";
 import { HttpServer } from "../http/server.ts";
 import { operatorToken } from "../http/operator-token.ts";
 import { toPlugin } from "../http/plugin-proxy.ts";
@@ -131,6 +132,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     version,
     locks,
     grants,
+    web: new Fetcher({ env, version, allowed: config.fetch.allowed }),
     attested: (list) => callbacks.watches.tell(list),
   });
   host = live;

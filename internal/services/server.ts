@@ -3,6 +3,7 @@ import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { Fault } from "../base/fault.ts";
 import {
   ATSStoreServiceService,
+  FetchServiceService,
   HostServiceService,
   LockServiceService,
   QueueServiceService,
@@ -10,6 +11,7 @@ import {
 } from "../wire/host.ts";
 import { attestationService } from "./attestations.ts";
 import type { ServiceOptions } from "./door.ts";
+import { fetchService } from "./fetch.ts";
 import { hostService } from "./host.ts";
 import { lockService } from "./locks.ts";
 import { queueService } from "./queue.ts";
@@ -30,6 +32,7 @@ export class CallbackServer {
     this.#server.addService(QueueServiceService, queueService(options));
     this.#server.addService(ScheduleServiceService, scheduleService(options));
     this.#server.addService(HostServiceService, hostService(options, this.watches));
+    this.#server.addService(FetchServiceService, fetchService(options));
     this.#server.addService(LockServiceService, lockService(options));
   }
 

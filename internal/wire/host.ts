@@ -18,6 +18,7 @@ export {
   type CreateScheduleRequest as CreateLegacyScheduleMessage,
   type ScheduledJob as ScheduledJobMessage,
 } from "../../proto/gen/protocol/schedule.ts";
+export { FetchServiceService, type FetchServiceServer } from "../../proto/gen/protocol/fetch.ts";
 export {
   LockServiceService,
   type LockServiceServer,

@@ -13,6 +13,7 @@ import { fromBytes, toBytes } from "./codec.ts";
 import { createLocks } from "./locks.ts";
 import type { Host, JobLog, NewSchedule, Schedule, Scheduler } from "./qntx.ts";
 import { createQueue } from "./queue.ts";
+import { createWeb } from "./web.ts";
 
 export const MESSAGE_BYTES_MAX = 104_857_600; // 100 MiB, as QNTX allows.
 const PAGE = 200; // Schedules per call when listing.
@@ -55,6 +56,7 @@ export function connectHost(
       queue: createQueue(ask),
       ats: createAttestations({ ask, channel, headers, token, log }),
       locks: createLocks(ask),
+      http: createWeb(ask, token),
       setJobs,
     },
     close: () => channel.close(),

@@ -307,6 +307,33 @@ export interface Locks {
   release(token: string): Promise<boolean>;
 }
 
+/** What is fetched, and what becomes of it. */
+export interface FetchOptions {
+  /** Where there are any, the answer is attested about them; that needs cap:ats.write. */
+  subjects?: readonly string[];
+  /** Beside "http:get": an answer that is attested with it already is given again. */
+  predicate?: string;
+  /** The address when absent. */
+  context?: string;
+  /** Asks anew, although an answer is attested already. */
+  fresh?: boolean;
+}
+
+/** What an address answered. */
+export interface Fetched {
+  /** Of HTTP; 404 is an answer like any other. */
+  status: number;
+  body: string;
+  /** Empty when it was not attested. */
+  attestationId: string;
+}
+
+/** The web, as far as the host lets a plugin reach it. */
+export interface Web {
+  /** GETs a public address; needs cap:http.fetch. Rejects with a HostError that says why not. */
+  fetch(url: string, options?: FetchOptions): Promise<Fetched>;
+}
+
 /** What a plugin may ask of its host. */
 export interface Host {
   /** The plugin's section of the configuration, as text. */
@@ -317,6 +344,8 @@ export interface Host {
   readonly ats: Attestations;
   /** Locks among this plugin's processes, on all hosts that have the same lock provider. */
   readonly locks: Locks;
+  /** The web, through the host: it refuses what is not public. */
+  readonly http: Web;
   /** Replaces the plugin's handlers while it runs; live when the promise resolves. */
   setJobs(jobs: Record<string, JobHandler | JobOptions>): Promise<void>;
 }

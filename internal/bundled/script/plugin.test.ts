@@ -76,6 +76,7 @@ class World implements AsyncDisposable {
       renew: async () => true,
       release: async () => false,
     },
+    http: { fetch: async (url) => ({ status: 200, body: `the page of ${url}`, attestationId: "" }) },
     setJobs: async (jobs) => {
       this.jobs = jobs;
       this.#announced();
@@ -296,7 +297,8 @@ test("a script asks the host through the plugin, and is told what it refuses", a
       const refused = await qntx.queue.enqueueMany([]).catch((error) => error.name + ": " + error.message);
       let watch = "";
       try { qntx.ats.watch({}) } catch (error) { watch = error.message }
-      return { job: job.id, schedule: schedule.id, made: made[0].attributes, refused, watch };
+      const { body } = await qntx.http.fetch("http://example.org/");
+      return { job: job.id, schedule: schedule.id, made: made[0].attributes, refused, watch, body };
     };`);
   expect(ended.result).toEqual({
     job: 'p.go {"a":1}',
@@ -304,6 +306,7 @@ test("a script asks the host through the plugin, and is told what it refuses", a
     made: { n: 1 },
     refused: "HostError: the queue is full",
     watch: "A handler file cannot watch attestations: it lives no longer than its job. Write a plugin.",
+    body: "the page of http://example.org/",
   });
 });
 

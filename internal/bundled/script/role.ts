@@ -17,6 +17,7 @@ import type {
   Locks,
   Queue,
   Scheduler,
+  Web,
 } from "../../../sdk/typescript/qntx.ts";
 import { JobStream } from "../../../sdk/typescript/stream.ts";
 import { ASKABLE, type ToPlugin, type ToScript } from "./talk.ts";
@@ -102,6 +103,7 @@ function askedHost(asks: Asks, config: Record<string, string>): Host {
     scheduler: asked<Scheduler>(asks, "scheduler"),
     queue: asked<Queue>(asks, "queue"),
     locks: asked<Locks>(asks, "locks"),
+    http: asked<Web>(asks, "http"),
     ats: { ...asked<Omit<Attestations, "watch">>(asks, "ats"), watch },
     setJobs: async () => {
       throw new Error("A handler file cannot change the plugin's handlers. Write a plugin.");

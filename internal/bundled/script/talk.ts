@@ -33,6 +33,7 @@ export const ASKABLE = {
   scheduler: ["create", "upsert", "get", "list", "update", "pause", "resume", "delete"],
   queue: ["enqueue", "enqueueMany"],
   locks: ["tryLock", "renew", "release"],
+  http: ["fetch"],
   ats: ["create", "createMany", "query", "exists"],
   log: ["debug", "info", "warn", "error"],
 } as const;

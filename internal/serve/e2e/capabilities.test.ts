@@ -24,7 +24,9 @@ const lacks = (capability: string, what: string) =>
 test(
   "what is revoked is refused from the next call on, with the line that grants it, which helps at once",
   async () => {
-    await using place = withWisher();
+    using page = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("a page") });
+    const allowed = `[fetch]\nallowed_private_addresses = ["127.0.0.1:${page.port}"]\n`;
+    await using place = withWisher(`${ENABLED}${allowed}[wisher]\nurl = "${page.url}"\n`);
     await place.start();
     await place.working();
     const actions = [
@@ -34,6 +36,7 @@ test(
       ["enqueue for another", "cap:queue.enqueue-any", 'and "script.report" is not its handler.'],
       ["attest", "cap:ats.write", "which ats.create needs."],
       ["lock", "cap:locks.use", "which lock.try needs."],
+      ["fetch", "cap:http.fetch", "which http.fetch needs."],
     ] as const;
     for (const [action, capability, what] of actions) {
       expect([action, await tried(place, action)]).toEqual([action, "done"]);
@@ -55,6 +58,7 @@ test(
       ["job.enqueueMany", "plugin:wisher"],
       ["ats.create", "plugin:wisher"],
       ["lock.try", "plugin:wisher"],
+      ["http.fetch", "plugin:wisher"],
     ]);
   },
   STORY_LIMIT_MS,

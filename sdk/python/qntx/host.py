@@ -31,7 +31,7 @@ LIST_MAX = 10_000  # Schedules that list() collects: far above any quota.
 
 class Host:
     """config     the plugin's section of the configuration: text by name
-    log        the plugin's own log; scheduler, queue, ats, locks: see their classes
+    log        the plugin's own log; scheduler, queue, ats, locks, http: see their classes
     """
 
     def __init__(self, plugin: Plugin):
@@ -41,9 +41,11 @@ class Host:
         self.queue = Queue(self)
         self.ats = Attestations(self)
         self.locks = Locks(self)
+        self.http = Web(self)
         self._plugin = plugin
         self._token = ""
-        self._endpoints = {"protocol.ATSStoreService": "", "qntx.v1.HostService": "", "qntx.v1.LockService": ""}
+        self._endpoints = {"protocol.ATSStoreService": "", "protocol.FetchService": "",
+                           "qntx.v1.HostService": "", "qntx.v1.LockService": ""}
         self._channels: dict[str, grpc.Channel] = {}
         self._pool = futures.ThreadPoolExecutor(CALLS_MAX, "qntx-host")
 
@@ -59,6 +61,7 @@ class Host:
         ours = request.schedule_endpoint or request.queue_endpoint or request.ats_store_endpoint
         self._endpoints = {
             "protocol.ATSStoreService": request.ats_store_endpoint,
+            "protocol.FetchService": request.fetch_endpoint,
             "qntx.v1.HostService": ours,
             "qntx.v1.LockService": ours,
         }
@@ -238,6 +241,28 @@ class Locks:
         """Gives it back. False when it was not held with this token any more."""
         request = v1.ReleaseLockRequest(token=token)
         return self._host._answer(lambda: self._host._ask("qntx.v1.LockService/Release", request).released)
+
+
+class Web:
+    """The web, as far as the host lets a plugin reach it; needs cap:http.fetch."""
+
+    def __init__(self, host: Host):
+        self._host = host
+
+    def fetch(self, url: str, **options) -> typing.Any:
+        """GETs a public address: a record of status, body (text) and attestation_id. Options:
+        subjects (where there are any, the answer is attested about them), predicate (beside
+        "http:get"; what is attested with it already is given again), context (the address
+        when absent), fresh (asks anew). Raises HostError with why not; 404 is an answer."""
+
+        def ask():
+            request = protocol.FetchRequest(auth_token=self._host._token, url=url, **options)
+            answer = self._host._ask("protocol.FetchService/Fetch", request)
+            if not answer.success:
+                raise HostError("UNKNOWN", answer.error or "Fetch was refused.")
+            return Record(status=answer.status_code, body=answer.body, attestation_id=answer.attestation_id)
+
+        return self._host._answer(ask)
 
 
 class Attestations:

@@ -7,6 +7,7 @@ const ACTIONS: Record<string, (host: Host) => Promise<unknown>> = {
   enqueue: (host) => host.queue.enqueue("wisher.work"),
   "enqueue for another": (host) => host.queue.enqueue("script.report"),
   attest: (host) => host.ats.create({ subjects: ["s"], predicates: ["p"], contexts: ["c"] }),
+  fetch: (host) => host.http.fetch(host.config["url"] ?? ""),
   lock: (host) => host.locks.tryLock({ key: "door", ttlMs: 1_000, holder: "me" }),
 };
 

@@ -90,6 +90,10 @@ const MATRIX: Readonly<Record<string, Row>> = {
   "job.cancel": byId("running"),
   "ats.create": { reaches: "nothing", why: "ids are made here" },
   "ats.query": { lists: "attestation", tenant: true },
+  "http.fetch": {
+    reaches: "nothing",
+    why: "what was attested before is its tenant's (http-fetch.test.ts)",
+  },
   "lock.try": { reaches: "nothing", why: "each has keys of its own (lock.test.ts)" },
   "lock.renew": { reaches: "nothing", why: "whoever has the token, which is random, has the lock" },
   "lock.release": { reaches: "nothing", why: "whoever has the token, which is random, has the lock" },

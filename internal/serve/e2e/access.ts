@@ -7,6 +7,7 @@ import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as ats from "../../../proto/gen/protocol/atsstore.ts";
+import * as web from "../../../proto/gen/protocol/fetch.ts";
 import * as queue from "../../../proto/gen/protocol/queue.ts";
 import * as legacy from "../../../proto/gen/protocol/schedule.ts";
 import * as host from "../../../proto/gen/qntx/v1/host.ts";
@@ -211,6 +212,10 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "HostService.DeleteSchedule": own(host.ScheduleRef, ref),
   "ScheduleService.DeleteSchedule": schedule(legacy.DeleteScheduleRequest),
   "HostService.WatchAttestations": { follows: of(host.WatchAttestationsRequest, () => ({})) },
+  // It is refused; what was attested before is a tenant's, and is asked for as any statement.
+  "FetchService.Fetch": {
+    makes: of(web.FetchRequest, ({ token }) => ({ authToken: token, url: "http://127.0.0.1/" })),
+  },
   "LockService.TryLock": {
     makes: of(lock.TryLockRequest, () => ({ key: "the same for everybody", ttlMs: 60_000, holder: "me" })),
   },

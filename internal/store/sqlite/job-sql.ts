@@ -40,10 +40,6 @@ export interface PromotedRow {
 }
 
 export class JobSql {
-  readonly insert: Statement<unknown, [Values]>;
-  readonly keptKey: Statement<{ id: string; state: JobState }, [Values]>;
-  readonly keepKey: Statement<unknown, [Values]>;
-  readonly existing: Statement<{ id: string; state: JobState; tenant: string; owner: string }, [Values]>;
   readonly get: Statement<JobRow, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
   readonly claim: Statement<JobRow, [Values]>;
@@ -69,10 +65,6 @@ export class JobSql {
   readonly annotate: Statement<unknown, [Values]>;
 
   constructor(db: Database) {
-    this.insert = db.prepare(INSERT);
-    this.keptKey = db.prepare(KEPT_KEY);
-    this.keepKey = db.prepare("UPDATE job SET unique_until = $until WHERE id = $id");
-    this.existing = db.prepare(EXISTING);
     this.get = db.prepare("SELECT * FROM job WHERE id = $id");
     this.find = db.prepare(FIND);
     this.claim = db.prepare(CLAIM);
@@ -112,34 +104,6 @@ function remembered(attempt: string): string {
             END,
            '$[#]', ${attempt})`;
 }
-
-const INSERT = `
-  INSERT INTO job (id, tenant, handler, plugin, lane, trigger, source, owner, priority, state, run_at,
-                   max_attempts, unique_key, parent_id, retry_of, schedule_id, occurrence, run_count, declared_id,
-                   node, catchup, expires_at, timeout_ms, retry, cost_estimate, traceparent, created_at, payload)
-  VALUES ($id, $tenant, $handler, $plugin, $lane, $trigger, $source, $owner, $priority, $state, $runAt,
-          $maxAttempts, $uniqueKey, $parentId, $retryOf, $scheduleId, $occurrence, $runCount, $declaredId,
-          $node, $catchup, $expiresAt, $timeoutMs, $retry, $costEstimate, $traceparent, $now, $payload)
-  ON CONFLICT DO NOTHING`;
-
-// Whose key is held for a while, whether it has ended or not.
-const KEPT_KEY = `
-  SELECT id, state
-    FROM job INDEXED BY job_unique_until
-   WHERE tenant       = $tenant
-     AND handler      = $handler
-     AND unique_key   = $uniqueKey
-     AND unique_until > $now
-     AND unique_until IS NOT NULL
-   LIMIT 1`;
-
-const EXISTING = `
-  SELECT id, state, tenant, owner
-    FROM job
-   WHERE id = $id
-      OR (tenant = $tenant AND handler = $handler AND unique_key = $uniqueKey
-          AND unique_key IS NOT NULL AND finished_at IS NULL)
-   LIMIT 1`;
 
 // A stretch of the id index, and where it ended: for people who type the end of an id, not for programs.
 const FIND = `

@@ -1,7 +1,7 @@
 /** Jobs in SQLite. Every state change is one guarded UPDATE. */
 import type { Database } from "bun:sqlite";
 import { type Env, type Millis, turn } from "../../base/env.ts";
-import { assert, Fault, messageOf, shown } from "../../base/fault.ts";
+import { assert, messageOf } from "../../base/fault.ts";
 import {
   type Job,
   JOB_INTERRUPTED_MAX,
@@ -11,7 +11,6 @@ import {
   type JobState,
   type NewJob,
 } from "../../job/job.ts";
-import { laneOf } from "../../job/lane.ts";
 import { lateAnswer, type Settlement } from "../../job/outcome.ts";
 import type { JobPruneRequest, Pruned } from "../prune.ts";
 import type {
@@ -32,6 +31,7 @@ import { SqliteClaims } from "./claims.ts";
 import type { SqliteEvents } from "./events.ts";
 import { SqliteFlows } from "./flows.ts";
 import type { GroupCommit } from "./group.ts";
+import { JobInserts } from "./job-inserts.ts";
 import { JobLists } from "./job-lists.ts";
 import { JobPruning } from "./job-pruning.ts";
 import type { SqliteLogs } from "./logs.ts";
@@ -76,6 +76,7 @@ export class SqliteJobs implements JobStore {
   readonly #alone: Alone;
   readonly #limits: SqliteLimits;
   readonly #claims: SqliteClaims;
+  readonly #inserts: JobInserts;
   readonly #lists: JobLists;
   readonly #pruning: JobPruning;
   readonly flows: SqliteFlows;
@@ -94,61 +95,24 @@ export class SqliteJobs implements JobStore {
     const onUnreadable = (id: string, reason: string) => this.#failUnreadable(id, reason);
     this.#claims = new SqliteClaims(env, { sql: this.#sql, group, limits, onUnreadable });
     this.flows = new SqliteFlows({ db, group, jobs: this });
+    this.#inserts = new JobInserts({
+      env,
+      db,
+      onKeyed: (job, key) => this.#join(job, key),
+      onRelated: (job) => this.flows.join(job),
+      onQueued: (lane) => this.queued(lane),
+    });
     this.#lists = new JobLists(env, db);
     this.#pruning = new JobPruning(env, { db, group, logs });
   }
 
   enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]> {
-    return this.#group.write(() => jobs.map((job) => this.insert(job)));
+    return this.#group.write(() => this.#inserts.many(jobs));
   }
 
   /** Writes one job inside the running group; the fire verb uses it too. */
   insert(job: NewJob): Enqueued {
-    const now = this.#env.now();
-    const keeper = job.uniqueKey === undefined ? null : this.#keeper(job, job.uniqueKey, now);
-    if (keeper) return { ...keeper, created: false };
-    const plugin = job.plugin ?? "";
-    const lane = laneOf(job);
-    const runAt = job.runAt ?? now;
-    const later = runAt > now || (job.waitFor !== undefined && job.waitFor.length > 0);
-    const state: JobState = job.held ? "paused" : later ? "scheduled" : "queued";
-    const { changes } = this.#sql.insert.run({
-      id: job.id,
-      tenant: job.tenant ?? "",
-      handler: job.handler,
-      plugin,
-      lane,
-      trigger: job.trigger ?? "enqueue",
-      source: job.source ?? "",
-      owner: job.owner ?? "",
-      priority: job.priority ?? 0,
-      state,
-      runAt,
-      maxAttempts: job.maxAttempts ?? null,
-      uniqueKey: job.uniqueKey ?? null,
-      parentId: job.parentId ?? null,
-      retryOf: job.retryOf ?? null,
-      scheduleId: job.scheduleId ?? null,
-      occurrence: job.occurrence ?? null,
-      runCount: job.runCount ?? null,
-      declaredId: job.declaredId ?? "",
-      node: job.node ?? "",
-      catchup: job.catchup ? 1 : 0,
-      expiresAt: job.expiresAt ?? null,
-      timeoutMs: job.timeoutMs ?? null,
-      retry: job.retry ? JSON.stringify(job.retry) : null,
-      costEstimate: job.costEstimate ?? 0,
-      traceparent: job.traceparent ?? null,
-      now,
-      payload: job.payload,
-    });
-    if (changes === 0) return this.#existing(job);
-    if (job.uniqueForMs !== undefined) this.#sql.keepKey.run({ id: job.id, until: now + job.uniqueForMs });
-    if (job.concurrencyKey !== undefined) this.#join(job, job.concurrencyKey);
-    if (job.parentId !== undefined || job.waitFor !== undefined || job.childPolicy !== undefined)
-      this.flows.join(job);
-    if (state === "queued") this.queued(lane);
-    return { id: job.id, state, created: true };
+    return this.#inserts.one(job);
   }
 
   /** Says that a job of this lane was queued inside the running group, by somebody who moves jobs with words of their own. */
@@ -158,26 +122,6 @@ export class SqliteJobs implements JobStore {
 
   #join({ id, tenant = "", handler }: NewJob, key: string): void {
     this.#limits.keys.join(id, { tenant, handler, concurrency_key: key });
-  }
-
-  /** The job that holds a key for a while. */
-  #keeper({ tenant = "", handler }: NewJob, uniqueKey: string, now: Millis) {
-    return this.#sql.keptKey.get({ tenant, handler, uniqueKey, now });
-  }
-
-  /** The job that stood in the way of an insert. Throws a Fault where somebody else's has its id: nothing is said of that one. */
-  #existing(job: NewJob): Enqueued {
-    const row = this.#sql.existing.get({
-      id: job.id,
-      tenant: job.tenant ?? "",
-      handler: job.handler,
-      uniqueKey: job.uniqueKey ?? null,
-    });
-    assert(row, `an insert of job ${job.id} that changed nothing met a job`);
-    const byId = row.id === job.id && row.owner !== (job.owner ?? ""); // A key is its handler's, whoever asks for it.
-    if (byId || row.tenant !== (job.tenant ?? ""))
-      throw new Fault("conflict", `The id ${shown(job.id)} is taken.`, { hint: "Give the job another one." });
-    return { id: row.id, state: row.state, created: false };
   }
 
   async get(id: string): Promise<Job | null> {

@@ -1,6 +1,8 @@
 /** Holds the statements that run once for every job or occurrence: what one costs, fifty thousand cost in a second. */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
+import { realEnv } from "../../base/env.ts";
+import { JobInserts } from "./job-inserts.ts";
 import { JobSql } from "./job-sql.ts";
 import { migrate } from "./migrate.ts";
 import { ScheduleSql } from "./schedule-sql.ts";
@@ -8,6 +10,13 @@ import { ScheduleSql } from "./schedule-sql.ts";
 const db = new Database(":memory:", { strict: true });
 migrate(db);
 const jobs = new JobSql(db);
+const inserts = new JobInserts({
+  env: realEnv,
+  db,
+  onKeyed: () => {},
+  onRelated: () => {},
+  onQueued: () => {},
+});
 const schedules = new ScheduleSql(db);
 
 /** The instructions of SQLite's own machine that a statement is compiled to. */
@@ -17,7 +26,7 @@ function program(statement: { toString(): string }): string[] {
 }
 
 test.each([
-  ["a job is written", jobs.insert],
+  ...inserts.statements.map(({ rows, statement }) => [`${rows} jobs are written`, statement] as const),
   ["a job ends", jobs.finish],
   ["a job goes back", jobs.giveBack],
   ["a job says how far it is", jobs.progress],

@@ -70,6 +70,40 @@ export function jobSuite(engine: string, open: OpenStore): void {
       },
     );
 
+    test("of many jobs, each is written once, in its place and as it was sent, and whose id is taken is said", async () => {
+      const before = [newJob(at.env), newJob(at.env)];
+      await at.store.jobs.enqueue(before);
+      const jobs = Array.from({ length: 137 }, (_, n) =>
+        newJob(at.env, {
+          payload: new Uint8Array([n]),
+          retry: { kind: "fixed", baseMs: n < 50 ? 1_000 : 2_000, maxMs: 9_000 },
+          ...(n === 70 && { uniqueKey: "k" }),
+          ...(n === 71 && { uniqueKey: "k" }),
+          ...(n === 72 && { runAt: at.env.now() + 1 }),
+        }),
+      );
+      const taken = new Map([
+        [3, before[0]],
+        [60, before[1]],
+        [61, jobs[59]], // As one before it in the same call.
+        [71, jobs[70]],
+      ]);
+      const asked = jobs.map((job, n) => ({ ...job, id: n === 71 ? job.id : (taken.get(n)?.id ?? job.id) }));
+      const enqueued = await at.store.jobs.enqueue(asked);
+      const expected = asked.map(({ id }, n) => ({
+        id: taken.get(n)?.id ?? id,
+        state: n === 72 ? "scheduled" : "queued",
+        created: !taken.has(n),
+      }));
+      expect(enqueued as unknown[]).toEqual(expected);
+      const claimed = await claim(200);
+      const own = asked.filter((_, n) => !taken.has(n) && n !== 72);
+      expect(claimed.map(({ id, payload, retry }) => ({ id, payload, retry }))).toEqual([
+        ...before.map(({ id, payload }) => ({ id, payload, retry: null })),
+        ...own.map(({ id, payload, retry = null }) => ({ id, payload, retry })),
+      ]);
+    });
+
     test("a unique key holds while its job is active, and no longer", async () => {
       const first = newJob(at.env, { uniqueKey: "k" });
       await at.store.jobs.enqueue([first]);

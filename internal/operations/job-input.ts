@@ -4,7 +4,7 @@ import { BUDGET_COST_MAX } from "../base/budget.ts";
 import { parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
-import { newId } from "../base/id.ts";
+import { newId, newIds } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import { principalName } from "../access/principal.ts";
 import { parseRetry } from "../base/retry.ts";
@@ -68,41 +68,90 @@ export const enqueueInput = z.strictObject({
 
 export type EnqueueInput = z.infer<typeof enqueueInput>;
 
+/** True for `{ jobs }` of which each says a handler and a payload at most: to have each looked at by its schema costs as much as to read it. */
+export function areBare(input: unknown, max: number): boolean {
+  if (!isObject(input) || Object.keys(input).length !== 1 || !Array.isArray(input["jobs"])) return false;
+  const jobs: readonly unknown[] = input["jobs"];
+  return jobs.length > 0 && jobs.length <= max && jobs.every(isBare);
+}
+
+function isBare(job: unknown): boolean {
+  if (!isObject(job) || typeof job["handler"] !== "string") return false;
+  for (const key in job) if (job[key] !== undefined && key !== "handler" && key !== "payload") return false;
+  return true;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
 /** Reads one new job. Throws a Fault that names the field. */
 export function readNewJob(context: Context, input: EnqueueInput): NewJob {
-  const { handler, plugin, tenant } = readHandler(context, input.handler);
-  refuseForeignHandler(context, laneOf({ tenant, plugin, handler }));
-  return newJobOf(context, {
-    ...(input.id && { id: readJobId(input.id) }),
-    handler,
-    plugin,
-    tenant,
-    payload: payloadBytes(input.payload, "payload", JOB_PAYLOAD_BYTES_MAX),
-    priority: input.priority ?? 0,
-    runAt: input.runAt === undefined ? undefined : parseInstant(input.runAt, "runAt"),
-    uniqueKey: input.uniqueKey,
-    uniqueForMs: input.uniqueFor === undefined ? undefined : readUniqueFor(input.uniqueFor, input.uniqueKey),
-    maxAttempts: input.maxAttempts,
-    concurrencyKey: input.concurrencyKey,
-    retry: input.retry === undefined ? undefined : parseRetry(input.retry, "retry"),
-    timeoutMs: input.timeout === undefined ? undefined : readTimeout(input.timeout),
-    parentId: input.parentId,
-    waitFor: input.waitFor,
-    waitPolicy: input.waitPolicy,
-    childPolicy: input.childPolicy,
-    costEstimate: input.costEstimate ?? 0,
-  });
+  return new NewJobReader(context, 1).read(input);
 }
 
 /** Reads the jobs of one call. Of several, the Fault names the one that is wrong as well. */
 export function readNewJobs(context: Context, inputs: readonly EnqueueInput[]): NewJob[] {
+  const reader = new NewJobReader(context, inputs.length);
   return inputs.map((input, index) => {
     try {
-      return readNewJob(context, input);
+      return reader.read(input);
     } catch (error) {
       throw error instanceof Fault && inputs.length > 1 ? ofJob(index, error) : error;
     }
   });
+}
+
+/** Reads jobs of one call. What they have in common is looked at once, or a thousand cost as much as to write them. */
+class NewJobReader {
+  readonly #context: Context;
+  readonly #asker: Asker;
+  readonly #ids: string[];
+  readonly #handlers = new Map<string, ReturnType<typeof readHandler>>();
+
+  constructor(context: Context, count: number) {
+    this.#context = context;
+    this.#asker = askerOf(context);
+    this.#ids = newIds(context.env, "JB", count);
+  }
+
+  read(input: EnqueueInput): NewJob {
+    const { handler, plugin, tenant } = this.#handler(input.handler);
+    const own = this.#ids.pop() ?? newId(this.#context.env, "JB");
+    return {
+      id: input.id ? readJobId(input.id) : own,
+      tenant,
+      source: this.#asker.source,
+      owner: this.#asker.owner,
+      handler,
+      plugin,
+      payload: payloadBytes(input.payload, "payload", JOB_PAYLOAD_BYTES_MAX),
+      priority: input.priority ?? 0,
+      runAt: input.runAt === undefined ? undefined : parseInstant(input.runAt, "runAt"),
+      uniqueKey: input.uniqueKey,
+      uniqueForMs:
+        input.uniqueFor === undefined ? undefined : readUniqueFor(input.uniqueFor, input.uniqueKey),
+      maxAttempts: input.maxAttempts,
+      concurrencyKey: input.concurrencyKey,
+      retry: input.retry === undefined ? undefined : parseRetry(input.retry, "retry"),
+      timeoutMs: input.timeout === undefined ? undefined : readTimeout(input.timeout),
+      parentId: input.parentId,
+      waitFor: input.waitFor,
+      waitPolicy: input.waitPolicy,
+      childPolicy: input.childPolicy,
+      costEstimate: input.costEstimate ?? 0,
+    };
+  }
+
+  /** Who runs it, and that whoever asks may have it run. */
+  #handler(text: string): ReturnType<typeof readHandler> {
+    const known = this.#handlers.get(text);
+    if (known) return known;
+    const read = readHandler(this.#context, text);
+    refuseForeignHandler(this.#context, laneOf(read));
+    this.#handlers.set(text, read);
+    return read;
+  }
 }
 
 function ofJob(index: number, { code, message, hint, fields: wrong }: Fault): Fault {
@@ -112,18 +161,16 @@ function ofJob(index: number, { code, message, hint, fields: wrong }: Fault): Fa
   return new Fault(code, wrong.length > 0 ? `${job}.${message}` : `${job}: ${message}`, { hint, fields });
 }
 
-/** A job in the name of whoever asks. */
-export function newJobOf(
-  context: Context,
-  { id = newId(context.env, "JB"), ...job }: Partial<NewJob> & Pick<NewJob, "handler" | "payload">,
-): NewJob {
+/** In whose name a job is made. */
+type Asker = Required<Pick<NewJob, "tenant" | "source" | "owner">>;
+
+function askerOf(context: Context): Asker {
+  const { principal } = context;
   const owner = ownerOf(context);
   return {
-    id,
-    tenant: context.principal.kind === "plugin" ? context.principal.tenant : "",
-    source: principalName(context.principal),
+    tenant: principal.kind === "plugin" ? principal.tenant : "",
+    source: principalName(principal),
     owner: `${owner.kind}:${owner.name}`,
-    ...job,
   };
 }
 
@@ -166,7 +213,9 @@ export async function refuseForeignParents(context: Context, jobs: readonly NewJ
 
 /** A job that has ended, again: a new one that names it. */
 export function retryOf(context: Context, old: Job): NewJob & { retryOf: string } {
-  const job = newJobOf(context, {
+  return {
+    ...askerOf(context),
+    id: newId(context.env, "JB"),
     handler: old.handler,
     plugin: old.plugin,
     payload: old.payload,
@@ -187,8 +236,8 @@ export function retryOf(context: Context, old: Job): NewJob & { retryOf: string 
     catchup: old.catchup,
     parentId: old.parentId ?? undefined,
     childPolicy: old.childPolicy ?? undefined,
-  });
-  return { ...job, retryOf: old.id };
+    retryOf: old.id,
+  };
 }
 
 function readUniqueFor(text: string, uniqueKey: string | undefined): Millis {

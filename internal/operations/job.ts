@@ -11,6 +11,7 @@ import type { LogLine } from "../store/logs.ts";
 import { principalName } from "../access/principal.ts";
 import { handlerWarnings } from "./handler-offer.ts";
 import {
+  areBare,
   enqueueInput,
   readNewJob,
   readNewJobs,
@@ -54,6 +55,7 @@ export const jobEnqueueMany = operation({
       .min(1, "is empty.")
       .max(ENQUEUE_JOBS_MAX, `has more than ${ENQUEUE_JOBS_MAX} jobs.`),
   }),
+  fits: (input) => areBare(input, ENQUEUE_JOBS_MAX),
   async run(context, { jobs }): Promise<{ jobs: Enqueued[] }> {
     return { jobs: await writeJobs(context, readNewJobs(context, jobs)) };
   },

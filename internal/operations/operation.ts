@@ -118,6 +118,8 @@ export interface Operation<Input, Output> {
   readonly name: string;
   readonly summary: string;
   readonly input: z.ZodType<Input>;
+  /** True for input that fits without a closer look: for what comes by the thousand. */
+  readonly fits?: (input: unknown) => boolean;
   /** The capability with which a plugin may call it; absent: people only. */
   readonly plugin?: Capability;
   /** True when it only makes sense while a host runs. */
@@ -134,6 +136,7 @@ export interface AnyOperation {
   readonly name: string;
   readonly summary: string;
   readonly input: z.ZodType;
+  readonly fits?: (input: unknown) => boolean;
   readonly plugin?: Capability;
   readonly needsHost?: boolean;
   readonly changes?: boolean;
@@ -153,7 +156,7 @@ export type OutputOf<O extends { run(context: never, input: never): Promise<unkn
 export function operation<Input, Output>(definition: Operation<Input, Output>): Defined<Input, Output> {
   return {
     ...definition,
-    // The runner has parsed it with this operation's own schema.
+    // The runner has parsed it with this operation's own schema, or it fits.
     call: (context, input) => definition.run(context, input as Input),
   };
 }

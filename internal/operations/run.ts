@@ -47,7 +47,7 @@ async function audited(context: Context, operation: AnyOperation, input: unknown
   try {
     authorized(context, operation);
     if (operation.byClock) refuseDoubt(context, operation);
-    const parsed = parseInput(operation.input, input);
+    const parsed = operation.fits?.(input) ? input : parseInput(operation.input, input);
     if (operation.needsHost && !context.host) throw noHost(operation.name);
     const output = await operation.call(context, parsed);
     if (operation.changes) await audit(context, operation, { input, allowed: true, detail: "" });

@@ -168,7 +168,7 @@ export class Worker implements Service, Claimer {
   /** Settles once, and has the store ask. True when there was anything to do. */
   async #round(): Promise<boolean> {
     const { jobs } = this.#options;
-    this.#poll();
+    await this.#poll();
     const wishes = !this.#stopping && this.#slots.wishes(this.#hotLanes()).length > 0;
     const { settlements, runsEnded } = this.#takeSettlements(wishes && this.#nudged);
     this.#nudged = false;
@@ -248,12 +248,14 @@ export class Worker implements Service, Claimer {
   }
 
   /** The safety net under the wake-ups, also for a worker that is never idle. */
-  #poll(): void {
-    const mono = this.#options.env.mono();
-    // Not in the round that begins what was just made: all lanes share what is free, empty ones too.
-    if (mono - this.#polledAt < (this.#nudged ? 2 : 1) * POLL_MS) return;
+  async #poll(): Promise<void> {
+    const { env, jobs, registry } = this.#options;
+    const mono = env.mono();
+    if (mono - this.#polledAt < POLL_MS) return;
     this.#polledAt = mono;
-    for (const lane of this.#options.registry.lanes()) this.#hot.add(lane.name);
+    const all = () => [...registry.lanes()].map(({ name }) => name);
+    const lanes = await jobs.lanesQueued().catch(all); // Who cannot look may try: what is wrong is said by the claim.
+    for (const lane of lanes) if (registry.lane(lane)) this.#hot.add(lane);
   }
 
   #hotLanes(): Lane[] {

@@ -112,6 +112,8 @@ export interface JobStore {
   counts(): Promise<Record<JobState, number>>;
   /** Queued jobs per lane, for lanes that have any. */
   queuedLanes(): Promise<QueuedLane[]>;
+  /** The names of those lanes alone: one look for each, however many jobs it has. */
+  lanesQueued(): Promise<string[]>;
   /** Removes finished jobs that are too old or too many, and what they said; but none that something still needs. */
   prune(request: JobPruneRequest): Promise<Pruned>;
 }

@@ -95,6 +95,9 @@ const MOVE = `
      AND node        = ''`;
 
 const RAN = `
-  UPDATE schedule
-     SET run_count = run_count + 1, last_run_at = $now, last_job_id = $jobId
-   WHERE id = $id`;
+  INSERT INTO schedule_run (schedule_id, run_count, last_run_at, last_job_id)
+  VALUES ($id, 1, $now, $jobId)
+  ON CONFLICT (schedule_id) DO UPDATE
+     SET run_count   = run_count + 1,
+         last_run_at = excluded.last_run_at,
+         last_job_id = excluded.last_job_id`;

@@ -76,7 +76,12 @@ export interface ScheduleRecord {
   /** Why it is paused, as JSON. */
   pause: string | null;
   revision: number;
-  runCount: number;
+}
+
+/** What a schedule has run so far. */
+export interface RunsRecord {
+  scheduleId: string;
+  count: number;
 }
 
 export interface CursorRecord {
@@ -128,6 +133,7 @@ export type Change =
   | { kind: "job made" | "job changed"; row: JobRecord }
   | { kind: "job removed"; row: { id: string } }
   | { kind: "schedule made" | "schedule changed"; row: ScheduleRecord }
+  | { kind: "runs made" | "runs changed"; row: RunsRecord }
   | { kind: "cursor made" | "cursor changed"; row: CursorRecord }
   | { kind: "occurrence made" | "occurrence changed" | "occurrence removed"; row: OccurrenceRecord }
   | { kind: "miss made" | "miss changed" | "miss removed"; row: MissRecord }
@@ -235,8 +241,9 @@ const SCHEDULE = {
   state: "state",
   pause: "pause",
   revision: "revision",
-  runCount: "run_count",
 };
+
+const RUNS = { scheduleId: "schedule_id", count: "run_count" };
 
 const CURSOR = {
   scheduleId: "schedule_id",
@@ -281,6 +288,7 @@ const EVENT = {
 const TRIGGERS = [
   ...triggersOf("job", "job", JOB),
   ...triggersOf("schedule", "schedule", SCHEDULE),
+  ...triggersOf("schedule_run", "runs", RUNS),
   ...triggersOf("schedule_cursor", "cursor", CURSOR),
   ...triggersOf("occurrence", "occurrence", OCCURRENCE),
   ...triggersOf("objective_missed", "miss", MISS),

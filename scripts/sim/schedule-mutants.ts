@@ -15,7 +15,7 @@ const POKE = "SET due_at = MIN(COALESCE(due_at, $now), $now)";
 const TERMINATE =
   "SET state       = 'cancelled',\n         finished_at = $now,\n         boot_id     = NULL,\n         error       = $error\n   WHERE id = $id";
 const EXPIRE = "WHERE expires_at <= $now";
-const RAN = "SET run_count   = run_count + $count";
+const RAN = "INSERT INTO schedule_run";
 
 /** A row in the middle of the ledger. */
 const ANY_ROW = `(schedule_id, occurrence, node) = (
@@ -117,7 +117,7 @@ export const SCHEDULE_MUTANTS: readonly Mutant[] = [
 /** An occurrence may have two jobs; what looks them up still finds its index. */
 function allowSecondRuns(db: Database): void {
   db.run("DROP INDEX job_occurrence");
-  db.run("CREATE INDEX job_occurrence ON job (schedule_id, occurrence, node) WHERE trigger = 'schedule'");
+  db.run("CREATE INDEX job_occurrence ON job (occurrence, schedule_id, node) WHERE trigger = 'schedule'");
 }
 
 /** Cursors move in a transaction of their own, after the one that wrote ledger and jobs. */

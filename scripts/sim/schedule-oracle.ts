@@ -17,7 +17,7 @@ import {
 import { CronWalk } from "./cron-walk.ts";
 import { RETENTION } from "./host.ts";
 import type { JobOracle } from "./job-oracle.ts";
-import type { CursorRecord, JobRecord, OccurrenceRecord, ScheduleRecord } from "./journal.ts";
+import type { CursorRecord, JobRecord, OccurrenceRecord, RunsRecord, ScheduleRecord } from "./journal.ts";
 import { LineOracle } from "./line-oracle.ts";
 import type { LockServer } from "./locks.ts";
 import type { ObjectiveOracle } from "./objective-oracle.ts";
@@ -75,6 +75,8 @@ export class ScheduleOracle {
   /** How often each schedule was deleted. */
   readonly #deletions = new Map<string, number>();
   readonly #runs = new Map<string, number>();
+  /** What their schedules say of that. */
+  readonly #counted = new Map<string, number>();
   readonly #deletedByPeople = new Set<string>();
   readonly #resumes = new Set<string>();
   /** Those whose runs could overlap at some time. */
@@ -122,9 +124,14 @@ export class ScheduleOracle {
       this.#resumes.has(after.id) || untilOf(before) <= this.#world.wall() || isByPlugin(before);
     this.#expect(!resumed || mayResume, "promise", `${after.id} was resumed by nobody`);
     this.#expect(after.revision >= before.revision, "I6", `the revision of ${after.id} went back`);
-    this.#expect(after.runCount >= before.runCount, "I6", `the runs of ${after.id} went back`);
     if (after.state === before.state || after.state === "active") return;
     for (const cursor of this.#cursorsOf(after.id)) this.#leaveActive(cursor, after);
+  }
+
+  ran({ scheduleId, count }: RunsRecord): void {
+    const before = this.#counted.get(scheduleId) ?? 0;
+    this.#expect(count >= before, "I6", `the runs of ${scheduleId} went back`);
+    this.#counted.set(scheduleId, count);
   }
 
   cursor(row: CursorRecord): void {
@@ -329,10 +336,11 @@ export class ScheduleOracle {
   }
 
   /** A schedule ended or is paused: from here on its plan counts differently. */
-  #leaveActive(cursor: Cursor, { state, runCount }: ScheduleRecord): void {
+  #leaveActive(cursor: Cursor, { id, state }: ScheduleRecord): void {
     const { move } = cursor;
+    const count = this.#counted.get(id) ?? 0;
     const runsMax = move.plan?.policy.runsMax ?? Number.POSITIVE_INFINITY;
-    if (state === "finished" && move.plan && runCount >= runsMax) {
+    if (state === "finished" && move.plan && count >= runsMax) {
       // What comes after the last allowed run is no occurrence of it.
       const end = Math.max(move.from, Math.min(move.to, cursor.lastRow));
       cursor.expected -= move.plan.count(end, move.to);

@@ -306,6 +306,9 @@ class Simulation implements Scene {
       case "schedule made":
       case "schedule changed":
         return this.schedules.schedule(change.row);
+      case "runs made":
+      case "runs changed":
+        return this.schedules.ran(change.row);
       case "cursor made":
       case "cursor changed":
         return this.schedules.cursor(change.row);

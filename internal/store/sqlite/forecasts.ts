@@ -10,6 +10,7 @@ import type { OpenedForecastSource, OpenRun } from "../forecasts.ts";
 import type { CursorHistory } from "../ledger.ts";
 import { TOOK } from "./paces.ts";
 import { type OccurrenceRow, readSchedule, type ScheduleRow } from "./schedule-row.ts";
+import { JOIN_RUNS, RUNS } from "./schedule-sql.ts";
 import { Terms } from "./terms.ts";
 
 type Values = Record<string, string | number>;
@@ -38,7 +39,7 @@ export class SqliteForecasts implements OpenedForecastSource {
   constructor(db: Database, { tzdata }: { tzdata: string }) {
     this.#db = db;
     this.#terms = new Terms(db, tzdata);
-    this.#one = db.prepare(`${SCHEDULE} WHERE id = $id`);
+    this.#one = db.prepare(`${SCHEDULE} WHERE s.id = $id`);
     this.#page = db.prepare(PAGE);
     this.#took = db.prepare(TOOK);
     this.#record = db.prepare(RECORD);
@@ -112,15 +113,16 @@ function readRecord(row: RecordRow): RecordedRow {
 
 /** All of a schedule but its payload: of ten thousand, that may be a gigabyte. */
 const SCHEDULE = `
-  SELECT id, tenant, name, owner_kind, owner_name, declared_id, declared_paused, target_kind, target, spec, timezone,
-         anchor, policy, locking, state, pause, deleted_by, description, metadata, revision, run_count, failures, slow,
-         last_run_at, last_job_id, created_at, updated_at, x'' AS payload, NULL AS next_occurrence
-    FROM schedule`;
+  SELECT s.id, s.tenant, s.name, s.owner_kind, s.owner_name, s.declared_id, s.declared_paused, s.target_kind, s.target,
+         s.spec, s.timezone, s.anchor, s.policy, s.locking, s.state, s.pause, s.deleted_by, s.description, s.metadata,
+         s.revision, s.failures, s.slow, s.created_at, s.updated_at, ${RUNS}, x'' AS payload, NULL AS next_occurrence
+    FROM schedule s
+    ${JOIN_RUNS}`;
 
 const PAGE = `${SCHEDULE}
-   WHERE id > $after
-     AND (state = 'active' OR state = 'paused')
-   ORDER BY id
+   WHERE s.id > $after
+     AND (s.state = 'active' OR s.state = 'paused')
+   ORDER BY s.id
    LIMIT $limit`;
 
 // From the last row before the span on, which may be a range that reaches into it.
@@ -142,14 +144,14 @@ const RECORD = `
    ORDER BY o.occurrence`;
 
 const OPEN_AT = `
-  SELECT created_at AS startsAt, finished_at AS endsAt
-    FROM job INDEXED BY job_occurrence
-   WHERE schedule_id = $id
-     AND occurrence >= $since
-     AND occurrence < $at
-     AND node        = $node
-     AND trigger     = 'schedule'
-     AND (finished_at IS NULL OR finished_at > $at)`;
+  SELECT j.created_at AS startsAt, j.finished_at AS endsAt
+    FROM occurrence o
+    JOIN job j ON j.id = o.job_id
+   WHERE o.schedule_id = $id
+     AND o.occurrence >= $since
+     AND o.occurrence < $at
+     AND o.node        = $node
+     AND (j.finished_at IS NULL OR j.finished_at > $at)`;
 
 const RUNS_SINCE = `
   SELECT COUNT(*) AS count

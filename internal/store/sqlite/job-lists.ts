@@ -37,6 +37,7 @@ export class JobLists {
   readonly #queuedSome: Statement<{ count: number }, [Values]>;
   readonly #nextHandler: Statement<{ handler: string }, [Values]>;
   readonly #nextPlace: Statement<Place, [Values]>;
+  readonly #nextLane: Statement<{ lane: string }, [Values]>;
   readonly #running: Statement<{ count: number }, []>;
   #counting: Promise<QueuedLane[]> | null = null;
 
@@ -47,6 +48,7 @@ export class JobLists {
     this.#queuedSome = db.prepare(QUEUED_SOME);
     this.#nextHandler = db.prepare(NEXT_HANDLER);
     this.#nextPlace = db.prepare(NEXT_PLACE);
+    this.#nextLane = db.prepare(NEXT_LANE);
     this.#running = db.prepare(RUNNING);
   }
 
@@ -102,6 +104,13 @@ export class JobLists {
   /** Queued jobs of each lane, and how many of them are crowded. Whoever asks while they are counted gets the same answer. */
   queuedLanes(): Promise<QueuedLane[]> {
     return this.#lanes(new Turns(this.#env));
+  }
+
+  lanesQueued(): string[] {
+    const lanes: string[] = [];
+    for (let of = this.#nextLane.get({ lane: "" }); of; of = this.#nextLane.get({ ...of }))
+      lanes.push(of.lane);
+    return lanes;
   }
 
   #lanes(turns: Turns): Promise<QueuedLane[]> {
@@ -301,6 +310,14 @@ const NEXT_HANDLER = `
     FROM job INDEXED BY job_handler
    WHERE handler > $handler
    ORDER BY handler
+   LIMIT 1`;
+
+const NEXT_LANE = `
+  SELECT lane
+    FROM job INDEXED BY job_lane
+   WHERE state = 'queued'
+     AND lane > $lane
+   ORDER BY lane
    LIMIT 1`;
 
 // Not "behind this priority": SQLite would step over each of a million jobs that have it.

@@ -150,8 +150,8 @@ function candidatesSql(from: string, narrow: string): string {
      AND (   schedule_id IS NULL
           OR (    NOT EXISTS (
                     SELECT 1
-                      FROM schedule
-                     WHERE id          = job.schedule_id
+                      FROM schedule_run
+                     WHERE schedule_id = job.schedule_id
                        AND last_job_id = job.id)
               AND NOT EXISTS (
                     SELECT 1

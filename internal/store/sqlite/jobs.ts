@@ -423,6 +423,10 @@ export class SqliteJobs implements JobStore {
     return this.#lists.queuedLanes();
   }
 
+  async lanesQueued(): Promise<string[]> {
+    return this.#lists.lanesQueued();
+  }
+
   prune(request: JobPruneRequest): Promise<Pruned> {
     return this.#pruning.step(request);
   }

@@ -105,9 +105,9 @@ const RUN = `
 /** How long the last runs of a schedule took, the newest first. */
 export const TOOK = `
   SELECT finished_at - created_at AS took
-    FROM job INDEXED BY job_occurrence
+    FROM job INDEXED BY job_schedule
    WHERE schedule_id = $id
      AND trigger     = 'schedule'
      AND (state = 'completed' OR state = 'failed')
-   ORDER BY occurrence DESC
+   ORDER BY seq DESC
    LIMIT $limit`;

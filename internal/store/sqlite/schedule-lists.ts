@@ -5,6 +5,7 @@ import type { Page, PageRequest } from "../page.ts";
 import type { ScheduleFilter } from "../schedules.ts";
 import { pageLimit, pageOf } from "./page.ts";
 import { readSchedule, type ScheduleRow } from "./schedule-row.ts";
+import { JOIN_RUNS, RUNS } from "./schedule-sql.ts";
 
 type Values = Record<string, string | number | null>;
 type ShownRow = ScheduleRow & { next_occurrence: number | null };
@@ -44,8 +45,9 @@ function narrowing({ state, handler, owner }: ScheduleFilter): By {
 
 function list(from: string, narrow: string): string {
   return `
-  SELECT s.*, (SELECT MIN(c.next_occurrence) FROM schedule_cursor c WHERE c.schedule_id = s.id) AS next_occurrence
+  SELECT s.*, ${RUNS}, (SELECT MIN(c.next_occurrence) FROM schedule_cursor c WHERE c.schedule_id = s.id) AS next_occurrence
     FROM ${from}
+    ${JOIN_RUNS}
    WHERE ${narrow}
      AND s.id > $after
      AND ($state     IS NULL OR s.state      = $state)

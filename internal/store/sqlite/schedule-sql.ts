@@ -74,13 +74,17 @@ export class ScheduleSql {
   }
 }
 
+/** What a schedule has run, beside the rest of it. */
+export const RUNS = "COALESCE(r.run_count, 0) AS run_count, r.last_run_at, r.last_job_id";
+export const JOIN_RUNS = "LEFT JOIN schedule_run r ON r.schedule_id = s.id";
+
 const INSERT = `
   INSERT INTO schedule (id, tenant, name, owner_kind, owner_name, declared_id, target_kind, target, spec, timezone,
                         anchor, policy, locking, state, pause, description, metadata, revision,
-                        run_count, created_at, updated_at, payload)
+                        created_at, updated_at, payload)
   VALUES ($id, $tenant, $name, $ownerKind, $ownerName, $declaredId, $targetKind, $target, $spec, $timezone,
           $anchor, $policy, $locking, $state, $pause, $description, $metadata, 1,
-          $runCount, $now, $now, $payload)`;
+          $now, $now, $payload)`;
 
 const UPDATE = `
   UPDATE schedule
@@ -110,11 +114,12 @@ const SET_STATE = `
    WHERE id = $id`;
 
 const RAN = `
-  UPDATE schedule
-     SET run_count   = run_count + $count,
-         last_run_at = $at,
-         last_job_id = $jobId
-   WHERE id = $id`;
+  INSERT INTO schedule_run (schedule_id, run_count, last_run_at, last_job_id)
+  VALUES ($id, $count, $at, $jobId)
+  ON CONFLICT (schedule_id) DO UPDATE
+     SET run_count   = run_count + excluded.run_count,
+         last_run_at = excluded.last_run_at,
+         last_job_id = excluded.last_job_id`;
 
 const INSERT_REVISION = `
   INSERT INTO schedule_revision (schedule_id, revision, effective_from, spec, timezone, anchor, policy, tzdata)
@@ -139,19 +144,21 @@ const SET_PRIORITY = `
 
 // All others cost as much again, for each occurrence.
 const CURSOR = `s.id, s.tenant, s.name, s.owner_kind, s.owner_name, s.declared_id, s.target_kind, s.target, s.spec,
-         s.timezone, s.anchor, s.policy, s.locking, s.state, s.pause, s.revision, s.run_count, s.payload,
+         s.timezone, s.anchor, s.policy, s.locking, s.state, s.pause, s.revision, COALESCE(r.run_count, 0) AS run_count, s.payload,
          c.node, c.accounted_until, c.next_occurrence, c.due_at`;
 
 const CURSORS = `
   SELECT ${CURSOR}
     FROM schedule_cursor c
     JOIN schedule s ON s.id = c.schedule_id
+    ${JOIN_RUNS}
    WHERE c.schedule_id = $id`;
 
 const DUE = `
   SELECT ${CURSOR}
     FROM schedule_cursor c
     JOIN schedule s ON s.id = c.schedule_id
+    ${JOIN_RUNS}
    WHERE c.node   = $node
      AND c.due_at IS NOT NULL
      AND c.due_at <= $now
@@ -268,8 +275,9 @@ const FORGET_FAILURES = `
 
 /** A schedule with its next occurrence; a node-local one shows the earliest of its nodes. */
 const SHOWN = `
-  SELECT s.*, (SELECT MIN(c.next_occurrence) FROM schedule_cursor c WHERE c.schedule_id = s.id) AS next_occurrence
-    FROM schedule s`;
+  SELECT s.*, ${RUNS}, (SELECT MIN(c.next_occurrence) FROM schedule_cursor c WHERE c.schedule_id = s.id) AS next_occurrence
+    FROM schedule s
+    ${JOIN_RUNS}`;
 
 const OWN_NAME = `${SHOWN}
    WHERE s.tenant     = $tenant
@@ -288,9 +296,10 @@ const FIND = `
    LIMIT $limit`;
 
 const UPCOMING = `
-  SELECT s.*, c.next_occurrence
+  SELECT s.*, ${RUNS}, c.next_occurrence
     FROM schedule_cursor c INDEXED BY schedule_cursor_next
     JOIN schedule s ON s.id = c.schedule_id
+    ${JOIN_RUNS}
    WHERE c.next_occurrence IS NOT NULL
    ORDER BY c.next_occurrence
    LIMIT $limit`;

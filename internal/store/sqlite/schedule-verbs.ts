@@ -66,9 +66,10 @@ export class ScheduleVerbs {
       ...columns(definition),
       state: pause ? "paused" : "active",
       pause,
-      runCount: schedule.runCount ?? 0,
       now,
     });
+    const { id, runCount = 0 } = schedule;
+    if (runCount > 0) this.#sql.ran.run({ id, count: runCount, at: null, jobId: null });
     this.#lists.link(schedule.id, definition.policy.blackoutNames);
     this.#sql.insertRevision.run({ id: schedule.id, now, tzdata: this.#options.tzdata });
     this.#ledger.restart(schedule.id, this.#nodeOf(schedule), now);

@@ -271,7 +271,7 @@ CREATE INDEX job_key ON job (handler, tenant, concurrency_key, crowded, priority
 
 CREATE INDEX job_lane ON job (lane, crowded, priority, seq) WHERE state = 'queued';
 
-CREATE UNIQUE INDEX job_occurrence ON job (schedule_id, occurrence, node) WHERE trigger = 'schedule';
+CREATE UNIQUE INDEX job_occurrence ON job (occurrence, schedule_id, node) WHERE trigger = 'schedule';
 
 CREATE INDEX job_parent ON job (parent_id) WHERE parent_id IS NOT NULL;
 
@@ -430,11 +430,8 @@ CREATE TABLE schedule (
   description TEXT    NOT NULL,
   metadata    TEXT    NOT NULL,
   revision    INTEGER NOT NULL,
-  run_count   INTEGER NOT NULL DEFAULT 0,
   failures    INTEGER NOT NULL DEFAULT 0,
   slow        TEXT, -- JSON, while its runs take longer than its interval: how often it really runs.
-  last_run_at INTEGER,
-  last_job_id TEXT,
   created_at  INTEGER NOT NULL,
   updated_at  INTEGER NOT NULL,
   payload     BLOB    NOT NULL,
@@ -498,6 +495,13 @@ CREATE TABLE schedule_revision (
   policy         TEXT    NOT NULL,
   tzdata         TEXT    NOT NULL,
   PRIMARY KEY (schedule_id, revision)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schedule_run (
+  schedule_id TEXT    NOT NULL PRIMARY KEY REFERENCES schedule (id),
+  run_count   INTEGER NOT NULL,
+  last_run_at INTEGER, -- NULL where it has only run elsewhere.
+  last_job_id TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE schedule_term (

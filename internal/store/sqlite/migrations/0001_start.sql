@@ -107,7 +107,8 @@ CREATE INDEX job_schedule_open ON job (schedule_id) WHERE trigger = 'schedule' A
 -- An instant is backfilled once, unless that was cancelled; and the line in which the runs of backfills wait.
 CREATE UNIQUE INDEX job_backfill ON job (schedule_id, occurrence) WHERE trigger = 'backfill' AND state <> 'cancelled';
 CREATE INDEX job_backfill_line ON job (schedule_id, state, seq) WHERE trigger = 'backfill' AND finished_at IS NULL;
-CREATE UNIQUE INDEX job_occurrence ON job (schedule_id, occurrence, node) WHERE trigger = 'schedule';
+-- By time first: what is due together is written side by side, and not each into a page of its own.
+CREATE UNIQUE INDEX job_occurrence ON job (occurrence, schedule_id, node) WHERE trigger = 'schedule';
 CREATE UNIQUE INDEX job_unique_key ON job (tenant, handler, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX job_unique_until ON job (tenant, handler, unique_key, unique_until) WHERE unique_until IS NOT NULL;
 
@@ -204,11 +205,8 @@ CREATE TABLE schedule (
   description TEXT    NOT NULL,
   metadata    TEXT    NOT NULL,
   revision    INTEGER NOT NULL,
-  run_count   INTEGER NOT NULL DEFAULT 0,
   failures    INTEGER NOT NULL DEFAULT 0,
   slow        TEXT, -- JSON, while its runs take longer than its interval: how often it really runs.
-  last_run_at INTEGER,
-  last_job_id TEXT,
   created_at  INTEGER NOT NULL,
   updated_at  INTEGER NOT NULL,
   payload     BLOB    NOT NULL,
@@ -226,6 +224,14 @@ CREATE UNIQUE INDEX schedule_declared ON schedule (tenant, owner_kind, owner_nam
 CREATE INDEX schedule_target ON schedule (target, id);
 CREATE INDEX schedule_state ON schedule (state, id);
 CREATE INDEX schedule_owner ON schedule (owner_kind, owner_name, id);
+
+-- What each has run so far; none, no row. Apart from the schedules because every run writes here: these rows are small.
+CREATE TABLE schedule_run (
+  schedule_id TEXT    NOT NULL PRIMARY KEY REFERENCES schedule (id),
+  run_count   INTEGER NOT NULL,
+  last_run_at INTEGER, -- NULL where it has only run elsewhere.
+  last_job_id TEXT
+) STRICT, WITHOUT ROWID;
 
 -- What was promised when: past occurrences follow the revision in force at their moment.
 CREATE TABLE schedule_revision (

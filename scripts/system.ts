@@ -22,6 +22,12 @@ const NEEDED: readonly Need[] = [
   { what: "faketime", probe: ["faketime", "--version"], packages: ["faketime"] },
   { what: "redis-server", probe: ["redis-server", "--version"], packages: ["redis-server"] },
   { what: "strace", probe: ["strace", "--version"], packages: ["strace"] },
+  { what: "a C compiler", probe: ["gcc", "--version"], packages: ["gcc", "libc6-dev"] },
+  {
+    what: "HTTP/2 for C",
+    probe: ["test", "-e", "/usr/include/nghttp2/nghttp2.h"],
+    packages: ["libnghttp2-dev"],
+  },
   { what: "protoc", probe: ["protoc", "--version"], packages: ["protobuf-compiler", "libprotobuf-dev"] },
   {
     what: "protoc's Python gRPC plugin",

@@ -50,8 +50,8 @@ export interface HostSide {
   revokeToken(token: string): void;
   /** What a plugin may do. */
   capabilitiesOf(plugin: string): ReadonlySet<Capability>;
-  /** `127.0.0.1:port`, where the services that plugins call are. */
-  endpoint(): string;
+  /** `127.0.0.1:port`, where the services that plugins call are, for those of our SDK and for others. */
+  endpoint(caller: "ours" | "stranger"): string;
   configOf(plugin: string): Readonly<Record<string, string>>;
   /** Makes the plugin's declared schedules so; throws a Fault when one is wrong. */
   declare(
@@ -131,7 +131,10 @@ class Opening {
     const process = this.#source.address === null ? await this.#spawn(token) : null;
     const { connection, metadata } = await this.#handshake(process);
     const described = await this.#describe(connection);
-    const initialized = await this.#initialize(connection, token);
+    const initialized = await this.#initialize(connection, {
+      token,
+      caller: described ? "ours" : "stranger",
+    });
     const announcement = readAnnouncement(described, initialized, (sentence) => this.#warn(sentence));
     this.#checkTargets(announcement);
     this.#checkWanted(announcement);
@@ -298,8 +301,11 @@ class Opening {
     );
   }
 
-  async #initialize(connection: Connection, token: string): Promise<InitializeResponse> {
-    const address = this.#host.endpoint();
+  async #initialize(
+    connection: Connection,
+    { token, caller }: { token: string; caller: "ours" | "stranger" },
+  ): Promise<InitializeResponse> {
+    const address = this.#host.endpoint(caller);
     const request = {
       atsStoreEndpoint: address,
       queueEndpoint: address,

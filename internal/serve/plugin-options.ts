@@ -17,7 +17,7 @@ interface Parts {
   registry: Registry;
   tokens: Tokens;
   grants: Grants;
-  endpoint: () => string;
+  endpoint: PluginsOptions["endpoint"];
 }
 
 /** Everything but what concerns declared schedules and events. */

@@ -111,7 +111,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
       registry: pulse.registry,
       tokens,
       grants,
-      endpoint: () => callbacks.endpoint,
+      endpoint: (caller) => callbacks.endpoint(caller),
     }),
     declare: async (holder, announced) => {
       const principal = { kind: "plugin", ...holder, capabilities: grants.of(holder.plugin) } as const;

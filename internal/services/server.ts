@@ -11,6 +11,7 @@ import {
 } from "../wire/host.ts";
 import { attestationService } from "./attestations.ts";
 import type { ServiceOptions } from "./door.ts";
+import { Front } from "./front.ts";
 import { fetchService } from "./fetch.ts";
 import { hostService } from "./host.ts";
 import { lockService } from "./locks.ts";
@@ -23,7 +24,9 @@ const MESSAGE_BYTES_MAX = 4_194_304; // What QNTX's own services take.
 export class CallbackServer {
   readonly watches: Watches;
   readonly #server: Server;
+  readonly #front = new Front(() => this.#port);
   #port = 0;
+  #frontAddress = "";
 
   constructor(options: ServiceOptions) {
     this.watches = new Watches(options.log);
@@ -36,12 +39,17 @@ export class CallbackServer {
     this.#server.addService(LockServiceService, lockService(options));
   }
 
-  /** `127.0.0.1:port`, once it listens. */
-  get endpoint(): string {
-    return `127.0.0.1:${this.#port}`;
+  /** `127.0.0.1:port`, once it listens: plugins of our SDK come straight to it, others through its front. */
+  endpoint(caller: "ours" | "stranger"): string {
+    return caller === "ours" ? `127.0.0.1:${this.#port}` : this.#frontAddress;
   }
 
-  listen(): Promise<void> {
+  async listen(): Promise<void> {
+    await this.#listen();
+    this.#frontAddress = await this.#front.listen();
+  }
+
+  #listen(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
         if (error)
@@ -57,6 +65,7 @@ export class CallbackServer {
   /** Ends all streams and connections. Last of all: plugins that are being stopped may still call. */
   close(): void {
     this.watches.close();
+    this.#front.close();
     this.#server.forceShutdown();
   }
 }

@@ -30,7 +30,7 @@ test("a reader that fell behind gets what was kept for it, and then a status tha
     ({ env, log: silentLog, principal }) as unknown as Context;
   const server = new CallbackServer({ log: silentLog, tokens, contextOf });
   await server.listen();
-  const client = new Client(server.endpoint, credentials.createInsecure());
+  const client = new Client(server.endpoint("ours"), credentials.createInsecure());
   try {
     const metadata = new Metadata();
     metadata.set("authorization", `Bearer ${tokens.issue({ plugin: "p", tenant: "" })}`);

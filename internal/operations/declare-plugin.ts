@@ -2,6 +2,8 @@
  * What a plugin declares, made so as far as the plugin may: to have schedules at all
  * it needs the same capability as to make them by calls, and so do handlers of others.
  */
+import { tenantSeen } from "../access/principal.ts";
+import type { Watcher } from "../ats/watcher.ts";
 import { laneOf } from "../job/lane.ts";
 import type { DeclaredChange } from "../store/schedules.ts";
 import { type Declaration, declareSchedules } from "./declare.ts";
@@ -11,11 +13,17 @@ import { admit } from "./run.ts";
 import { scheduleCreate } from "./schedule.ts";
 import { readTarget } from "./schedule-input.ts";
 
+export interface PluginDeclarations {
+  schedules: readonly Declaration[];
+  handlers: readonly { name: string }[];
+  watchers: readonly Omit<Watcher, "plugin" | "tenant">[];
+}
+
 /** Throws a Fault that says what is wrong, or what the plugin lacks; then nothing has changed. */
 export async function declareOfPlugin(
   context: Context,
   name: string,
-  { schedules, handlers }: { schedules: readonly Declaration[]; handlers: readonly { name: string }[] },
+  { schedules, handlers, watchers }: PluginDeclarations,
 ): Promise<DeclaredChange[]> {
   if (schedules.length > 0) await admit(context, scheduleCreate, {});
   const announced = new Set(handlers.map((handler) => handler.name));
@@ -26,5 +34,11 @@ export async function declareOfPlugin(
     if (announced.has(handler) && !context.host?.plugins.offers(lane)) continue;
     refuseForeignHandler(context, lane);
   }
-  return declareSchedules(context, { kind: "plugin", name }, schedules);
+  const changes = await declareSchedules(context, { kind: "plugin", name }, schedules);
+  const tenant = tenantSeen(context.principal) ?? "";
+  await context.store.watchers.declare(
+    name,
+    watchers.map((watcher) => ({ ...watcher, tenant })),
+  );
+  return changes;
 }

@@ -1,6 +1,6 @@
 /** Granting and revoking: what a person says about single capabilities of a plugin. It holds from the plugin's next call on. */
 import { z } from "zod";
-import { CAPABILITY_NAMES, parseCapability } from "../access/capability.ts";
+import { CAPABILITY_NAMES, type Capability, parseCapability } from "../access/capability.ts";
 import { principalName } from "../access/principal.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
@@ -27,6 +27,8 @@ const operationTo = (verb: "grant" | "revoke", summary: string) =>
         const said = await context.store.grants.say({ plugin, capability, granted: verb === "grant", by });
         context.host?.grants.say(said);
       }
+      if (verb === "revoke" && capabilities.some(isForWatchers))
+        await context.store.watchers.declare(plugin, []);
       return { name: plugin, capabilities };
     },
   });
@@ -35,6 +37,11 @@ export const pluginGrant = operationTo("grant", "Let a plugin do what it may not
 export const pluginRevoke = operationTo("revoke", "Take away from a plugin what it may do");
 
 export const pluginGrantOperations = [pluginGrant, pluginRevoke];
+
+/** A plugin that has lost one of these is handed no more attestations. */
+function isForWatchers(capability: Capability): boolean {
+  return capability === "cap:ats.read" || capability === "cap:queue.enqueue";
+}
 
 /** Beside a stopped host nobody knows which plugins there are. */
 async function readPlugin({ host, store }: Context, name: string): Promise<string> {

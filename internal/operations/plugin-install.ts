@@ -110,6 +110,7 @@ export const pluginRemove = operation({
     await host?.plugins.remove(name);
     const by = principalName(context.principal);
     const schedules = isStarted ? await deleteSchedules(context, { name, tenant, by }) : 0;
+    if (isStarted) await store.watchers.declare(name, []);
     if (isStarted) await store.grants.forget(name);
     if (isStarted) host?.grants.forget(name);
     await store.plugins.remove(name, by);
@@ -131,6 +132,7 @@ const switchOf = (verb: "enable" | "disable", summary: string) =>
       const enabled = verb === "enable";
       const status = await host?.plugins.enable(name, enabled); // First: it may refuse.
       const changed = await store.plugins.enable(name, enabled, principalName(context.principal));
+      if (!enabled) await store.watchers.declare(name, []); // It declares them when it starts again.
       return { name, enabled, changed, plugin: viewOf(context, status) };
     },
   });

@@ -4,6 +4,7 @@ import type { Standing } from "../access/grants.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
+import type { KeptWatcher } from "../store/watchers.ts";
 import { type Context, type Host, operation } from "./operation.ts";
 
 const reference = z.strictObject({ name: z.string() });
@@ -25,7 +26,9 @@ export const pluginShow = operation({
   needsHost: true,
   input: reference,
   async run(context, { name }) {
-    return viewPlugin(hostOf(context), resolvePlugin(context, name));
+    const view = viewPlugin(hostOf(context), resolvePlugin(context, name));
+    const watchers = await context.store.watchers.of(name);
+    return { ...view, watchers: watchers.map(viewWatcher) } satisfies PluginDetails;
   },
 });
 
@@ -88,6 +91,23 @@ export interface PluginView extends Omit<PluginStatus, "startedAt"> {
   startedAt: string | null;
   /** Everything that a plugin may be allowed to do, whether this one is, and who said so. */
   capabilities: Standing[];
+}
+
+/** A watcher, and how far it has come. */
+export interface WatcherView extends Omit<KeptWatcher, "plugin" | "tenant" | "lastFiredAt"> {
+  lastFiredAt: string | null;
+}
+
+/** All about one plugin. */
+export interface PluginDetails extends PluginView {
+  watchers: WatcherView[];
+}
+
+function viewWatcher(watcher: KeptWatcher): WatcherView {
+  const { id, handler, subjects, predicates, contexts, actors, firesPerSecondMax, fires, behind } = watcher;
+  const filter = { subjects, predicates, contexts, actors };
+  const lastFiredAt = watcher.lastFiredAt === null ? null : formatInstant(watcher.lastFiredAt);
+  return { id, handler, ...filter, firesPerSecondMax, fires, lastFiredAt, behind };
 }
 
 /** Makes the view of a plugin. */

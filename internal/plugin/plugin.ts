@@ -36,6 +36,9 @@ export const PLUGIN_NAMES_RESERVED: readonly string[] = ["v1", "pulse", "plugins
 /** Handlers are announced as `python.script`, `ix-json.poll`. */
 export const HANDLER_NAME_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$/;
 
+/** Watchers are named by their plugin. */
+export const WATCHER_ID_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$/;
+
 export interface HandlerOptions {
   name: string;
   timeoutMs: number | null;

@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { InitializeResponse, JobLogEntry } from "../../proto/gen/protocol/domain.ts";
+import {
+  InitializeResponse,
+  JobLogEntry,
+  type WatcherRegistration,
+} from "../../proto/gen/protocol/domain.ts";
 import { DescribeResponse, HandlerOptions } from "../../proto/gen/qntx/v1/plugin.ts";
 import { JOB_TIMEOUT_MAX_MS } from "../job/job.ts";
 import {
@@ -148,4 +152,50 @@ test("declared schedules of both kinds are one list; one without an interval is 
   ]);
   expect(said).toEqual(['the schedule of "a.c" is left out: it says no interval']);
   expect([concurrency, stream]).toEqual([0, false]);
+});
+
+test.each<[wrong: string, watcher: Partial<WatcherRegistration>, sentence: RegExp]>([
+  ["no id", { id: "" }, /^watcher "" is left out: an id is letters/],
+  ["no filter", { predicates: [] }, /^watcher "w" is left out: it names no subjects/],
+  ["no handler", { handlerName: "" }, /^watcher "w" is left out: "" is no name of a handler$/],
+  [
+    "too many values",
+    { subjects: Array.from({ length: 257 }, String) },
+    /it has 257 subjects; 256 are allowed$/,
+  ],
+  ["an id that is taken", { id: "first" }, /^watcher "first" is left out: another one has that id$/],
+])("a watcher with %s is left out with a sentence, and the others are kept", (_, wrong, sentence) => {
+  const said: string[] = [];
+  const watcher = { id: "w", handlerName: "p.x", predicates: ["is"] };
+  const watchers = [
+    { ...watcher, id: "first" },
+    { ...watcher, ...wrong },
+    { ...watcher, id: "last" },
+  ];
+  const initialized = InitializeResponse.fromPartial({ handlerNames: ["p.x"], watchers });
+  const announced = readAnnouncement(null, initialized, (one) => void said.push(one));
+  expect(announced.watchers.map(({ id }) => id)).toEqual(["first", "last"]);
+  expect(said).toEqual([expect.stringMatching(sentence)]);
+});
+
+test("a watcher runs as often as it says: 0 is the usual, and too much the most that there is", () => {
+  const said: string[] = [];
+  const watchers = [0, -1, 7, 5_000].map((maxFiresPerSecond, n) => ({
+    id: `w${n}`,
+    handlerName: "p.x",
+    actors: ["me"],
+    maxFiresPerSecond,
+  }));
+  const announced = readAnnouncement(
+    null,
+    InitializeResponse.fromPartial({ watchers }),
+    (one) => void said.push(one),
+  );
+  expect(announced.watchers.map(({ firesPerSecondMax }) => firesPerSecondMax)).toEqual([10, 10, 7, 1_000]);
+  expect(said).toEqual([
+    "watcher w3 asks for 5000 jobs a second and gets 1000",
+    ...[0, 1, 2, 3].map(
+      (n) => `watcher w${n} runs "p.x", which the plugin does not announce: its jobs wait until it does`,
+    ),
+  ]);
 });

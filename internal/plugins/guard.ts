@@ -10,13 +10,19 @@ import type {
   DescribeResponse,
   JobLog,
 } from "../../proto/gen/qntx/v1/plugin.ts";
-import type { InitializeResponse, JobLogEntry } from "../../proto/gen/protocol/domain.ts";
+import type {
+  InitializeResponse,
+  JobLogEntry,
+  WatcherRegistration,
+} from "../../proto/gen/protocol/domain.ts";
+import { ATTESTATION_VALUES_MAX } from "../ats/attestation.ts";
+import { type Watcher, WATCHER_FIRES_DEFAULT, WATCHER_FIRES_MAX, WATCHERS_MAX } from "../ats/watcher.ts";
 import type { Millis } from "../base/env.ts";
 import { messageOf, shown } from "../base/fault.ts";
 import { JOB_ATTEMPTS_MAX, JOB_TIMEOUT_MAX_MS, type JobProgress } from "../job/job.ts";
 import { parseRate, type Rate, RATE_COUNT_MAX } from "../base/rate.ts";
 import { parseRetry, type RetryPolicy } from "../base/retry.ts";
-import { HANDLER_NAME_PATTERN, type HandlerOptions } from "../plugin/plugin.ts";
+import { HANDLER_NAME_PATTERN, type HandlerOptions, WATCHER_ID_PATTERN } from "../plugin/plugin.ts";
 import type { JobLogLine } from "../pulse/executor.ts";
 
 /** A schedule that a plugin declares, before anybody has looked at it. */
@@ -51,17 +57,8 @@ export interface PluginEndpoint {
   schedulable: boolean;
 }
 
-/** A plugin's wish to be woken by attestations. */
-export interface DeclaredWatcher {
-  id: string;
-  handler: string;
-  subjects: readonly string[];
-  predicates: readonly string[];
-  contexts: readonly string[];
-  actors: readonly string[];
-  /** 0 means the default. */
-  firesPerSecondMax: number;
-}
+/** A plugin's wish to run a handler for attestations. */
+export type DeclaredWatcher = Omit<Watcher, "plugin" | "tenant">;
 
 /** What a plugin said about itself between its start and its registration. */
 export interface Announcement {
@@ -159,20 +156,49 @@ export function readAnnouncement(
       ...intervalSchedules(initialized.schedules, warn),
     ],
     endpoints: described?.endpoints ?? [],
-    watchers: initialized.watchers.map((watcher) => ({
-      id: watcher.id,
-      handler: watcher.handlerName,
-      subjects: watcher.subjects,
-      predicates: watcher.predicates,
-      contexts: watcher.contexts,
-      actors: watcher.actors,
-      firesPerSecondMax: Math.max(0, watcher.maxFiresPerSecond),
-    })),
+    watchers: readWatchers(initialized, warn),
     handlers: readHandlers(initialized.handlerNames, described?.handlers ?? [], warn),
     stream: described?.stream ?? false,
     lockProvider: described?.lockProvider ?? false,
     concurrency: Math.min(CONCURRENCY_MAX, Math.max(0, described?.concurrency ?? 0)),
   };
+}
+
+/** Reads its watchers. One that cannot be kept is left out with a sentence: a plugin is worth more than one of its watchers. */
+function readWatchers({ watchers, handlerNames }: InitializeResponse, warn: Warn): DeclaredWatcher[] {
+  const kept = new Map<string, DeclaredWatcher>();
+  for (const watcher of watchers) {
+    const wrong = wrongWith(watcher) ?? (kept.has(watcher.id) ? "another one has that id" : null);
+    if (wrong !== null) warn(`watcher ${shown(watcher.id)} is left out: ${wrong}`);
+    else if (kept.size < WATCHERS_MAX) kept.set(watcher.id, readWatcher(watcher, warn));
+    else warn(`watcher ${watcher.id} is left out: a plugin may have ${WATCHERS_MAX}`);
+  }
+  for (const { id, handler } of kept.values()) {
+    if (handlerNames.includes(handler)) continue;
+    warn(
+      `watcher ${id} runs ${shown(handler)}, which the plugin does not announce: its jobs wait until it does`,
+    );
+  }
+  return [...kept.values()];
+}
+
+function wrongWith({ id, handlerName, subjects, predicates, contexts, actors }: WatcherRegistration) {
+  const fields = { subjects, predicates, contexts, actors };
+  if (!WATCHER_ID_PATTERN.test(id)) return 'an id is letters, digits, "_", ".", ":" and "-", at most 128';
+  if (!HANDLER_NAME_PATTERN.test(handlerName)) return `${shown(handlerName)} is no name of a handler`;
+  if (Object.values(fields).every((values) => values.length === 0))
+    return "it names no subjects, predicates, contexts or actors, and would run for every attestation";
+  const long = Object.entries(fields).find(([, values]) => values.length > ATTESTATION_VALUES_MAX);
+  return long ? `it has ${long[1].length} ${long[0]}; ${ATTESTATION_VALUES_MAX} are allowed` : null;
+}
+
+function readWatcher(watcher: WatcherRegistration, warn: Warn): DeclaredWatcher {
+  const { id, handlerName: handler, subjects, predicates, contexts, actors } = watcher;
+  const asked = watcher.maxFiresPerSecond;
+  if (asked > WATCHER_FIRES_MAX)
+    warn(`watcher ${id} asks for ${asked} jobs a second and gets ${WATCHER_FIRES_MAX}`);
+  const firesPerSecondMax = asked > 0 ? Math.min(asked, WATCHER_FIRES_MAX) : WATCHER_FIRES_DEFAULT;
+  return { id, handler, subjects, predicates, contexts, actors, firesPerSecondMax };
 }
 
 /** Puts announced names and their options together. A bad name is left out with a sentence, a double one is one. */

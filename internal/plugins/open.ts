@@ -53,10 +53,10 @@ export interface HostSide {
   /** `127.0.0.1:port`, where the services that plugins call are, for those of our SDK and for others. */
   endpoint(caller: "ours" | "stranger"): string;
   configOf(plugin: string): Readonly<Record<string, string>>;
-  /** Makes the plugin's declared schedules so; throws a Fault when one is wrong. */
+  /** Makes the plugin's declared schedules and watchers so; throws a Fault when one is wrong. */
   declare(
     holder: { plugin: string; tenant: string },
-    announced: Pick<Announcement, "schedules" | "handlers">,
+    announced: Pick<Announcement, "schedules" | "handlers" | "watchers">,
   ): Promise<void>;
 }
 
@@ -76,6 +76,7 @@ export interface SessionEvents {
 
 const CONCURRENCY_STREAM = 256; // For plugins that speak the stream and said nothing: claims, commits and messages are shared, so many are cheap.
 const CONCURRENCY_UNARY = 4; // For QNTX's plugins, once they are found able: they were written for a host that runs one job.
+const WATCHER_NEEDS = ["cap:ats.read", "cap:queue.enqueue"] as const; // It is handed attestations, as jobs.
 const PORT_TRIES_MAX = 3; // Of one start: who loses its port this often has another trouble.
 const VERSION_CHARS_MAX = 128;
 const DESCRIPTION_CHARS_MAX = 1_024;
@@ -135,7 +136,7 @@ class Opening {
       token,
       caller: described ? "ours" : "stranger",
     });
-    const announcement = readAnnouncement(described, initialized, (sentence) => this.#warn(sentence));
+    const announcement = this.#read(described, initialized);
     this.#checkTargets(announcement);
     this.#checkWanted(announcement);
     await this.#unlessCut(this.#host.declare({ plugin: name, tenant }, announcement));
@@ -277,6 +278,20 @@ class Opening {
     const budget = configuredBudget("describe", this.#host.limits.describeMs);
     const about = { plugin: this.#source.name, call: BUDGETED_CALLS.describe, budget };
     return new Fault("timeout", overBudget({ ...about, became: "its process was ended" }));
+  }
+
+  /** What it announces, as far as it may have that. */
+  #read(described: DescribeResponse | null, initialized: InitializeResponse): Announcement {
+    const announced = readAnnouncement(described, initialized, (sentence) => this.#warn(sentence));
+    const { name } = this.#source;
+    const has = this.#host.capabilitiesOf(name);
+    const missing = WATCHER_NEEDS.filter((capability) => !has.has(capability));
+    if (missing.length === 0 || announced.watchers.length === 0) return announced;
+    const line = `${grantLine(name, missing)}; then: qntx plugin restart ${name}`;
+    this.#warn(
+      `Plugin ${name} lacks ${missing.join(", ")}, and its watchers are left out. Grant it with: ${line}`,
+    );
+    return { ...announced, watchers: [] };
   }
 
   /** A name that nobody announces is most often misspelt; it may be announced later, so this is no refusal. */

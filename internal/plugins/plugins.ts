@@ -213,6 +213,11 @@ export class Plugins implements Service {
     return [...this.#supervisors.values()].map((supervisor) => supervisor.status());
   }
 
+  /** Names of those that are not switched off. */
+  switchedOn(): string[] {
+    return [...this.#supervisors.keys()].filter((name) => !this.#disabled.has(name));
+  }
+
   status(name: string): PluginStatus {
     return this.#get(name).status();
   }
@@ -251,7 +256,7 @@ export class Plugins implements Service {
 
   start(name: string): void {
     this.#refuseChanging(name);
-    this.#switchedOn(name).start();
+    this.#wanted(name).start();
   }
 
   /** Resolves when nothing of the plugin is left; the names of its handlers are free then. */
@@ -266,7 +271,7 @@ export class Plugins implements Service {
 
   /** Ends the plugin and starts it again; resolves when that start has ended one way or the other, or is late. */
   async restart(name: string): Promise<PluginStatus> {
-    const supervisor = this.#switchedOn(name);
+    const supervisor = this.#wanted(name);
     await this.#alone(name, () => supervisor.restart());
     return this.#started(supervisor);
   }
@@ -315,7 +320,7 @@ export class Plugins implements Service {
     });
   }
 
-  #switchedOn(name: string): Supervisor {
+  #wanted(name: string): Supervisor {
     const supervisor = this.#get(name);
     if (!this.#disabled.has(name)) return supervisor;
     throw new Fault("conflict", `Plugin ${name} is switched off.`, {

@@ -23,6 +23,7 @@ import type { LockProvider } from "../store/locks.ts";
 import type { Fired } from "../store/schedules.ts";
 import type { Store } from "../store/store.ts";
 import { Caretaker } from "./caretaker.ts";
+import { Catcher } from "./catcher.ts";
 import { ClockGuard } from "./clock-guard.ts";
 import { Follower } from "./follower.ts";
 import { Judge } from "./judge.ts";
@@ -72,6 +73,7 @@ export class Pulse {
   readonly #retention: Retention;
   readonly #locker: Locker | null;
   readonly #opener: Opener;
+  readonly #catcher: Catcher;
 
   constructor(options: PulseOptions) {
     const { env, log, store, nodeId, version, napMs, jobsMax, locks, retention } = options;
@@ -115,6 +117,8 @@ export class Pulse {
     this.#promoter = new Promoter({ env, log, jobs, clock, napMs });
     this.#follower = this.#makeFollower(time, store.flows);
     this.#opener = new Opener({ env, log, budgets: store.budgets, onOpen: () => this.#worker.nudge() });
+    const { watchers } = store;
+    this.#catcher = new Catcher({ env, log, watchers, onBooked: onDelayed });
     const onRepaired = () => this.schedulesChanged();
     this.#reconciler = new Reconciler({ env, log, ledger, clock, onRepaired });
     this.#retention = new Retention({ env, log, clock, kept: retention ? keptOf(store, retention) : [] });
@@ -168,6 +172,7 @@ export class Pulse {
       this.#promoter,
       this.#follower,
       this.#opener,
+      this.#catcher,
       this.#judge,
     ];
     const tidy = [this.#reconciler, this.#retention];

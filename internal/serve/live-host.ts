@@ -21,6 +21,8 @@ export interface LiveHostOptions {
   loop: Pick<LoopDelay, "lately">;
   web: Fetcher;
   attested: (attestations: readonly Attestation[]) => void;
+  /** True while attestations may become jobs. */
+  watched: () => boolean;
 }
 
 export class LiveHost implements Host {
@@ -76,6 +78,7 @@ export class LiveHost implements Host {
 
   attested(attestations: readonly Attestation[]): void {
     this.#options.attested(attestations);
+    if (this.#options.watched()) this.#options.pulse.jobsDelayed();
   }
 }
 

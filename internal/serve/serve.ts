@@ -123,6 +123,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     },
     onGaveUp: (plugin, reason) => events.gaveUp(plugin, reason),
   });
+  await store.watchers.keep(plugins.switchedOn());
   const loop = new LoopDelay(env);
   const live = new LiveHost({
     env,
@@ -134,6 +135,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     grants,
     web: new Fetcher({ env, version, allowed: config.fetch.allowed }),
     attested: (list) => callbacks.watches.tell(list),
+    watched: () => store.watchers.any,
   });
   host = live;
   const http = listen(options, { live, plugins, contextOf });

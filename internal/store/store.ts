@@ -25,6 +25,7 @@ import type { NodeStore } from "./nodes.ts";
 import type { ObjectiveStore } from "./objectives.ts";
 import type { PluginStore } from "./plugins.ts";
 import type { ScheduleStore } from "./schedules.ts";
+import type { WatcherStore } from "./watchers.ts";
 import type { WebhookStore } from "./webhooks.ts";
 
 export interface Store {
@@ -49,6 +50,7 @@ export interface Store {
   readonly locks: LockProvider;
   readonly objectives: ObjectiveStore;
   readonly webhooks: WebhookStore;
+  readonly watchers: WatcherStore;
   /** Commits what is open and closes. */
   close(): Promise<void>;
 }

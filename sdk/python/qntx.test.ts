@@ -76,6 +76,9 @@ describe("start", () => {
       const initialized = await plugin.initialize({});
       expect(initialized.handlerNames).toContain("probe.echo");
       expect(initialized.handlerNames).toContain("other.name");
+      expect(initialized.watchers).toMatchObject([
+        { id: "arrivals", handlerName: "probe.echo", predicates: ["arrived"], maxFiresPerSecond: 3 },
+      ]);
       expect(initialized.httpRoutes).toMatchObject([
         { method: "GET", path: "/ping" },
         { path: "/files/*" },

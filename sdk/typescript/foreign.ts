@@ -63,6 +63,7 @@ export function fromForeign(module: object): LoadedPlugin {
     schedules: async () => [],
     scheduleInfos: things(module, "schedules").map(readSchedule),
     endpoints: [],
+    watchers: [],
     handlers: new Map(names.map((handler) => [handler, readHandler(module, name, handler)])),
     start: async (_host, request) => void (await call(module, "init", wireRequest(request))),
     stop: async () => void (await call(module, "shutdown")),

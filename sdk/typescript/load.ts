@@ -55,6 +55,7 @@ const DEFINITION_KEYS = new Set([
   "jobs",
   "schedules",
   "priority",
+  "watchers",
   "locks",
   "http",
   "start",

@@ -10,12 +10,14 @@ import type {
   InitializeRequest,
   MetadataResponse,
   ScheduleInfo,
+  WatcherRegistration,
 } from "../../proto/gen/protocol/domain.ts";
 import type { DeclaredSchedule, Endpoint, HandlerOptions } from "../../proto/gen/qntx/v1/plugin.ts";
 import { createRouter } from "./http.ts";
 import { checkedName, handlerName, PluginError } from "./names.ts";
 import type { Host, JobHandler, JobOptions, Locks, PluginDefinition } from "./qntx.ts";
 import { readPriority, readSchedules } from "./schedules.ts";
+import { readWatchers } from "./watchers.ts";
 
 /** A handler as it is announced and called. */
 export interface Handler {
@@ -38,6 +40,7 @@ export interface LoadedPlugin {
   /** Schedules in QNTX's own form, answered by Initialize. */
   readonly scheduleInfos: ScheduleInfo[];
   readonly endpoints: Endpoint[];
+  readonly watchers: WatcherRegistration[];
   readonly handlers: Handlers;
   /** Set for a lock provider. */
   readonly locks?: (host: Host) => Locks;
@@ -70,6 +73,7 @@ export function fromDefinition(definition: PluginDefinition): LoadedPlugin {
     schedules: () => readSchedules(name, definition),
     scheduleInfos: [],
     endpoints: router.endpoints,
+    watchers: readWatchers(name, definition.watchers ?? []),
     handlers: readHandlers(name, definition.jobs ?? {}),
     ...(definition.locks && { locks: definition.locks }),
     start: async (host) => definition.start?.(host),

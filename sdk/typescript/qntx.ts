@@ -129,6 +129,20 @@ export interface DeclaredSchedule {
   mustSucceedWithinMs?: number;
 }
 
+/** Attestations that a handler runs for: each that matches becomes a job, with the attestation as its payload. */
+export interface DeclaredWatcher {
+  /** Unique within the plugin: letters, digits and . _ : - (at most 128). */
+  id: string;
+  handler: string;
+  /** Any value of a field, all fields together, exactly; a field that is absent matches everything. One must be there. */
+  subjects?: string[];
+  predicates?: string[];
+  contexts?: string[];
+  actors?: string[];
+  /** How many of its jobs begin in a second, at most 1,000; 10 when absent. What matches beyond that comes later. */
+  maxPerSecond?: number;
+}
+
 export interface NewSchedule {
   name?: string;
   handler: string;
@@ -367,6 +381,8 @@ export interface PluginDefinition {
   jobs?: Record<string, JobHandler | JobOptions>;
   /** A list, or a function that gives one: it is called at each start, before `start`, and may take `plugin.describe` of the host. */
   schedules?: Declarations<DeclaredSchedule>;
+  /** Handlers that run for attestations as they are made, whoever makes them. */
+  watchers?: readonly DeclaredWatcher[];
   /** Of the runs of its schedules that say none themselves; 0 when absent. */
   priority?: number;
   /** Makes it a lock provider, for hosts that name it under `[locks] provider`. Called once, after `start`. */

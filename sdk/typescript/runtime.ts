@@ -237,7 +237,8 @@ function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainP
         path,
         description,
       }));
-      return InitializeResponse.fromPartial({ handlerNames, schedules: plugin.scheduleInfos, httpRoutes });
+      const { scheduleInfos: schedules, watchers } = plugin;
+      return InitializeResponse.fromPartial({ handlerNames, schedules, httpRoutes, watchers });
     }),
     shutdown: unary(async () => {
       await served.stop();

@@ -1,26 +1,14 @@
 /** Attestations in SQLite: the statement in one row, each of its values in an index row. */
 import type { Database, Statement } from "bun:sqlite";
-import type { Attestation, AttestationFilter, Json } from "../../ats/attestation.ts";
+import type { Attestation, AttestationFilter } from "../../ats/attestation.ts";
 import type { Env } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
 import type { AttestationStore, NewAttestation } from "../attestations.ts";
+import { type AttestationRow, readAttestation } from "./attestation-row.ts";
 import type { GroupCommit } from "./group.ts";
+import type { SqliteWatchers } from "./watchers.ts";
 
 type Values = Record<string, string | number | null>;
-
-interface AttestationRow {
-  seq: number;
-  id: string;
-  tenant: string;
-  subjects: string;
-  predicates: string;
-  contexts: string;
-  actors: string;
-  timestamp: number;
-  source: string;
-  attributes: string;
-  created_at: number;
-}
 
 const QUERY_ROWS_MAX = 100_000; // "No limit" of QNTX, with an end: more is read in spans of time.
 const SIZE_MAX = 10_000; // Beyond it, one field finds as much too much as another.
@@ -28,6 +16,7 @@ const SIZE_MAX = 10_000; // Beyond it, one field finds as much too much as anoth
 export class SqliteAttestations implements AttestationStore {
   readonly #env: Env;
   readonly #group: GroupCommit;
+  readonly #watchers: Pick<SqliteWatchers, "written">;
   readonly #insert: Statement<unknown, [Values]>;
   readonly #insertValue: Statement<unknown, [Values]>;
   readonly #get: Statement<AttestationRow, [Values]>;
@@ -37,9 +26,10 @@ export class SqliteAttestations implements AttestationStore {
   readonly #newest: Statement<AttestationRow, [Values]>;
   readonly #count: Statement<{ count: number }, []>;
 
-  constructor(env: Env, db: Database, group: GroupCommit) {
+  constructor(env: Env, db: Database, group: GroupCommit, watchers: Pick<SqliteWatchers, "written">) {
     this.#env = env;
     this.#group = group;
+    this.#watchers = watchers;
     this.#insert = db.prepare(INSERT);
     this.#insertValue = db.prepare(
       "INSERT OR IGNORE INTO attestation_value (field, value, seq) VALUES ($field, $value, $seq)",
@@ -77,6 +67,7 @@ export class SqliteAttestations implements AttestationStore {
     for (const { field, values } of fieldsOf(written)) {
       for (const value of values) this.#insertValue.run({ field, value, seq });
     }
+    this.#watchers.written(written, seq);
     return written;
   }
 
@@ -144,21 +135,6 @@ function fieldsOf(
     { field: "context", values: from.contexts ?? [] },
     { field: "predicate", values: from.predicates ?? [] },
   ];
-}
-
-function readAttestation(row: AttestationRow): Attestation {
-  return {
-    id: row.id,
-    tenant: row.tenant,
-    subjects: JSON.parse(row.subjects) as string[],
-    predicates: JSON.parse(row.predicates) as string[],
-    contexts: JSON.parse(row.contexts) as string[],
-    actors: JSON.parse(row.actors) as string[],
-    timestamp: row.timestamp,
-    source: row.source,
-    attributes: JSON.parse(row.attributes) as Record<string, Json>,
-    createdAt: row.created_at,
-  };
 }
 
 const INSERT = `

@@ -513,6 +513,24 @@ CREATE TABLE schedule_term (
   PRIMARY KEY (schedule_id, node, since)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE watcher (
+  plugin               TEXT    NOT NULL,
+  id                   TEXT    NOT NULL,
+  tenant               TEXT    NOT NULL,
+  handler              TEXT    NOT NULL,
+  subjects             TEXT    NOT NULL, -- JSON, as are the others.
+  predicates           TEXT    NOT NULL,
+  contexts             TEXT    NOT NULL,
+  actors               TEXT    NOT NULL,
+  fires_per_second_max INTEGER NOT NULL,
+  next_at              REAL    NOT NULL DEFAULT 0, -- When its next job may begin.
+  behind               INTEGER, -- The attestation up to which it has come, while it has not come to all.
+  fires                INTEGER NOT NULL DEFAULT 0,
+  last_fired_at        INTEGER,
+  CONSTRAINT watcher_fires CHECK (fires_per_second_max >= 1),
+  PRIMARY KEY (plugin, id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE webhook (
   seq        INTEGER NOT NULL PRIMARY KEY, -- Of the event.
   event_id   TEXT    NOT NULL,

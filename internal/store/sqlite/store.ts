@@ -27,6 +27,7 @@ import { SqlitePlugins } from "./plugins.ts";
 import { SqliteObjectives } from "./objectives.ts";
 import { SqliteSchedules } from "./schedules.ts";
 import { followTimezoneData, Terms } from "./terms.ts";
+import { SqliteWatchers } from "./watchers.ts";
 import { SqliteWebhooks } from "./webhooks.ts";
 
 export interface SqliteStoreOptions {
@@ -63,6 +64,7 @@ export class SqliteStore implements Store {
   readonly locksBy: LocksBy;
   readonly objectives: SqliteObjectives;
   readonly webhooks: SqliteWebhooks;
+  readonly watchers: SqliteWatchers;
   readonly #db: Database;
   readonly #group: GroupCommit;
 
@@ -112,7 +114,8 @@ export class SqliteStore implements Store {
     this.backfills = new SqliteBackfills(env, db, this.#group, this.jobs);
     followPaces(db, { jobs: this.jobs, events: this.events, log });
     this.blackouts = this.schedules.blackouts;
-    this.attestations = new SqliteAttestations(env, db, this.#group);
+    this.watchers = new SqliteWatchers(env, { db, group: this.#group, jobs: this.jobs, events });
+    this.attestations = new SqliteAttestations(env, db, this.#group, this.watchers);
     this.audit = new SqliteAudit(env, db, this.#group);
     this.grants = new SqliteGrants(env, db, this.#group);
     this.plugins = new SqlitePlugins(env, db, this.#group);

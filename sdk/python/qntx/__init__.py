@@ -95,6 +95,7 @@ class Plugin:
         self._capabilities = list(capabilities)
         self._jobs: dict[str, Handler] = {}
         self._schedules: list[typing.Callable] = []
+        self._watchers: dict[str, protocol.WatcherRegistration] = {}
         self._routes: dict[tuple[str, str], typing.Callable] = {}
         self._starts: list[typing.Callable] = []
         self._stops: list[typing.Callable] = []
@@ -139,6 +140,22 @@ class Plugin:
         at each start, before on_start, and may take the host's budget plugin.describe."""
         self._schedules.append(run)
         return run
+
+    def watch(self, id: str, handler: str, *, subjects: typing.Sequence[str] = (),
+              predicates: typing.Sequence[str] = (), contexts: typing.Sequence[str] = (),
+              actors: typing.Sequence[str] = (), max_per_second: int = 0) -> None:
+        """Runs a handler for every attestation that matches, whoever makes it: any value of a
+        field, all fields together, exactly. The attestation is the job's payload. Of these
+        jobs, `max_per_second` begin in a second, at most 1,000 (0 means 10); what matches
+        beyond that comes later. `id` is unique within the plugin."""
+        if id in self._watchers:
+            raise ValueError(f"watch: {id!r} is there already.")
+        if not (subjects or predicates or contexts or actors):
+            raise ValueError(f"watch: {id!r} would run for every attestation. Name subjects, predicates, "
+                             "contexts or actors.")
+        self._watchers[id] = protocol.WatcherRegistration(
+            id=id, handler_name=self._key(handler), subjects=subjects, predicates=predicates, contexts=contexts,
+            actors=actors, max_fires_per_second=max_per_second)
 
     def http(self, method: str, path: str) -> typing.Callable[[F], F]:
         """Decorates what answers METHOD /api/<plugin><path>: a function of (request, host),

@@ -46,7 +46,8 @@ class DomainPlugin:
                 self._start(context)
             self._server.announced = self._plugin._announced()
         routes = [protocol.RouteInfo(method=method, path=path) for method, path in self._plugin._routes]
-        return protocol.InitializeResponse(handler_names=list(self._plugin._jobs), http_routes=routes)
+        return protocol.InitializeResponse(handler_names=list(self._plugin._jobs), http_routes=routes,
+                                           watchers=self._plugin._watchers.values())
 
     def Shutdown(self, request, context):
         self._server.end()

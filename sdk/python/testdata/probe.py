@@ -10,6 +10,7 @@ from qntx import Handler, HostError, PermanentError, Plugin, Response, RetryAfte
 
 plugin = Plugin("probe", version="1.2.3", description="Tries things.", capabilities=["cap:scheduler.manage"],
                 concurrency=8)
+plugin.watch("arrivals", "echo", predicates=["arrived"], max_per_second=3)
 plugin.schedule("nightly", "echo", "0 3 * * *", timezone="Europe/Berlin", payload={"deep": True}, jitter=1.5,
                 missed="skip")
 

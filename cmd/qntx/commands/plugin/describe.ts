@@ -1,12 +1,12 @@
 /** Describe: a plugin in words. */
 import type { Standing } from "../../../../internal/access/grants.ts";
-import type { PluginView } from "../../../../internal/operations/plugin.ts";
+import type { PluginDetails, PluginView, WatcherView } from "../../../../internal/operations/plugin.ts";
 import { EXIT, type ExitCode } from "../../exit.ts";
-import { factLines, whenInFull } from "../../facts.ts";
+import { factLines, whenInFull, whenShown } from "../../facts.ts";
 import type { Out } from "../../output.ts";
 
 /** All of it. */
-export function pluginFacts(out: Out, plugin: PluginView): string {
+export function pluginFacts(out: Out, plugin: PluginDetails): string {
   return factLines(out, [
     ["name", plugin.name],
     ["tenant", plugin.tenant],
@@ -22,8 +22,21 @@ export function pluginFacts(out: Out, plugin: PluginView): string {
     ["lacks", plugin.capabilities.flatMap(lacks(plugin)).join("\n")],
     ["handlers", plugin.handlers.join("\n")],
     ["taken", plugin.conflicts.map((handler) => `${handler} belongs to another plugin`).join("\n")],
+    ["watches", plugin.watchers.map((watcher) => watcherText(out, watcher)).join("\n")],
     ["last lines", plugin.lastLines.join("\n")],
   ]);
+}
+
+/** `imports (tides.import): predicates imported, updated; 10/s; 3 jobs, the last 2 min ago`. */
+function watcherText(out: Out, watcher: WatcherView): string {
+  const { id, handler, subjects, predicates, contexts, actors, firesPerSecondMax, fires } = watcher;
+  const wants = Object.entries({ subjects, predicates, contexts, actors })
+    .filter(([, values]) => values.length > 0)
+    .map(([field, values]) => `${field} ${values.join(", ")}`);
+  const last = fires === 0 ? "" : `, the last ${whenShown(out, watcher.lastFiredAt)}`;
+  const made = `${fires} job${fires === 1 ? "" : "s"}${last}`;
+  const late = watcher.behind ? ["behind: more match than it may run"] : [];
+  return `${id} (${handler}): ${[wants.join(" and "), `${firesPerSecondMax}/s`, made, ...late].join("; ")}`;
 }
 
 /** One sentence after something was done to it. */

@@ -1,5 +1,5 @@
 /** `qntx plugin show NAME`: all about one plugin. */
-import type { PluginView } from "../../../../internal/operations/plugin.ts";
+import type { PluginDetails } from "../../../../internal/operations/plugin.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
 import { pluginFacts } from "./describe.ts";
@@ -7,10 +7,10 @@ import { pluginArg } from "./which.ts";
 
 export const pluginShow = command({
   args: { name: pluginArg },
-  examples: [{ line: "qntx plugin show python", why: "state, handlers, last lines" }],
+  examples: [{ line: "qntx plugin show python", why: "state, handlers, watchers, last lines" }],
   async run({ args: { name }, world, globals, out }) {
     await using client = await openClient(world, globals);
-    const plugin = await client.call<PluginView>("plugin.show", { name });
+    const plugin = await client.call<PluginDetails>("plugin.show", { name });
     out.data(plugin, () => pluginFacts(out, plugin));
   },
 });

@@ -457,6 +457,25 @@ CREATE TABLE attestation_value (
   PRIMARY KEY (field, value, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- What plugins watch for: attestations that match become jobs.
+CREATE TABLE watcher (
+  plugin               TEXT    NOT NULL,
+  id                   TEXT    NOT NULL,
+  tenant               TEXT    NOT NULL,
+  handler              TEXT    NOT NULL,
+  subjects             TEXT    NOT NULL, -- JSON, as are the others.
+  predicates           TEXT    NOT NULL,
+  contexts             TEXT    NOT NULL,
+  actors               TEXT    NOT NULL,
+  fires_per_second_max INTEGER NOT NULL,
+  next_at              REAL    NOT NULL DEFAULT 0, -- When its next job may begin.
+  behind               INTEGER, -- The attestation up to which it has come, while it has not come to all.
+  fires                INTEGER NOT NULL DEFAULT 0,
+  last_fired_at        INTEGER,
+  CONSTRAINT watcher_fires CHECK (fires_per_second_max >= 1),
+  PRIMARY KEY (plugin, id)
+) STRICT, WITHOUT ROWID;
+
 -- Plugins that were handed to this host. Where a program lies follows from its name and digest.
 CREATE TABLE plugin_install (
   name   TEXT    NOT NULL PRIMARY KEY,

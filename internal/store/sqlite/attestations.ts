@@ -149,7 +149,7 @@ const NEWEST = `
      AND ($timeEnd   IS NULL OR timestamp <= $timeEnd)
      AND ($tenant    IS NULL OR tenant     = $tenant)
    ORDER BY seq DESC
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const SIZE = `
   SELECT COUNT(*) AS count
@@ -157,7 +157,7 @@ const SIZE = `
             FROM attestation_value
            WHERE field = $field
              AND value IN (SELECT value FROM json_each($values))
-           LIMIT $max)`;
+           LIMIT $max + 0)`;
 
 // The index has the rows of one value in their order: the newest are read, and no more than asked for.
 const BY_VALUE = `
@@ -192,7 +192,7 @@ function query(from: string, seq: "a.seq" | "d.seq"): string {
      AND ($timeEnd   IS NULL OR a.timestamp <= $timeEnd)
      AND ($tenant    IS NULL OR a.tenant     = $tenant)
    ORDER BY ${seq} DESC
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 }
 
 /** The query for each way to drive it: by one value of a field, or by several. */

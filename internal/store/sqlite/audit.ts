@@ -23,7 +23,7 @@ export class SqliteAudit implements AuditStore {
     this.#group = group;
     this.#insert = db.prepare(INSERT);
     this.#prune = db.prepare(pruneOldestSql("audit"));
-    this.#list = db.prepare("SELECT * FROM audit WHERE seq < $before ORDER BY seq DESC LIMIT $limit");
+    this.#list = db.prepare("SELECT * FROM audit WHERE seq < $before ORDER BY seq DESC LIMIT $limit + 0");
   }
 
   add(entry: Omit<AuditEntry, "at">): Promise<void> {

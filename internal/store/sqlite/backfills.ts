@@ -208,7 +208,7 @@ function cancelIn(states: string): string {
               AND state IN (${states})
               AND trigger = 'backfill'
               AND finished_at IS NULL
-            LIMIT $limit)`;
+            LIMIT $limit + 0)`;
 }
 
 const CANCEL_PAUSED = cancelIn("'paused'");
@@ -231,4 +231,4 @@ const LIST = `
     FROM backfill b
    WHERE b.schedule_id = $scheduleId
    ORDER BY b.created_at DESC, b.id DESC
-   LIMIT $limit`;
+   LIMIT $limit + 0`;

@@ -116,7 +116,7 @@ export class BlackoutSql {
   readonly #link: Statement<unknown, [Values]>;
 
   constructor(db: Database) {
-    this.list = db.prepare("SELECT * FROM blackout WHERE name > $after ORDER BY name LIMIT $limit");
+    this.list = db.prepare("SELECT * FROM blackout WHERE name > $after ORDER BY name LIMIT $limit + 0");
     this.put = db.prepare(PUT);
     this.users = db.prepare(USERS);
     this.remove = db.prepare("DELETE FROM blackout WHERE name = $name");
@@ -186,4 +186,4 @@ const USERS = `
    WHERE b.blackout = $name
      AND s.state <> 'deleted'
    ORDER BY s.id
-   LIMIT $limit`;
+   LIMIT $limit + 0`;

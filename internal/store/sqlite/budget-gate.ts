@@ -195,7 +195,7 @@ const AHEAD = `
      AND lane  = $lane
      AND crowded = 0
    ORDER BY priority, seq
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 // Of jobs that a hand has deleted or moved.
 const FORGET_GONE = `

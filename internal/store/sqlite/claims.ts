@@ -9,7 +9,7 @@
  * Nothing is reserved, so nothing has to be given back: the question, the claim, the
  * commit and the answer are one turn, in which nobody else does anything.
  */
-import type { Env } from "../../base/env.ts";
+import type { Env, Millis } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import { type Job, JOB_ATTEMPTS_DEFAULT } from "../../job/job.ts";
 import { partsOf } from "../../job/lane.ts";
@@ -101,14 +101,31 @@ export class SqliteClaims {
     assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
     const count = this.#limits.claimable({ lane, plugin }, limit);
     if (count <= 0) return [];
-    const rows = this.#sql.claim.all({ bootId, lane, limit: count, maxAttempts, now: this.#env.now() });
-    rows.sort((a, b) => a.priority - b.priority || a.seq - b.seq); // RETURNING promises no order.
+    const rows = this.#take({ lane, limit: count }, { bootId, maxAttempts, now: this.#env.now() });
     const fitting = this.#limits.keys.fitting(rows);
     this.#limits.spend({ lane, plugin }, fitting);
     const jobs = fitting.flatMap((row) => this.#read(row) ?? []);
     if (fitting.length === rows.length || fitting.length === limit) return jobs;
     // Those that went back are not asked again: others may stand behind them.
     return [...jobs, ...this.#claimLane(bootId, { ...request, limit: limit - fitting.length })];
+  }
+
+  #take(
+    next: { lane: string; limit: number },
+    { bootId, maxAttempts, now }: { bootId: string; maxAttempts: number; now: Millis },
+  ): JobRow[] {
+    return this.#sql.next.all(next).map((row) => {
+      const claim = {
+        state: "running",
+        fence: row.fence + 1,
+        attempt: row.attempt + 1,
+        max_attempts: row.max_attempts ?? maxAttempts,
+        boot_id: bootId,
+        started_at: now,
+      } as const;
+      this.#sql.claim.run({ seq: row.seq, ...claim });
+      return Object.assign(row, claim);
+    });
   }
 
   /** Null for a row that a hand has broken: thrown, it would be met by every claim from now on, and nothing would run. */

@@ -109,7 +109,7 @@ const list = (from: string) => `
      AND seq < $before
      AND ($kind IS NULL OR kind = $kind)
    ORDER BY seq DESC
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const follow = (from: string) => `
   SELECT *
@@ -117,7 +117,7 @@ const follow = (from: string) => `
      AND seq > $after
      AND ($kind IS NULL OR kind = $kind)
    ORDER BY seq
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const SOURCES = {
   subject: "event INDEXED BY event_subject WHERE subject = $subject",

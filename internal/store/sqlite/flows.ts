@@ -201,7 +201,7 @@ function prepare(db: Database) {
         FROM job_wait w
         LEFT JOIN job j ON j.id = w.job_id AND j.finished_at IS NULL
        WHERE w.waits_for = $id
-       LIMIT $limit`),
+       LIMIT $limit + 0`),
     release: db.prepare<unknown, [Values]>(`
       UPDATE job
          SET waits = waits - 1
@@ -214,7 +214,7 @@ function prepare(db: Database) {
        WHERE job_id = $id
          AND waits_for > $after
        ORDER BY waits_for
-       LIMIT $limit`),
+       LIMIT $limit + 0`),
     children: db.prepare<{ other: string; key: number }, [Values]>(`
       SELECT id AS other, seq AS key
         FROM job INDEXED BY job_parent
@@ -222,6 +222,6 @@ function prepare(db: Database) {
          AND parent_id IS NOT NULL
          AND seq > $after
        ORDER BY seq
-       LIMIT $limit`),
+       LIMIT $limit + 0`),
   };
 }

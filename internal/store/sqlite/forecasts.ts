@@ -123,7 +123,7 @@ const PAGE = `${SCHEDULE}
    WHERE s.id > $after
      AND (s.state = 'active' OR s.state = 'paused')
    ORDER BY s.id
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 // From the last row before the span on, which may be a range that reaches into it.
 const RECORD = `

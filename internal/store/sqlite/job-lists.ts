@@ -229,7 +229,7 @@ function list(from: string, narrow: string): string {
               AND ($owner      IS NULL OR owner       = $owner)
               AND ($tenant     IS NULL OR tenant      = $tenant)
             ORDER BY seq DESC
-            LIMIT $limit)
+            LIMIT $limit + 0)
    ORDER BY seq DESC`;
 }
 
@@ -303,7 +303,7 @@ const QUEUED_SOME = `
     FROM (SELECT 1
             FROM job INDEXED BY job_lane
            WHERE state = 'queued'
-           LIMIT $limit)`;
+           LIMIT $limit + 0)`;
 
 const NEXT_HANDLER = `
   SELECT handler

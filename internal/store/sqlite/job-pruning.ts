@@ -182,5 +182,5 @@ function candidatesSql(from: string, narrow: string): string {
                  FROM job old
                 WHERE old.id = job.retry_of))
    ORDER BY seq
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 }

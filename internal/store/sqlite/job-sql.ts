@@ -42,7 +42,8 @@ export interface PromotedRow {
 export class JobSql {
   readonly get: Statement<JobRow, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
-  readonly claim: Statement<JobRow, [Values]>;
+  readonly next: Statement<JobRow, [Values]>;
+  readonly claim: Statement<unknown, [Values]>;
   readonly finish: Statement<unknown, [Values]>;
   readonly runEnd: Statement<RunEndRow, [Values]>;
   readonly terminate: Statement<EndedRow, [Values]>;
@@ -67,6 +68,7 @@ export class JobSql {
   constructor(db: Database) {
     this.get = db.prepare("SELECT * FROM job WHERE id = $id");
     this.find = db.prepare(FIND);
+    this.next = db.prepare(NEXT);
     this.claim = db.prepare(CLAIM);
     this.finish = db.prepare(FINISH);
     this.runEnd = db.prepare(RUN_END);
@@ -114,26 +116,30 @@ const FIND = `
             FROM job
            WHERE id > $after
            ORDER BY id
-           LIMIT $rows)`;
+           LIMIT $rows + 0)`;
 
+const NEXT = `
+  SELECT *
+    FROM job
+   WHERE state   = 'queued'
+     AND lane    = $lane
+     AND crowded = 0
+   ORDER BY priority, seq
+   LIMIT $limit + 0`;
+
+// One by one: for RETURNING, and for a list of what to change, SQLite makes a table each time, which costs more than all
+// that is done to a single job.
 const CLAIM = `
   UPDATE job
-     SET state            = 'running',
-         fence            = fence + 1,
-         attempt          = attempt + 1,
-         max_attempts     = COALESCE(max_attempts, $maxAttempts),
-         boot_id          = $bootId,
-         started_at       = $now,
-         first_started_at = COALESCE(first_started_at, $now)
-   WHERE seq IN (
-           SELECT seq
-             FROM job
-            WHERE state = 'queued'
-              AND lane  = $lane
-              AND crowded = 0
-            ORDER BY priority, seq
-            LIMIT $limit)
-  RETURNING *`;
+     SET state            = $state,
+         fence            = $fence,
+         attempt          = $attempt,
+         max_attempts     = $max_attempts,
+         boot_id          = $boot_id,
+         started_at       = $started_at,
+         first_started_at = COALESCE(first_started_at, $started_at)
+   WHERE seq   = $seq
+     AND state = 'queued'`;
 
 const FINISH = `
   UPDATE job
@@ -198,7 +204,7 @@ const EXPIRE = `
               AND expires_at IS NOT NULL
               AND started_at IS NULL
               AND finished_at IS NULL
-            LIMIT $limit)
+            LIMIT $limit + 0)
   RETURNING id, concurrency_key, budgeted`;
 
 const GIVE_BACK = `
@@ -244,7 +250,7 @@ const PROMOTE = `
               AND waits = 0
               AND run_at <= $now
             ORDER BY run_at
-            LIMIT $limit)
+            LIMIT $limit + 0)
   RETURNING lane, tenant, handler, concurrency_key`;
 
 const NEXT_DUE = `

@@ -148,7 +148,7 @@ const RELEASE = `
               AND (state = 'queued' OR state = 'running')
               AND crowded = 1
             ORDER BY priority, seq
-            LIMIT $free)
+            LIMIT $free + 0)
   RETURNING lane`;
 
 const UNCLAIM = `

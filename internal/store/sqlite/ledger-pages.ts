@@ -86,7 +86,7 @@ const LEDGER = `
      AND occurrence < $to
      AND (occurrence, node) > ($afterOccurrence, $afterNode)
    ORDER BY occurrence, node
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const LEDGER_END = `
   SELECT *
@@ -94,4 +94,4 @@ const LEDGER_END = `
    WHERE schedule_id = $id
      AND (occurrence, node) < ($beforeOccurrence, $beforeNode)
    ORDER BY occurrence DESC, node DESC
-   LIMIT $limit`;
+   LIMIT $limit + 0`;

@@ -43,7 +43,7 @@ export class SqliteLimits implements LimitStore {
   readonly #spend: Statement<unknown, [Values]>;
   readonly #set: Statement<unknown, [Values]>;
   readonly #pauses: Statement<HandlerPause, []>;
-  readonly #pauseOf: Statement<HandlerPause, [Values]>;
+  readonly #pauseOf: Statement<unknown, [Values]>;
   readonly #pause: Statement<unknown, [Values]>;
   readonly #resume: Statement<HandlerPause, [Values]>;
 
@@ -192,12 +192,11 @@ const SET = `
          rate_ms    = excluded.rate_ms,
          burst      = excluded.burst`;
 
+// Two looks, because for OR SQLite makes a table.
 const PAUSE_OF = `
-  SELECT handler, "by", note, at
-    FROM handler_pause
-   WHERE handler = $lane
-      OR handler = $handler
-   LIMIT 1`;
+  SELECT 1 FROM handler_pause WHERE handler = $lane
+   UNION ALL
+  SELECT 1 FROM handler_pause WHERE handler = $handler`;
 
 const PAUSE = `
   INSERT INTO handler_pause (handler, "by", note, at)

@@ -66,7 +66,7 @@ const LIST = `
      AND o.occurrence >= $from
      AND o.occurrence <  $to
    ORDER BY o.occurrence
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const NOTE = `
   UPDATE occurrence
@@ -77,4 +77,4 @@ const NOTE = `
              FROM occurrence INDEXED BY occurrence_lock
             WHERE lock_key IS NOT NULL
             ORDER BY occurrence
-            LIMIT $limit)`;
+            LIMIT $limit + 0)`;

@@ -222,7 +222,7 @@ const READ = `
    WHERE job_id = $jobId
      AND seq    > $after
    ORDER BY seq
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const REMOVE = `
   DELETE FROM job_log
@@ -231,7 +231,7 @@ const REMOVE = `
            SELECT seq
              FROM job_log
             WHERE job_id = $jobId
-            LIMIT $rows)`;
+            LIMIT $rows + 0)`;
 
 const TALLY = `
   SELECT COALESCE(MAX(seq), 0) + 1 AS next,

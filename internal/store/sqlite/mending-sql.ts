@@ -64,7 +64,7 @@ const CURSORS_GONE = `
     JOIN schedule s ON s.id = g.schedule_id
     LEFT JOIN schedule_cursor c ON c.schedule_id = g.schedule_id AND c.node = g.node
    WHERE c.schedule_id IS NULL
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 // A pause that ends by itself has its end as a time, like a next run.
 const IDLE = `
@@ -81,7 +81,7 @@ const IDLE = `
      AND c.resting = 0
      AND (s.state = 'active' OR (s.state = 'paused' AND json_extract(s.pause, '$.until') IS NOT NULL))
      AND (s.locking = 'node-local') = (c.node <> '')
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const RUNS_GONE = `
   SELECT g.*
@@ -90,7 +90,7 @@ const RUNS_GONE = `
     LEFT JOIN job j ON j.id = g.job_id
    WHERE o.job_id = g.job_id
      AND j.id IS NULL
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 // Who waits is looked at when the run before it ends, at the latest when its time is over. While a clock that went
 // back says that its time is still to come, it waits for that.
@@ -114,7 +114,7 @@ const LEFT_OPEN = `
                        AND j.node        = o.node
                        AND j.trigger     = 'schedule'
                        AND j.finished_at IS NULL)))
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const RESTORE_CURSOR = `
   INSERT INTO schedule_cursor (schedule_id, node, accounted_until, next_occurrence, due_at, resting)

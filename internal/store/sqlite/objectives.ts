@@ -341,7 +341,7 @@ export const OBJECTIVES_DUE_SQL = `${RUN}
    WHERE w.node    = $node
      AND w.due_at <= $now
    ORDER BY w.due_at
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const LOOK_AGAIN = `
   UPDATE objective_watch
@@ -394,4 +394,4 @@ const MISSED = `
     JOIN schedule s ON s.id = m.schedule_id
    WHERE $id IS NULL OR m.schedule_id = $id
    ORDER BY m.since, m.schedule_id
-   LIMIT $limit`;
+   LIMIT $limit + 0`;

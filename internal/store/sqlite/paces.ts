@@ -110,4 +110,4 @@ export const TOOK = `
      AND trigger     = 'schedule'
      AND (state = 'completed' OR state = 'failed')
    ORDER BY seq DESC
-   LIMIT $limit`;
+   LIMIT $limit + 0`;

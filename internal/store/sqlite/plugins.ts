@@ -132,7 +132,7 @@ const HISTORY = `
    WHERE name = $name
      AND seq  < $before
    ORDER BY seq DESC
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const DISABLE = `
   INSERT INTO plugin_disabled (name, at, "by")

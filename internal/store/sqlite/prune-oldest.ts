@@ -14,7 +14,7 @@ export function pruneOldestSql(table: "audit" | "event"): string {
   DELETE FROM ${table}
    WHERE seq IN (
            SELECT seq
-             FROM (SELECT seq, at FROM ${table} ORDER BY seq LIMIT $limit)
+             FROM (SELECT seq, at FROM ${table} ORDER BY seq LIMIT $limit + 0)
             WHERE at < $before)`;
 }
 

@@ -57,7 +57,7 @@ function list(from: string, narrow: string): string {
      AND ($ownerName IS NULL OR s.owner_name = $ownerName)
      AND ($tenant    IS NULL OR s.tenant     = $tenant)
    ORDER BY s.id
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 }
 
 /** The list query for each way to narrow it. */

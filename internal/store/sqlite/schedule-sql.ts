@@ -163,7 +163,7 @@ const DUE = `
      AND c.due_at IS NOT NULL
      AND c.due_at <= $now
    ORDER BY c.due_at, c.priority
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const NEXT_DUE = `
   SELECT MIN(due_at) AS due_at
@@ -293,7 +293,7 @@ const FIND = `
     FROM schedule INDEXED BY schedule_state
    WHERE substr(id, -length($part)) = $part
       OR substr(id, 1, length($part)) = $part
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const UPCOMING = `
   SELECT s.*, ${RUNS}, c.next_occurrence
@@ -302,7 +302,7 @@ const UPCOMING = `
     ${JOIN_RUNS}
    WHERE c.next_occurrence IS NOT NULL
    ORDER BY c.next_occurrence
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const DECLARED = `${SHOWN}
    WHERE s.tenant     = $tenant

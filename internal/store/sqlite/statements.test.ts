@@ -3,6 +3,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { realEnv } from "../../base/env.ts";
 import { JobInserts } from "./job-inserts.ts";
+import { join } from "node:path";
 import { JobSql } from "./job-sql.ts";
 import { migrate } from "./migrate.ts";
 import { ScheduleSql } from "./schedule-sql.ts";
@@ -27,6 +28,8 @@ function program(statement: { toString(): string }): string[] {
 
 test.each([
   ...inserts.statements.map(({ rows, statement }) => [`${rows} jobs are written`, statement] as const),
+  ["the next jobs are found", jobs.next],
+  ["a job is claimed", jobs.claim],
   ["a job ends", jobs.finish],
   ["a job goes back", jobs.giveBack],
   ["a job says how far it is", jobs.progress],
@@ -37,6 +40,18 @@ test.each([
   expect(program(statement)).not.toContain("OpenEphemeral");
 });
 
-test("a claim makes tables, once for many jobs: the look at a program sees them", () => {
-  expect(program(jobs.claim)).toContain("OpenEphemeral");
+test("a recovery makes tables, once for many jobs: the look at a program sees them", () => {
+  expect(program(jobs.recover)).toContain("OpenEphemeral");
+});
+
+// To estimate how much will be read, SQLite looks into a bound value; then it compiles the statement again each time it
+// is bound, which costs ten times as much as to find the next job. Into an expression it does not look.
+test("no LIMIT is a bare parameter", async () => {
+  const files = [...new Bun.Glob("*.ts").scanSync(import.meta.dir)].filter(
+    (name) => !name.endsWith(".test.ts"),
+  );
+  const texts = await Promise.all(files.map((name) => Bun.file(join(import.meta.dir, name)).text()));
+  const bare = texts.flatMap((text) => text.match(/LIMIT (?:\$\w+\b|\?)(?! \+ 0).*/g) ?? []);
+  expect(bare).toEqual([]);
+  expect(texts.join("\n")).toContain("LIMIT $limit + 0");
 });

@@ -140,7 +140,7 @@ export const WEBHOOKS_DUE_SQL = `
    WHERE due_at IS NOT NULL
      AND (due_at <= $now OR due_at > $now + ${WEBHOOK_PAUSE_MAX_MS})
    ORDER BY due_at, seq
-   LIMIT $limit`;
+   LIMIT $limit + 0`;
 
 const FAIL = `
   UPDATE webhook

@@ -30,7 +30,7 @@ export async function toPlugin(
   const answer = await plugins.http(name, {
     method: request.method,
     path,
-    headers: headersOf(request),
+    headers: headersFor(request),
     body: new Uint8Array(await request.arrayBuffer()),
     signal: request.signal,
   });
@@ -43,7 +43,8 @@ export async function toPlugin(
   return new Response(bodyless ? null : new Uint8Array(answer.body), { status: answer.statusCode, headers });
 }
 
-function headersOf(request: Request): PluginHttpRequest["headers"] {
+/** What of a request a plugin may know. */
+export function headersFor(request: Request): PluginHttpRequest["headers"] {
   return [...request.headers].flatMap(([name, value]) =>
     WITHHELD.has(name) ? [] : [{ name, values: [value] }],
   );

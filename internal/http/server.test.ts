@@ -50,6 +50,7 @@ function open(): HttpServer {
     context: () => context as Context,
     ready: () => ready,
     now: () => 0,
+    toSocket: () => undefined,
     toPlugin: async () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
       return new Response("from the plugin");

@@ -5,6 +5,7 @@ import { Fault, messageOf } from "../base/fault.ts";
 import { answer, answerProbe, type ApiOptions, BODY_BYTES_MAX } from "./api.ts";
 import { faultAnswer } from "./answer.ts";
 import { guard } from "./guard.ts";
+import { type SocketBridge, socketHandlers, socketPlugin } from "./plugin-socket.ts";
 
 export interface HttpServerOptions extends Omit<ApiOptions, "closing"> {
   env: Env;
@@ -14,9 +15,11 @@ export interface HttpServerOptions extends Omit<ApiOptions, "closing"> {
   socketPath: string;
   /** The operator's token. */
   token: string;
+  /** Makes a request a WebSocket of a plugin. Throws a Fault when that cannot be. */
+  toSocket: (plugin: string, request: Request, server: Listener) => undefined;
 }
 
-type Listener = Bun.Server<undefined>;
+type Listener = Bun.Server<SocketBridge>;
 
 const CLOSE_MS: Millis = 2_000; // For calls that are being answered; those that wait for something are ended at once.
 const IDLE_TIMEOUT_S = 255; // The most that Bun takes; a call may wait ten minutes and says nothing meanwhile.
@@ -64,6 +67,7 @@ function listenTcp(options: Door): Listener {
       maxRequestBodySize: BODY_BYTES_MAX,
       idleTimeout: IDLE_TIMEOUT_S,
       error: (error) => faultAnswer(error, log),
+      websocket: socketHandlers,
       fetch(request, server) {
         const probe = answerProbe(options, new URL(request.url).pathname);
         if (probe) return probe;
@@ -73,7 +77,7 @@ function listenTcp(options: Door): Listener {
           return faultAnswer(error, log);
         }
         server.timeout(request, 0);
-        return answer(options, request);
+        return answerOrUpgrade(options, request, server);
       },
     });
   } catch (error) {
@@ -93,11 +97,26 @@ function listenUnix(options: Door): Listener {
     development: false,
     maxRequestBodySize: BODY_BYTES_MAX,
     error: (error) => faultAnswer(error, log),
-    fetch: (request) => answer(options, request),
+    websocket: socketHandlers,
+    fetch: (request, server) => answerOrUpgrade(options, request, server),
   });
   chmodSync(made, 0o600);
   renameSync(made, socketPath); // There may be that of a host that was killed; the lock says that it is gone.
   return server;
+}
+
+function answerOrUpgrade(
+  options: Door,
+  request: Request,
+  server: Listener,
+): Promise<Response> | Response | undefined {
+  const plugin = socketPlugin(new URL(request.url).pathname);
+  if (plugin === undefined) return answer(options, request);
+  try {
+    return options.toSocket(plugin, request, server);
+  } catch (error) {
+    return faultAnswer(error, options.log);
+  }
 }
 
 function inodeOf(path: string): number | null {

@@ -18,6 +18,7 @@ import {
   type InitializeRequest,
   type InitializeResponse,
   type MetadataResponse,
+  type WebSocketMessage,
 } from "../../proto/gen/protocol/domain.ts";
 import {
   type CleanupResponse,
@@ -78,6 +79,16 @@ export class Connection {
 
   handleHttp(request: HTTPRequest, limitMs: Millis, signal?: AbortSignal): Promise<Answer<HTTPResponse>> {
     return this.#channel.call(Domain.handleHttp, request, { limitMs, signal });
+  }
+
+  /** One connection of a browser. Throws when the channel is closed. */
+  webSocket(
+    headers: Record<string, string>,
+    events: StreamEvents<WebSocketMessage>,
+  ): MessageStream<WebSocketMessage> {
+    return this.#channel.stream<WebSocketMessage, WebSocketMessage>(Domain.handleWebSocket, events, {
+      headers,
+    });
   }
 
   /** Aborting the signal cancels the call, which the plugin is told. */

@@ -22,19 +22,24 @@ export interface PluginHttpRequest {
 
 const RETRY_AFTER_MS: Millis = 5_000; // As QNTX tells a browser while a plugin starts.
 
+/** The process that answers now. Throws a Fault when there is none. */
+export function readySession(supervisor: Supervisor): Session {
+  const { name, session } = supervisor;
+  if (session) return session;
+  const { state, reason } = supervisor.status();
+  throw new Fault("unreachable", `Plugin ${name} is ${state}.`, {
+    hint: reason || "It may answer in a moment.",
+    retryAfterMs: RETRY_AFTER_MS,
+  });
+}
+
 /** Throws a Fault when the plugin is not there, has no such route, or does not answer. */
 export async function forwardHttp(
   supervisor: Supervisor,
   { usualMs, request }: { usualMs: Millis; request: PluginHttpRequest },
 ): Promise<HTTPResponse> {
-  const { name, session } = supervisor;
-  if (!session) {
-    const { state, reason } = supervisor.status();
-    throw new Fault("unreachable", `Plugin ${name} is ${state}.`, {
-      hint: reason || "It may answer in a moment.",
-      retryAfterMs: RETRY_AFTER_MS,
-    });
-  }
+  const { name } = supervisor;
+  const session = readySession(supervisor);
   const { method, path } = request;
   let answer = await ask(session, request, { path, usualMs });
   // As QNTX does: some of its plugins know their routes by the whole path.

@@ -21,7 +21,7 @@ import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Conflict, Registry } from "../pulse/registry.ts";
 import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";
 import type { Announcement } from "./guard.ts";
-import { forwardHttp, type PluginHttpRequest } from "./http.ts";
+import { forwardHttp, type PluginHttpRequest, readySession } from "./http.ts";
 import { installedSource } from "./installed.ts";
 import { Leftovers } from "./leftovers.ts";
 import { PluginLocks } from "./locks.ts";
@@ -32,6 +32,7 @@ import { Ports } from "./ports.ts";
 import type { PrintedLine } from "./process.ts";
 import { surviveStrays } from "./stray.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+import { PluginSocket, SocketCounts, type SocketRequest } from "./web-socket.ts";
 
 export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | "ports"> {
   registry: Registry;
@@ -72,6 +73,7 @@ export class Plugins implements Service {
   readonly #passing = new Set<Supervisor>();
   /** Names of those that somebody upgrades, stops or restarts just now. */
   readonly #changing = new Set<string>();
+  readonly #sockets = new SocketCounts();
   readonly #settled = Promise.withResolvers<void>();
   #isSettled = false;
   #isEnding = false;
@@ -278,12 +280,26 @@ export class Plugins implements Service {
 
   /** Hands a request to a plugin. Throws a Fault when it is not there to answer. */
   async http(name: string, request: PluginHttpRequest): Promise<HTTPResponse> {
+    return forwardHttp(this.#serving(name), { usualMs: this.#host.limits.httpMs, request });
+  }
+
+  /** A connection of a browser, not open yet. Throws a Fault when the plugin is not there, or has too many. */
+  webSocket(name: string, request: SocketRequest): PluginSocket {
+    const supervisor = this.#serving(name);
+    const session = readySession(supervisor);
+    const isServing = () => supervisor.session === session && supervisor.status().state !== "stopping";
+    const { env } = this.#host;
+    const released = this.#sockets.take(name);
+    return new PluginSocket({ env, plugin: name, session, request, isServing, released });
+  }
+
+  /** One that may answer requests. */
+  #serving(name: string): Supervisor {
     const supervisor = this.#get(name);
-    if (!this.#host.capabilitiesOf(name).has("cap:http.serve"))
-      throw new Fault("denied", `Plugin ${name} lacks cap:http.serve, and answers no requests.`, {
-        hint: `Grant it with: ${grantLine(name, ["cap:http.serve"])}`,
-      });
-    return forwardHttp(supervisor, { usualMs: this.#host.limits.httpMs, request });
+    if (this.#host.capabilitiesOf(name).has("cap:http.serve")) return supervisor;
+    throw new Fault("denied", `Plugin ${name} lacks cap:http.serve, and answers no requests.`, {
+      hint: `Grant it with: ${grantLine(name, ["cap:http.serve"])}`,
+    });
   }
 
   /** Ends every process at once, because this host is about to end without being asked. */

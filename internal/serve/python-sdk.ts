@@ -12,6 +12,7 @@ import scheduled from "../../sdk/python/qntx/scheduled.py" with { type: "text" }
 import schedules from "../../sdk/python/qntx/schedules.py" with { type: "text" };
 import serve from "../../sdk/python/qntx/serve.py" with { type: "text" };
 import services from "../../sdk/python/qntx/services.py" with { type: "text" };
+import sockets from "../../sdk/python/qntx/sockets.py" with { type: "text" };
 import wire from "../../sdk/python/qntx/wire.py" with { type: "text" };
 
 const FILES: Record<string, string> = {
@@ -25,6 +26,7 @@ const FILES: Record<string, string> = {
   "schedules.py": schedules,
   "serve.py": serve,
   "services.py": services,
+  "sockets.py": sockets,
   "wire.py": wire,
 };
 

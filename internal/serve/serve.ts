@@ -20,6 +20,7 @@ import { Fetcher } from "../fetch/fetcher.ts";
 import { HttpServer } from "../http/server.ts";
 import { operatorToken } from "../http/operator-token.ts";
 import { toPlugin } from "../http/plugin-proxy.ts";
+import { upgradeToPlugin } from "../http/plugin-socket.ts";
 import { hostAnswers, socketPath } from "../http/socket.ts";
 import { declarationsOf, declareSchedules, FILE_OWNER } from "../operations/declare.ts";
 import { declareOfPlugin } from "../operations/declare-plugin.ts";
@@ -242,6 +243,7 @@ function listen({ env, log, config }: ServeOptions, { live, plugins, contextOf }
     ready: () => live.ready && !live.stopping,
     now: () => env.now(),
     toPlugin: (name, path, request) => toPlugin(plugins, name, path, request),
+    toSocket: (name, request, server) => upgradeToPlugin(plugins, name, { request, server }),
   });
   live.address = `http://${config.serve.host}:${http.port}`;
   return http;

@@ -58,6 +58,7 @@ const DEFINITION_KEYS = new Set([
   "watchers",
   "locks",
   "http",
+  "websocket",
   "start",
   "stop",
   "cleanup",

@@ -15,7 +15,7 @@ import type {
 import type { DeclaredSchedule, Endpoint, HandlerOptions } from "../../proto/gen/qntx/v1/plugin.ts";
 import { createRouter } from "./http.ts";
 import { checkedName, handlerName, PluginError } from "./names.ts";
-import type { Host, JobHandler, JobOptions, Locks, PluginDefinition } from "./qntx.ts";
+import type { Host, JobHandler, JobOptions, Locks, PluginDefinition, SocketHandler } from "./qntx.ts";
 import { readPriority, readSchedules } from "./schedules.ts";
 import { readWatchers } from "./watchers.ts";
 
@@ -48,6 +48,7 @@ export interface LoadedPlugin {
   stop(host: Host): Promise<void>;
   cleanup(): Promise<void>;
   answer(request: HTTPRequest, host: Host): Promise<HTTPResponse>;
+  readonly websocket?: SocketHandler;
   glyphs(): Promise<GlyphDef[]>;
 }
 
@@ -80,6 +81,7 @@ export function fromDefinition(definition: PluginDefinition): LoadedPlugin {
     stop: async (host) => definition.stop?.(host),
     cleanup: async () => definition.cleanup?.(),
     answer: router.answer,
+    ...(definition.websocket && { websocket: definition.websocket }),
     glyphs: async () => [],
   };
 }

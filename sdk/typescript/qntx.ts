@@ -364,6 +364,30 @@ export interface Host {
   setJobs(jobs: Record<string, JobHandler | JobOptions>): Promise<void>;
 }
 
+/** What a browser sent over a WebSocket. */
+export interface SocketMessage {
+  readonly bytes: Uint8Array;
+  text(): string;
+  /** Throws a SyntaxError when it is not JSON. */
+  json(): Json;
+}
+
+/** A WebSocket: walk through what the browser sends, until it goes. */
+export interface Socket extends AsyncIterable<SocketMessage> {
+  /** What stands behind the question mark of `/ws/<plugin>?…`. */
+  readonly query: URLSearchParams;
+  readonly headers: Headers;
+  /** Aborted when it is over, whoever ended it. */
+  readonly signal: AbortSignal;
+  /** Resolves when there is room for the next one. Sends nothing when it is over. */
+  send(data: string | Uint8Array): Promise<void>;
+  /** Ends it, with a sentence for the browser. */
+  close(reason?: string): void;
+}
+
+/** Speaks over one WebSocket at `/ws/<plugin>`, which is closed when it returns. */
+export type SocketHandler = (socket: Socket, host: Host) => void | Promise<void>;
+
 /** Answers one HTTP request below `/api/<plugin>`. */
 export type HttpHandler = (request: Request, host: Host) => Response | Promise<Response>;
 
@@ -389,6 +413,8 @@ export interface PluginDefinition {
   locks?: (host: Host) => Locks;
   /** Keys are "METHOD /path" without the `/api/<plugin>` prefix: matched exactly, or "METHOD /path/*" for all below it. */
   http?: Record<string, HttpHandler>;
+  /** Speaks over each WebSocket at `/ws/<plugin>`. */
+  websocket?: SocketHandler;
   /** Called once before the handlers are announced; may call `host.setJobs`. */
   start?(host: Host): void | Promise<void>;
   /** Called whenever the process is told to end, also by the host's death. */

@@ -27,6 +27,7 @@ import { lockService } from "./locks.ts";
 import { captureConsole, createPluginLog } from "./log.ts";
 import { PluginError } from "./names.ts";
 import type { Host, JobHandler, JobLog, Locks, PluginDefinition } from "./qntx.ts";
+import { serveSocket } from "./socket.ts";
 import { type JobSource, JobStream } from "./stream.ts";
 import { executeJob } from "./unary.ts";
 
@@ -257,8 +258,11 @@ function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainP
         return plainAnswer(500, `Plugin ${served.name} failed to answer.\n`);
       }
     }),
-    handleWebSocket: (call) =>
-      void call.emit("error", { code: status.UNIMPLEMENTED, details: `${served.name} has no WebSocket.` }),
+    handleWebSocket(call) {
+      const { source } = served;
+      if (!source) return void call.emit("error", NOT_INITIALIZED);
+      serveSocket(call, { plugin: served.name, handler: plugin.websocket, host: source.host });
+    },
     health(_call, answer) {
       const running = [...served.streams].reduce((sum, stream) => sum + stream.running, 0);
       answer(null, { healthy: true, message: "running", details: { jobs: String(running) } });

@@ -70,6 +70,7 @@ const FIELDS: Record<keyof ScheduledPlugin, true> = {
   concurrency: true,
   capabilities: true,
   http: true,
+  websocket: true,
   start: true,
   stop: true,
 };

@@ -22,7 +22,7 @@ export function writeStranger(place: Place, name: string, program = `${name}.py`
     `--python_out=${folder}`,
     `--grpc_python_out=${folder}`,
     `--plugin=protoc-gen-grpc_python=${Bun.which("grpc_python_plugin")}`,
-    ...["domain", "atsstore", "queue", "schedule"].map((file) => `protocol/${file}.proto`),
+    ...["domain", "atsstore", "queue", "schedule", "fetch"].map((file) => `protocol/${file}.proto`),
   ]);
   if (!success) throw new Error(`protoc: ${stderr}`);
   cpSync(join(TESTDATA, program), join(folder, name));

@@ -118,8 +118,8 @@ export interface WebSocketMessage {
   type: WebSocketMessage_Type;
   data: Buffer;
   headers: { [key: string]: string };
-  /** Nanoseconds since 1970; a PONG repeats its PING's. */
-  timestamp: number;
+  /** Nanoseconds since 1970, which no number of JavaScript holds; a PONG repeats its PING's. */
+  timestamp: string;
 }
 
 export const WebSocketMessage_Type = { CONNECT: 0, DATA: 1, CLOSE: 2, PING: 3, PONG: 4, ERROR: 5 } as const;
@@ -1369,7 +1369,7 @@ export const HTTPResponse: MessageFns<HTTPResponse> = {
 };
 
 function createBaseWebSocketMessage(): WebSocketMessage {
-  return { type: 0, data: Buffer.alloc(0), headers: {}, timestamp: 0 };
+  return { type: 0, data: Buffer.alloc(0), headers: {}, timestamp: "0" };
 }
 
 export const WebSocketMessage: MessageFns<WebSocketMessage> = {
@@ -1383,7 +1383,7 @@ export const WebSocketMessage: MessageFns<WebSocketMessage> = {
     globalThis.Object.entries(message.headers).forEach(([key, value]: [string, string]) => {
       WebSocketMessage_HeadersEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
     });
-    if (message.timestamp !== 0) {
+    if (message.timestamp !== "0") {
       writer.uint32(32).int64(message.timestamp);
     }
     return writer;
@@ -1434,7 +1434,7 @@ export const WebSocketMessage: MessageFns<WebSocketMessage> = {
               break;
             }
 
-            message.timestamp = longToNumber(reader.int64());
+            message.timestamp = reader.int64().toString();
             continue;
           }
         }
@@ -1465,7 +1465,7 @@ export const WebSocketMessage: MessageFns<WebSocketMessage> = {
       },
       {},
     );
-    message.timestamp = object.timestamp ?? 0;
+    message.timestamp = object.timestamp ?? "0";
     return message;
   },
 };

@@ -32,9 +32,10 @@ from .host import Host
 from .job import CONCURRENCY_DEFAULT, Job
 from .scheduled import ScheduledPlugin
 from .schedules import Schedule
+from .sockets import Socket
 from .wire import protocol, v1
 
-__all__ = ["Plugin", "ScheduledPlugin", "Schedule", "Handler", "Job", "Host", "Request", "Response",
+__all__ = ["Plugin", "ScheduledPlugin", "Schedule", "Handler", "Job", "Host", "Request", "Response", "Socket",
            "HostError", "PermanentError", "RetryAfter", "Snooze"]
 
 F = typing.TypeVar("F", bound=typing.Callable)
@@ -97,6 +98,7 @@ class Plugin:
         self._schedules: list[typing.Callable] = []
         self._watchers: dict[str, protocol.WatcherRegistration] = {}
         self._routes: dict[tuple[str, str], typing.Callable] = {}
+        self._websocket: typing.Callable | None = None
         self._starts: list[typing.Callable] = []
         self._stops: list[typing.Callable] = []
         self._cleanups: list[typing.Callable] = []
@@ -167,6 +169,12 @@ class Plugin:
             return run
 
         return keep
+
+    def websocket(self, run: F) -> F:
+        """Decorates what speaks over each WebSocket at /ws/<plugin>: a function of (socket, host),
+        plain or async. It is closed when the function returns."""
+        self._websocket = run
+        return run
 
     def on_start(self, run: F) -> F:
         """Decorates a function of (host) that runs once before the handlers are announced;

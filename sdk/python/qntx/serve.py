@@ -33,6 +33,7 @@ PORT_TRIES = 64  # As many as QNTX's own SDK walks before it gives up.
 BEAT_S = 2.0  # Well inside the ten seconds after which a silent holder is doubted.
 STOP_GRACE_S = 2.0  # For cancelled jobs; the host waits three seconds between TERM and KILL.
 SEND_GRACE_S = 0.5  # For the last messages. Older versions of grpcio wait all of it while a client is connected.
+SOCKETS_MAX = 64  # WebSockets hold a thread each; the host opens no more.
 CALLS_SPARE = 16  # gRPC threads besides those that unary jobs hold: for the stream and short calls.
 PR_SET_DUMPABLE = 4  # From linux/prctl.h.
 
@@ -57,7 +58,7 @@ class Server:
         for word in (signal.SIGTERM, signal.SIGINT):
             signal.signal(word, lambda *_: self._ending.set())
         server = grpc.server(
-            futures.ThreadPoolExecutor(self.plugin.concurrency + CALLS_SPARE, "qntx-call"),
+            futures.ThreadPoolExecutor(self.plugin.concurrency + SOCKETS_MAX + CALLS_SPARE, "qntx-call"),
             options=[*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0)])  # Or a port in use would look free.
         for service in (DomainPlugin(self), PluginService(self)):
             server.add_generic_rpc_handlers((_handlers(service),))
@@ -201,7 +202,8 @@ def _handlers(service: DomainPlugin | PluginService) -> grpc.GenericRpcHandler:
     table = {}
     for name in (name for name in dir(service) if name[0].isupper() and name != "NAME"):
         found = method(f"{service.NAME}/{name}")
-        make = grpc.stream_stream_rpc_method_handler if name == "Jobs" else grpc.unary_unary_rpc_method_handler
+        streams = name in ("Jobs", "HandleWebSocket")
+        make = grpc.stream_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
         table[name] = make(getattr(service, name), message_class(found.input_type).FromString, serialize)
     return grpc.method_handlers_generic_handler(service.NAME, table)
 

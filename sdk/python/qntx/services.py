@@ -16,6 +16,7 @@ from .endings import sentence_of
 from .job import Job
 from .outbox import Outbox
 from .schedules import to_wire
+from .sockets import Socket
 from .wire import protocol, v1, write_json
 
 if typing.TYPE_CHECKING:
@@ -75,6 +76,13 @@ class DomainPlugin:
         except Exception:
             traceback.print_exc()  # For the plugin's log; who asked over HTTP may be anybody.
             return _http(Response(f"Plugin {self._plugin.name} failed to answer.\n", 500))
+
+    def HandleWebSocket(self, requests, context):
+        if self._plugin._websocket is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{self._plugin.name} has no WebSocket.")
+        socket = Socket(self._plugin)
+        context.add_callback(socket._end)
+        yield from socket._serve(self._plugin._websocket, self._server.runner, requests)
 
     def ExecuteJob(self, request, context):
         if self._plugin._handler(request.handler_name) is None:

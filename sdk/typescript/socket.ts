@@ -1,0 +1,154 @@
+/**
+ * Socket: one WebSocket of a browser at `/ws/<plugin>`, as a plugin's handler sees it:
+ * messages to walk through, and `send`. PING and CLOSE are answered here.
+ */
+import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { type WebSocketMessage, WebSocketMessage_Type as Type } from "../../proto/gen/protocol/domain.ts";
+import { textOf } from "./ending.ts";
+import type { Host, Json, Socket, SocketHandler, SocketMessage } from "./qntx.ts";
+
+type Call = ServerDuplexStream<WebSocketMessage, WebSocketMessage>;
+
+const UNREAD_MAX = 64; // Messages; then the host is made to wait.
+
+/** Serves one call of HandleWebSocket. */
+export function serveSocket(
+  call: Call,
+  { plugin, handler, host }: { plugin: string; handler: SocketHandler | undefined; host: Host },
+): void {
+  if (!handler)
+    return void call.emit("error", { code: status.UNIMPLEMENTED, details: `${plugin} has no WebSocket.` });
+  const socket = new ServedSocket(call);
+  const run = async () => {
+    await socket.connected;
+    if (!socket.signal.aborted) await handler(socket, host);
+  };
+  run().then(
+    () => socket.close(),
+    (error: unknown) => {
+      host.log.error(`a WebSocket failed: ${textOf(error)}`, {
+        stack: error instanceof Error ? (error.stack ?? "") : "",
+      });
+      socket.fail(`Plugin ${plugin} failed to answer.`);
+    },
+  );
+}
+
+class ServedSocket implements Socket {
+  query = new URLSearchParams();
+  headers = new Headers();
+  readonly connected: Promise<void>;
+  readonly #call: Call;
+  readonly #over = new AbortController();
+  readonly #unread: SocketMessage[] = [];
+  #wake = () => {};
+  #isFull = false;
+
+  constructor(call: Call) {
+    this.#call = call;
+    const connected = Promise.withResolvers<void>();
+    this.connected = connected.promise;
+    call.on("data", (message: WebSocketMessage) => {
+      this.#take(message);
+      connected.resolve();
+    });
+    for (const event of ["end", "cancelled", "error", "close"])
+      call.on(event, () => {
+        this.#end();
+        connected.resolve();
+      });
+  }
+
+  get signal(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  async send(data: string | Uint8Array): Promise<void> {
+    if (this.signal.aborted) return;
+    const drained = new Promise<void>((resolve) => {
+      this.#call.once("drain", resolve);
+      this.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    if (!this.#write(Type.DATA, Buffer.from(data))) await drained;
+  }
+
+  close(reason = ""): void {
+    this.#finish(Type.CLOSE, reason);
+  }
+
+  /** Ends it as a failure. */
+  fail(reason: string): void {
+    this.#finish(Type.ERROR, reason);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<SocketMessage> {
+    while (true) {
+      const message = this.#unread.shift();
+      if (message) {
+        if (this.#isFull && this.#unread.length === 0) this.#resume();
+        yield message;
+      } else if (this.signal.aborted) return;
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  #take({ type, data, headers, timestamp }: WebSocketMessage): void {
+    if (type === Type.CONNECT) this.#connect(headers);
+    else if (type === Type.PING) this.#write(Type.PONG, Buffer.alloc(0), timestamp);
+    else if (type === Type.CLOSE || type === Type.ERROR) this.#end();
+    else if (type === Type.DATA) {
+      this.#unread.push(new ReadMessage(data));
+      if (this.#unread.length >= UNREAD_MAX) this.#pause();
+      this.#wake();
+    }
+  }
+
+  #connect({ "qntx-query": query = "", ...headers }: Record<string, string>): void {
+    this.query = new URLSearchParams(query);
+    this.headers = new Headers(headers);
+  }
+
+  #pause(): void {
+    this.#isFull = true;
+    this.#call.pause();
+  }
+
+  #resume(): void {
+    this.#isFull = false;
+    this.#call.resume();
+  }
+
+  #write(type: WebSocketMessage["type"], data: Buffer, timestamp = `${Date.now()}000000`): boolean {
+    return this.#call.write({ type, data, headers: {}, timestamp });
+  }
+
+  #finish(type: WebSocketMessage["type"], reason: string): void {
+    if (this.signal.aborted) return;
+    this.#write(type, Buffer.from(reason));
+    this.#end();
+  }
+
+  /** Both sides are over: whoever walks through the messages comes to their end. */
+  #end(): void {
+    if (this.signal.aborted) return;
+    this.#over.abort();
+    this.#wake();
+    this.#call.end();
+  }
+}
+
+class ReadMessage implements SocketMessage {
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  text(): string {
+    return new TextDecoder().decode(this.bytes);
+  }
+
+  json(): Json {
+    return JSON.parse(this.text());
+  }
+}

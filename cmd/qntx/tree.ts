@@ -208,6 +208,11 @@ export const tree: Group = group(
         import("./commands/plugin/start.ts").then((file) => file.pluginStart),
       ),
     }),
+    quota: group("How much of the host plugins may take", {
+      show: lazy("Show how much they may take, and how much they have", () =>
+        import("./commands/quota/show.ts").then((file) => file.quotaShow),
+      ),
+    }),
     ats: group("Attestations: who says what of what", {
       query: lazy("Find attestations, last written first", () =>
         import("./commands/ats/query.ts").then((file) => file.atsQuery),

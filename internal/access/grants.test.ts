@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { FakeEnv } from "../base/fake-env.ts";
 import type { Trust } from "./capability.ts";
+import { usualQuota } from "./quota.ts";
 import { type Grant, Grants } from "./grants.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -33,7 +34,7 @@ test.each([
 
 test("what is said holds at once for tokens that are out, and for that plugin alone", () => {
   const grants = new Grants({ trustOf: () => "guest", configured: () => [], said: [] });
-  const tokens = new Tokens(new FakeEnv(), grants);
+  const tokens = new Tokens(new FakeEnv(), { grants, quotas: { of: () => usualQuota("guest") } });
   const token = tokens.issue({ plugin: "demo", tenant: "acme" });
   const other = tokens.issue({ plugin: "other", tenant: "" });
   const may = (bearer: string) => {

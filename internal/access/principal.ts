@@ -3,12 +3,19 @@
  * from a name in the request, and it decides what is theirs.
  */
 import type { Capability } from "./capability.ts";
+import type { Quota } from "./quota.ts";
 
 export type Principal =
   /** The person at this machine: a CLI on the data folder or its socket, or the operator's token. */
   | { kind: "operator"; name: string }
   /** One process of one plugin. */
-  | { kind: "plugin"; plugin: string; tenant: string; capabilities: ReadonlySet<Capability> }
+  | {
+      kind: "plugin";
+      plugin: string;
+      tenant: string;
+      capabilities: ReadonlySet<Capability>;
+      quota: Quota;
+    }
   /** The host itself: declared schedules, file schedules, repairs. */
   | { kind: "host" };
 

@@ -5,24 +5,37 @@
  */
 import type { Env } from "../base/env.ts";
 import type { Grants } from "./grants.ts";
+import type { Quotas } from "./quotas.ts";
 import type { Principal } from "./principal.ts";
 
 const TOKEN_BYTES = 32; // 256 bits: not to be guessed.
 
 /** Whose token it is. */
-interface Holder {
+export interface Holder {
   plugin: string;
   tenant: string;
 }
 
+/** What plugins may do, and how much. */
+export interface Rights {
+  grants: Pick<Grants, "of">;
+  quotas: Pick<Quotas, "of">;
+}
+
+/** Who a holder is, with what it may do now. */
+export function holderPrincipal(holder: Holder, { grants, quotas }: Rights): Principal & { kind: "plugin" } {
+  const { plugin } = holder;
+  return { kind: "plugin", ...holder, capabilities: grants.of(plugin), quota: quotas.of(plugin) };
+}
+
 export class Tokens {
   readonly #env: Env;
-  readonly #grants: Pick<Grants, "of">;
+  readonly #may: Rights;
   readonly #holders = new Map<string, Holder>();
 
-  constructor(env: Env, grants: Pick<Grants, "of">) {
+  constructor(env: Env, may: Rights) {
     this.#env = env;
-    this.#grants = grants;
+    this.#may = may;
   }
 
   /** Makes the token of one process of a plugin. */
@@ -40,7 +53,7 @@ export class Tokens {
   /** Who a token speaks for, with what they may do now; null for one that was never made or has ended. */
   principal(token: string): Principal | null {
     const holder = token === "" ? undefined : this.#holders.get(hashOf(token));
-    return holder ? { kind: "plugin", ...holder, capabilities: this.#grants.of(holder.plugin) } : null;
+    return holder ? holderPrincipal(holder, this.#may) : null;
   }
 }
 

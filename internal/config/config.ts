@@ -7,11 +7,13 @@
  * said at once, with its file and line.
  */
 import type { Capability } from "../access/capability.ts";
+import type { QuotaAmounts } from "../access/quotas.ts";
 import type { Millis } from "../base/env.ts";
 import { type IpRange, parseIpRange } from "../base/ip.ts";
 import type { LogLevel } from "../base/log.ts";
 import { findFile } from "./file.ts";
 import { type FileBudget, readFileBudgets } from "./file-budget.ts";
+import { readFileQuotas } from "./file-quota.ts";
 import { type FileHandler, readFileHandlers } from "./file-handler.ts";
 import { type FileSchedule, readSchedules } from "./file-schedule.ts";
 import type { ConfigKey, ConfigValues } from "./keys.ts";
@@ -73,6 +75,8 @@ export interface Config {
   readonly handlers: readonly FileHandler[];
   /** What the jobs of tenants, plugins and handlers may cost. */
   readonly budgets: readonly FileBudget[];
+  /** How much plugins may take, by name. */
+  readonly quotas: ReadonlyMap<string, QuotaAmounts>;
   /** Where events are sent, its secret fetched now; null for nowhere. Throws a Fault that names the key of what is not there. */
   webhook(): { readonly url: string; readonly secret: string | null } | null;
   /** `[name]` sections, as they are written. */
@@ -115,6 +119,7 @@ export function loadConfig(options: LoadOptions): Config {
   const schedules = file ? readSchedules(file, problems) : [];
   const handlers = file ? readFileHandlers(file, problems) : [];
   const budgets = file ? readFileBudgets(file, problems) : [];
+  const quotas = file ? readFileQuotas(file, problems) : new Map<string, QuotaAmounts>();
   checkLockPlugin(values, origins, problems);
   if (problems.length > 0) throw configFault(problems);
   return frozen({
@@ -125,6 +130,7 @@ export function loadConfig(options: LoadOptions): Config {
     schedules,
     handlers,
     budgets,
+    quotas,
     sections,
     values,
     origin: (key: ConfigKey) => origins[key],

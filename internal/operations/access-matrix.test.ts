@@ -8,6 +8,7 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type Capability, CAPABILITY_NAMES } from "../access/capability.ts";
+import { usualQuota } from "../access/quota.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { Fault } from "../base/fault.ts";
 import { silentLog } from "../base/log.ts";
@@ -124,7 +125,8 @@ const NOT_GRANTED: Capability = "cap:queue.enqueue-any";
 
 function context(caller: Caller, capabilities: readonly Capability[] = CAPABILITY_NAMES): Context {
   const granted = new Set(capabilities.filter((name) => name !== NOT_GRANTED));
-  const principal = { kind: "plugin", ...CALLERS[caller], capabilities: granted } as const;
+  const quota = usualQuota("trusted");
+  const principal = { kind: "plugin", ...CALLERS[caller], capabilities: granted, quota } as const;
   const host = {
     plugins: { offers: () => null },
     clock: { suspicion: null },

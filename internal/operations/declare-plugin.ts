@@ -9,7 +9,7 @@ import type { DeclaredChange } from "../store/schedules.ts";
 import { type Declaration, declareSchedules } from "./declare.ts";
 import type { Context } from "./operation.ts";
 import { refuseForeignHandler } from "./reference.ts";
-import { admit } from "./run.ts";
+import { admit, noteRefusal } from "./run.ts";
 import { scheduleCreate } from "./schedule.ts";
 import { readTarget } from "./schedule-input.ts";
 
@@ -34,11 +34,25 @@ export async function declareOfPlugin(
     if (announced.has(handler) && !context.host?.plugins.offers(lane)) continue;
     refuseForeignHandler(context, lane);
   }
-  const changes = await declareSchedules(context, { kind: "plugin", name }, schedules);
+  const changes = await declared(context, name, schedules);
   const tenant = tenantSeen(context.principal) ?? "";
   await context.store.watchers.declare(
     name,
     watchers.map((watcher) => ({ ...watcher, tenant })),
   );
   return changes;
+}
+
+/** What is too much is written into the trail, as it is where a plugin calls. */
+async function declared(
+  context: Context,
+  name: string,
+  schedules: readonly Declaration[],
+): Promise<DeclaredChange[]> {
+  try {
+    return await declareSchedules(context, { kind: "plugin", name }, schedules);
+  } catch (error) {
+    await noteRefusal(context, scheduleCreate, { input: {}, error });
+    throw error;
+  }
 }

@@ -32,6 +32,7 @@ import {
   refuseImpossible,
   withNamedSpans,
 } from "./schedule-policy.ts";
+import { changesOf, refuseOften, schedulePayload } from "./schedule-quota.ts";
 import { nextWithin } from "../schedule/decide.ts";
 
 /** A schedule as it is declared. `when` is an interval, a cron expression, a shortcut, or a spec that was read already. */
@@ -80,9 +81,10 @@ export async function declareSchedules(
     const policy = await withNamedSpans(context, schedule.policy);
     const { spec, timezone } = schedule;
     if (spec.kind !== "at") checkRuns({ spec, timezone }, policy, context.env.now());
+    refuseOften(context, schedule);
     return schedule;
   });
-  const changes = await context.store.schedules.declare(owner, schedules);
+  const changes = await changesOf(context).declare(owner, schedules);
   if (changes.length > 0) context.host?.schedulesChanged();
   return changes;
 }
@@ -170,7 +172,7 @@ function readDeclaration(
     owner,
     declaredId: id,
     target,
-    payload: payloadBytes(declaration.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
+    payload: schedulePayload(context, declaration.payload),
     spec,
     timezone,
     policy,
@@ -280,7 +282,8 @@ function readLocking(locking: string): Locking {
 }
 
 /** The Fault with the declaration's place, id and text in front of what is wrong with it. */
-function namedFault({ id, when, where, places }: Declaration, { message, hint, fields }: Fault): Fault {
+function namedFault({ id, when, where, places }: Declaration, fault: Fault): Fault {
+  const { message, hint, fields, limit } = fault;
   const text = typeof when === "string" ? ` (${shown(when)})` : "";
   const subject = `Schedule ${shown(id)}${text}`;
   const said = fields.map(({ field, message: wrong }) => ({
@@ -288,7 +291,8 @@ function namedFault({ id, when, where, places }: Declaration, { message, hint, f
     message: `${subject}: ${field}: ${wrong}${hint ? ` ${hint}` : ""}`,
   }));
   const place = where === undefined ? "" : `${said[0]?.field ?? where}: `;
-  return new Fault("config", `${place}${subject}: ${message}`, { hint, fields: said });
+  const code = limit ? fault.code : "config";
+  return new Fault(code, `${place}${subject}: ${message}`, { hint, fields: said, limit });
 }
 
 /** What `[[schedule]]` in a configuration file declares. */

@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Capability, usualCapabilities } from "../access/capability.ts";
+import { usualQuota } from "../access/quota.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { Fault } from "../base/fault.ts";
 import { silentLog } from "../base/log.ts";
@@ -32,7 +33,8 @@ function context(capabilities: Iterable<Capability> = usualCapabilities("trusted
       return { status, body: `page ${asked.length}` };
     },
   };
-  const principal = { kind: "plugin", plugin: "demo", tenant, capabilities: new Set(capabilities) } as const;
+  const may = { capabilities: new Set(capabilities), quota: usualQuota("trusted") };
+  const principal = { kind: "plugin", plugin: "demo", tenant, ...may } as const;
   const host = { web, attested() {} } as unknown as Host;
   return { env: new FakeEnv(), log: silentLog, store, principal, host, home: "/nowhere" };
 }

@@ -6,6 +6,7 @@
 import type { z } from "zod";
 import type { Capability } from "../access/capability.ts";
 import type { Grants } from "../access/grants.ts";
+import type { Quotas } from "../access/quotas.ts";
 import type { Principal } from "../access/principal.ts";
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env, Millis } from "../base/env.ts";
@@ -38,6 +39,8 @@ export interface Host {
   readonly loop: { p99Ms: Millis; worstMs: Millis };
   /** What plugins may do. */
   readonly grants: Pick<Grants, "standings" | "say" | "forget">;
+  /** How much of this host they may take. */
+  readonly quotas: Pick<Quotas, "standings">;
   /** Who keeps locks. */
   readonly locks: LockControl;
   /** The web, for plugins. */

@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Capability, usualCapabilities } from "../access/capability.ts";
+import { usualQuota } from "../access/quota.ts";
 import type { Principal } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
 import { FakeEnv } from "../base/fake-env.ts";
@@ -20,6 +21,7 @@ const plugin = (name: string): Principal => ({
   plugin: name,
   tenant: "",
   capabilities: TRUSTED,
+  quota: usualQuota("trusted"),
 });
 const ASKING = { person: { kind: "operator", name: "operator" }, p: plugin("p"), q: plugin("q") } as const;
 

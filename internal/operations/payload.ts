@@ -6,7 +6,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** A payload from outside: bytes as they are, anything else as JSON; nothing is no bytes. */
 export function payloadBytes(payload: unknown, field: string, bytesMax: number): Uint8Array {
-  const bytes = encode(payload, field);
+  const bytes = bytesOf(payload, field);
   if (bytes.length <= bytesMax) return bytes;
   throw fieldFault(
     field,
@@ -15,7 +15,8 @@ export function payloadBytes(payload: unknown, field: string, bytesMax: number):
   );
 }
 
-function encode(payload: unknown, field: string): Uint8Array {
+/** The same without a limit, for who has one of its own. */
+export function bytesOf(payload: unknown, field: string): Uint8Array {
   if (payload === undefined) return new Uint8Array();
   if (payload instanceof Uint8Array) return payload;
   const text = JSON.stringify(payload);

@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Capability, usualCapabilities } from "../access/capability.ts";
+import { usualQuota } from "../access/quota.ts";
 import type { Principal } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
 import { FakeEnv } from "../base/fake-env.ts";
@@ -43,6 +44,7 @@ const plugin = (name: string, capabilities: Iterable<Capability> = TRUSTED): Pri
   plugin: name,
   tenant: "",
   capabilities: new Set(capabilities),
+  quota: usualQuota("trusted"),
 });
 const refusal = async (name: string, input: unknown, principal: Principal = OPERATOR): Promise<Fault> => {
   try {

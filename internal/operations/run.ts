@@ -53,10 +53,19 @@ async function audited(context: Context, operation: AnyOperation, input: unknown
     if (operation.changes) await audit(context, operation, { input, allowed: true, detail: "" });
     return output;
   } catch (error) {
-    const refused = error instanceof Fault && error.code === "denied";
-    if (refused) await audit(context, operation, { input, allowed: false, detail: messageOf(error) });
+    await noteRefusal(context, operation, { input, error });
     throw error;
   }
+}
+
+/** Writes into the trail that somebody was refused: for lack of a capability, or because a limit is reached. Other errors are none. */
+export async function noteRefusal(
+  context: Context,
+  operation: AnyOperation,
+  { input, error }: { input: unknown; error: unknown },
+): Promise<void> {
+  if (!(error instanceof Fault) || (error.code !== "denied" && !error.limit)) return;
+  await audit(context, operation, { input, allowed: false, detail: error.message });
 }
 
 /** Throws a Fault unless this principal may call the operation, and writes the refusal down. For services that answer from the store itself. */
@@ -64,7 +73,7 @@ export async function admit(context: Context, operation: AnyOperation, input: un
   try {
     authorized(context, operation);
   } catch (error) {
-    await audit(context, operation, { input, allowed: false, detail: messageOf(error) });
+    await noteRefusal(context, operation, { input, error });
     throw error;
   }
 }

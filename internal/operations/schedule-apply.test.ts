@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { type Capability, usualCapabilities } from "../access/capability.ts";
+import { usualQuota } from "../access/quota.ts";
 import { Fault } from "../base/fault.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
@@ -489,7 +490,8 @@ schedules:
 
 test("a plugin cannot export or apply", async () => {
   await using folder = new Folder();
-  const principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED } as const;
+  const quota = usualQuota("trusted");
+  const principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED, quota } as const;
   const context = { ...folder.context, principal };
   for (const name of ["schedule.export", "schedule.plan", "schedule.apply"]) {
     const fault = await callOperation(context, name, { document: PROD }).catch((error: unknown) => error);

@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Capability, usualCapabilities } from "../access/capability.ts";
+import { usualQuota } from "../access/quota.ts";
 import type { Principal } from "../access/principal.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
@@ -67,6 +68,7 @@ test("an upsert finds no schedule of another tenant", async () => {
     plugin: "p",
     tenant,
     capabilities: TRUSTED,
+    quota: usualQuota("trusted"),
   });
   const wanted = { name: "n", handler: "a.b", every: "1h", upsert: true };
   for (const tenant of ["a", "b"])
@@ -94,7 +96,8 @@ test("a handler that nobody offers is taken, and whoever names it is told", asyn
   const document = "schedules: [{name: m, handler: beat, every: 1h}, {name: o, handler: beat, every: 2h}]";
   for (const verb of ["schedule.plan", "schedule.apply"])
     expect(await ask(verb, { document })).toMatchObject({ changes: 2, warnings: [told] });
-  const guest: Principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED };
+  const quota = usualQuota("trusted");
+  const guest: Principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED, quota };
   expect(await ask("schedule.create", make, guest)).toMatchObject({ warnings: [] });
 });
 

@@ -17,7 +17,6 @@ import { missedObjectives } from "./objective-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { label, ownerText, refuseForeign } from "./ownership.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
-import { payloadBytes } from "./payload.ts";
 import { ownerOf, refuseForeignHandler, resolveSchedule } from "./reference.ts";
 import {
   createInput,
@@ -26,11 +25,11 @@ import {
   readTarget,
   readTimezone,
   requireSpec,
-  SCHEDULE_PAYLOAD_BYTES_MAX,
   updateInput,
 } from "./schedule-input.ts";
 import { policyWarnings, readPolicyInput, refuseIdleMax, withNamedSpans } from "./schedule-policy.ts";
 import { nextInput, nextOf, nextUnstored, refuseDefinition, refuseNever } from "./schedule-next.ts";
+import { changesOf, quotaFault, refuseOften, schedulePayload } from "./schedule-quota.ts";
 import { type ScheduleView, viewOccurrence, viewSchedule } from "./schedule-view.ts";
 
 const reference = z.strictObject({ id: z.string() });
@@ -70,7 +69,7 @@ export const scheduleCreate = operation({
       owner,
       declaredId: "",
       target,
-      payload: payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
+      payload: schedulePayload(context, input.payload),
       spec,
       timezone: readTimezone(input.timezone, spec),
       policy: await withNamedSpans(context, policy),
@@ -80,9 +79,10 @@ export const scheduleCreate = operation({
       metadata: input.metadata ?? {},
     };
     refuseNever(schedule, context.env.now());
+    refuseOften(context, schedule);
     const answer = existing
       ? await upsert(context, existing, schedule)
-      : await context.store.schedules.create(schedule);
+      : await changesOf(context).create(schedule);
     const another = "refused" in answer && answer.refused === "name-taken"; // Made while we looked.
     if (another && input.ifNotExists) return { ...leftAsItIs(answer.schedule), created: false };
     const warnings = [...(await handlerWarnings(context, [input.handler])), ...policyWarnings(input, policy)];
@@ -137,7 +137,7 @@ export const scheduleUpdate = operation({
       const change = await changeOf(context, input, before);
       // What is not given stays as it was read: somebody else may have changed it since.
       const revision = input.revision ?? before.revision;
-      const answer = await context.store.schedules.update(before.id, change, revision);
+      const answer = await changesOf(context).update(before.id, change, revision);
       const overtaken = "refused" in answer && answer.refused === "revision";
       if (overtaken && input.revision === undefined && tried < TRIES_MAX) continue;
       const view = changed(context, answer);
@@ -170,10 +170,7 @@ export const schedulePause = operation({
       throw new Fault("conflict", `Schedule ${label(schedule)} is finished; there is nothing to pause.`);
     }
     const by = ownerText(ownerOf(context));
-    return changed(
-      context,
-      await context.store.schedules.pause(schedule.id, { note: note ?? "", by, until }),
-    );
+    return changed(context, await changesOf(context).pause(schedule.id, { note: note ?? "", by, until }));
   },
 });
 
@@ -191,7 +188,7 @@ export const scheduleResume = operation({
         hint: "Give it a new time with: qntx schedule update",
       });
     }
-    return changed(context, await context.store.schedules.resume(schedule.id));
+    return changed(context, await changesOf(context).resume(schedule.id));
   },
 });
 
@@ -205,7 +202,7 @@ export const scheduleDelete = operation({
   async run(context, { id }) {
     const schedule = await resolveSchedule(context, id);
     const by = ownerText(ownerOf(context));
-    const view = changed(context, await context.store.schedules.delete(schedule.id, by));
+    const view = changed(context, await changesOf(context).delete(schedule.id, by));
     await context.store.backfills.cancel(schedule.id, by);
     return view;
   },
@@ -333,10 +330,7 @@ async function changeOf(
   const change: ScheduleChange = {
     name: input.name === undefined ? undefined : readName(input.name),
     target: input.handler === undefined ? undefined : readSameTarget(context, input.handler, before),
-    payload:
-      input.payload === undefined
-        ? undefined
-        : payloadBytes(input.payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
+    payload: input.payload === undefined ? undefined : schedulePayload(context, input.payload),
     spec,
     timezone: input.timezone === undefined ? undefined : readTimezone(input.timezone, spec ?? before.spec),
     policy: await withNamedSpans(context, policy),
@@ -344,18 +338,22 @@ async function changeOf(
     metadata: input.metadata,
     locking: input.locking,
   };
-  if (TIMING.some((field) => input[field] !== undefined))
-    refuseNever({ ...before, ...definedOnly(change) }, context.env.now());
+  if (TIMING.some((field) => input[field] !== undefined)) {
+    const after = { ...before, ...definedOnly(change) };
+    refuseNever(after, context.env.now());
+    refuseOften(context, after);
+  }
   return change;
 }
 
 function changed(context: Context, answer: Schedule | ScheduleRefusal) {
-  if ("refused" in answer) throw refusal(answer);
+  if ("refused" in answer) throw refusal(context, answer);
   context.host?.schedulesChanged();
   return viewSchedule(answer);
 }
 
-function refusal(answer: ScheduleRefusal): Fault {
+function refusal({ principal }: Context, answer: ScheduleRefusal): Fault {
+  if (answer.refused === "quota") return quotaFault(principal, answer.exceeded);
   if (answer.refused === "not-found") return new Fault("not-found", "There is no such schedule.");
   const { schedule } = answer;
   if (answer.refused === "deleted") {
@@ -392,18 +390,19 @@ async function ownNamed(context: Context, tenant: string, name: string): Promise
 
 /** Changes a schedule and, where that is wanted, pauses it in the same step: it never fires as it is now and was not to. */
 async function upsert(
-  { store: { schedules } }: Context,
+  context: Context,
   existing: Schedule,
   wanted: NewSchedule,
 ): Promise<Schedule | ScheduleRefusal> {
+  const changes = changesOf(context);
   const pause = wanted.paused && { ...wanted.paused, until: null };
   let before = existing;
   for (let tried = 1; ; tried++) {
     const change = upsertChange(wanted, before);
-    if (!pause || before.state === "paused") return schedules.update(before.id, change);
+    if (!pause || before.state === "paused") return changes.update(before.id, change);
     const { id, revision, state } = before;
-    const refusal = await schedules.apply([{ kind: "change", id, revision, state, change, pause }]);
-    if (refusal === null) return (await schedules.get(id)) ?? { refused: "not-found" };
+    const refusal = await changes.apply([{ kind: "change", id, revision, state, change, pause }]);
+    if (refusal === null) return (await context.store.schedules.get(id)) ?? { refused: "not-found" };
     if (refusal.refused !== "revision" || tried === TRIES_MAX) return refusal;
     before = refusal.schedule; // Somebody was faster.
   }

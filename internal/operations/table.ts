@@ -17,6 +17,7 @@ import type { AnyOperation } from "./operation.ts";
 import { pluginGrantOperations } from "./plugin-grant.ts";
 import { pluginInstallOperations } from "./plugin-install.ts";
 import { pluginOperations } from "./plugin.ts";
+import { quotaShow } from "./quota.ts";
 import { documentOperations } from "./schedule-apply.ts";
 import { scheduleOperations } from "./schedule.ts";
 import { scheduleSimulate } from "./simulate.ts";
@@ -41,6 +42,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...pluginOperations,
   ...pluginGrantOperations,
   ...pluginInstallOperations,
+  quotaShow,
   ...attestationOperations,
   ...eventOperations,
   httpFetch,

@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { usualCapabilities } from "../access/capability.ts";
+import { usualQuota } from "../access/quota.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { silentLog } from "../base/log.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
@@ -24,7 +25,8 @@ afterEach(() => store.close());
 
 function guest(host: Host | null = null): Context {
   const capabilities = new Set([...usualCapabilities("guest"), "cap:scheduler.manage" as const]);
-  const principal = { kind: "plugin", plugin: "guest", tenant: "acme", capabilities } as const;
+  const quota = usualQuota("guest");
+  const principal = { kind: "plugin", plugin: "guest", tenant: "acme", capabilities, quota } as const;
   return { env, log: silentLog, store, principal, host, home: "/nowhere" };
 }
 

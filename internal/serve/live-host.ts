@@ -1,5 +1,6 @@
 /** LiveHost: what operations see of a running host. */
 import type { Grants } from "../access/grants.ts";
+import type { Quotas } from "../access/quotas.ts";
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
@@ -18,6 +19,7 @@ export interface LiveHostOptions {
   version: string;
   locks: Pick<Locks, "name" | "provider">;
   grants: Grants;
+  quotas: Quotas;
   loop: Pick<LoopDelay, "lately">;
   web: Fetcher;
   attested: (attestations: readonly Attestation[]) => void;
@@ -33,6 +35,7 @@ export class LiveHost implements Host {
   readonly locks: LockControl;
   readonly grants: Grants;
   readonly web: Fetcher;
+  readonly quotas: Quotas;
   address = "";
   ready = false;
   /** True once the host is ending. */
@@ -47,6 +50,7 @@ export class LiveHost implements Host {
     this.clock = options.pulse.clock;
     this.grants = options.grants;
     this.web = options.web;
+    this.quotas = options.quotas;
     const { pulse, locks } = options;
     this.locks = {
       ...locks,

@@ -10,7 +10,8 @@
  */
 import type { Principal } from "../access/principal.ts";
 import { Grants } from "../access/grants.ts";
-import { Tokens } from "../access/tokens.ts";
+import { Quotas } from "../access/quotas.ts";
+import { holderPrincipal, Tokens } from "../access/tokens.ts";
 import { type Env, sleep } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
 import { aborted, type QuitSignals, runTogether, type Service } from "../base/lifecycle.ts";
@@ -96,8 +97,8 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const locks = locksOf(config.locks, store, () => plugins);
   await store.budgets.declare(config.budgets, CONFIG_NAME);
   const pulse = await makePulse(options, store, { waits, locks });
-  const grants = await grantsOf(config, store, (plugin) => plugins.isInstalled(plugin));
-  const tokens = new Tokens(env, grants);
+  const rights = await rightsOf(config, store, (plugin) => plugins.isInstalled(plugin));
+  const tokens = new Tokens(env, rights);
   const contextOf = (principal: Principal) => contextFor(options, { store, principal, host });
 
   const callbacks = new CallbackServer({ log, tokens, contextOf });
@@ -111,11 +112,11 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     ...pluginOptions(options, {
       registry: pulse.registry,
       tokens,
-      grants,
+      grants: rights.grants,
       endpoint: (caller) => callbacks.endpoint(caller),
     }),
     declare: async (holder, announced) => {
-      const principal = { kind: "plugin", ...holder, capabilities: grants.of(holder.plugin) } as const;
+      const principal = holderPrincipal(holder, rights);
       await declareOfPlugin(contextOf(principal), holder.plugin, announced);
     },
     onChange(status) {
@@ -133,7 +134,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     plugins,
     version,
     locks,
-    grants,
+    ...rights,
     web: new Fetcher({ env, version, allowed: config.fetch.allowed }),
     attested: (list) => callbacks.watches.tell(list),
     watched: () => store.watchers.any,
@@ -175,17 +176,18 @@ function contextFor(
   return { env, log, home: config.home, self, ...about };
 }
 
-/** What plugins may do. Whoever was not installed was enabled by name, or is ours. */
-async function grantsOf(
+/** What plugins may do, and how much. Whoever was not installed was enabled by name, or is ours. */
+async function rightsOf(
   config: Config,
   { grants }: Store,
   isInstalled: (plugin: string) => boolean,
-): Promise<Grants> {
-  return new Grants({
-    trustOf: (plugin) => (isInstalled(plugin) ? "guest" : "trusted"),
-    configured: (plugin) => config.pluginGrant(plugin),
-    said: await grants.all(),
-  });
+): Promise<{ grants: Grants; quotas: Quotas }> {
+  const trustOf = (plugin: string) => (isInstalled(plugin) ? "guest" : "trusted");
+  const said = await grants.all();
+  return {
+    grants: new Grants({ trustOf, configured: (plugin) => config.pluginGrant(plugin), said }),
+    quotas: new Quotas({ trustOf, configured: config.quotas }),
+  };
 }
 
 /** Pulse as the configuration has it. */

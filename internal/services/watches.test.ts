@@ -1,6 +1,7 @@
 /** Watches over a real connection: whoever does not read is let go with a word, and is not waited for. */
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { expect, test } from "bun:test";
+import { usualQuota } from "../access/quota.ts";
 import { Tokens } from "../access/tokens.ts";
 import type { Attestation } from "../ats/attestation.ts";
 import { FakeEnv } from "../base/fake-env.ts";
@@ -25,7 +26,10 @@ const STATEMENT: Attestation = {
 test("a reader that fell behind gets what was kept for it, and then a status that says so", async () => {
   const env = new FakeEnv();
   const capabilities = new Set(["cap:ats.read" as const]);
-  const tokens = new Tokens(env, { of: () => capabilities });
+  const tokens = new Tokens(env, {
+    grants: { of: () => capabilities },
+    quotas: { of: () => usualQuota("trusted") },
+  });
   const contextOf = (principal: Context["principal"]): Context =>
     ({ env, log: silentLog, principal }) as unknown as Context;
   const server = new CallbackServer({ log: silentLog, tokens, contextOf });

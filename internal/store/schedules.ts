@@ -10,6 +10,7 @@ import type {
   Spec,
   Target,
 } from "../schedule/schedule.ts";
+import type { Exceeded, Metered } from "../access/quota.ts";
 import type { NewBlackout } from "./blackouts.ts";
 import type { LockVerdict, LockWait } from "./locks.ts";
 import type { Page, PageRequest } from "./page.ts";
@@ -63,7 +64,9 @@ export type ScheduleRefusal =
   | { refused: "not-found" }
   | { refused: "deleted"; schedule: Schedule }
   | { refused: "revision"; schedule: Schedule }
-  | { refused: "name-taken"; schedule: Schedule };
+  | { refused: "name-taken"; schedule: Schedule }
+  /** Only where changes are counted. */
+  | { refused: "quota"; exceeded: Exceeded };
 
 /** What a fire step did. */
 export interface Fired {
@@ -104,19 +107,18 @@ export type DeclaredChange = {
   change: "created" | "updated" | "unchanged" | "deleted" | "revived";
 };
 
-export interface ScheduleStore {
+/** What a plugin has of what its quota counts. */
+export interface ScheduleUse {
+  schedules: number;
+  /** Within the minute that ends now. */
+  scheduleWritesPerMinute: number;
+  /** Of the schedule that carries most. */
+  schedulePayloadBytes: number;
+}
+
+/** What changes schedules. */
+export interface ScheduleChanges {
   create(schedule: NewSchedule): Promise<Schedule | ScheduleRefusal>;
-  get(id: string): Promise<Schedule | null>;
-  /** Schedules, not deleted, that have this name; more than one when several owners use it. */
-  named(name: string): Promise<Schedule[]>;
-  /** The schedule that an owner declared under an id, deleted ones too; null when there is none. */
-  declaredAs(owner: Owner, declaredId: string, tenant: string): Promise<Schedule | null>;
-  /** Full ids that end or start with `part`; at most `limit`. */
-  find(part: string, limit: number): Promise<string[]>;
-  /** Oldest first. */
-  list(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>>;
-  /** Active schedules by their next run, the soonest first. */
-  upcoming(limit: number): Promise<Schedule[]>;
   update(id: string, change: ScheduleChange, revision?: number): Promise<Schedule | ScheduleRefusal>;
   pause(
     id: string,
@@ -130,6 +132,28 @@ export interface ScheduleStore {
   apply(steps: readonly ScheduleStep[]): Promise<ScheduleRefusal | null>;
   /** Makes the declared schedules of an owner equal to the list; what people paused or deleted stays so. */
   declare(owner: Owner, declared: readonly NewSchedule[]): Promise<DeclaredChange[]>;
+}
+
+export interface ScheduleStore extends ScheduleChanges {
+  /**
+   * The same verbs for a plugin: how many schedules it has and how often it changes them is counted in the transaction
+   * of the change. One that its quota does not allow changes nothing and does not count; of declared ones, which are not
+   * counted as changes, too many throw a Fault.
+   */
+  within(metered: Metered): ScheduleChanges;
+  /** How much of its quota a plugin has used. */
+  quotaUse(metered: Omit<Metered, "quota">): Promise<ScheduleUse>;
+  get(id: string): Promise<Schedule | null>;
+  /** Schedules, not deleted, that have this name; more than one when several owners use it. */
+  named(name: string): Promise<Schedule[]>;
+  /** The schedule that an owner declared under an id, deleted ones too; null when there is none. */
+  declaredAs(owner: Owner, declaredId: string, tenant: string): Promise<Schedule | null>;
+  /** Full ids that end or start with `part`; at most `limit`. */
+  find(part: string, limit: number): Promise<string[]>;
+  /** Oldest first. */
+  list(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>>;
+  /** Active schedules by their next run, the soonest first. */
+  upcoming(limit: number): Promise<Schedule[]>;
   /** Accounts for everything that is due on this node, up to `limit` schedules: ledger rows, jobs and cursors in one transaction. */
   fire(request: { nodeId: string; limit: number }): Promise<Fired>;
   /** Occurrences that wait for their locks: those of the last seconds first, then the oldest. */

@@ -13,7 +13,7 @@ import type { ScheduleVerbs } from "./schedule-verbs.ts";
 type Answer = Schedule | ScheduleRefusal;
 
 /** Who takes the steps, inside the caller's transaction. */
-interface Takers {
+export interface Takers {
   verbs: ScheduleVerbs;
   blackouts: SqliteBlackouts;
 }
@@ -28,16 +28,26 @@ class Refused extends Error {
   }
 }
 
+/** Who counts the steps. */
+interface Meter {
+  refuse(): ScheduleRefusal | null;
+  note(): void;
+}
+
 /** Does all of the steps, or none. Null when they are done. */
 export async function applySteps(
   group: GroupCommit,
   takers: Takers,
   steps: readonly ScheduleStep[],
+  meter?: Meter,
 ): Promise<ScheduleRefusal | null> {
   try {
     await group.write(() => {
+      const refused = meter?.refuse();
+      if (refused) throw new Refused(refused);
       for (const step of steps) guard(takers, step);
       for (const step of steps) take(takers, step);
+      meter?.note();
     });
     return null;
   } catch (error) {

@@ -4,6 +4,7 @@
  * gets its transaction.
  */
 import type { Database } from "bun:sqlite";
+import type { Metered } from "../../access/quota.ts";
 import type { Env, Millis } from "../../base/env.ts";
 import type { LocksBy } from "../../schedule/lock.ts";
 import {
@@ -21,10 +22,12 @@ import type {
   Fired,
   NewSchedule,
   ScheduleChange,
+  ScheduleChanges,
   ScheduleFilter,
   ScheduleRefusal,
   ScheduleStep,
   ScheduleStore,
+  ScheduleUse,
 } from "../schedules.ts";
 import { applySteps } from "./apply.ts";
 import { SqliteBlackouts } from "./blackouts.ts";
@@ -33,10 +36,12 @@ import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
 import { Ledger } from "./ledger.ts";
+import { MeteredSchedules, type MeteredParts } from "./metered-schedules.ts";
 import { LedgerPages } from "./ledger-pages.ts";
 import { LockWaitSql } from "./lock-waits.ts";
 import type { SqliteObjectives } from "./objectives.ts";
 import { ScheduleLists } from "./schedule-lists.ts";
+import { ScheduleQuota } from "./schedule-quota.ts";
 import { readSchedule } from "./schedule-row.ts";
 import { ScheduleSql } from "./schedule-sql.ts";
 import { ScheduleVerbs } from "./schedule-verbs.ts";
@@ -64,6 +69,7 @@ export class SqliteSchedules implements ScheduleStore {
   /** What is done to them inside a transaction that is open. */
   readonly verbs: ScheduleVerbs;
   readonly #declarations: Declarations;
+  readonly #metered: MeteredParts;
   readonly #pages: ScheduleLists;
   readonly #ledgerPages: LedgerPages;
   /** The named blackouts that these schedules observe. */
@@ -83,11 +89,26 @@ export class SqliteSchedules implements ScheduleStore {
     this.#pages = new ScheduleLists(db);
     this.#ledgerPages = new LedgerPages(db);
     this.blackouts = new SqliteBlackouts(env, db, group, this.verbs);
+    this.#metered = {
+      group,
+      verbs: this.verbs,
+      blackouts: this.blackouts,
+      declarations: this.#declarations,
+      quota: new ScheduleQuota(env, db),
+    };
   }
 
   /** How occurrences are accounted for, for who mends that. */
   get accounts(): Ledger {
     return this.#ledger;
+  }
+
+  within(metered: Metered): ScheduleChanges {
+    return new MeteredSchedules(this.#metered, metered);
+  }
+
+  async quotaUse(metered: Omit<Metered, "quota">): Promise<ScheduleUse> {
+    return this.#metered.quota.use(metered);
   }
 
   create(schedule: NewSchedule): Promise<Schedule | ScheduleRefusal> {

@@ -30,8 +30,11 @@ CREATE TABLE audit (
   operation TEXT    NOT NULL,
   subject   TEXT    NOT NULL,
   allowed   INTEGER NOT NULL,
-  detail    TEXT    NOT NULL
+  detail    TEXT    NOT NULL,
+  count     INTEGER NOT NULL DEFAULT 1 -- Of a flood of refusals, this row stands for so many.
 ) STRICT;
+
+CREATE INDEX audit_refused ON audit (principal, operation, at) WHERE allowed = 0;
 
 CREATE TABLE backfill (
   id          TEXT    NOT NULL PRIMARY KEY,
@@ -445,6 +448,8 @@ CREATE TABLE schedule (
 
 CREATE INDEX schedule_by_name ON schedule (name) WHERE name <> '' AND state <> 'deleted';
 
+CREATE INDEX schedule_counted ON schedule (owner_name, tenant, declared_id) WHERE owner_kind = 'plugin' AND state <> 'deleted';
+
 CREATE UNIQUE INDEX schedule_declared ON schedule (tenant, owner_kind, owner_name, declared_id) WHERE declared_id <> '';
 
 CREATE UNIQUE INDEX schedule_name ON schedule (tenant, owner_kind, owner_name, name) WHERE name <> '' AND state <> 'deleted';
@@ -511,6 +516,14 @@ CREATE TABLE schedule_term (
   revision    INTEGER,
   tzdata      TEXT    NOT NULL,
   PRIMARY KEY (schedule_id, node, since)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE schedule_write (
+  plugin TEXT    NOT NULL,
+  tenant TEXT    NOT NULL,
+  at     INTEGER NOT NULL,
+  count  INTEGER NOT NULL,
+  PRIMARY KEY (plugin, tenant, at)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE watcher (

@@ -17,13 +17,13 @@ export const auditList = command({
     printList(out, page, {
       columns: COLUMNS,
       rows: () =>
-        page.entries.map(({ at, principal, operation, allowed, subject, detail }) => [
+        page.entries.map(({ at, principal, operation, allowed, subject, detail, count }) => [
           whenShown(out, at),
           principal,
           operation,
           allowed ? "yes" : "no",
           subject,
-          detail,
+          count > 1 ? `${detail} (And ${count - 1} more within a minute.)` : detail,
         ]),
       empty: "Nothing was changed yet.",
       cursor: page.cursor,

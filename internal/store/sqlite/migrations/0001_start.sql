@@ -224,6 +224,17 @@ CREATE UNIQUE INDEX schedule_declared ON schedule (tenant, owner_kind, owner_nam
 CREATE INDEX schedule_target ON schedule (target, id);
 CREATE INDEX schedule_state ON schedule (state, id);
 CREATE INDEX schedule_owner ON schedule (owner_kind, owner_name, id);
+-- How many a plugin has, for its quota.
+CREATE INDEX schedule_counted ON schedule (owner_name, tenant, declared_id) WHERE owner_kind = 'plugin' AND state <> 'deleted';
+
+-- Changes of schedules by plugins within the last minute: a window that slides, one for all processes on this store.
+CREATE TABLE schedule_write (
+  plugin TEXT    NOT NULL,
+  tenant TEXT    NOT NULL,
+  at     INTEGER NOT NULL,
+  count  INTEGER NOT NULL,
+  PRIMARY KEY (plugin, tenant, at)
+) STRICT, WITHOUT ROWID;
 
 -- What each has run so far; none, no row. Apart from the schedules because every run writes here: these rows are small.
 CREATE TABLE schedule_run (
@@ -527,8 +538,11 @@ CREATE TABLE audit (
   operation TEXT    NOT NULL,
   subject   TEXT    NOT NULL,
   allowed   INTEGER NOT NULL,
-  detail    TEXT    NOT NULL
+  detail    TEXT    NOT NULL,
+  count     INTEGER NOT NULL DEFAULT 1 -- Of a flood of refusals, this row stands for so many.
 ) STRICT;
+
+CREATE INDEX audit_refused ON audit (principal, operation, at) WHERE allowed = 0;
 
 -- What a person must hear although nobody asked; the newest of them. Who follows asks behind a number: none comes back.
 CREATE TABLE event (

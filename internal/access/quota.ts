@@ -1,0 +1,141 @@
+/**
+ * Quota: how much of this host one plugin may take. It belongs to an install, which is
+ * one plugin of one tenant, and has an amount for every limit in the table: what the
+ * configuration says, or else what is usual for its trust. People have none.
+ *
+ * A limit that is reached is a Fault of code exhausted. It says which, how much there
+ * is and what to do, and carries the same for programs.
+ */
+import { formatDuration } from "../base/duration.ts";
+import type { Millis } from "../base/env.ts";
+import { Fault, type FieldFault } from "../base/fault.ts";
+import type { Trust } from "./capability.ts";
+
+interface Meaning {
+  /** What is limited, for people. */
+  readonly of: string;
+  readonly unit: "count" | "bytes" | "duration";
+  readonly guest: number;
+  readonly trusted: number;
+  /** What the configuration may say, at most. */
+  readonly max: number;
+}
+
+const DAY: Millis = 86_400_000;
+
+/** All of them. */
+export const QUOTA_LIMITS = {
+  schedules: {
+    of: "schedules of its own that are not deleted",
+    unit: "count",
+    guest: 50,
+    trusted: 10_000, // A poller has thousands; more belong into the data of one.
+    max: 1_000_000,
+  },
+  scheduleInterval: {
+    of: "shortest time between two occurrences of one of its schedules",
+    unit: "duration",
+    guest: 300_000,
+    trusted: 1_000, // What is shorter is a loop, for everybody.
+    max: DAY,
+  },
+  scheduleWritesPerMinute: {
+    of: "changes of its schedules within any minute",
+    unit: "count",
+    guest: 10,
+    trusted: 600,
+    max: 100_000,
+  },
+  schedulePayloadBytes: {
+    of: "bytes that one of its schedules carries",
+    unit: "bytes",
+    guest: 100_000,
+    trusted: 100_000,
+    max: 100_000, // Every run copies them.
+  },
+} as const satisfies Record<string, Meaning>;
+
+export type QuotaLimit = keyof typeof QUOTA_LIMITS;
+
+/** How much each limit allows; durations in milliseconds. */
+export type Quota = Readonly<Record<QuotaLimit, number>>;
+
+/** Who is measured, and by what. */
+export interface Metered {
+  plugin: string;
+  tenant: string;
+  quota: Quota;
+}
+
+/** All names, as documents list them. */
+export const QUOTA_LIMIT_NAMES = Object.keys(QUOTA_LIMITS).filter(isQuotaLimit);
+
+/** True for a word that is a limit. */
+export function isQuotaLimit(word: string): word is QuotaLimit {
+  return Object.hasOwn(QUOTA_LIMITS, word);
+}
+
+/** What a plugin may take because of its trust. */
+export function usualQuota(trust: Trust): Quota {
+  const amounts = QUOTA_LIMIT_NAMES.map((limit) => [limit, QUOTA_LIMITS[limit][trust]] as const);
+  return Object.fromEntries(amounts) as Quota;
+}
+
+/** An amount as people write it. */
+export function formatAmount(limit: QuotaLimit, amount: number): string {
+  return QUOTA_LIMITS[limit].unit === "duration" ? formatDuration(amount) : String(amount);
+}
+
+/** A limit that stands in the way. */
+export interface Exceeded {
+  limit: QuotaLimit;
+  allows: number;
+  /** How much there is, or was asked for. */
+  used: number;
+  /** When waiting helps. */
+  retryAfterMs?: number | undefined;
+  /** The field whose value is refused. */
+  field?: string | undefined;
+}
+
+/** The refusal of what a limit does not allow. */
+export function exceeded(plugin: string, { limit, allows, used, retryAfterMs, field }: Exceeded): Fault {
+  const has = used > allows ? "would have" : "has";
+  const amounts = { allows: formatAmount(limit, allows), used: formatAmount(limit, used), has };
+  const { said, helps } = SENTENCES[limit](amounts);
+  const message = `Plugin ${plugin} ${said}`;
+  const wait = retryAfterMs === undefined ? "" : `Try again in ${formatSeconds(retryAfterMs)}. `;
+  const fields: FieldFault[] = field === undefined ? [] : [{ field, message }];
+  return new Fault("exhausted", field === undefined ? message : `${field}: ${message}`, {
+    hint: `${wait}${helps} The limit is ${limit} under [quota.${plugin}] in qntx.toml.`,
+    fields,
+    retryAfterMs,
+    limit: { name: limit, allows, used },
+  });
+}
+
+type Sentence = (amounts: { allows: string; used: string; has: string }) => { said: string; helps: string };
+
+const SENTENCES: Record<QuotaLimit, Sentence> = {
+  schedules: ({ allows, used, has }) => ({
+    said: `${has} ${used} schedules and may have ${allows}.`,
+    helps: "Delete one that is not needed.",
+  }),
+  scheduleInterval: ({ allows, used }) => ({
+    said: `may not schedule more often than every ${allows}; two occurrences of this would be ${used} apart.`,
+    helps: "Write a longer interval.",
+  }),
+  scheduleWritesPerMinute: ({ allows, used }) => ({
+    said: `has changed schedules ${used} times within a minute and may do so ${allows} times.`,
+    helps: "Change fewer of them.",
+  }),
+  schedulePayloadBytes: ({ allows, used }) => ({
+    said: `gives a schedule ${used} bytes and may give it ${allows}.`,
+    helps: "Send a reference to the data instead.",
+  }),
+};
+
+/** Rounded up: whoever waits that long has waited long enough. */
+function formatSeconds(ms: Millis): string {
+  return formatDuration(Math.ceil(ms / 1_000) * 1_000);
+}

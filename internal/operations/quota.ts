@@ -1,0 +1,60 @@
+/** Quotas as people see them: how much each plugin may take of the host, and how much it has. They are set in qntx.toml. */
+import { z } from "zod";
+import type { QuotaLimit } from "../access/quota.ts";
+import { Fault, shown } from "../base/fault.ts";
+import { nearest } from "../base/suggest.ts";
+import type { PluginStatus } from "../plugin/plugin.ts";
+import { type Context, type Host, operation } from "./operation.ts";
+
+export const quotaShow = operation({
+  name: "quota.show",
+  summary: "Show how much plugins may take of the host, and how much they have",
+  needsHost: true,
+  input: z.strictObject({ name: z.string().optional() }),
+  async run(context, { name }): Promise<{ quotas: QuotaView[] }> {
+    const { host } = context;
+    if (!host) return { quotas: [] };
+    const plugins = named(host.plugins.statuses(), name);
+    return { quotas: await Promise.all(plugins.map((plugin) => viewQuota(context, host, plugin))) };
+  },
+});
+
+/** How the quota of a plugin is shown. */
+export interface QuotaView {
+  plugin: string;
+  tenant: string;
+  limits: {
+    limit: QuotaLimit;
+    /** Durations in milliseconds. */
+    allows: number;
+    /** Null where each schedule is looked at by itself. */
+    used: number | null;
+    /** `config`, or `usual` for its trust. */
+    setBy: "config" | "usual";
+  }[];
+}
+
+async function viewQuota(
+  { store }: Context,
+  { quotas }: Host,
+  { name: plugin, tenant }: PluginStatus,
+): Promise<QuotaView> {
+  const use: Partial<Record<QuotaLimit, number>> = await store.schedules.quotaUse({ plugin, tenant });
+  const limits = quotas.standings(plugin).map(({ limit, allows, by }) => {
+    return { limit, allows, used: use[limit] ?? null, setBy: by };
+  });
+  return { plugin, tenant, limits };
+}
+
+function named(plugins: readonly PluginStatus[], name: string | undefined): readonly PluginStatus[] {
+  if (name === undefined) return plugins;
+  const found = plugins.filter((plugin) => plugin.name === name);
+  if (found.length > 0) return found;
+  const meant = nearest(
+    name,
+    plugins.map((plugin) => plugin.name),
+  );
+  throw new Fault("not-found", `There is no plugin ${shown(name)}.`, {
+    hint: meant === undefined ? "qntx plugin list shows them." : `Did you mean ${meant}?`,
+  });
+}

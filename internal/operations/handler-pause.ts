@@ -33,6 +33,7 @@ export const handlerResume = operation({
   input: z.strictObject({ name: z.string() }),
   async run(context, { name }) {
     const handler = (await announcedHandler(context, name)) ?? name;
+    readHandler(context, handler, "name");
     const resumed = await context.store.limits.resume(handler, principalName(context.principal));
     if (!resumed) throw await notPaused(context, handler);
     const queued = await queuedOf(context, handler);

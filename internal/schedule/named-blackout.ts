@@ -9,7 +9,7 @@
 import type { Millis } from "../base/env.ts";
 import { type Fault, fieldFault, shown } from "../base/fault.ts";
 import { parseInstant } from "../base/instant.ts";
-import type { Blackout, Policy } from "./schedule.ts";
+import { type Blackout, type Policy, SCHEDULE_NAME_PATTERN } from "./schedule.ts";
 
 export interface NamedBlackout {
   name: string;
@@ -68,7 +68,9 @@ export function spansOf({
 
 /** The refusal of a name that nobody has set. */
 export function noBlackout(name: string): Fault {
-  const wayOut = `Make it with: qntx blackout set ${name}`;
+  const wayOut = SCHEDULE_NAME_PATTERN.test(name)
+    ? `Make it with: qntx blackout set ${name}`
+    : "qntx blackout list shows them.";
   return fieldFault("blackouts", `there is no blackout ${shown(name)}.`, wayOut);
 }
 

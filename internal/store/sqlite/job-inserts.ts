@@ -119,7 +119,8 @@ export class JobInserts {
     if (changes > 0 && first.state === "queued") this.#parts.onQueued(first.lane);
     if (changes === alike.length)
       return alike.map(({ job: { id }, state }) => ({ id, state, created: true }));
-    return this.#met(alike, Number(lastInsertRowid) - changes);
+    // Where nothing was written, the number is that of a row of whatever was written before.
+    return this.#met(alike, changes === 0 ? Number.POSITIVE_INFINITY : Number(lastInsertRowid) - changes);
   }
 
   /** Says which of the rows were written, when others stood in their way: those behind the last that was there. */

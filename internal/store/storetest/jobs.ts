@@ -4,7 +4,7 @@ import type { JobState } from "../../job/job.ts";
 import { JOB_LOST_MAX } from "../../job/job.ts";
 import type { JobFilter, LaneRequest } from "../jobs.ts";
 import { type Settlement, settle } from "../../job/outcome.ts";
-import { COMPLETED, end, failed, newJob, type Opened, type OpenStore } from "./fixture.ts";
+import { COMPLETED, end, failed, newAttestation, newJob, type Opened, type OpenStore } from "./fixture.ts";
 
 const BOOT = "BT_one";
 const LANE = "test.work";
@@ -57,6 +57,14 @@ export function jobSuite(engine: string, open: OpenStore): void {
         { id: job.id, state: "queued", created: false },
       ]);
       expect((await at.store.jobs.list({}, {})).items).toHaveLength(1);
+    });
+
+    test("a job that is there already is so also behind a row of another kind", async () => {
+      const jobs = [newJob(at.env), newJob(at.env), newJob(at.env)];
+      await at.store.jobs.enqueue(jobs);
+      await at.store.attestations.create([newAttestation(at.env)]);
+      const again = await at.store.jobs.enqueue(jobs.slice(2));
+      expect(again.map(({ created }) => created)).toEqual([false]);
     });
 
     test.each([{ tenant: "globex" }, { owner: "plugin:other" }])(

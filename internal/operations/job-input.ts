@@ -116,6 +116,7 @@ class NewJobReader {
   }
 
   read(input: EnqueueInput): NewJob {
+    refuseIdle(input);
     const { handler, plugin, tenant } = this.#handler(input.handler);
     const own = this.#ids.pop() ?? newId(this.#context.env, "JB");
     return {
@@ -152,6 +153,16 @@ class NewJobReader {
     this.#handlers.set(text, read);
     return read;
   }
+}
+
+/** Throws a Fault for what is said and would do nothing. */
+function refuseIdle({ waitPolicy, waitFor }: EnqueueInput): void {
+  if (waitPolicy === undefined || (waitFor && waitFor.length > 0)) return;
+  throw fieldFault(
+    "waitPolicy",
+    `${shown(waitPolicy)} has no effect without jobs to wait for.`,
+    "Say which these are, with waitFor.",
+  );
 }
 
 function ofJob(index: number, { code, message, hint, fields: wrong }: Fault): Fault {
@@ -193,22 +204,28 @@ export async function withWaits(context: Context, jobs: readonly NewJob[]): Prom
   return resolved;
 }
 
-/**
- * Throws a Fault where a plugin names a parent that is another tenant's, or of plugins whose handlers it may not reach:
- * it would hear of its end. One that is not there is refused in the same words, or they would say which are.
- */
-export async function refuseForeignParents(context: Context, jobs: readonly NewJob[]): Promise<void> {
-  const { principal, store } = context;
-  if (principal.kind !== "plugin") return;
-  const mayReach = principal.capabilities.has("cap:queue.enqueue-any");
+/** The jobs with the whole ids of their parents. Throws a Fault for one that is not there. */
+export async function withParents(context: Context, jobs: readonly NewJob[]): Promise<readonly NewJob[]> {
   const together = new Set(jobs.map(({ id }) => id));
-  for (const id of new Set(jobs.map(({ parentId }) => parentId))) {
-    if (id === undefined || together.has(id)) continue;
-    const parent = await store.jobs.get(id);
-    if (parent && (mayTouchJob(context, parent) || (mayReach && parent.tenant === principal.tenant)))
-      continue;
-    throw fieldFault("parentId", `${shown(id)} is not a job of yours.`, "Name one of your own.");
-  }
+  const parents = new Map<string, string>();
+  for (const id of new Set(jobs.map(({ parentId }) => parentId)))
+    if (id !== undefined && !together.has(id)) parents.set(id, (await resolveParent(context, id)).id);
+  if (parents.size === 0) return jobs;
+  return jobs.map((job) => ({ ...job, parentId: parents.get(job.parentId ?? "") ?? job.parentId }));
+}
+
+/**
+ * A plugin would hear of the end of a parent that is another tenant's, or of plugins whose handlers it may not reach: it
+ * is refused. So is one that is not there, in the same words, or they would say which are.
+ */
+async function resolveParent(context: Context, id: string): Promise<Job> {
+  const { principal, store } = context;
+  if (principal.kind !== "plugin") return resolveJob(context, id);
+  const mayReach = principal.capabilities.has("cap:queue.enqueue-any");
+  const parent = await store.jobs.get(id);
+  if (parent && (mayTouchJob(context, parent) || (mayReach && parent.tenant === principal.tenant)))
+    return parent;
+  throw fieldFault("parentId", `${shown(id)} is not a job of yours.`, "Name one of your own.");
 }
 
 /** A job that has ended, again: a new one that names it. */

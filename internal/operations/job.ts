@@ -15,8 +15,8 @@ import {
   enqueueInput,
   readNewJob,
   readNewJobs,
-  refuseForeignParents,
   retryOf,
+  withParents,
   withWaits,
 } from "./job-input.ts";
 import { type JobView, viewJob, viewJobs } from "./job-view.ts";
@@ -197,8 +197,8 @@ export const jobOperations = [
 
 /** Writes jobs. Those that are due now find who runs them by themselves. */
 export async function writeJobs(context: Context, jobs: readonly NewJob[]): Promise<Enqueued[]> {
-  await refuseForeignParents(context, jobs);
-  const enqueued = await context.store.jobs.enqueue(await withWaits(context, jobs));
+  const linked = await withWaits(context, await withParents(context, jobs));
+  const enqueued = await context.store.jobs.enqueue(linked);
   if (enqueued.some(({ state }) => state === "scheduled")) context.host?.jobsDelayed();
   return enqueued;
 }

@@ -151,6 +151,7 @@ function readJob({
   waitPolicy,
   childPolicy,
   uniqueForMs,
+  costEstimate,
 }: NewJobMessage) {
   return {
     id: given(id),
@@ -168,6 +169,7 @@ function readJob({
     waitPolicy: given(waitPolicy),
     childPolicy: given(childPolicy),
     uniqueFor: uniqueForMs > 0 ? `${uniqueForMs}ms` : undefined,
+    costEstimate: costEstimate === 0 ? undefined : costEstimate,
   };
 }
 

@@ -212,7 +212,11 @@ describe("queue", () => {
       }),
     });
     expect(
-      await stub.host.queue.enqueue("p.go", { a: 1 }, { id: "x", priority: -1, concurrencyKey: "acme" }),
+      await stub.host.queue.enqueue(
+        "p.go",
+        { a: 1 },
+        { id: "x", priority: -1, concurrencyKey: "acme", costEstimate: 0.5 },
+      ),
     ).toEqual({
       id: "x",
       created: true,
@@ -229,7 +233,15 @@ describe("queue", () => {
     expect(await stub.host.queue.enqueueMany([])).toEqual([]);
     expect(stub.asked).toHaveLength(2);
     expect(stub.asked[0]?.request).toMatchObject({
-      jobs: [{ handler: "p.go", payload: Buffer.from('{"a":1}'), priority: -1, concurrencyKey: "acme" }],
+      jobs: [
+        {
+          handler: "p.go",
+          payload: Buffer.from('{"a":1}'),
+          priority: -1,
+          concurrencyKey: "acme",
+          costEstimate: 0.5,
+        },
+      ],
     });
   });
 

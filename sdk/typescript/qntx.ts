@@ -236,6 +236,8 @@ export interface EnqueueOptions {
   /** What becomes of its children when it fails: kept, as when absent, or cancelled. */
   childPolicy?: "keep" | "cancel";
   timeoutMs?: number;
+  /** What it will cost, of the budgets that it falls under: reserved while it runs. */
+  costEstimate?: number;
 }
 
 export interface Queue {

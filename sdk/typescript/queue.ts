@@ -115,5 +115,6 @@ function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJo
     uniqueForMs: options.uniqueForMs ?? 0,
     childPolicy: options.childPolicy ?? "",
     retry: options.retry ?? "",
+    costEstimate: options.costEstimate ?? 0,
   };
 }

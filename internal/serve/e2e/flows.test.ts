@@ -132,6 +132,8 @@ test(
     });
     while (((await place.children(id, { settled: false }))["scheduled"] ?? 0) < CHILDREN - 10)
       await Bun.sleep(25);
+    const { jobs } = await place.call<{ jobs: Shown[] }>("job.list", { parentId: id, limit: 1 });
+    expect(jobs[0]).toMatchObject({ costEstimate: 0.25 });
     await place.call("job.cancel", { id });
     expect(await place.end(id)).toMatchObject({ state: "cancelled" });
     expect(await place.children(id)).toEqual({ cancelled: CHILDREN });

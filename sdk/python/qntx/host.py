@@ -185,7 +185,8 @@ class Queue:
         child it is: cancelled with it), wait_for (ids of jobs, earlier in the same call or
         there already: it runs when all have ended), wait_policy (when one of those does not
         complete: "fail", "continue" or "cancel"), child_policy (of its children when it
-        fails: "keep" or "cancel")."""
+        fails: "keep" or "cancel"), cost_estimate (what it will cost, of the budgets that it
+        falls under: reserved while it runs)."""
         request = self._request([{"handler": handler, "payload": payload, **options}])
         return self._host._answer(lambda: self._enqueue(request)[0])
 

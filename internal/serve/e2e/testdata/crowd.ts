@@ -33,6 +33,7 @@ export default definePlugin({
         handler: "crowd.child",
         payload: { ms: n < 10 ? 60_000 : 0 },
         parentId: job.id,
+        costEstimate: 0.25,
         ...(n < 10 ? {} : { runAt: "2100-01-01T00:00:00Z" }),
       }));
       await job.qntx.queue.enqueueMany(children);

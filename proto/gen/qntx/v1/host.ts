@@ -175,6 +175,8 @@ export interface NewJob {
   childPolicy: string;
   /** Milliseconds for which its key is held from now on, also when it has ended; 0 means while it has not ended. */
   uniqueForMs: number;
+  /** What it will cost, of the budgets that it falls under: reserved while it runs. 0 when nobody knows. */
+  costEstimate: number;
 }
 
 export interface EnqueueResponse {
@@ -1646,6 +1648,7 @@ function createBaseNewJob(): NewJob {
     waitPolicy: "",
     childPolicy: "",
     uniqueForMs: 0,
+    costEstimate: 0,
   };
 }
 
@@ -1695,6 +1698,9 @@ export const NewJob: MessageFns<NewJob> = {
     }
     if (message.uniqueForMs !== 0) {
       writer.uint32(120).int64(message.uniqueForMs);
+    }
+    if (message.costEstimate !== 0) {
+      writer.uint32(129).double(message.costEstimate);
     }
     return writer;
   },
@@ -1832,6 +1838,14 @@ export const NewJob: MessageFns<NewJob> = {
             message.uniqueForMs = longToNumber(reader.int64());
             continue;
           }
+          case 16: {
+            if (tag !== 129) {
+              break;
+            }
+
+            message.costEstimate = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1864,6 +1878,7 @@ export const NewJob: MessageFns<NewJob> = {
     message.waitPolicy = object.waitPolicy ?? "";
     message.childPolicy = object.childPolicy ?? "";
     message.uniqueForMs = object.uniqueForMs ?? 0;
+    message.costEstimate = object.costEstimate ?? 0;
     return message;
   },
 };

@@ -20,24 +20,38 @@ import { callOperation } from "./run.ts";
 import { OPERATIONS } from "./table.ts";
 
 const NAMES = [
-  ...[
-    "",
-    ".",
-    "..",
-    "../x",
-    "a/b",
-    "a\\b",
-    "/etc/passwd",
-    "a\0b",
-    "a\nb",
-    "-rf",
-    "--help",
-    "CON",
-    "a.",
-    " a",
-  ],
-  ...["ａ", "а", "%2e%2e%2f", "..%c0%af", "__proto__", "constructor", "toString", "con;id", "$(id)", "`id`"],
-  ...["~root", "\u202egnp", "' OR 1=1--", '"; DROP TABLE job; --', "%", "_", "*", "<img src=x onerror=1>"],
+  "",
+  ".",
+  "..",
+  "../x",
+  "a/b",
+  "a\\b",
+  "/etc/passwd",
+  "a\0b",
+  "a\nb",
+  "-rf",
+  "--help",
+  "CON",
+  "a.",
+  " a",
+  "ａ",
+  "а",
+  "%2e%2e%2f",
+  "..%c0%af",
+  "__proto__",
+  "constructor",
+  "toString",
+  "con;id",
+  "$(id)",
+  "`id`",
+  "~root",
+  "\u202egnp",
+  "' OR 1=1--",
+  '"; DROP TABLE job; --',
+  "%",
+  "_",
+  "*",
+  "<img src=x onerror=1>",
 ];
 const NUMBERS = [
   -1,
@@ -120,6 +134,7 @@ async function put(operation: string, input: unknown): Promise<void> {
     if (message.length + hint.length > MESSAGE_CHARS_MAX)
       throw new Error(
         `${operation} ${said(input)}: a sentence of ${message.length + hint.length} characters`,
+        { cause: error },
       );
     expect(message).not.toMatch(/undefined|\[object|Invalid |Expected /);
   }

@@ -225,4 +225,4 @@ const MISSED = `
    WHERE seq > $after
      AND tenant = $tenant
    ORDER BY seq
-   LIMIT $limit`;
+   LIMIT $limit + 0`;

@@ -40,6 +40,7 @@ export type Outcome =
 
 /** What the store writes when an attempt ends, guarded by the fence. */
 export interface Settlement {
+  seq: number;
   id: string;
   fence: number;
   /** Whose occurrence the job may be: a schedule wants to know how its runs end. */
@@ -68,6 +69,7 @@ export interface Settlement {
 
 type Held = Pick<
   Job,
+  | "seq"
   | "id"
   | "fence"
   | "scheduleId"
@@ -155,6 +157,7 @@ function decide(job: Held, outcome: Outcome, moment: Moment): Settlement {
 /** What an ending leaves as it is, but for the state. */
 function unchanged(job: Held): Omit<Settlement, "state"> {
   const {
+    seq,
     id,
     fence,
     scheduleId,
@@ -169,6 +172,7 @@ function unchanged(job: Held): Omit<Settlement, "state"> {
     pluginDigest,
   } = job;
   return {
+    seq,
     id,
     fence,
     scheduleId,

@@ -134,6 +134,7 @@ export class Client {
 
 function lateSettlement(id: string, fence: number, isDone: boolean) {
   return {
+    seq: 0, // One that comes by itself is found by its id.
     id,
     fence,
     scheduleId: null,

@@ -75,15 +75,17 @@ function prepare(db: Database, original: string, door: Door, sabotage: Sabotage 
   const kind = kindOf(sql);
   const statement = db.prepare(sql);
   door.prepared(statement);
-  const around = (method: Call["method"]) => (given?: Record<string, unknown>) => {
-    door.before(kind);
-    const make = (values = given) => callOf(statement, method, values);
-    const crash = (why: string) => door.crash(why);
-    const call: Call = { sql: original, method, values: given ?? {}, make, crash };
-    const answer = sabotage?.call ? sabotage.call(call, db) : make();
-    door.after(kind);
-    return answer;
-  };
+  const around =
+    (method: Call["method"]) =>
+    (...given: unknown[]) => {
+      door.before(kind);
+      const make = (values?: Record<string, unknown>) => callOf(statement, method, values ? [values] : given);
+      const crash = (why: string) => door.crash(why);
+      const call: Call = { sql: original, method, values: named(given), make, crash };
+      const answer = sabotage?.call ? sabotage.call(call, db) : make();
+      door.after(kind);
+      return answer;
+    };
   const methods = { run: around("run"), get: around("get"), all: around("all") };
   return new Proxy(statement, {
     get(target, key) {
@@ -94,9 +96,13 @@ function prepare(db: Database, original: string, door: Door, sabotage: Sabotage 
   });
 }
 
-function callOf(statement: Statement, method: Call["method"], values?: Record<string, unknown>): unknown {
-  const bound = values as never; // The types of what is bound are the core's own business.
-  return values === undefined ? statement[method]() : statement[method](bound);
+function callOf(statement: Statement, method: Call["method"], values: readonly unknown[]): unknown {
+  return statement[method](...(values as never[])); // The types of what is bound are the core's own business.
+}
+
+/** Values by their names; those that have numbers are nobody's business here. */
+function named([first]: readonly unknown[]): Record<string, unknown> {
+  return typeof first === "object" && first !== null ? { ...first } : {};
 }
 
 function kindOf(sql: string): StatementKind {

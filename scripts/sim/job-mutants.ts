@@ -1,6 +1,6 @@
 /** Mutants of the queue: how jobs are claimed, settled, cancelled and taken over. */
 import type { Database } from "bun:sqlite";
-import { type JobRow, readJob } from "../../internal/store/sqlite/job-row.ts";
+import { claimedRow, type JobRow, readJob } from "../../internal/store/sqlite/job-row.ts";
 import type { SqliteStore } from "../../internal/store/sqlite/store.ts";
 import type { Claimer } from "../../internal/store/jobs.ts";
 import type { Call } from "./database.ts";
@@ -10,7 +10,9 @@ import { DONE, edited, instead, type Mutant } from "./mutant.ts";
 const FINISH = "SET state          = $state,\n         finished_at";
 const GIVE_BACK = "SET state          = $state,\n         run_at";
 const PROGRESS = "SET progress = $progress\n";
-const CLAIM = "COALESCE(max_attempts, $maxAttempts)";
+const COMPLETE = "AND fence = held";
+const NEXT = "AND crowded = 0\n   ORDER BY priority, seq";
+const CLAIM = "COALESCE(max_attempts, ?1)";
 const PROMOTE = "SET state = 'queued'\n";
 const RECOVER = "interrupted = interrupted + 1";
 const CANCEL_WAITING = "AND state IN ('scheduled', 'queued', 'retrying', 'paused')";
@@ -21,6 +23,7 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     sabotage: () =>
       edited(
         [FINISH, "AND fence = $fence", ""],
+        [COMPLETE, "AND fence = held", ""],
         [GIVE_BACK, "AND fence = $fence", ""],
         [PROGRESS, "AND fence = $fence", ""],
       ),
@@ -56,19 +59,27 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a claim takes what is not queued",
-    sabotage: () => edited([CLAIM, "WHERE state = 'queued'", "WHERE finished_at IS NULL"]),
+    sabotage: () =>
+      edited(
+        [NEXT, "WHERE state   = 'queued'", "WHERE finished_at IS NULL"],
+        [CLAIM, "AND state = 'queued'", ""],
+      ),
   },
   {
     name: "a claim takes one more than there is room for",
-    sabotage: () => edited([CLAIM, "LIMIT $limit", "LIMIT $limit + 1"]),
+    sabotage: () => edited([NEXT, "LIMIT $limit + 0", "LIMIT $limit + 1"]),
   },
   {
     name: "claims do not look at priorities",
-    sabotage: () => edited([CLAIM, "ORDER BY priority, seq", "ORDER BY seq"]),
+    sabotage: () => edited([NEXT, "ORDER BY priority, seq", "ORDER BY seq"]),
   },
   {
     name: "fences return",
-    sabotage: () => edited([CLAIM, "fence            = fence + 1", "fence = attempt + 1"]),
+    sabotage: () =>
+      edited(
+        [CLAIM, "fence            = fence + 1", "fence = attempt + 1"],
+        [NEXT, "SELECT *", "SELECT *, attempt AS fence"],
+      ),
   },
   {
     name: "promote forgets what is late",
@@ -95,7 +106,11 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "a job is settled twice",
     sabotage: () => ({
-      ...edited([FINISH, "AND state = 'running'", ""], [GIVE_BACK, "AND state = 'running'", ""]),
+      ...edited(
+        [FINISH, "AND state = 'running'", ""],
+        [COMPLETE, "AND state = 'running'", ""],
+        [GIVE_BACK, "AND state = 'running'", ""],
+      ),
       call: settleTwice,
     }),
   },
@@ -136,7 +151,7 @@ function recoverTwice(): (call: Call, db: Database) => unknown {
 /** Who settles is not sure that it has, and does it again. */
 function settleTwice({ sql, make }: Call): unknown {
   const answer = make();
-  if (sql.includes(FINISH)) make();
+  if (sql.includes(FINISH) || sql.includes(COMPLETE)) make();
   return answer;
 }
 
@@ -169,13 +184,18 @@ function beginsAtOnce(): Pick<Mutant, "sabotage" | "store"> {
   let begin: ((rows: JobRow[]) => void) | null = null;
   return {
     sabotage: () =>
-      instead(CLAIM, ({ make }) => {
+      instead(NEXT, ({ make }) => {
         const rows = make() as JobRow[];
         begin?.(rows);
         return rows;
       }),
     store: served((claimer) => {
-      begin = (rows) => claimer.claimed(rows.map(readJob), []);
+      const asClaimed = (row: JobRow) => ({ bootId: claimer.bootId, maxAttempts: 3, now: row.run_at });
+      begin = (rows) =>
+        claimer.claimed(
+          rows.map((row) => readJob(claimedRow({ ...row }, asClaimed(row)))),
+          [],
+        );
       return { claimed: (_, wishes) => claimer.claimed([], wishes) };
     }),
   };

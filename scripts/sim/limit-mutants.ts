@@ -7,7 +7,7 @@ import { DONE, edited, instead, type Mutant } from "./mutant.ts";
 const PLACES = "FROM job INDEXED BY job_key\n   WHERE handler = $handler\n     AND tenant  = $tenant";
 const KEY_OF = "SELECT tenant, handler, concurrency_key\n    FROM job\n   WHERE id = $id";
 const SPEND = "UPDATE handler_limit SET full_at = $fullAt";
-const PAUSE_OF = 'SELECT handler, "by", note, at\n    FROM handler_pause\n   WHERE handler = $lane';
+const PAUSE_OF = "SELECT 1 FROM handler_pause WHERE handler = $lane";
 const CHECKPOINT = "SET checkpoint = $checkpoint";
 const TIE = "wait_policy  = $waitPolicy";
 const RELEASE = "SET waits = waits - 1";

@@ -9,13 +9,13 @@
  * Nothing is reserved, so nothing has to be given back: the question, the claim, the
  * commit and the answer are one turn, in which nobody else does anything.
  */
-import type { Env, Millis } from "../../base/env.ts";
+import type { Env } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import { type Job, JOB_ATTEMPTS_DEFAULT } from "../../job/job.ts";
 import { partsOf } from "../../job/lane.ts";
 import type { Claimer, LaneRequest } from "../jobs.ts";
 import type { GroupCommit } from "./group.ts";
-import { type JobRow, readJob } from "./job-row.ts";
+import { type ClaimBy, claimedRow, type JobRow, readJob } from "./job-row.ts";
 import type { JobSql } from "./job-sql.ts";
 import type { SqliteLimits } from "./limits.ts";
 
@@ -110,22 +110,18 @@ export class SqliteClaims {
     return [...jobs, ...this.#claimLane(bootId, { ...request, limit: limit - fitting.length })];
   }
 
-  #take(
-    next: { lane: string; limit: number },
-    { bootId, maxAttempts, now }: { bootId: string; maxAttempts: number; now: Millis },
-  ): JobRow[] {
-    return this.#sql.next.all(next).map((row) => {
-      const claim = {
-        state: "running",
-        fence: row.fence + 1,
-        attempt: row.attempt + 1,
-        max_attempts: row.max_attempts ?? maxAttempts,
-        boot_id: bootId,
-        started_at: now,
-      } as const;
-      this.#sql.claim.run({ seq: row.seq, ...claim });
-      return Object.assign(row, claim);
-    });
+  /** The next jobs of a lane in their order, as their rows are once they are claimed. */
+  #take(next: { lane: string; limit: number }, by: ClaimBy): JobRow[] {
+    const rows = this.#sql.next.all(next);
+    let claimed = 0;
+    for (const { rows: count, statement } of this.#sql.claims) {
+      for (; rows.length - claimed >= count; claimed += count) {
+        const seqs = rows.slice(claimed, claimed + count).map(({ seq }) => seq);
+        statement.run(by.maxAttempts, by.bootId, by.now, ...seqs);
+      }
+    }
+    for (const row of rows) claimedRow(row, by);
+    return rows;
   }
 
   /** Null for a row that a hand has broken: thrown, it would be met by every claim from now on, and nothing would run. */

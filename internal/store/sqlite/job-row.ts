@@ -11,6 +11,7 @@ import {
   type PastAttempt,
   type WaitPolicy,
 } from "../../job/job.ts";
+import type { Millis } from "../../base/env.ts";
 import type { RetryPolicy } from "../../base/retry.ts";
 
 export interface JobRow {
@@ -68,6 +69,24 @@ export interface JobRow {
   checkpoint: Uint8Array | null;
   payload: Uint8Array;
   result: Uint8Array | null;
+}
+
+/** Who claims, and how many tries those get that say no number. */
+export interface ClaimBy {
+  bootId: string;
+  maxAttempts: number;
+  now: Millis;
+}
+
+/** Makes of the row of a job that is next what it is once it is claimed: what the statement writes, for who need not read it again. */
+export function claimedRow(row: JobRow, { bootId, maxAttempts, now }: ClaimBy): JobRow {
+  row.state = "running";
+  row.fence++;
+  row.attempt++;
+  row.max_attempts ??= maxAttempts;
+  row.boot_id = bootId;
+  row.started_at = now;
+  return row;
 }
 
 /** Makes a job of its row. */

@@ -3,6 +3,8 @@ import type { Database, Statement } from "bun:sqlite";
 import { HISTORY_ATTEMPTS_MAX, type JobState } from "../../job/job.ts";
 import type { JobRow } from "./job-row.ts";
 
+const CLAIM_ROWS = [64, 1] as const; // Of a statement.
+
 /** The parameters of a statement, by name. */
 export type Values = Record<string, string | number | null | Uint8Array>;
 
@@ -43,7 +45,8 @@ export class JobSql {
   readonly get: Statement<JobRow, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
   readonly next: Statement<JobRow, [Values]>;
-  readonly claim: Statement<unknown, [Values]>;
+  /** What claims so many jobs, the most first. */
+  readonly claims: readonly { rows: number; statement: Statement<unknown, (string | number)[]> }[];
   readonly finish: Statement<unknown, [Values]>;
   readonly runEnd: Statement<RunEndRow, [Values]>;
   readonly terminate: Statement<EndedRow, [Values]>;
@@ -69,7 +72,7 @@ export class JobSql {
     this.get = db.prepare("SELECT * FROM job WHERE id = $id");
     this.find = db.prepare(FIND);
     this.next = db.prepare(NEXT);
-    this.claim = db.prepare(CLAIM);
+    this.claims = CLAIM_ROWS.map((rows) => ({ rows, statement: db.prepare(claimSql(rows)) }));
     this.finish = db.prepare(FINISH);
     this.runEnd = db.prepare(RUN_END);
     this.terminate = db.prepare(TERMINATE);
@@ -127,19 +130,21 @@ const NEXT = `
    ORDER BY priority, seq
    LIMIT $limit + 0`;
 
-// One by one: for RETURNING, and for a list of what to change, SQLite makes a table each time, which costs more than all
-// that is done to a single job.
-const CLAIM = `
+/** One statement for so many jobs. RETURNING makes a table, and so does a list of more than one, which only many are worth. */
+function claimSql(rows: number): string {
+  const seqs = Array.from({ length: rows }, (_, row) => `?${4 + row}`);
+  return `
   UPDATE job
-     SET state            = $state,
-         fence            = $fence,
-         attempt          = $attempt,
-         max_attempts     = $max_attempts,
-         boot_id          = $boot_id,
-         started_at       = $started_at,
-         first_started_at = COALESCE(first_started_at, $started_at)
-   WHERE seq   = $seq
+     SET state            = 'running',
+         fence            = fence + 1,
+         attempt          = attempt + 1,
+         max_attempts     = COALESCE(max_attempts, ?1),
+         boot_id          = ?2,
+         started_at       = ?3,
+         first_started_at = COALESCE(first_started_at, ?3)
+   WHERE seq IN (${seqs.join(", ")})
      AND state = 'queued'`;
+}
 
 const FINISH = `
   UPDATE job

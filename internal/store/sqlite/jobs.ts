@@ -31,6 +31,7 @@ import { SqliteClaims } from "./claims.ts";
 import type { SqliteEvents } from "./events.ts";
 import { SqliteFlows } from "./flows.ts";
 import type { GroupCommit } from "./group.ts";
+import { isPlain, JobCompletions } from "./job-completions.ts";
 import { JobInserts } from "./job-inserts.ts";
 import { JobLists } from "./job-lists.ts";
 import { JobPruning } from "./job-pruning.ts";
@@ -77,6 +78,7 @@ export class SqliteJobs implements JobStore {
   readonly #limits: SqliteLimits;
   readonly #claims: SqliteClaims;
   readonly #inserts: JobInserts;
+  readonly #completions: JobCompletions;
   readonly #lists: JobLists;
   readonly #pruning: JobPruning;
   readonly flows: SqliteFlows;
@@ -95,6 +97,7 @@ export class SqliteJobs implements JobStore {
     const onUnreadable = (id: string, reason: string) => this.#failUnreadable(id, reason);
     this.#claims = new SqliteClaims(env, { sql: this.#sql, group, limits, onUnreadable });
     this.flows = new SqliteFlows({ db, group, jobs: this });
+    this.#completions = new JobCompletions(db);
     this.#inserts = new JobInserts({
       env,
       db,
@@ -157,11 +160,19 @@ export class SqliteJobs implements JobStore {
   }
 
   settle(settlements: readonly Settlement[]): Promise<boolean[]> {
-    return this.#write(() =>
-      settlements.map(
-        (one) => (this.#careful ? this.#settleAlone(one) : this.#settleOne(one)) || this.#refuse(one),
-      ),
-    );
+    return this.#write(() => {
+      const completed = new Set(this.#careful ? [] : this.#complete(settlements));
+      return settlements.map((one) => {
+        if (completed.has(one)) return true;
+        return (this.#careful ? this.#settleAlone(one) : this.#settleOne(one)) || this.#refuse(one);
+      });
+    });
+  }
+
+  /** Writes those that need no more than that they have completed. Gives the ones that were written. */
+  #complete(settlements: readonly Settlement[]): readonly Settlement[] {
+    const plain = settlements.filter((one) => isPlain(one) && !this.flows.isFollowedLate(one.id));
+    return this.#completions.write(plain, this.#env.now());
   }
 
   /** The job is no longer whose answer this is. It does not count, and is not forgotten either. */
@@ -440,10 +451,11 @@ function readRunEnd(row: RunEndRow): RunEnd {
 
 /** The end of a job whose own end cannot be written: without what its plugin made of it. */
 function unwritable(
-  { id, fence, attempt, lost, scheduleId, concurrencyKey, budgeted, followed }: Settlement,
+  { seq, id, fence, attempt, lost, scheduleId, concurrencyKey, budgeted, followed }: Settlement,
   reason: string,
 ): Settlement {
   return {
+    seq,
     id,
     fence,
     attempt: Math.max(0, Math.trunc(attempt) || 0),

@@ -29,7 +29,7 @@ function program(statement: { toString(): string }): string[] {
 test.each([
   ...inserts.statements.map(({ rows, statement }) => [`${rows} jobs are written`, statement] as const),
   ["the next jobs are found", jobs.next],
-  ["a job is claimed", jobs.claim],
+  ...jobs.claims.slice(-1).map(({ statement }) => ["a job is claimed", statement] as const),
   ["a job ends", jobs.finish],
   ["a job goes back", jobs.giveBack],
   ["a job says how far it is", jobs.progress],

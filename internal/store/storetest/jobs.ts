@@ -191,6 +191,39 @@ export function jobSuite(engine: string, open: OpenStore): void {
       expect(await stateOf(first.id)).toBe("completed");
     });
 
+    /** The ends of so many claimed jobs, each with a result and a cost of its own. */
+    const manyEnds = async (count: number) => {
+      await at.store.jobs.enqueue(Array.from({ length: count }, () => newJob(at.env)));
+      const jobs = await claim(count);
+      const ended = (n: number) => ({ kind: "completed", result: new Uint8Array([n]), cost: n }) as const;
+      return jobs.map((job, n) => settle(job, ended(n), { now: at.env.now(), random: 0 }));
+    };
+
+    test("many that complete together are completed each with what came of it", async () => {
+      const ends = await manyEnds(75);
+      expect(await at.store.jobs.settle(ends)).toEqual(ends.map(() => true));
+      for (const [n, { id }] of ends.entries())
+        expect(await at.store.jobs.get(id)).toMatchObject({
+          state: "completed",
+          result: new Uint8Array([n]),
+          costActual: n,
+          finishedAt: at.env.now(),
+          attempt: 1,
+        });
+    });
+
+    test.each<[string, (end: Settlement) => Settlement]>([
+      ["whose fence has passed", (end) => ({ ...end, fence: end.fence - 1 })],
+      ["of a job that is gone, and another has its row", (end) => ({ ...end, id: "JB_gone" })],
+    ])("of many that complete together, one %s does not count, and the others do", async (_, change) => {
+      const ends = await manyEnds(75);
+      const late = 70;
+      const said = ends.map((end, n) => (n === late ? change(end) : end));
+      expect(await at.store.jobs.settle(said)).toEqual(ends.map((_, n) => n !== late));
+      for (const [n, { id }] of ends.entries())
+        expect(await stateOf(id)).toBe(n === late ? "running" : "completed");
+    });
+
     test("a failed try waits, is promoted when due, and the last one ends the job", async () => {
       await at.store.jobs.enqueue([
         newJob(at.env, { maxAttempts: 2, retry: { kind: "fixed", baseMs: 1000, maxMs: 1000 } }),

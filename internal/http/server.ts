@@ -1,7 +1,7 @@
 /** The host's two doors: a unix socket for this machine's operator, and TCP on loopback for who has the token. */
 import { chmodSync, renameSync, rmSync, statSync } from "node:fs";
 import { type Env, type Millis, sleep } from "../base/env.ts";
-import { Fault, messageOf } from "../base/fault.ts";
+import { Fault, messageOf, shown } from "../base/fault.ts";
 import { answer, answerProbe, type ApiOptions, BODY_BYTES_MAX } from "./api.ts";
 import { faultAnswer } from "./answer.ts";
 import { guard } from "./guard.ts";
@@ -69,6 +69,7 @@ function listenTcp(options: Door): Listener {
       error: (error) => faultAnswer(error, log),
       websocket: socketHandlers,
       fetch(request, server) {
+        if (!URL.canParse(request.url)) return faultAnswer(noAddress(request), log);
         const probe = answerProbe(options, new URL(request.url).pathname);
         if (probe) return probe;
         try {
@@ -86,6 +87,11 @@ function listenTcp(options: Door): Listener {
       cause: error,
     });
   }
+}
+
+/** What a client writes into Host is put into the address of its request, whatever it is. */
+function noAddress(request: Request): Fault {
+  return new Fault("denied", `Host ${shown(request.headers.get("host") ?? "")} is no address.`);
 }
 
 function listenUnix(options: Door): Listener {

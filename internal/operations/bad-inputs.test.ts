@@ -170,3 +170,18 @@ test.each(
   },
   30_000,
 );
+
+const LISTS = OPERATIONS.filter(({ name }) => /[.](list|query|logs|ledger)$/.test(name));
+
+test.each(LISTS.map(({ name, input }) => [name, input] as const))(
+  "%s finds nothing by what is a pattern or a statement elsewhere",
+  async (name, input) => {
+    for (const field of fieldsOf(input)) {
+      if (field === "cursor") continue; // A place in a list; behind which there may be something.
+      for (const value of ["' OR 1=1--", '" OR ""="', "%", "a_b", "a.%", "*", "it' --"]) {
+        const found = await callOperation(context(), name, { [field]: value }).catch(String);
+        expect([field, value, /"id":"(job|SC_)/.test(JSON.stringify(found))]).toEqual([field, value, false]);
+      }
+    }
+  },
+);

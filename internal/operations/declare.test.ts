@@ -1,22 +1,16 @@
 /** Every way in which a declared schedule can be wrong, and the sentence that quotes it. */
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { FakeEnv } from "../base/fake-env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
-import { silentLog } from "../base/log.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
+import type { SqliteStore } from "../store/sqlite/store.ts";
 import { DECLARED_MAX, type Declaration, declareSchedules } from "./declare.ts";
-import type { Context } from "./operation.ts";
 
-let env: FakeEnv;
+import { Folder } from "./fixture.ts";
+
+let folder: Folder;
 let store: SqliteStore;
-
 beforeEach(() => {
-  env = new FakeEnv();
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+  folder = new Folder();
+  ({ store } = folder);
 });
 afterEach(() => store.close());
 
@@ -39,9 +33,7 @@ const declaration = (change: Partial<Declaration> = {}): Declaration => ({
 });
 
 const declare = (...list: Declaration[]) => {
-  const principal = { kind: "host" } as const;
-  const context: Context = { env, log: silentLog, store, principal, host: null, home: "/nowhere" };
-  return declareSchedules(context, { kind: "plugin", name: "p" }, list);
+  return declareSchedules(folder.context({ kind: "host" }), { kind: "plugin", name: "p" }, list);
 };
 
 const refusal = async (...list: Declaration[]) => {

@@ -1,25 +1,20 @@
 /** `[[schedule]]` in qntx.toml takes what `schedule create` takes, and says where a mistake stands. */
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { FakeEnv } from "../base/fake-env.ts";
-import { Fault } from "../base/fault.ts";
-import { silentLog } from "../base/log.ts";
+import type { FakeEnv } from "../base/fake-env.ts";
 import { FILE_SCHEDULE_FIELDS, readSchedules } from "../config/file-schedule.ts";
 import type { Problem } from "../config/problems.ts";
 import { readToml } from "../config/toml.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
+import type { SqliteStore } from "../store/sqlite/store.ts";
 import { checkDeclarations, declarationsOf, declareSchedules, FILE_OWNER } from "./declare.ts";
-import type { Context } from "./operation.ts";
+import { Folder, refusal } from "./fixture.ts";
 import { createInput } from "./schedule-input.ts";
 
+let folder: Folder;
 let env: FakeEnv;
 let store: SqliteStore;
 beforeEach(() => {
-  env = new FakeEnv();
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+  folder = new Folder();
+  ({ env, store } = folder);
 });
 afterEach(() => store.close());
 
@@ -31,14 +26,7 @@ const read = (toml: string) => {
   return declarations;
 };
 const declare = (toml: string) => {
-  const principal = { kind: "host" } as const;
-  const context: Context = { env, log: silentLog, store, principal, host: null, home: "/nowhere" };
-  return declareSchedules(context, FILE_OWNER, read(toml));
-};
-const refusal = async (work: Promise<unknown>): Promise<Fault> => {
-  const fault = await work.catch((error: unknown) => error);
-  if (fault instanceof Fault) return fault;
-  throw new Error("It was not refused.");
+  return declareSchedules(folder.context({ kind: "host" }), FILE_OWNER, read(toml));
 };
 
 const START = '[[schedule]]\nid = "a"\nhandler = "x.y"\n';

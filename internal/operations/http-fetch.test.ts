@@ -1,25 +1,21 @@
 /** Fetching for a plugin: who may, what is written down, and what becomes an attestation. */
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { type Capability, usualCapabilities } from "../access/capability.ts";
-import { usualQuota } from "../access/quota.ts";
-import { FakeEnv } from "../base/fake-env.ts";
 import { Fault } from "../base/fault.ts";
-import { silentLog } from "../base/log.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
+import type { SqliteStore } from "../store/sqlite/store.ts";
+import { Folder, pluginPrincipal, refusal } from "./fixture.ts";
 import { httpFetch } from "./http-fetch.ts";
 import type { Context, Host } from "./operation.ts";
 import { call } from "./run.ts";
 
+let folder: Folder;
 let store: SqliteStore;
 let asked: string[];
 let status: number;
 
 beforeEach(() => {
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  store = new SqliteStore(new FakeEnv(), { db, logPath: ":memory:", tzdata: "test" });
+  folder = new Folder();
+  ({ store } = folder);
   asked = [];
   status = 200;
 });
@@ -33,23 +29,13 @@ function context(capabilities: Iterable<Capability> = usualCapabilities("trusted
       return { status, body: `page ${asked.length}` };
     },
   };
-  const may = { capabilities: new Set(capabilities), quota: usualQuota("trusted") };
-  const principal = { kind: "plugin", plugin: "demo", tenant, ...may } as const;
+  const principal = pluginPrincipal({ plugin: "demo", tenant, capabilities: new Set(capabilities) });
   const host = { web, attested() {} } as unknown as Host;
-  return { env: new FakeEnv(), log: silentLog, store, principal, host, home: "/nowhere" };
+  return folder.context(principal, host);
 }
 
 const url = "http://example.org/page?id=7";
 const about = { url, subjects: ["example"], predicate: "seen" };
-
-async function refusal(work: Promise<unknown>): Promise<Fault> {
-  const error = await work.then(
-    () => null,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof Fault) return error;
-  throw error ?? new Error("it was fetched");
-}
 
 test("a page is fetched in the plugin's name; without subjects nothing is attested", async () => {
   expect(await call(context(), httpFetch, { url })).toEqual({

@@ -1,29 +1,16 @@
 /** What may be said of a new job. */
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { FakeEnv } from "../base/fake-env.ts";
-import { silentLog } from "../base/log.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
 import { newJob } from "../store/storetest/fixture.ts";
+import { Folder } from "./fixture.ts";
 import { jobEnqueueMany } from "./job.ts";
-import type { Context } from "./operation.ts";
-import { callOperation } from "./run.ts";
 
-const env = new FakeEnv();
-let store: SqliteStore;
+let folder: Folder;
 beforeEach(() => {
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+  folder = new Folder();
 });
-afterEach(() => store.close());
+afterEach(() => folder.store.close());
 
-function enqueue(more: object): Promise<unknown> {
-  const principal = { kind: "operator", name: "someone" } as const;
-  const context: Context = { env, log: silentLog, store, principal, host: null, home: "/nowhere" };
-  return callOperation(context, "job.enqueue", { handler: "test.work", ...more });
-}
+const enqueue = (more: object) => folder.call("job.enqueue", { handler: "test.work", ...more });
 
 test.each([
   ["a parent that is not there", { parentId: "nope" }, 'There is no job "nope".'],
@@ -35,8 +22,8 @@ test.each([
 });
 
 test("people may name a parent by the end of its id", async () => {
-  const parent = newJob(env);
-  await store.jobs.enqueue([parent]);
+  const parent = newJob(folder.env);
+  await folder.store.jobs.enqueue([parent]);
   expect(await enqueue({ parentId: parent.id.slice(-8) })).toMatchObject({ parentId: parent.id });
 });
 

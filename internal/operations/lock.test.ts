@@ -1,35 +1,25 @@
 /** Locks and locking hints, as whoever asks meets them: what is taken, what is refused, and what is said of what waits. */
-import { Database } from "bun:sqlite";
 import { afterEach, expect, test } from "bun:test";
-import { type Capability, usualCapabilities } from "../access/capability.ts";
-import { usualQuota } from "../access/quota.ts";
+import type { Capability } from "../access/capability.ts";
 import type { Principal } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
-import { FakeEnv } from "../base/fake-env.ts";
-import { silentLog } from "../base/log.ts";
 import type { LocksBy } from "../schedule/lock.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
+import { Folder, OPERATOR, pluginPrincipal, refusal } from "./fixture.ts";
 import type { Host, LockControl } from "./operation.ts";
 import { callOperation } from "./run.ts";
 
-const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
-
-const OPERATOR: Principal = { kind: "operator", name: "operator" };
 const PLUGIN: LocksBy = { plugin: "locks" };
 
-const opened: SqliteStore[] = [];
+const opened: Folder[] = [];
 afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close();
+  for (const { store } of opened.splice(0)) await store.close();
 });
 
 /** A store whose locks are kept so, and a host that says so. */
 function open(locksBy: LocksBy = "store") {
-  const env = new FakeEnv();
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  const store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test", locksBy });
-  opened.push(store);
+  const folder = new Folder({ locksBy });
+  const { env, store } = folder;
+  opened.push(folder);
   const locks: { -readonly [K in keyof LockControl]: LockControl[K] } = {
     name: typeof locksBy === "object" ? locksBy.plugin : locksBy,
     provider: store.locks,
@@ -37,26 +27,12 @@ function open(locksBy: LocksBy = "store") {
   };
   const host = { locks, schedulesChanged() {}, clock: { suspicion: null } } as unknown as Host;
   const call = <T = Record<string, unknown>>(name: string, input: unknown, principal: Principal = OPERATOR) =>
-    callOperation(
-      { env, log: silentLog, store, principal, host, home: "/nowhere" },
-      name,
-      input,
-    ) as Promise<T>;
+    callOperation(folder.context(principal, host), name, input) as Promise<T>;
   return { env, store, locks, call };
 }
 
-const plugin = (name: string, capabilities: Iterable<Capability> = TRUSTED): Principal => ({
-  kind: "plugin",
-  plugin: name,
-  tenant: "",
-  capabilities: new Set(capabilities),
-  quota: usualQuota("trusted"),
-});
-const refused = async (promise: Promise<unknown>): Promise<Fault> => {
-  const error = await promise.catch((thrown: unknown) => thrown);
-  if (error instanceof Fault) return error;
-  throw new Error(`It was not refused: ${JSON.stringify(error)}`);
-};
+const plugin = (name: string, may?: Iterable<Capability>) =>
+  pluginPrincipal({ plugin: name, ...(may && { capabilities: new Set(may) }) });
 
 const WISH = { key: "k", ttlMs: 1_000, holder: "me" };
 
@@ -83,15 +59,15 @@ test.each([
   ["lock.try", { ...WISH, ttlMs: 1_000.5 }, "ttlMs", "ttlMs: must be a whole number."],
   ["lock.renew", { token: "", ttlMs: 1_000 }, "token", "token: is missing."],
 ])("%s %j is refused, and names the field", async (name, input, field, sentence) => {
-  const fault = await refused(open().call(name, input));
+  const fault = await refusal(open().call(name, input));
   expect(fault.fields.map((wrong) => wrong.field)).toEqual([field]);
   expect(fault.message).toContain(sentence);
 });
 
 test("who lacks the capability, asks where nobody keeps locks, or asks in vain, is told", async () => {
   const sentence = "Plugin a lacks cap:locks.use, which lock.try needs.";
-  expect((await refused(open().call("lock.try", WISH, plugin("a", [])))).message).toBe(sentence);
-  const none = await refused(open("none").call("lock.try", WISH));
+  expect((await refusal(open().call("lock.try", WISH, plugin("a", [])))).message).toBe(sentence);
+  const none = await refusal(open("none").call("lock.try", WISH));
   expect([none.code, none.message]).toEqual([
     "config",
     'Nobody keeps locks here: [locks] provider is "none".',
@@ -101,7 +77,7 @@ test("who lacks the capability, asks where nobody keeps locks, or asks in vain, 
     ...locks.provider,
     tryLock: () => Promise.reject(new Fault("unreachable", "it is gone")),
   };
-  const gone = await refused(call("lock.try", WISH));
+  const gone = await refusal(call("lock.try", WISH));
   expect([gone.code, gone.message]).toEqual(["unreachable", "locks gives no locks: it is gone"]);
 });
 
@@ -124,7 +100,7 @@ test("a schedule keeps its hint, and an upsert that gives none takes it back", a
   expect(await call("schedule.create", { ...EVERY, name: "n", upsert: true })).toMatchObject({
     locking: "require-global",
   });
-  const fault = await refused(call("schedule.create", { ...EVERY, locking: "always" }));
+  const fault = await refusal(call("schedule.create", { ...EVERY, locking: "always" }));
   expect(fault.message).toBe("locking: must be one of require-global, prefer-global, node-local.");
 });
 
@@ -139,7 +115,7 @@ test("where nobody keeps locks, what needs one is refused, whichever way it come
     ["schedule.create", { ...EVERY, name: "n", upsert: true }],
     ["schedule.update", { id: "n", locking: "require-global" }],
   ] as const) {
-    const fault = await refused(call(name, input));
+    const fault = await refusal(call(name, input));
     expect([name, fault.code, fault.message]).toEqual([name, "usage", sentence]);
     expect(fault.hint).toContain("node-local");
   }

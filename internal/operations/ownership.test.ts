@@ -1,29 +1,14 @@
 /** Who may change what: each kind of schedule, each who asks, each verb. */
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { type Capability, usualCapabilities } from "../access/capability.ts";
-import { usualQuota } from "../access/quota.ts";
-import type { Principal } from "../access/principal.ts";
 import { Fault } from "../base/fault.ts";
-import { FakeEnv } from "../base/fake-env.ts";
-import { silentLog } from "../base/log.ts";
+import type { FakeEnv } from "../base/fake-env.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
+import type { SqliteStore } from "../store/sqlite/store.ts";
 import { newSchedule } from "../store/storetest/fixture.ts";
-import type { Context } from "./operation.ts";
+import { Folder, OPERATOR, pluginPrincipal } from "./fixture.ts";
 import { callOperation } from "./run.ts";
 
-const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
-
-const plugin = (name: string): Principal => ({
-  kind: "plugin",
-  plugin: name,
-  tenant: "",
-  capabilities: TRUSTED,
-  quota: usualQuota("trusted"),
-});
-const ASKING = { person: { kind: "operator", name: "operator" }, p: plugin("p"), q: plugin("q") } as const;
+const ASKING = { person: OPERATOR, p: pluginPrincipal(), q: pluginPrincipal({ plugin: "q" }) } as const;
 
 /** Whose it is, and the id under which it is declared. */
 const KINDS = {
@@ -43,19 +28,18 @@ const VERBS = {
   delete: ["schedule.delete", {}],
 } as const;
 
+let folder: Folder;
 let env: FakeEnv;
 let store: SqliteStore;
 beforeEach(() => {
-  env = new FakeEnv();
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+  folder = new Folder();
+  ({ env, store } = folder);
 });
 afterEach(() => store.close());
 
 const ask = (who: keyof typeof ASKING, operation: string, input: object) => {
   const principal = ASKING[who];
-  const context: Context = { env, log: silentLog, store, principal, host: null, home: "/nowhere" };
+  const context = folder.context(principal);
   return callOperation(context, operation, input).then(
     () => "done",
     (error: unknown) => {
@@ -127,14 +111,7 @@ test.each([
   ["declared by p", "is declared by plugin p", "Change its declaration in the plugin."],
 ] as const)("the refusal for one %s says whose it is and what to do", async (kind, whose, wayOut) => {
   const { id } = await make(kind);
-  const context: Context = {
-    env,
-    log: silentLog,
-    store,
-    principal: ASKING.person,
-    host: null,
-    home: "/nowhere",
-  };
+  const context = folder.context(ASKING.person);
   const fault = await callOperation(context, "schedule.update", { id, description: "x" }).catch(
     (error: unknown) => error,
   );

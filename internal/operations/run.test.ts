@@ -1,60 +1,35 @@
 /** The one way into an operation: who may, what is checked, what is written down. */
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { type Capability, usualCapabilities } from "../access/capability.ts";
-import { usualQuota } from "../access/quota.ts";
+import type { Capability } from "../access/capability.ts";
 import type { Principal } from "../access/principal.ts";
-import { Fault } from "../base/fault.ts";
-import { FakeEnv } from "../base/fake-env.ts";
-import { silentLog } from "../base/log.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
+import type { Fault } from "../base/fault.ts";
+import type { FakeEnv } from "../base/fake-env.ts";
+import type { SqliteStore } from "../store/sqlite/store.ts";
+import { Folder, OPERATOR, pluginPrincipal, refusal as refused } from "./fixture.ts";
 import type { Context, Host, MeteredCall } from "./operation.ts";
 import { attestationCreate } from "./attestation.ts";
 import { admit, callOperation } from "./run.ts";
 import { OPERATIONS } from "./table.ts";
 
-const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
-
-const OPERATOR: Principal = { kind: "operator", name: "operator" };
+let folder: Folder;
 let env: FakeEnv;
 let store: SqliteStore;
 let calls: MeteredCall[];
-
 beforeEach(() => {
-  env = new FakeEnv();
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+  folder = new Folder();
+  ({ env, store } = folder);
   calls = [];
 });
 afterEach(() => store.close());
 
 const context = (principal: Principal = OPERATOR): Context => ({
-  env,
-  log: silentLog,
-  store,
-  principal,
-  host: null,
-  home: "/nowhere",
+  ...folder.context(principal),
   meter: (call) => calls.push(call),
 });
-const plugin = (name: string, capabilities: Iterable<Capability> = TRUSTED): Principal => ({
-  kind: "plugin",
-  plugin: name,
-  tenant: "",
-  capabilities: new Set(capabilities),
-  quota: usualQuota("trusted"),
-});
-const refusal = async (name: string, input: unknown, principal: Principal = OPERATOR): Promise<Fault> => {
-  try {
-    await callOperation(context(principal), name, input);
-  } catch (error) {
-    if (error instanceof Fault) return error;
-    throw error;
-  }
-  throw new Error(`${name} was not refused`);
-};
+const plugin = (name: string, may?: Iterable<Capability>) =>
+  pluginPrincipal({ plugin: name, ...(may && { capabilities: new Set(may) }) });
+const refusal = (name: string, input: unknown, principal?: Principal) =>
+  refused(callOperation(context(principal), name, input));
 
 test.each([
   "schedule.create",

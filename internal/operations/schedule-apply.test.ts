@@ -1,52 +1,29 @@
 /** Schedules as a document: what is written is read again, and applying it changes what is different and nothing else. */
-import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { type Capability, usualCapabilities } from "../access/capability.ts";
-import { usualQuota } from "../access/quota.ts";
 import { Fault } from "../base/fault.ts";
-import { FakeEnv } from "../base/fake-env.ts";
-import { silentLog } from "../base/log.ts";
-import type { LocksBy } from "../schedule/lock.ts";
 import { POLICY_DEFAULT, type Policy, type Schedule } from "../schedule/schedule.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
 import type { NewSchedule } from "../store/schedules.ts";
 import { newSchedule } from "../store/storetest/fixture.ts";
-import type { Context, OutputOf } from "./operation.ts";
+import { Folder, pluginPrincipal } from "./fixture.ts";
+import type { OutputOf } from "./operation.ts";
 import { call, callOperation } from "./run.ts";
 import { scheduleApply, scheduleExport, schedulePlan } from "./schedule-apply.ts";
 import { DOCUMENT_SCHEDULES_MAX, writeDocument } from "./schedule-document.ts";
 
-const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
-
 type Planned = OutputOf<typeof schedulePlan>;
 
 /** A host's data folder, in memory. */
-class Folder implements AsyncDisposable {
-  readonly env = new FakeEnv();
-  readonly store: SqliteStore;
-  readonly context: Context;
-
-  constructor(locksBy: LocksBy = "store") {
-    const db = new Database(":memory:", { strict: true });
-    db.run("PRAGMA foreign_keys = ON");
-    migrate(db);
-    const { env } = this;
-    this.store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test", locksBy });
-    const principal = { kind: "operator", name: "operator" } as const;
-    this.context = { env, log: silentLog, store: this.store, principal, host: null, home: "/nowhere" };
-  }
-
+class Documents extends Folder {
   async export(input: object = {}): Promise<string> {
-    return writeDocument((await call(this.context, scheduleExport, input)).document);
+    return writeDocument((await call(this.context(), scheduleExport, input)).document);
   }
 
   plan(document: string, more: object = {}): Promise<Planned> {
-    return call(this.context, schedulePlan, { document, name: "x.yaml", ...more });
+    return call(this.context(), schedulePlan, { document, name: "x.yaml", ...more });
   }
 
   apply(document: string, more: object = {}): Promise<Planned> {
-    return call(this.context, scheduleApply, { document, name: "x.yaml", ...more });
+    return call(this.context(), scheduleApply, { document, name: "x.yaml", ...more });
   }
 
   async refusal(document: string, more: object = {}): Promise<Fault> {
@@ -65,10 +42,6 @@ class Folder implements AsyncDisposable {
     const { items } = await this.store.schedules.list({}, { limit: 1_000 });
     const key = ({ name, owner, id }: Schedule) => `${name} ${owner.kind} ${owner.name} ${id}`;
     return items.toSorted((a, b) => (key(a) < key(b) ? -1 : 1)); // Ids of one millisecond have no order.
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.store.close();
   }
 }
 
@@ -123,7 +96,7 @@ const PAYLOADS: Uint8Array[] = [
   new Uint8Array(),
 ];
 
-async function everyKind(folder: Folder): Promise<void> {
+async function everyKind(folder: Documents): Promise<void> {
   const ranges = [{ from: "2026-12-24", to: "2026-12-26", note: "Christmas" }];
   await folder.store.blackouts.set({
     name: "holidays",
@@ -176,7 +149,7 @@ const essence = ({ createdAt: _c, updatedAt: _u, revision: _r, pause, ...rest }:
 });
 
 test("what is exported and applied again changes nothing, whatever the schedule is", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   await everyKind(folder);
   await folder.env.advance(600_000);
   const before = await folder.all();
@@ -195,8 +168,8 @@ test("what is exported and applied again changes nothing, whatever the schedule 
 });
 
 test("applied where there is nothing, it makes the same schedules, and the same document again", async () => {
-  await using here = new Folder();
-  await using there = new Folder();
+  await using here = new Documents();
+  await using there = new Documents();
   await everyKind(here);
   await there.env.advance(500_000);
   const text = await here.export();
@@ -210,8 +183,8 @@ test("applied where there is nothing, it makes the same schedules, and the same 
 });
 
 test("where a plugin keeps locks, an interval has the grid of all such hosts, wherever it comes from", async () => {
-  await using here = new Folder();
-  await using there = new Folder({ plugin: "locks" });
+  await using here = new Documents();
+  await using there = new Documents({ locksBy: { plugin: "locks" } });
   await here.make({ name: "grid", spec: { kind: "every", everyMs: 90_000 } });
   const text = await here.export();
   expect(actions(await there.apply(text))).toEqual(["create grid"]);
@@ -220,8 +193,8 @@ test("where a plugin keeps locks, an interval has the grid of all such hosts, wh
 });
 
 test("runs that it had are not given again, and a finished one is not made again", async () => {
-  await using here = new Folder();
-  await using there = new Folder();
+  await using here = new Documents();
+  await using there = new Documents();
   await here.make({ name: "thrice", policy: { ...POLICY_DEFAULT, runsMax: 3, overlap: "allow" } });
   await here.env.advance(1);
   await here.make({ name: "once", spec: { kind: "at", instants: [here.env.now() + 60_000] } });
@@ -249,7 +222,7 @@ schedules:
 `;
 
 test("only what is different is changed, and keeps what it is silent about", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   expect(actions(await folder.apply(PROD))).toEqual(["create a", "create b"]);
   const [a, b] = await folder.all();
   await folder.env.advance(61_000);
@@ -286,7 +259,7 @@ test.each([
   ["paused: {until: '2020-01-01T00:00:00Z'}", "active", "active", 0],
   ["paused: {until: '2100-01-01T00:00:00Z'}", "active", "paused", 1],
 ])("%j on a schedule that is %s leaves it %s, and its definition alone", async (said, was, is, changes) => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   const text = `source: prod\nschedules:\n  - name: a\n    handler: x.y\n    every: 5m\n`;
   await folder.apply(text);
   const [a] = await folder.all();
@@ -299,7 +272,7 @@ test.each([
 });
 
 test("prune deletes what the same source made and no longer states, and nothing else", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   await everyKind(folder);
   await folder.apply(PROD);
   const others = (await folder.all()).filter(({ owner }) => owner.name !== "prod");
@@ -329,7 +302,7 @@ test.each([
   [{ owner: { kind: "file", name: "qntx.toml" }, declaredId: "it" }, "is declared in qntx.toml"],
   [{ owner: { kind: "file", name: "other" }, declaredId: "" }, 'belongs to the document "other"'],
 ] as const)("a document does not change a schedule of %j", async (whose, sentence) => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   await folder.make({ name: "it", ...whose });
   const exported = await folder.export();
   const foreign = { ...whose.owner, text: `${whose.owner.kind}:${whose.owner.name}` };
@@ -349,7 +322,7 @@ test.each([
 });
 
 test("a schedule changes no owner by being stated under another", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   const { id } = await folder.make({ name: "it", owner: { kind: "plugin", name: "p" } });
   const document = `schedules:\n  - id: ${id}\n    name: it\n    handler: test.work\n    every: 1m\n`;
   const { lines } = await folder.plan(document);
@@ -359,7 +332,7 @@ test("a schedule changes no owner by being stated under another", async () => {
 });
 
 test("an id that is known means that schedule, and may give it another name", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   const { id } = await folder.make({ name: "old", owner: { kind: "file", name: "prod" } });
   const document = `source: prod\nschedules:\n  - id: ${id}\n    name: new\n    handler: test.work\n    every: 1m\n`;
   expect((await folder.apply(document)).lines).toMatchObject([
@@ -369,7 +342,7 @@ test("an id that is known means that schedule, and may give it another name", as
 });
 
 test("what somebody deleted is made anew by its name, and stays deleted where it was declared", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   const mine = await folder.make({ name: "mine" });
   const owner = { kind: "plugin", name: "p" } as const;
   const declared = await folder.make({ name: "sync", owner, declaredId: "sync" });
@@ -387,7 +360,7 @@ test("what somebody deleted is made anew by its name, and stays deleted where it
 });
 
 test("two that are applied at once end as if one had come after the other", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   await folder.apply(PROD);
   const variant = (handler: string, name: string) =>
     PROD.replaceAll("x.y", handler).replace("name: b", `name: ${name}`);
@@ -401,7 +374,7 @@ test("two that are applied at once end as if one had come after the other", asyn
 });
 
 test("one entry that is wrong keeps all others from being made", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   const never = `${PROD}  - name: never\n    handler: x.y\n    at: 2020-01-01T00:00:00Z\n`;
   const fault = await folder.refusal(never);
   expect(fault.message).toBe('x.yaml:12: schedule "never": at: never fires from now on.');
@@ -409,7 +382,7 @@ test("one entry that is wrong keeps all others from being made", async () => {
 });
 
 test("a blackout of the document is made before who observes it, and changed for all", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   const text = (from: string) => `
 blackouts:
   fair: {timezone: Europe/Paris, ranges: [{from: ${from}, to: 2090-02-02, note: opening}]}
@@ -444,14 +417,14 @@ test.each([
   ["x".repeat(4_194_305), "x.yaml: has 4194305 bytes; at most 4194304 are read."],
   [`${"[".repeat(100_000)}`, "is not YAML"],
 ])("document %# is none, and is refused", async (document, sentence) => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   const fault = await folder.refusal(document);
   expect(fault.code).toBe("config");
   expect(fault.message).toContain(sentence);
 });
 
 test("everything that is wrong is said at once, each with its line", async () => {
-  await using folder = new Folder();
+  await using folder = new Documents();
   const fault = await folder.refusal(`
 schedules:
   - name: a
@@ -489,10 +462,8 @@ schedules:
 });
 
 test("a plugin cannot export or apply", async () => {
-  await using folder = new Folder();
-  const quota = usualQuota("trusted");
-  const principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED, quota } as const;
-  const context = { ...folder.context, principal };
+  await using folder = new Documents();
+  const context = folder.context(pluginPrincipal());
   for (const name of ["schedule.export", "schedule.plan", "schedule.apply"]) {
     const fault = await callOperation(context, name, { document: PROD }).catch((error: unknown) => error);
     expect(fault).toMatchObject({ code: "denied", message: `Plugins may not call ${name}.` });

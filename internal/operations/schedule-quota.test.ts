@@ -1,47 +1,25 @@
 /** What a plugin's quota says of its schedules, by every way to make or change one. */
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { usualCapabilities } from "../access/capability.ts";
 import type { Principal } from "../access/principal.ts";
 import { type Quota, usualQuota } from "../access/quota.ts";
-import { FakeEnv } from "../base/fake-env.ts";
-import { silentLog } from "../base/log.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
+import type { SqliteStore } from "../store/sqlite/store.ts";
 import type { Declaration } from "./declare.ts";
 import { declareOfPlugin } from "./declare-plugin.ts";
-import type { Context } from "./operation.ts";
-import { callOperation } from "./run.ts";
 
-let env: FakeEnv;
+import { Folder, OPERATOR, pluginPrincipal } from "./fixture.ts";
+
+let folder: Folder;
 let store: SqliteStore;
 beforeEach(() => {
-  env = new FakeEnv();
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+  folder = new Folder();
+  ({ store } = folder);
 });
 afterEach(() => store.close());
 
-const plugin = (quota: Partial<Quota> = {}): Principal => ({
-  kind: "plugin",
-  plugin: "demo",
-  tenant: "acme",
-  capabilities: new Set(usualCapabilities("trusted")),
-  quota: { ...usualQuota("guest"), ...quota },
-});
-const person: Principal = { kind: "operator", name: "operator" };
-
-const context = (principal: Principal): Context => ({
-  env,
-  log: silentLog,
-  store,
-  principal,
-  host: null,
-  home: "/nowhere",
-});
+const plugin = (quota: Partial<Quota> = {}) =>
+  pluginPrincipal({ plugin: "demo", tenant: "acme", quota: { ...usualQuota("guest"), ...quota } });
 const ask = (name: string, input: object, principal: Principal = plugin()) =>
-  callOperation(context(principal), name, input) as Promise<{ id: string }>;
+  folder.call<{ id: string }>(name, input, principal);
 
 const tooOften = (used: number) => ({
   code: "exhausted",
@@ -65,7 +43,7 @@ test.each([
   });
   const { id } = await ask("schedule.create", { handler: "demo.work", every: "1h" });
   await expect(ask("schedule.update", { id, ...when })).rejects.toMatchObject(tooOften(used));
-  await ask("schedule.update", { id, ...when }, person);
+  await ask("schedule.update", { id, ...when }, OPERATOR);
   await ask("schedule.update", { id, description: "When it fires stays, and is not asked for." });
   await ask("schedule.create", { handler: "demo.work", ...when }, plugin({ scheduleInterval: 1_000 }));
 });
@@ -126,7 +104,7 @@ test("what is declared is held to the same, and the refusal is in the trail", as
     ...change,
   });
   const declare = (schedules: Declaration[]) =>
-    declareOfPlugin(context(plugin()), "demo", {
+    declareOfPlugin(folder.context(plugin()), "demo", {
       schedules,
       handlers: [{ name: "demo.work" }],
       watchers: [],

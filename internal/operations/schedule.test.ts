@@ -1,35 +1,25 @@
 /** Changes of one schedule that are made at the same moment, and schedules of one name that are others'. */
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { type Capability, usualCapabilities } from "../access/capability.ts";
-import { usualQuota } from "../access/quota.ts";
 import type { Principal } from "../access/principal.ts";
-import { FakeEnv } from "../base/fake-env.ts";
-import { silentLog } from "../base/log.ts";
+import type { FakeEnv } from "../base/fake-env.ts";
 import { POLICY_DEFAULT } from "../schedule/schedule.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
+import type { SqliteStore } from "../store/sqlite/store.ts";
 import { newSchedule } from "../store/storetest/fixture.ts";
-import type { Context, Host } from "./operation.ts";
+import { Folder, OPERATOR, pluginPrincipal } from "./fixture.ts";
+import type { Host } from "./operation.ts";
 import { callOperation } from "./run.ts";
 
-const TRUSTED: ReadonlySet<Capability> = new Set(usualCapabilities("trusted"));
-
+let folder: Folder;
 let env: FakeEnv;
 let store: SqliteStore;
 beforeEach(() => {
-  env = new FakeEnv();
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+  folder = new Folder();
+  ({ env, store } = folder);
 });
 afterEach(() => store.close());
 
-const OPERATOR: Principal = { kind: "operator", name: "operator" };
-const call = (name: string, input: object, principal: Principal = OPERATOR) => {
-  const context: Context = { env, log: silentLog, store, principal, host: null, home: "/nowhere" };
-  return callOperation(context, name, input);
-};
+const call = (name: string, input: object, principal: Principal = OPERATOR) =>
+  folder.call(name, input, principal);
 
 test("changes of different parts of a policy are all kept, and one that names its revision is refused", async () => {
   await call("schedule.create", { name: "n", handler: "a.b", every: "1h" });
@@ -63,13 +53,7 @@ test("a run that somebody asks for has every policy of the schedule that a run h
 });
 
 test("an upsert finds no schedule of another tenant", async () => {
-  const plugin = (tenant: string): Principal => ({
-    kind: "plugin",
-    plugin: "p",
-    tenant,
-    capabilities: TRUSTED,
-    quota: usualQuota("trusted"),
-  });
+  const plugin = (tenant: string) => pluginPrincipal({ tenant });
   const wanted = { name: "n", handler: "a.b", every: "1h", upsert: true };
   for (const tenant of ["a", "b"])
     expect(await call("schedule.create", wanted, plugin(tenant))).toMatchObject({ created: true });
@@ -82,10 +66,8 @@ test("a handler that nobody offers is taken, and whoever names it is told", asyn
     statuses: () => [{ name: "shell", handlers: ["shell.beat"] }],
   };
   const host = { ready: true, plugins, schedulesChanged() {} } as unknown as Host;
-  const ask = (name: string, input: object, principal: Principal = OPERATOR) => {
-    const context: Context = { env, log: silentLog, store, principal, host, home: "/nowhere" };
-    return callOperation(context, name, input);
-  };
+  const ask = (name: string, input: object, principal: Principal = OPERATOR) =>
+    callOperation(folder.context(principal, host), name, input);
   const told = 'No plugin offers "beat" now; its runs will wait. Did you mean shell.beat?';
   const make = { name: "n", handler: "beat", every: "1h" };
   expect(await ask("schedule.create", make)).toMatchObject({ state: "active", warnings: [told] });
@@ -96,9 +78,7 @@ test("a handler that nobody offers is taken, and whoever names it is told", asyn
   const document = "schedules: [{name: m, handler: beat, every: 1h}, {name: o, handler: beat, every: 2h}]";
   for (const verb of ["schedule.plan", "schedule.apply"])
     expect(await ask(verb, { document })).toMatchObject({ changes: 2, warnings: [told] });
-  const quota = usualQuota("trusted");
-  const guest: Principal = { kind: "plugin", plugin: "p", tenant: "", capabilities: TRUSTED, quota };
-  expect(await ask("schedule.create", make, guest)).toMatchObject({ warnings: [] });
+  expect(await ask("schedule.create", make, pluginPrincipal())).toMatchObject({ warnings: [] });
 });
 
 test("without a host, only a slip in the name of a saved script is told", async () => {

@@ -1,33 +1,29 @@
 /** What a guest of one tenant can reach of others: nothing, whichever way it names them. */
-import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { usualCapabilities } from "../access/capability.ts";
 import { usualQuota } from "../access/quota.ts";
-import { FakeEnv } from "../base/fake-env.ts";
-import { silentLog } from "../base/log.ts";
-import { migrate } from "../store/sqlite/migrate.ts";
-import { SqliteStore } from "../store/sqlite/store.ts";
+import type { FakeEnv } from "../base/fake-env.ts";
+import type { SqliteStore } from "../store/sqlite/store.ts";
 import { newJob } from "../store/storetest/fixture.ts";
 import type { Declaration } from "./declare.ts";
 import { declareOfPlugin } from "./declare-plugin.ts";
+import { Folder, pluginPrincipal } from "./fixture.ts";
 import type { Context, Host } from "./operation.ts";
 import { callOperation } from "./run.ts";
 
+let folder: Folder;
 let env: FakeEnv;
 let store: SqliteStore;
 beforeEach(() => {
-  env = new FakeEnv();
-  const db = new Database(":memory:", { strict: true });
-  migrate(db);
-  store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
+  folder = new Folder();
+  ({ env, store } = folder);
 });
 afterEach(() => store.close());
 
 function guest(host: Host | null = null): Context {
   const capabilities = new Set([...usualCapabilities("guest"), "cap:scheduler.manage" as const]);
   const quota = usualQuota("guest");
-  const principal = { kind: "plugin", plugin: "guest", tenant: "acme", capabilities, quota } as const;
-  return { env, log: silentLog, store, principal, host, home: "/nowhere" };
+  return folder.context(pluginPrincipal({ plugin: "guest", tenant: "acme", capabilities, quota }), host);
 }
 
 const OTHERS = [

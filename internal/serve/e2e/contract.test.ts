@@ -4,7 +4,7 @@
  * runtime. Each does all that the contract has, in the way that is natural there.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type JobShown, Place } from "./host.ts";
 import { PYTHON_PATH, TESTDATA, writePlugin, writeStranger } from "./python.ts";
@@ -91,6 +91,44 @@ describe.each(PLUGINS)("%s", (name) => {
     expect(schedule).toMatchObject({ owner: `plugin:${name}`, everyMs: 3_600_000, handler: `${name}.echo` });
   });
 });
+
+describe.each(PLUGINS.filter((name) => name !== "modular"))(
+  "%s, which QNTX's own runtime leaves out",
+  (name) => {
+    test("runs a job for what it watches for", async () => {
+      const statement = { subjects: [name, "else"], predicates: ["was seen"], contexts: ["at sea"] };
+      await place.call("ats.create", { attestations: [statement] });
+      const job = await place.until("the watcher's job", async () => {
+        const { jobs } = await place.call<{ jobs: JobShown[] }>("job.list", { handler: `${name}.seen` });
+        return jobs.find(({ state }) => state === "completed");
+      });
+      expect(job).toMatchObject({ trigger: "watcher", result: statement });
+    });
+
+    test("talks over a WebSocket, while it answers other calls, and hears its end", async () => {
+      const token = readFileSync(join(place.home, "operator.token"), "utf8").trim();
+      const socket = new WebSocket(`${place.host.address.replace("http", "ws")}/ws/${name}`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      const heard: string[] = [];
+      socket.onmessage = ({ data }) =>
+        heard.push(Buffer.from(JSON.parse(String(data)).data, "base64").toString());
+      await new Promise((resolve, reject) => ((socket.onopen = resolve), (socket.onerror = reject)));
+      const say = (text: string) =>
+        socket.send(JSON.stringify({ type: 1, data: Buffer.from(text).toString("base64") }));
+      say("one");
+      await place.until("the first echo", async () => heard.length === 1);
+      expect(await run(`${name}.echo`, ["between"])).toMatchObject({ state: "completed" });
+      say("two");
+      await place.until("the second echo", async () => heard.length === 2);
+      expect(heard).toEqual(["one", "two"]);
+      const closed = new Promise((resolve) => (socket.onclose = resolve));
+      socket.send(JSON.stringify({ type: 2 }));
+      await closed;
+      expect(await place.plugin(name)).toMatchObject({ state: "ready", restarts: 0 });
+    });
+  },
+);
 
 test("all of them end when their host asks them to", async () => {
   const pids = await Promise.all(

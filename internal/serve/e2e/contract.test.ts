@@ -111,9 +111,13 @@ describe.each(PLUGINS.filter((name) => name !== "modular"))(
         headers: { authorization: `Bearer ${token}` },
       });
       const heard: string[] = [];
-      socket.onmessage = ({ data }) =>
-        heard.push(Buffer.from(JSON.parse(String(data)).data, "base64").toString());
-      await new Promise((resolve, reject) => ((socket.onopen = resolve), (socket.onerror = reject)));
+      socket.addEventListener("message", ({ data }) =>
+        heard.push(Buffer.from(JSON.parse(String(data)).data, "base64").toString()),
+      );
+      await new Promise((resolve, reject) => {
+        socket.addEventListener("open", resolve);
+        socket.addEventListener("error", reject);
+      });
       const say = (text: string) =>
         socket.send(JSON.stringify({ type: 1, data: Buffer.from(text).toString("base64") }));
       say("one");
@@ -122,7 +126,7 @@ describe.each(PLUGINS.filter((name) => name !== "modular"))(
       say("two");
       await place.until("the second echo", async () => heard.length === 2);
       expect(heard).toEqual(["one", "two"]);
-      const closed = new Promise((resolve) => (socket.onclose = resolve));
+      const closed = new Promise((resolve) => socket.addEventListener("close", resolve));
       socket.send(JSON.stringify({ type: 2 }));
       await closed;
       expect(await place.plugin(name)).toMatchObject({ state: "ready", restarts: 0 });

@@ -238,6 +238,9 @@ export const tree: Group = group(
       check: lazy("Check the configuration and say what is wrong with it", () =>
         import("./commands/config/check.ts").then((file) => file.configCheck),
       ),
+      reload: lazy("Have a running host read it again, for its plugins", () =>
+        import("./commands/config/reload.ts").then((file) => file.configReload),
+      ),
       path: lazy("Show which file is read", () =>
         import("./commands/config/path.ts").then((file) => file.configPath),
       ),

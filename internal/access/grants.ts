@@ -65,6 +65,11 @@ export class Grants {
     });
   }
 
+  /** The configuration was read again. */
+  reconfigured(): void {
+    this.#capabilities.clear();
+  }
+
   /** The plugin is gone; who takes its name begins anew. */
   forget(plugin: string): void {
     this.#said.delete(plugin);

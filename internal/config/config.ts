@@ -19,7 +19,7 @@ import { type FileSchedule, readSchedules } from "./file-schedule.ts";
 import type { ConfigKey, ConfigValues } from "./keys.ts";
 import type { Place } from "./kinds.ts";
 import { checkLockPlugin, type LockKeeper, lockKeeper } from "./locks.ts";
-import { type PluginSection, resolveValues } from "./plugin-section.ts";
+import { type PluginSection, resolveValues, secretKeys } from "./plugin-section.ts";
 import { configFault, type Problem } from "./problems.ts";
 import { checkVariables, readSections } from "./sections.ts";
 import { fetched, isWebAddress, type Source } from "./references.ts";
@@ -91,6 +91,10 @@ export interface Config {
   pluginAddress(name: string): string | null;
   /** Capabilities that it has beyond the usual ones. */
   pluginGrant(name: string): readonly Capability[];
+  /** Keys of its section whose values must not be shown. */
+  pluginSecrets(name: string): ReadonlySet<string>;
+  /** Where a key of its section stands, for messages. */
+  pluginWhere(name: string, key: string): string;
   /** What a plugin is given, its secrets fetched now. Throws a Fault that names the key of one that is not there. */
   pluginConfig(name: string): Record<string, string>;
 }
@@ -199,13 +203,18 @@ function pluginLookups(
   sections: readonly PluginSection[],
   options: LoadOptions,
   file: TomlFile | null,
-): Pick<Config, "pluginArgs" | "pluginAddress" | "pluginGrant" | "pluginConfig"> {
+): Pick<
+  Config,
+  "pluginArgs" | "pluginAddress" | "pluginGrant" | "pluginSecrets" | "pluginWhere" | "pluginConfig"
+> {
   const place = placeOf(options, file);
   const sectionOf = (name: string) => sections.find((section) => section.name === name);
   return {
     pluginArgs: (name) => sectionOf(name)?.args ?? [],
     pluginAddress: (name) => sectionOf(name)?.address ?? null,
     pluginGrant: (name) => sectionOf(name)?.grant ?? [],
+    pluginSecrets: (name) => new Set(secretKeys(sectionOf(name)?.values ?? {})),
+    pluginWhere: (name, key) => sectionOf(name)?.where(key) ?? file?.name ?? "qntx.toml",
     pluginConfig(name) {
       const section = sectionOf(name);
       return section ? resolveValues(section, options.vars, place) : {};

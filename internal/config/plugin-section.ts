@@ -12,7 +12,7 @@ import { Fault } from "../base/fault.ts";
 import { said } from "./file-schedule.ts";
 import { type Place, textsOf } from "./kinds.ts";
 import type { Problem } from "./problems.ts";
-import { fetched } from "./references.ts";
+import { fetched, isReference } from "./references.ts";
 import type { TomlFile } from "./toml.ts";
 
 declare global {
@@ -86,6 +86,18 @@ export function resolveValues(
     return [key, fetched(value, about, { vars, place })] as const;
   });
   return Object.fromEntries(resolved);
+}
+
+const SECRET_KEY = /secret|token|password|passphrase|credential|(^|[_-])key$/i;
+
+/** Keys whose values are secrets: kept elsewhere, or by their names. */
+export function secretKeys(values: Readonly<Record<string, string>>): string[] {
+  return Object.keys(values).filter((key) => isSecretName(key) || isReference(values[key] ?? ""));
+}
+
+/** True for a key that is most often the name of a secret. */
+export function isSecretName(key: string): boolean {
+  return SECRET_KEY.test(key);
 }
 
 function readGrant(

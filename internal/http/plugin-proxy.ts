@@ -11,14 +11,27 @@ const WITHHELD = new Set([
   "transfer-encoding",
   "content-length",
 ]);
-/** What a plugin's answer may not set: how the bytes travel is the host's affair. */
+/** What a plugin's answer may not set: how the bytes travel, and what a browser may do at the host's address, is the host's affair. */
 const STRIPPED = new Set([
+  "access-control-allow-credentials",
+  "access-control-allow-origin",
+  "clear-site-data",
+  "service-worker-allowed",
+  "strict-transport-security",
   "connection",
   "transfer-encoding",
   "content-length",
   "content-encoding",
   "set-cookie",
 ]);
+
+/** A page of a plugin runs apart from the host's own: it could act for whoever is logged in there. */
+const SAFE = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+} as const;
+const APART = "sandbox allow-scripts allow-forms allow-popups; frame-ancestors 'self'";
 
 /** Hands a request to a plugin. Throws a Fault when it cannot answer. */
 export async function toPlugin(
@@ -34,11 +47,13 @@ export async function toPlugin(
     body: new Uint8Array(await request.arrayBuffer()),
     signal: request.signal,
   });
-  const headers = new Headers({ "x-content-type-options": "nosniff" });
+  const headers = new Headers();
   for (const { name: header, values } of answer.headers) {
     if (STRIPPED.has(header.toLowerCase())) continue;
     for (const value of values) headers.append(header, value);
   }
+  for (const [header, value] of Object.entries(SAFE)) headers.set(header, value);
+  headers.append("content-security-policy", APART); // Beside its own: a browser holds to both.
   const bodyless = answer.statusCode === 204 || answer.statusCode === 304 || request.method === "HEAD";
   return new Response(bodyless ? null : new Uint8Array(answer.body), { status: answer.statusCode, headers });
 }

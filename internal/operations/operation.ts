@@ -12,6 +12,8 @@ import type { Attestation } from "../ats/attestation.ts";
 import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
 import type { Fetcher } from "../fetch/fetcher.ts";
+import type { ConfigField } from "../plugin/config-field.ts";
+import type { Glyph } from "../plugin/glyph.ts";
 import type { Install } from "../plugin/install.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { LockProvider } from "../store/locks.ts";
@@ -33,6 +35,8 @@ export interface Host {
   /** Statements were made: whoever watches is told. */
   attested(attestations: readonly Attestation[]): void;
   readonly plugins: PluginControl;
+  /** Reads the configuration again. Throws a Fault, and then nothing has changed. */
+  reload(): Promise<ConfigReloaded>;
   /** Whether the wall clock is believed. */
   readonly clock: ClockControl;
   /** For how long nobody was answered lately, because something held the event loop. */
@@ -45,6 +49,18 @@ export interface Host {
   readonly locks: LockControl;
   /** The web, for plugins. */
   readonly web: Pick<Fetcher, "fetch">;
+}
+
+/** What came of reading the configuration again. */
+export interface ConfigReloaded {
+  file: string | null;
+  /** Plugins that have other values now. */
+  restarted: PluginStatus[];
+  /** Plugins that are enabled now, and those that no longer are. */
+  added: PluginStatus[];
+  removed: string[];
+  /** Keys whose new values count from the next start on. */
+  later: string[];
 }
 
 export interface LockControl {
@@ -81,6 +97,8 @@ export interface PluginControl {
   add(install: Install): Promise<PluginStatus>;
   remove(name: string): Promise<void>;
   enable(name: string, enabled: boolean): Promise<PluginStatus>;
+  /** What a plugin says of its configuration and its glyphs. */
+  about(name: string): Promise<PluginAbout>;
   /** Throws a Fault when the old one goes on. `accept` may refuse the new one, `keep` writes down that it is taken. */
   upgrade(
     install: Install,
@@ -89,6 +107,12 @@ export interface PluginControl {
       keep(): Promise<void>;
     },
   ): Promise<PluginStatus>;
+}
+
+/** What a plugin says of itself when it is asked. */
+export interface PluginAbout {
+  fields: readonly ConfigField[];
+  glyphs: readonly Glyph[];
 }
 
 export interface Context {

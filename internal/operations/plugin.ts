@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { Standing } from "../access/grants.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
+import type { ConfigField } from "../plugin/config-field.ts";
+import type { Glyph } from "../plugin/glyph.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { KeptWatcher } from "../store/watchers.ts";
 import { type Context, type Host, operation } from "./operation.ts";
@@ -26,9 +28,28 @@ export const pluginShow = operation({
   needsHost: true,
   input: reference,
   async run(context, { name }) {
-    const view = viewPlugin(hostOf(context), resolvePlugin(context, name));
+    resolvePlugin(context, name);
     const watchers = await context.store.watchers.of(name);
-    return { ...view, watchers: watchers.map(viewWatcher) } satisfies PluginDetails;
+    const { fields, glyphs } = await hostOf(context).plugins.about(name);
+    const view = viewPlugin(hostOf(context), resolvePlugin(context, name));
+    const config = fields.map(viewField);
+    return { ...view, watchers: watchers.map(viewWatcher), config, glyphs } satisfies PluginDetails;
+  },
+});
+
+export const pluginGlyphs = operation({
+  name: "plugin.glyphs",
+  summary: "List the glyphs of all plugins, and where their parts are",
+  needsHost: true,
+  input: z.strictObject({}),
+  async run(context) {
+    const { plugins } = hostOf(context);
+    const of = async (plugin: string) => {
+      const { glyphs } = await plugins.about(plugin);
+      return glyphs.map((glyph) => ({ plugin, ...glyph }));
+    };
+    const glyphs = await Promise.all(plugins.statuses().map(({ name }) => of(name)));
+    return { glyphs: glyphs.flat() };
   },
 });
 
@@ -63,7 +84,15 @@ export const pluginRestart = control("restart", "Restart a plugin; lifts a quara
 export const pluginStop = control("stop", "Stop a plugin until it is started again");
 export const pluginStart = control("start", "Start a plugin that was stopped");
 
-export const pluginOperations = [pluginList, pluginShow, pluginLogs, pluginRestart, pluginStop, pluginStart];
+export const pluginOperations = [
+  pluginList,
+  pluginShow,
+  pluginGlyphs,
+  pluginLogs,
+  pluginRestart,
+  pluginStop,
+  pluginStart,
+];
 
 function hostOf({ host }: Context): Host {
   if (!host) throw new Error("an operation that needs a host ran without one");
@@ -101,6 +130,18 @@ export interface WatcherView extends Omit<KeptWatcher, "plugin" | "tenant" | "la
 /** All about one plugin. */
 export interface PluginDetails extends PluginView {
   watchers: WatcherView[];
+  /** The keys of its section, as it says. */
+  config: ConfigFieldView[];
+  glyphs: readonly Glyph[];
+}
+
+/** A key of a plugin's section. */
+export interface ConfigFieldView extends Omit<ConfigField, "pattern"> {
+  pattern: string | null;
+}
+
+function viewField({ pattern, ...field }: ConfigField): ConfigFieldView {
+  return { ...field, pattern: pattern?.source ?? null };
 }
 
 function viewWatcher(watcher: KeptWatcher): WatcherView {

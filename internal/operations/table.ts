@@ -4,6 +4,7 @@ import { budgetOperations } from "./budget.ts";
 import { bulkOperations } from "./job-bulk.ts";
 import { blackoutOperations } from "./blackout.ts";
 import { backfillOperations } from "./backfill.ts";
+import { configReload } from "./config.ts";
 import { eventOperations } from "./event.ts";
 import { flowOperations } from "./job-flow.ts";
 import { httpFetch } from "./http-fetch.ts";
@@ -43,6 +44,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...pluginGrantOperations,
   ...pluginInstallOperations,
   quotaShow,
+  configReload,
   ...attestationOperations,
   ...eventOperations,
   httpFetch,

@@ -8,10 +8,12 @@
  */
 import { status } from "@grpc/grpc-js";
 import {
+  type ConfigSchemaResponse,
   DomainPluginServiceService as Domain,
   Empty,
   type ExecuteJobRequest,
   type ExecuteJobResponse,
+  type GlyphDefResponse,
   type HealthResponse,
   type HTTPRequest,
   type HTTPResponse,
@@ -62,6 +64,14 @@ export class Connection {
 
   initialize(request: InitializeRequest, limitMs: Millis): Promise<Answer<InitializeResponse>> {
     return this.#channel.call(Domain.initialize, request, { limitMs });
+  }
+
+  configSchema(limitMs: Millis): Promise<Answer<ConfigSchemaResponse>> {
+    return this.#channel.call(Domain.configSchema, Empty.create(), { limitMs });
+  }
+
+  registerGlyphs(limitMs: Millis): Promise<Answer<GlyphDefResponse>> {
+    return this.#channel.call(Domain.registerGlyphs, Empty.create(), { limitMs });
   }
 
   health(limitMs: Millis): Promise<Answer<HealthResponse>> {

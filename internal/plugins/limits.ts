@@ -11,6 +11,8 @@ export interface PluginLimits {
   /** The budget of Describe: plugin.describe. */
   describeMs: Millis;
   initializeMs: Millis;
+  /** For each call that asks what it says of itself. */
+  aboutMs: Millis;
   healthEveryMs: Millis;
   healthMs: Millis;
   /** A process in state T for this long is replaced. */
@@ -39,6 +41,7 @@ export const PLUGIN_LIMITS: PluginLimits = {
   portLineMs: 2_000, // As QNTX waits.
   describeMs: 10_000, // It says what it knows already.
   initializeMs: 600_000, // Some load a model first; the others have long stopped waiting.
+  aboutMs: 5_000, // As QNTX waits.
   healthEveryMs: 10_000,
   healthMs: 5_000,
   stoppedMs: 3_000, // Nobody stops a plugin for shorter by accident, and its jobs wait meanwhile.

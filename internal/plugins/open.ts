@@ -53,6 +53,8 @@ export interface HostSide {
   /** `127.0.0.1:port`, where the services that plugins call are, for those of our SDK and for others. */
   endpoint(caller: "ours" | "stranger"): string;
   configOf(plugin: string): Readonly<Record<string, string>>;
+  /** Keys of it whose values must not be shown. */
+  secretsOf(plugin: string): ReadonlySet<string>;
   /** Makes the plugin's declared schedules and watchers so; throws a Fault when one is wrong. */
   declare(
     holder: { plugin: string; tenant: string },
@@ -132,7 +134,9 @@ class Opening {
     const process = this.#source.address === null ? await this.#spawn(token) : null;
     const { connection, metadata } = await this.#handshake(process);
     const described = await this.#describe(connection);
+    const config = { ...this.#host.configOf(name) };
     const initialized = await this.#initialize(connection, {
+      config,
       token,
       caller: described ? "ours" : "stranger",
     });
@@ -148,6 +152,7 @@ class Opening {
       connection,
       proxy,
       announcement,
+      config,
       version,
       description: cleanText(metadata.description, DESCRIPTION_CHARS_MAX),
       host: this.#host,
@@ -318,15 +323,16 @@ class Opening {
 
   async #initialize(
     connection: Connection,
-    { token, caller }: { token: string; caller: "ours" | "stranger" },
+    about: { token: string; caller: "ours" | "stranger"; config: Record<string, string> },
   ): Promise<InitializeResponse> {
+    const { token, caller, config } = about;
     const address = this.#host.endpoint(caller);
     const request = {
       atsStoreEndpoint: address,
       queueEndpoint: address,
       scheduleEndpoint: address,
       authToken: token,
-      config: { ...this.#host.configOf(this.#source.name) },
+      config,
       fileServiceEndpoint: "",
       llmEndpoint: "",
       embeddingEndpoint: "",

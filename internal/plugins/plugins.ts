@@ -14,12 +14,15 @@ import type { HTTPResponse } from "../../proto/gen/protocol/domain.ts";
 import { grantLine } from "../access/capability.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { formatDuration } from "../base/duration.ts";
+import type { Millis } from "../base/env.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
 import { laneOf, partsOf } from "../job/lane.ts";
 import type { Install } from "../plugin/install.ts";
+import { type ConfigProblem, configProblems } from "../plugin/config-field.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Conflict, Registry } from "../pulse/registry.ts";
 import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";
+import { type About, NOTHING_SAID } from "./about.ts";
 import type { Announcement } from "./guard.ts";
 import { forwardHttp, type PluginHttpRequest, readySession } from "./http.ts";
 import { installedSource } from "./installed.ts";
@@ -52,6 +55,7 @@ export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | 
   onLine?(plugin: string, line: PrintedLine): void;
 }
 
+const ABOUT_PATIENCE_MS: Millis = 1_000; // Of who looks: it is asked once, when it is ready, and the answer is kept.
 const PROOF_LINES = 10; // Of what a new version said: a screen of it.
 
 /** What whoever asks for an upgrade does in between. Each may throw, and the old version goes on. */
@@ -208,6 +212,66 @@ export class Plugins implements Service {
     this.#passing.delete(old);
     this.#options.onChange?.(next.status());
     return next.status();
+  }
+
+  /**
+   * Follows a changed configuration: who is no longer enabled ends, who is enabled now
+   * begins, and who has other values starts again. Resolves when that is done.
+   */
+  async reconfigure(change: {
+    added: readonly string[];
+    removed: readonly string[];
+    changed: readonly string[];
+  }): Promise<PluginStatus[]> {
+    for (const name of change.removed) await this.#drop(name);
+    const added = change.added.flatMap((name) => this.#enlist(name) ?? []);
+    const changed = change.changed.filter((name) => !this.#disabled.has(name));
+    return Promise.all([
+      ...added.map((supervisor) => this.#started(supervisor)),
+      ...changed.map((name) => this.restart(name)),
+    ]);
+  }
+
+  /** One that the configuration enables from now on; null when its name is taken. */
+  #enlist(name: string): Supervisor | null {
+    checkPluginName(name);
+    if (this.#supervisors.has(name)) {
+      if (this.#installed.has(name)) this.#host.log.warn(taken(name).message, { hint: taken(name).hint });
+      return null;
+    }
+    const supervisor = this.#supervise(name, { find: () => findPlugin(name, this.#options.find) });
+    this.#supervisors.set(name, supervisor);
+    return this.#begin(supervisor) ? supervisor : null;
+  }
+
+  /** One that it does not enable any more. */
+  #drop(name: string): Promise<void> {
+    return this.#alone(name, async () => {
+      if (this.#installed.has(name) || this.#options.find.bundled.includes(name)) return;
+      await this.#stop(name);
+      this.#supervisors.delete(name);
+      this.#disabled.delete(name);
+    });
+  }
+
+  /** The values that a plugin was given; null while it is not ready. */
+  configOf(name: string): Readonly<Record<string, string>> | null {
+    return this.#get(name).session?.config ?? null;
+  }
+
+  /** What a plugin says of itself when it is asked; nothing where it takes too long to say it. */
+  async about(name: string): Promise<About> {
+    return (await orNothing(this.#host.env, ABOUT_PATIENCE_MS, this.#get(name).about)) ?? NOTHING_SAID;
+  }
+
+  /** What a plugin that is ready has against these values. */
+  async problemsWith(
+    name: string,
+    values: Readonly<Record<string, string>>,
+    secrets: ReadonlySet<string>,
+  ): Promise<ConfigProblem[]> {
+    const { fields } = await this.about(name);
+    return configProblems(fields, values, (key) => secrets.has(key));
   }
 
   /** All plugins, in the order in which they stand for a name. */

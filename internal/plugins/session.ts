@@ -20,6 +20,8 @@ export interface SessionParts {
   connection: Connection;
   proxy: PluginProxy;
   announcement: Announcement;
+  /** Its values, as it was given them. */
+  config: Readonly<Record<string, string>>;
   version: string;
   description: string;
   host: { env: Env; limits: PluginLimits };
@@ -34,6 +36,7 @@ export class Session {
   readonly connection: Connection;
   readonly proxy: PluginProxy;
   readonly announcement: Announcement;
+  readonly config: Readonly<Record<string, string>>;
   readonly version: string;
   readonly description: string;
   /** Resolves as soon as the process is dead, or the plugin elsewhere is no longer connected, with how it ended. */
@@ -49,6 +52,7 @@ export class Session {
     this.connection = parts.connection;
     this.proxy = parts.proxy;
     this.announcement = parts.announcement;
+    this.config = parts.config;
     this.version = parts.version;
     this.description = parts.description;
     this.#host = parts.host;

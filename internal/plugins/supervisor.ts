@@ -12,6 +12,8 @@ import { type Millis, sleep } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { aborted } from "../base/lifecycle.ts";
 import type { HandlerOptions, PluginKind, PluginState, PluginStatus } from "../plugin/plugin.ts";
+import { configProblems } from "../plugin/config-field.ts";
+import { type About, askAbout, NOTHING_SAID } from "./about.ts";
 import type { PluginSource } from "./find.ts";
 import type { Announcement } from "./guard.ts";
 import { LineRing } from "./lines.ts";
@@ -71,6 +73,7 @@ export class Supervisor {
   #reason = "";
   #kind: PluginKind = "executable";
   #handlers: readonly HandlerOptions[] = [];
+  #about: Promise<About> = Promise.resolve(NOTHING_SAID);
   /** What the present process said over its stream, which is newer than what it announced. */
   #news: readonly HandlerOptions[] | null = null;
   #conflicts: readonly string[] = [];
@@ -102,6 +105,11 @@ export class Supervisor {
   /** What it said about itself, while it is ready. */
   get announcement(): Announcement | null {
     return this.#session?.announcement ?? null;
+  }
+
+  /** What it says of its configuration and its glyphs; nothing while it is not ready. */
+  get about(): Promise<About> {
+    return this.#session ? this.#about : Promise.resolve(NOTHING_SAID);
   }
 
   /** The newest lines that it printed, over all its processes. */
@@ -230,6 +238,7 @@ export class Supervisor {
     this.#events.joined(this); // Before it says that it is ready: who waits for that wants its handlers.
     this.#set("ready", "");
     this.#life?.settled.resolve();
+    this.#about = this.#ask(session);
 
     const watch = new AbortController();
     const tell = (trouble: string) => this.#setHealth(trouble);
@@ -243,6 +252,19 @@ export class Supervisor {
     await Promise.all(watching);
     if (this.#host.env.mono() - readyAt > this.#host.limits.crashWindowMs) this.#failuresInRow = 0;
     return end;
+  }
+
+  /** Asks what it says of itself, beside its jobs, and says what of its values it would not have. Never rejects. */
+  async #ask(session: Session): Promise<About> {
+    const warn = (sentence: string) => {
+      if (this.#session === session) this.#warn(`Plugin ${this.name}: ${sentence}.`);
+    };
+    const { limits, secretsOf } = this.#host;
+    const about = await askAbout(session.connection, { plugin: this.name, limitMs: limits.aboutMs, warn });
+    const secrets = secretsOf(this.name);
+    for (const { says } of configProblems(about.fields, session.config, (key) => secrets.has(key)))
+      if (this.#session === session) this.#warn(`[${this.name}] ${says}`);
+    return about;
   }
 
   /** Its process is dead: settle what ran in it, at once, and take it off the registry. */

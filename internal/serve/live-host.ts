@@ -5,7 +5,13 @@ import type { Attestation } from "../ats/attestation.ts";
 import type { Env } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
 import type { Fetcher } from "../fetch/fetcher.ts";
-import type { ClockControl, Host, LockControl, PluginControl } from "../operations/operation.ts";
+import type {
+  ClockControl,
+  ConfigReloaded,
+  Host,
+  LockControl,
+  PluginControl,
+} from "../operations/operation.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Plugins } from "../plugins/plugins.ts";
 import type { Pulse } from "../pulse/pulse.ts";
@@ -23,6 +29,7 @@ export interface LiveHostOptions {
   loop: Pick<LoopDelay, "lately">;
   web: Fetcher;
   attested: (attestations: readonly Attestation[]) => void;
+  reload: () => Promise<ConfigReloaded>;
   /** True while attestations may become jobs. */
   watched: () => boolean;
 }
@@ -76,6 +83,10 @@ export class LiveHost implements Host {
     this.#options.pulse.schedulesChanged();
   }
 
+  reload(): Promise<ConfigReloaded> {
+    return this.#options.reload();
+  }
+
   cancelJob(id: string): boolean {
     return this.#options.pulse.cancel(id);
   }
@@ -102,6 +113,7 @@ function pluginControl(plugins: Plugins, { registry }: Pulse): PluginControl {
     isInstalled: (name) => plugins.isInstalled(name),
     add: (install) => plugins.add(install),
     remove: (name) => plugins.remove(name),
+    about: (name) => plugins.about(name),
     enable: (name, enabled) => plugins.enable(name, enabled),
     upgrade: (install, steps) => plugins.upgrade(install, steps),
   };

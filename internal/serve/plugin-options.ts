@@ -2,9 +2,11 @@
 import type { Grants } from "../access/grants.ts";
 import type { Tokens } from "../access/tokens.ts";
 import type { Config } from "../config/config.ts";
+import type { FindOptions } from "../plugins/find.ts";
 import type { PluginsOptions } from "../plugins/plugins.ts";
 import type { Registry } from "../pulse/registry.ts";
 import { writePythonSdk } from "./python-sdk.ts";
+import type { LiveConfig } from "./live-config.ts";
 import type { ServeOptions } from "./serve.ts";
 
 /** The plugins inside the binary that every host starts, in the order in which they stand for a name. */
@@ -18,18 +20,16 @@ interface Parts {
   tokens: Tokens;
   grants: Grants;
   endpoint: PluginsOptions["endpoint"];
+  /** What counts for plugins now. */
+  live: LiveConfig;
 }
 
 /** Everything but what concerns declared schedules and events. */
 export function pluginOptions(
   { env, log, config, self, version }: ServeOptions,
-  { registry, tokens, grants, endpoint }: Parts,
+  { registry, tokens, grants, endpoint, live }: Parts,
 ): Omit<PluginsOptions, "declare"> {
   const { startupMs, describeMs, cleanupMs } = config.plugin;
-  const sections = config.sections.map(({ name }) => {
-    const address = config.pluginAddress(name);
-    return [name, { args: config.pluginArgs(name), ...(address === null ? {} : { address }) }] as const;
-  });
   return {
     env,
     log,
@@ -40,7 +40,9 @@ export function pluginOptions(
     find: {
       paths: config.plugin.paths,
       bundled: bundledPlugins(config),
-      sections: Object.fromEntries(sections),
+      get sections() {
+        return sectionsOf(live.now);
+      },
       self,
     },
     limits: { startupMs, describeMs, cleanupMs },
@@ -49,8 +51,18 @@ export function pluginOptions(
     revokeToken: (token) => tokens.revoke(token),
     capabilitiesOf: (plugin) => grants.of(plugin),
     endpoint,
-    configOf: (name) => config.pluginConfig(name),
+    configOf: (name) => live.now.pluginConfig(name),
+    secretsOf: (name) => live.now.pluginSecrets(name),
   };
+}
+
+/** Asked at each start of a plugin, because they may change while the host runs. */
+function sectionsOf(config: Config): FindOptions["sections"] {
+  const sections = config.sections.map(({ name }) => {
+    const address = config.pluginAddress(name);
+    return [name, { args: config.pluginArgs(name), ...(address === null ? {} : { address }) }] as const;
+  });
+  return Object.fromEntries(sections);
 }
 
 /** Those inside the binary that are started here. */

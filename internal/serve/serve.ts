@@ -29,11 +29,12 @@ import { readWaits } from "../operations/waits.ts";
 import type { Context, Host } from "../operations/operation.ts";
 import { installRoot } from "../plugins/installed.ts";
 import { clearDrafts } from "../plugins/placing.ts";
-import { Plugins } from "../plugins/plugins.ts";
+import { Plugins, type PluginsOptions } from "../plugins/plugins.ts";
 import { Pulse, type PulseOptions } from "../pulse/pulse.ts";
 import { CallbackServer } from "../services/server.ts";
 import { openStore, type OpenedStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
+import { LiveConfig } from "./live-config.ts";
 import { LiveHost } from "./live-host.ts";
 import { LoopDelay } from "./loop-delay.ts";
 import { checkLockKeeper, locksOf } from "./locks.ts";
@@ -45,6 +46,8 @@ export interface ServeOptions {
   env: Env;
   log: Log;
   config: Config;
+  /** Reads the configuration again. Throws a Fault with everything that is wrong with it. */
+  load(): Promise<Config>;
   /** How this program starts itself in another role. */
   self: readonly string[];
   version: string;
@@ -97,7 +100,8 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const locks = locksOf(config.locks, store, () => plugins);
   await store.budgets.declare(config.budgets, CONFIG_NAME);
   const pulse = await makePulse(options, store, { waits, locks });
-  const rights = await rightsOf(config, store, (plugin) => plugins.isInstalled(plugin));
+  const live = new LiveConfig(options);
+  const rights = await rightsOf({ config, live }, store, (plugin) => plugins.isInstalled(plugin));
   const tokens = new Tokens(env, rights);
   const contextOf = (principal: Principal) => contextFor(options, { store, principal, host });
 
@@ -114,11 +118,9 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
       tokens,
       grants: rights.grants,
       endpoint: (caller) => callbacks.endpoint(caller),
+      live,
     }),
-    declare: async (holder, announced) => {
-      const principal = holderPrincipal(holder, rights);
-      await declareOfPlugin(contextOf(principal), holder.plugin, announced);
-    },
+    declare: declareBy(contextOf, rights),
     onChange(status) {
       pulse.jobsAdded();
       events.changed(status);
@@ -127,7 +129,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   });
   await store.watchers.keep(plugins.switchedOn());
   const loop = new LoopDelay(env);
-  const live = new LiveHost({
+  const running = new LiveHost({
     env,
     pulse,
     loop,
@@ -138,11 +140,12 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     web: new Fetcher({ env, version, allowed: config.fetch.allowed }),
     attested: (list) => callbacks.watches.tell(list),
     watched: () => store.watchers.any,
+    reload: () => live.reload(plugins, () => rights.grants.reconfigured()),
   });
-  host = live;
-  const http = listen(options, { live, plugins, contextOf });
+  host = running;
+  const http = listen(options, { live: running, plugins, contextOf });
   try {
-    await runParts(options, { pulse, live, plugins, services: [loop, webhooks], contextOf });
+    await runParts(options, { pulse, live: running, plugins, services: [loop, webhooks], contextOf });
   } finally {
     await http.close();
     callbacks.close();
@@ -169,6 +172,16 @@ async function runParts(options: ServeOptions, parts: Running): Promise<void> {
   await runTogether(env, all, signals, config.serve.graceMs);
 }
 
+/** What a plugin declares is made so in its own name. */
+function declareBy(
+  contextOf: (principal: Principal) => Context,
+  rights: Parameters<typeof holderPrincipal>[1],
+): PluginsOptions["declare"] {
+  return async (holder, announced) => {
+    await declareOfPlugin(contextOf(holderPrincipal(holder, rights)), holder.plugin, announced);
+  };
+}
+
 function contextFor(
   { env, log, config, self }: ServeOptions,
   about: Pick<Context, "store" | "principal" | "host">,
@@ -178,14 +191,14 @@ function contextFor(
 
 /** What plugins may do, and how much. Whoever was not installed was enabled by name, or is ours. */
 async function rightsOf(
-  config: Config,
+  { config, live }: { config: Config; live: LiveConfig },
   { grants }: Store,
   isInstalled: (plugin: string) => boolean,
 ): Promise<{ grants: Grants; quotas: Quotas }> {
   const trustOf = (plugin: string) => (isInstalled(plugin) ? "guest" : "trusted");
   const said = await grants.all();
   return {
-    grants: new Grants({ trustOf, configured: (plugin) => config.pluginGrant(plugin), said }),
+    grants: new Grants({ trustOf, configured: (plugin) => live.now.pluginGrant(plugin), said }),
     quotas: new Quotas({ trustOf, configured: config.quotas }),
   };
 }

@@ -76,6 +76,15 @@ describe("start", () => {
       const initialized = await plugin.initialize({});
       expect(initialized.handlerNames).toContain("probe.echo");
       expect(initialized.handlerNames).toContain("other.name");
+      expect((await plugin.configSchema()).fields["depth"]).toMatchObject({
+        type: "integer",
+        defaultValue: "3",
+        minValue: "0",
+        maxValue: "9.5",
+      });
+      expect((await plugin.glyphs()).glyphs).toMatchObject([
+        { symbol: "☀", label: "Sun", contentPath: "/ping", defaultWidth: 300 },
+      ]);
       expect(initialized.watchers).toMatchObject([
         { id: "arrivals", handlerName: "probe.echo", predicates: ["arrived"], maxFiresPerSecond: 3 },
       ]);

@@ -69,6 +69,7 @@ export function fromForeign(module: object): LoadedPlugin {
     stop: async () => void (await call(module, "shutdown")),
     cleanup: async () => {}, // Such a module knows its shutdown alone.
     answer: (request) => answer(module, request),
+    configFields: {},
     glyphs: async () => listOf(await call(module, "registerGlyphs")).map(readGlyph),
   };
 }

@@ -56,6 +56,8 @@ const DEFINITION_KEYS = new Set([
   "schedules",
   "priority",
   "watchers",
+  "config",
+  "glyphs",
   "locks",
   "http",
   "websocket",

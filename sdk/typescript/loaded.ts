@@ -4,6 +4,7 @@
  * TypeScript runtime become one in `foreign.ts`.
  */
 import type {
+  ConfigFieldSchema,
   GlyphDef,
   HTTPRequest,
   HTTPResponse,
@@ -17,6 +18,7 @@ import { createRouter } from "./http.ts";
 import { checkedName, handlerName, PluginError } from "./names.ts";
 import type { Host, JobHandler, JobOptions, Locks, PluginDefinition, SocketHandler } from "./qntx.ts";
 import { readPriority, readSchedules } from "./schedules.ts";
+import { readConfigFields, readGlyphs } from "./surface.ts";
 import { readWatchers } from "./watchers.ts";
 
 /** A handler as it is announced and called. */
@@ -49,6 +51,7 @@ export interface LoadedPlugin {
   cleanup(): Promise<void>;
   answer(request: HTTPRequest, host: Host): Promise<HTTPResponse>;
   readonly websocket?: SocketHandler;
+  readonly configFields: Record<string, ConfigFieldSchema>;
   glyphs(): Promise<GlyphDef[]>;
 }
 
@@ -58,6 +61,7 @@ export function fromDefinition(definition: PluginDefinition): LoadedPlugin {
   if (typeof definition.version !== "string" || definition.version === "") {
     throw new PluginError(`Plugin ${name} has no version. Add one, like version: "0.1.0".`);
   }
+  const glyphs = readGlyphs(name, definition.glyphs ?? []);
   const router = createRouter(name, definition.http ?? {});
   return {
     metadata: {
@@ -82,7 +86,8 @@ export function fromDefinition(definition: PluginDefinition): LoadedPlugin {
     cleanup: async () => definition.cleanup?.(),
     answer: router.answer,
     ...(definition.websocket && { websocket: definition.websocket }),
-    glyphs: async () => [],
+    configFields: readConfigFields(name, definition.config ?? {}),
+    glyphs: async () => glyphs,
   };
 }
 

@@ -129,6 +129,39 @@ export interface DeclaredSchedule {
   mustSucceedWithinMs?: number;
 }
 
+/** A key of the plugin's section of `qntx.toml`: what its value must be. The plugin gets all of them as texts. */
+export interface ConfigField {
+  /** A text, when absent. */
+  type?: "string" | "number" | "integer" | "boolean" | "array";
+  description?: string;
+  /** What the plugin takes when the key is absent: for people to read. */
+  default?: string | number | boolean;
+  required?: boolean;
+  /** Of a number. */
+  min?: number;
+  max?: number;
+  /** Of a text: a regular expression. */
+  pattern?: string;
+  /** Of an array: what each of its elements is. */
+  elements?: "string" | "number" | "integer" | "boolean";
+}
+
+/** A thing of the plugin on a canvas. Its parts are routes of `http`, by their paths. */
+export interface Glyph {
+  symbol: string;
+  title: string;
+  /** A short name; the title when absent. */
+  label?: string;
+  /** Answers with its HTML. */
+  content?: string;
+  css?: string;
+  /** A JavaScript module that draws it, instead of the content. */
+  module?: string;
+  /** Pixels. */
+  width?: number;
+  height?: number;
+}
+
 /** Attestations that a handler runs for: each that matches becomes a job, with the attestation as its payload. */
 export interface DeclaredWatcher {
   /** Unique within the plugin: letters, digits and . _ : - (at most 128). */
@@ -407,6 +440,10 @@ export interface PluginDefinition {
   jobs?: Record<string, JobHandler | JobOptions>;
   /** A list, or a function that gives one: it is called at each start, before `start`, and may take `plugin.describe` of the host. */
   schedules?: Declarations<DeclaredSchedule>;
+  /** The keys of its section of `qntx.toml`: values that are something else are said, and refused by `qntx config reload`. */
+  config?: Record<string, ConfigField>;
+  /** What it shows on a canvas. */
+  glyphs?: readonly Glyph[];
   /** Handlers that run for attestations as they are made, whoever makes them. */
   watchers?: readonly DeclaredWatcher[];
   /** Of the runs of its schedules that say none themselves; 0 when absent. */

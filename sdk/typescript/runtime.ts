@@ -267,7 +267,7 @@ function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainP
       const running = [...served.streams].reduce((sum, stream) => sum + stream.running, 0);
       answer(null, { healthy: true, message: "running", details: { jobs: String(running) } });
     },
-    configSchema: (_call, answer) => answer(null, { fields: {} }),
+    configSchema: (_call, answer) => answer(null, { fields: plugin.configFields }),
     registerGlyphs: unary(async () => ({ glyphs: await plugin.glyphs() })),
     executeJob(call, answer) {
       const { source } = served;

@@ -22,7 +22,10 @@ import type { DeclaredSchedule, Declarations, Job, PluginDefinition } from "./qn
 export type PluginSchedule = Omit<DeclaredSchedule, "handler">;
 
 /** What an author writes: `schedules`, `run` and, as they like, `cleanup`. */
-export interface ScheduledPlugin extends Omit<PluginDefinition, "watchers" | "jobs" | "schedules" | "locks"> {
+export interface ScheduledPlugin extends Omit<
+  PluginDefinition,
+  "watchers" | "config" | "glyphs" | "jobs" | "schedules" | "locks"
+> {
   schedules: Declarations<PluginSchedule>;
   /** One run. `declaredId` says of which schedule; what it returns and throws is what any handler does. */
   run(job: Job): unknown;
@@ -92,7 +95,9 @@ function check(plugin: ScheduledPlugin): void {
 }
 
 /** What stays as it is. Named one by one: an instance of a class has its methods in its prototype. */
-function plain(plugin: ScheduledPlugin): Omit<PluginDefinition, "watchers" | "jobs" | "schedules"> {
+function plain(
+  plugin: ScheduledPlugin,
+): Omit<PluginDefinition, "watchers" | "config" | "glyphs" | "jobs" | "schedules"> {
   const { name, version, description, author, license, capabilities, concurrency, priority, http } = plugin;
   return {
     name,

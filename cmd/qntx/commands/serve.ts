@@ -35,11 +35,9 @@ export const serve = command({
       });
       return code as ExitCode;
     }
-    const config = await openConfig(
-      world,
-      globals,
-      args.port === undefined ? {} : { "serve.port": String(args.port) },
-    );
+    const flags = args.port === undefined ? {} : { "serve.port": String(args.port) };
+    const load = () => openConfig(world, globals, flags);
+    const config = await load();
     const { serve: runHost } = await import("../../../internal/serve/serve.ts");
     const log = createLog(world.env, {
       level: config.log.level,
@@ -52,6 +50,7 @@ export const serve = command({
       env: world.env,
       log,
       config,
+      load,
       self: programArgv(),
       version: VERSION,
       signals: world.quit(),

@@ -108,6 +108,7 @@ export class Harness implements AsyncDisposable {
       capabilitiesOf: () => new Set(options.capabilities ?? usualCapabilities("trusted")),
       endpoint: () => "127.0.0.1:9",
       configOf: () => options.config ?? {},
+      secretsOf: () => new Set(),
       declare: options.declare ?? (async () => {}),
       onChange: (status) => this.#changed(status),
       onGaveUp: (plugin, reason) => void this.givenUp.push(`${plugin}: ${reason}`),

@@ -25,6 +25,7 @@ const plugins = new Plugins({
   capabilitiesOf: () => new Set(),
   endpoint: () => "127.0.0.1:9",
   configOf: () => ({}),
+  secretsOf: () => new Set(),
   declare: async () => {},
 });
 const isKept = watchKeeper(process.env, () => void plugins.killAll().then(() => process.exit(1)));

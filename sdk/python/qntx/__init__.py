@@ -41,6 +41,9 @@ __all__ = ["Plugin", "ScheduledPlugin", "Schedule", "Handler", "Job", "Host", "R
 F = typing.TypeVar("F", bound=typing.Callable)
 
 
+CONFIG_TYPES = ("string", "number", "integer", "boolean", "array")
+
+
 class Request(typing.NamedTuple):
     """One HTTP request below /api/<plugin>: `path` without that prefix and without the
     query; `query` and `headers` (names in small letters) as text by name; `body` bytes."""
@@ -96,6 +99,8 @@ class Plugin:
         self._capabilities = list(capabilities)
         self._jobs: dict[str, Handler] = {}
         self._schedules: list[typing.Callable] = []
+        self._config: dict[str, protocol.ConfigFieldSchema] = {}
+        self._glyphs: list[protocol.GlyphDef] = []
         self._watchers: dict[str, protocol.WatcherRegistration] = {}
         self._routes: dict[tuple[str, str], typing.Callable] = {}
         self._websocket: typing.Callable | None = None
@@ -158,6 +163,27 @@ class Plugin:
         self._watchers[id] = protocol.WatcherRegistration(
             id=id, handler_name=self._key(handler), subjects=subjects, predicates=predicates, contexts=contexts,
             actors=actors, max_fires_per_second=max_per_second)
+
+    def config(self, name: str, type: str = "string", *, description: str = "", default: object = None,
+               required: bool = False, min: float | None = None, max: float | None = None, pattern: str = "",
+               elements: str = "") -> None:
+        """Says what a key of the plugin's section of qntx.toml must be: a "string", "number",
+        "integer", "boolean" or "array" (of `elements`). Values that are something else are
+        said, and refused by `qntx config reload`. host.config has all of them as text."""
+        if type not in CONFIG_TYPES or elements and elements not in CONFIG_TYPES:
+            raise ValueError(f"config: {name!r} is a {type!r} of {elements!r}. There are {', '.join(CONFIG_TYPES)}.")
+        self._config[name] = protocol.ConfigFieldSchema(
+            type=type, description=description, default_value=_text(default), required=required,
+            min_value=_text(min), max_value=_text(max), pattern=pattern, element_type=elements)
+
+    def glyph(self, symbol: str, title: str, *, label: str = "", content: str = "", css: str = "", module: str = "",
+              width: int = 0, height: int = 0) -> None:
+        """Shows something on a canvas: `content`, `css` and `module` are paths of @plugin.http."""
+        if not content and not module:
+            raise ValueError(f"glyph: {title!r} has neither content nor a module. Name the path that answers with it.")
+        self._glyphs.append(protocol.GlyphDef(
+            symbol=symbol, title=title, label=label or title, content_path=content, css_path=css, module_path=module,
+            default_width=width, default_height=height))
 
     def http(self, method: str, path: str) -> typing.Callable[[F], F]:
         """Decorates what answers METHOD /api/<plugin><path>: a function of (request, host),
@@ -241,3 +267,8 @@ class Plugin:
                                   concurrency=job.concurrency, description=job.description, retry=job.retry,
                                   concurrency_per_key=job.concurrency_per_key, rate=job.rate, burst=job.burst)
                 for name, job in self._jobs.items()]
+
+
+def _text(value: object) -> str:
+    """A value as the host writes it in a configuration: True is "true", None nothing."""
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -59,10 +59,10 @@ class DomainPlugin:
                                        details={"jobs": str(self._server.runner.running)})
 
     def ConfigSchema(self, request, context):
-        return protocol.ConfigSchemaResponse()
+        return protocol.ConfigSchemaResponse(fields=self._plugin._config)
 
     def RegisterGlyphs(self, request, context):
-        return protocol.GlyphDefResponse()
+        return protocol.GlyphDefResponse(glyphs=self._plugin._glyphs)
 
     def HandleHTTP(self, request, context):
         url, verb = urllib.parse.urlsplit(request.path), request.method.upper()

@@ -10,6 +10,8 @@ from qntx import Handler, HostError, PermanentError, Plugin, Response, RetryAfte
 
 plugin = Plugin("probe", version="1.2.3", description="Tries things.", capabilities=["cap:scheduler.manage"],
                 concurrency=8)
+plugin.config("depth", "integer", default=3, min=0, max=9.5)
+plugin.glyph("☀", "Sun", content="/ping", width=300)
 plugin.watch("arrivals", "echo", predicates=["arrived"], max_per_second=3)
 plugin.schedule("nightly", "echo", "0 3 * * *", timezone="Europe/Berlin", payload={"deep": True}, jitter=1.5,
                 missed="skip")

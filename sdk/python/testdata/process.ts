@@ -4,9 +4,11 @@
  */
 import { ChannelCredentials, type ClientDuplexStream, Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
+  type ConfigSchemaResponse,
   DomainPluginServiceClient,
   type Empty,
   type ExecuteJobResponse,
+  type GlyphDefResponse,
   type HealthResponse,
   type HTTPResponse,
   InitializeRequest,
@@ -108,6 +110,16 @@ export class PluginProcess {
     return asked<InitializeResponse>((answer) =>
       domain.initialize(InitializeRequest.create(request), answer),
     );
+  }
+
+  async configSchema(): Promise<ConfigSchemaResponse> {
+    const domain = await this.#domain();
+    return asked<ConfigSchemaResponse>((answer) => domain.configSchema({}, answer));
+  }
+
+  async glyphs(): Promise<GlyphDefResponse> {
+    const domain = await this.#domain();
+    return asked<GlyphDefResponse>((answer) => domain.registerGlyphs({}, answer));
   }
 
   async health(): Promise<HealthResponse> {

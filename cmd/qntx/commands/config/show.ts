@@ -8,7 +8,7 @@ import { formatRate, type Rate } from "../../../../internal/base/rate.ts";
 import type { Config } from "../../../../internal/config/config.ts";
 import { type ConfigKey, configKeys, type Key, KEYS } from "../../../../internal/config/keys.ts";
 import { quoted } from "../../../../internal/config/kinds.ts";
-import type { PluginSection } from "../../../../internal/config/plugin-section.ts";
+import { isSecretName, type PluginSection } from "../../../../internal/config/plugin-section.ts";
 import { isReference } from "../../../../internal/config/references.ts";
 import { command } from "../../command.ts";
 import { openConfig } from "../../settings.ts";
@@ -28,7 +28,6 @@ export const configShow = command({
 });
 
 const HIDDEN = "(hidden)";
-const SECRET_KEY = /secret|token|password|passphrase|credential|(^|[_-])key$/i;
 
 function asObject(config: Config, withOrigin: boolean): object {
   const { home, file, schedules, handlers, budgets } = config;
@@ -107,7 +106,7 @@ function pluginLines(section: PluginSection): string[] {
 
 function shownValues({ values }: PluginSection): Record<string, string> {
   const shown = Object.entries(values).map(([key, value]) => {
-    const hide = SECRET_KEY.test(key) && !isReference(value);
+    const hide = isSecretName(key) && !isReference(value);
     return [key, hide ? HIDDEN : value] as const;
   });
   return Object.fromEntries(shown);

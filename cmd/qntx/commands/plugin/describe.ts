@@ -1,6 +1,12 @@
 /** Describe: a plugin in words. */
 import type { Standing } from "../../../../internal/access/grants.ts";
-import type { PluginDetails, PluginView, WatcherView } from "../../../../internal/operations/plugin.ts";
+import type {
+  ConfigFieldView,
+  PluginDetails,
+  PluginView,
+  WatcherView,
+} from "../../../../internal/operations/plugin.ts";
+import type { Glyph } from "../../../../internal/plugin/glyph.ts";
 import { EXIT, type ExitCode } from "../../exit.ts";
 import { factLines, whenInFull, whenShown } from "../../facts.ts";
 import type { Out } from "../../output.ts";
@@ -23,6 +29,8 @@ export function pluginFacts(out: Out, plugin: PluginDetails): string {
     ["handlers", plugin.handlers.join("\n")],
     ["taken", plugin.conflicts.map((handler) => `${handler} belongs to another plugin`).join("\n")],
     ["watches", plugin.watchers.map((watcher) => watcherText(out, watcher)).join("\n")],
+    ["config", plugin.config.map(fieldText).join("\n")],
+    ["glyphs", plugin.glyphs.map(glyphText).join("\n")],
     ["last lines", plugin.lastLines.join("\n")],
   ]);
 }
@@ -37,6 +45,18 @@ function watcherText(out: Out, watcher: WatcherView): string {
   const made = `${fires} job${fires === 1 ? "" : "s"}${last}`;
   const late = watcher.behind ? ["behind: more match than it may run"] : [];
   return `${id} (${handler}): ${[wants.join(" and "), `${firesPerSecondMax}/s`, made, ...late].join("; ")}`;
+}
+
+/** `places (array, needed): Where it looks.` */
+function fieldText({ name, type, required, fallback, description }: ConfigFieldView): string {
+  const usual = fallback === "" ? [] : [`${fallback} when absent`];
+  const words = [type ?? "anything", ...(required ? ["needed"] : []), ...usual];
+  return `${name} (${words.join(", ")})${description === "" ? "" : `: ${description}`}`;
+}
+
+/** `☀ Weather: /api/weather/content`. */
+function glyphText({ symbol, title, content, module }: Glyph): string {
+  return `${[symbol, title].filter((word) => word !== "").join(" ")}: ${module || content}`;
 }
 
 /** One sentence after something was done to it. */

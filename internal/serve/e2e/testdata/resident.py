@@ -29,6 +29,32 @@ class Resident(domain_pb2_grpc.DomainPluginServiceServicer):
             domain_pb2.WatcherRegistration(id="everything", handler_name="resident.greet"),
         ])
 
+    def ConfigSchema(self, request, context):
+        if self.config.get("mood") == "malformed":
+            context.abort(grpc.StatusCode.INTERNAL, "no schema today")
+        return domain_pb2.ConfigSchemaResponse(fields={
+            "depth": domain_pb2.ConfigFieldSchema(type="number", min_value="1", max_value="9", description="How deep."),
+            "key": domain_pb2.ConfigFieldSchema(type="string", pattern="^k-", required=True),
+            "rooms": domain_pb2.ConfigFieldSchema(type="array", element_type="number"),
+            "mood": domain_pb2.ConfigFieldSchema(type="feeling", min_value="low", pattern="("),
+        })
+
+    def RegisterGlyphs(self, request, context):
+        return domain_pb2.GlyphDefResponse(glyphs=[
+            domain_pb2.GlyphDef(symbol="\u2302", title="House", label="house", content_path="/house",
+                                css_path="house.css", module_path="/../other/steal.js", default_width=400)])
+
+    def HandleHTTP(self, request, context):
+        bodies = {"/house": ("text/html", "<h1>House</h1>"), "/house.css": ("text/css", "h1 { color: red }"),
+                  "/config": ("application/json", json.dumps(self.config))}
+        if request.path not in bodies:
+            return domain_pb2.HTTPResponse(status_code=404)
+        kind, body = bodies[request.path]
+        headers = {"Content-Type": kind, "Set-Cookie": "a=b", "Access-Control-Allow-Origin": "*",
+                   "Content-Security-Policy": "default-src 'none'"}
+        return domain_pb2.HTTPResponse(status_code=200, body=body.encode(), headers=[
+            domain_pb2.HTTPHeader(name=name, values=[value]) for name, value in headers.items()])
+
     def Health(self, request, context):
         return domain_pb2.HealthResponse(healthy=True)
 

@@ -78,6 +78,95 @@ test.each<[string, TarEntry[], string]>([
   expect(readdirSync(at).toSorted()).toEqual(["plugin.tar", "root"]);
 });
 
+/** A tar's header as somebody may write it who does not use a library, and what stands behind it. */
+function raw(
+  entry: {
+    name?: string;
+    type?: string;
+    link?: string;
+    prefix?: string;
+    size?: string;
+    sum?: number;
+    mode?: string;
+  },
+  text = "x",
+): Buffer {
+  const header = Buffer.alloc(512);
+  const put = (value: string, at: number) => header.write(value, at, "latin1");
+  put(entry.name ?? "x", 0);
+  put(entry.mode ?? "0000644", 100);
+  put(entry.size ?? text.length.toString(8).padStart(11, "0"), 124);
+  put("00000000000", 136);
+  put(entry.type ?? "0", 156);
+  put(entry.link ?? "", 157);
+  put("ustar\u000000", 257);
+  put(entry.prefix ?? "", 345);
+  put(" ".repeat(8), 148);
+  const sum = entry.sum ?? header.reduce((all, byte) => all + byte, 0);
+  put(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return Buffer.concat([
+    header,
+    Buffer.from(text.padEnd(Math.ceil(text.length / 512) * 512, "\0"), "latin1"),
+  ]);
+}
+
+/** A record of the extended header, which says its own length. */
+function pax(text: string): Buffer {
+  let length = text.length + 3;
+  while (`${length} ${text}\n`.length !== length) length++;
+  return raw({ name: "pax", type: "x" }, `${length} ${text}\n`);
+}
+
+test.each<[string, Buffer[], string]>([
+  ["a way up in its extended name", [pax("path=../../evil"), raw({})], "leads out of its folder"],
+  ["an absolute extended name", [pax("path=/tmp/evil"), raw({})], "leads out of its folder"],
+  ["a way up in the prefix", [raw({ prefix: "../.." })], "leads out of its folder"],
+  [
+    "a way up in GNU's long name",
+    [raw({ name: "long", type: "L" }, "../../evil\0"), raw({})],
+    "leads out of its folder",
+  ],
+  [
+    "a target in GNU's long link",
+    [raw({ name: "long", type: "K" }, "/etc/passwd\0"), raw({ type: "2" }, "")],
+    "is a symlink",
+  ],
+  ["a zero byte in its extended name", [pax("path=a\0b"), raw({})], "strange name"],
+  ["a block device", [raw({ name: "sda", type: "4" }, "")], "is a block-device and not a file"],
+  ["no name", [raw({ name: "\0" })], "leads out of its folder"],
+  ["a dot for a name", [raw({ name: "." })], "leads out of its folder"],
+  [
+    "a folder that was a file",
+    [raw({ name: "a" }), raw({ name: "a/b" })],
+    'has "a" as a file and as a folder',
+  ],
+  [
+    "a file that was a folder",
+    [raw({ name: "a/b/c" }), raw({ name: "a/b" })],
+    'has "a/b" as a file and as a folder',
+  ],
+  ["a wrong checksum", [raw({ sum: 1 })], "cannot be unpacked"],
+  ["a negative size", [raw({ size: "-0000000001" })], "cannot be unpacked"],
+  ["a size beyond its end", [raw({ size: "77777777777" })], "cannot be unpacked"],
+  ["a size beyond all numbers", [raw({ size: `\x80${"\xff".repeat(11)}` })], "cannot be unpacked"],
+  ["an extended size beyond its end", [pax("size=99999999999"), raw({})], "cannot be unpacked"],
+])("an archive with %s is refused, and nothing is left of it", async (_, blocks, sentence) => {
+  const path = join(at, "plugin.tar");
+  writeFileSync(path, Buffer.concat([...blocks, Buffer.alloc(1_024)]));
+  expect(await refused(path)).toContain(sentence);
+  expect(readdirSync(at).toSorted()).toEqual(["plugin.tar", "root"]);
+});
+
+test("rights that would make somebody else of whoever runs it are not kept, and a folder outside is not made", async () => {
+  const path = join(at, "plugin.tar");
+  const blocks = [raw({ name: "../outside/", type: "5" }, ""), raw({ name: "tool", mode: "0006777" })];
+  writeFileSync(path, Buffer.concat([...blocks, Buffer.alloc(1_024)]));
+  const { folder } = await place(realEnv, path, root);
+  expect(statSync(join(folder, "tool")).mode & 0o7777).toBe(0o700);
+  expect(readdirSync(at).toSorted()).toEqual(["plugin.tar", "root"]);
+  expect(readdirSync(root)).toHaveLength(1);
+});
+
 test("an archive with too many files, one that grows without end, and one that is broken are refused", async () => {
   const many = Array.from({ length: ENTRIES_MAX + 1 }, (_, index) => file(`f${index}`, ""));
   expect(await refused(await archive(many))).toContain("more than 10000 files");
@@ -157,8 +246,18 @@ test("links in a folder are followed where they stay inside, and refused where t
   const { folder: placed } = await place(realEnv, folder, root);
   expect(readFileSync(join(placed, "bin/tool"), "utf8")).toBe("t");
   rmSync(placed, { recursive: true });
-  symlinkSync("/etc/hostname", join(folder, "bin/host"));
-  expect(await refused(folder)).toContain("a link that leads out of it");
+  for (const [target, sentence] of [
+    ["/etc/hostname", "a link that leads out of it"],
+    ["../..", "a link that leads out of it"],
+    ["nowhere", "a link that leads nowhere"],
+    ["host", "a link that leads nowhere"],
+  ] as const) {
+    symlinkSync(target, join(folder, "bin/host"));
+    expect([target, await refused(folder)]).toEqual([target, expect.stringContaining(sentence)]);
+    rmSync(join(folder, "bin/host"));
+  }
+  Bun.spawnSync(["mkfifo", join(folder, "pipe")]);
+  expect(await refused(folder)).toContain("neither a file nor a folder");
 });
 
 test("what a killed host left half placed is removed, and what is placed stays", async () => {

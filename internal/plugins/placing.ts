@@ -101,6 +101,7 @@ export async function digestOfFolder(folder: string): Promise<string> {
 class Writer {
   readonly #folder: string;
   readonly #seen = new Set<string>();
+  readonly #folders = new Set<string>();
   #bytes = 0;
 
   constructor(folder: string) {
@@ -139,6 +140,10 @@ class Writer {
     if (parts.some((part) => Buffer.byteLength(part) > NAME_BYTES_MAX))
       throw refusal(`has a name with more than ${NAME_BYTES_MAX} bytes`);
     if (this.#seen.has(clean)) throw refusal(`has ${shown(clean)} twice`);
+    const above = parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join("/"));
+    const both = this.#folders.has(clean) ? clean : above.find((folder) => this.#seen.has(folder));
+    if (both !== undefined) throw refusal(`has ${shown(both)} as a file and as a folder`);
+    for (const folder of above) this.#folders.add(folder);
     if (this.#seen.size >= ENTRIES_MAX) throw refusal(`has more than ${ENTRIES_MAX} files`);
     this.#seen.add(clean);
     return clean;
@@ -162,7 +167,7 @@ async function unpack(path: string, packedBytes: number, writer: Writer): Promis
     }
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw refusal(`cannot be unpacked: ${messageOf(error)}`);
+    throw refusal(`cannot be unpacked: ${messageOf(error).replace(/\.$/, "")}`);
   }
   if (writer.bytes === 0) throw refusal("has nothing in it");
 }
@@ -186,7 +191,8 @@ async function copyFolder(folder: string, writer: Writer): Promise<void> {
   const walk = async (at: string): Promise<void> => {
     for (const entry of entriesOf(join(root, at))) {
       const name = join(at, entry.name);
-      const real = realpathSync(join(root, name));
+      const real = realPathOf(join(root, name));
+      if (real === null) throw refusal(`has ${shown(name)}, a link that leads nowhere`);
       if (relative(root, real).startsWith(".."))
         throw refusal(`has ${shown(name)}, a link that leads out of it`);
       const stat = statSync(real);
@@ -229,6 +235,15 @@ async function digestOfFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const piece of Bun.file(path).stream()) hash.update(piece); // In pieces: others have their turn meanwhile.
   return hash.digest("hex");
+}
+
+/** Null for a link to nothing, or to itself. */
+function realPathOf(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
 }
 
 function statOf(path: string): Stats | undefined {

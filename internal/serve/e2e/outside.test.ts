@@ -203,3 +203,40 @@ test("a plugin has so many at once; when they are gone, the next are served", as
   const again = await place.until("a free place", () => opened("echo").catch(() => null));
   again.socket.close();
 });
+
+test("a plugin's name leads nowhere but to a plugin: over HTTP, WebSocket, and where plugins are installed", async () => {
+  const bearer = { authorization: `Bearer ${token()}` };
+  const program = place.write("program.ts", "export default { name: 'program' };");
+  for (const name of [
+    "..",
+    "../x",
+    "a/b",
+    "/etc/passwd",
+    "-rf",
+    "A",
+    "a".repeat(64),
+    "%2e%2e%2f",
+    "..%c0%af",
+    "__proto__",
+    "constructor",
+    "$(id)",
+    "a\nb",
+  ]) {
+    for (const door of ["api", "ws"]) {
+      const url = `${place.host.address}/${door}/${encodeURIComponent(name)}`;
+      const answer = await fetch(url, {
+        headers: { ...bearer, upgrade: "websocket", connection: "upgrade" },
+      });
+      expect([
+        door,
+        name,
+        answer.status,
+        ((await answer.json()) as { error: { code: string } }).error.code,
+      ]).toEqual([door, name, 404, "not-found"]);
+    }
+    if (name === "constructor") continue; // A name like any other.
+    const installed = await place.cli(["plugin", "install", program, "--name", name]);
+    expect([name, installed.code === 0]).toEqual([name, false]);
+    expect(installed.stderr).not.toContain("mistake in qntx itself");
+  }
+});

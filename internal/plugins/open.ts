@@ -7,7 +7,8 @@
  */
 import { status } from "@grpc/grpc-js";
 import type { InitializeResponse, MetadataResponse } from "../../proto/gen/protocol/domain.ts";
-import type { DescribeResponse } from "../../proto/gen/qntx/v1/plugin.ts";
+import type { EnqueueRequest } from "../../proto/gen/qntx/v1/host.ts";
+import type { DescribeResponse, EnqueueAnswer } from "../../proto/gen/qntx/v1/plugin.ts";
 import { type Capability, grantLine, parseCapability } from "../access/capability.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
@@ -52,6 +53,8 @@ export interface HostSide {
   capabilitiesOf(plugin: string): ReadonlySet<Capability>;
   /** `127.0.0.1:port`, where the services that plugins call are, for those of our SDK and for others. */
   endpoint(caller: "ours" | "stranger"): string;
+  /** Enqueues for the holder of a token. Never rejects. */
+  enqueue(token: string, request: EnqueueRequest): Promise<Omit<EnqueueAnswer, "number">>;
   configOf(plugin: string): Readonly<Record<string, string>>;
   /** Keys of it whose values must not be shown. */
   secretsOf(plugin: string): ReadonlySet<string>;
@@ -145,7 +148,7 @@ class Opening {
     this.#checkWanted(announcement);
     await this.#unlessCut(this.#host.declare({ plugin: name, tenant }, announcement));
     const version = cleanText(metadata.version, VERSION_CHARS_MAX);
-    const proxy = await this.#openProxy(connection, announcement, { version, digest });
+    const proxy = await this.#openProxy(connection, announcement, { version, digest, token });
     return new Session({
       source: this.#source,
       process,
@@ -349,7 +352,7 @@ class Opening {
   async #openProxy(
     connection: Connection,
     announcement: Announcement,
-    program: { version: string; digest: string | null },
+    { token, ...program }: { version: string; digest: string | null; token: string },
   ): Promise<PluginProxy> {
     const usual = announcement.stream ? CONCURRENCY_STREAM : CONCURRENCY_UNARY;
     const proxy = new PluginProxy({
@@ -362,6 +365,7 @@ class Opening {
       replace: (reason) => this.#events.replace(reason),
       broke: (reason) => this.#events.broke(reason),
       handlersChanged: (handlers) => this.#events.handlersChanged(handlers),
+      enqueue: (request) => this.#host.enqueue(token, request),
     });
     if (announcement.stream) await this.#unlessCut(proxy.openStream(connection));
     else proxy.useUnary(connection, announcement.concurrency ? null : this.#width(connection));

@@ -12,6 +12,8 @@ import type { JobProgress } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Attempt, Executor, JobLogLine } from "../pulse/executor.ts";
+import type { EnqueueRequest } from "../../proto/gen/qntx/v1/host.ts";
+import type { EnqueueAnswer } from "../../proto/gen/qntx/v1/plugin.ts";
 import type { Connection } from "./connection.ts";
 import { endingOfCancel } from "./endings.ts";
 import { StreamWire } from "./stream-wire.ts";
@@ -37,6 +39,8 @@ export interface ProxyOptions {
   /** Ends the process, because nobody knows any more what runs in it. */
   broke(reason: string): void;
   handlersChanged(handlers: HandlerOptions[]): void;
+  /** Enqueues what the plugin asks for on its stream. Never rejects. */
+  enqueue(request: EnqueueRequest): Promise<Omit<EnqueueAnswer, "number">>;
 }
 
 interface Held {
@@ -75,6 +79,7 @@ export class PluginProxy implements Executor {
     const wire = new StreamWire(this.#options.env, connection, {
       ...this.#events(),
       handlersChanged: this.#options.handlersChanged,
+      enqueue: this.#options.enqueue,
       broken: (reason) => {
         if (this.#wire === wire) this.#options.broke(`its job stream ended: ${reason}`);
       },

@@ -5,7 +5,10 @@
  * both directions, and nothing here has a timer of its own: that is what
  * carries fifty thousand jobs a second.
  */
+import type { EnqueueRequest } from "../../proto/gen/qntx/v1/host.ts";
 import type {
+  EnqueueAnswer,
+  EnqueueCall,
   HostMessage,
   JobCancel,
   JobCheckpoint,
@@ -36,12 +39,23 @@ const BYTES_PER_MESSAGE_MAX = 1_048_576; // Far below the 4 MiB that a stock gRP
 export interface StreamEvents extends WireEvents {
   /** The plugin offers other handlers now. */
   handlersChanged(handlers: HandlerOptions[]): void;
+  /** Answers once the jobs are on disk, or with why they are not. Never rejects. */
+  enqueue(request: EnqueueRequest): Promise<Omit<EnqueueAnswer, "number">>;
   /** The stream is over; nothing on it will be answered. */
   broken(reason: string): void;
   warn: Warn;
 }
 
+const JOBS_ANSWERED_PER_MESSAGE_MAX = 10_000; // At some sixty bytes each.
+
 const NOTHING = Buffer.alloc(0);
+const NOTHING_NEW: HostMessage = {
+  starts: [],
+  cancels: [],
+  drain: false,
+  takesEnqueues: false,
+  enqueued: [],
+};
 
 export class StreamWire implements Wire {
   readonly isStream = true;
@@ -52,6 +66,7 @@ export class StreamWire implements Wire {
   readonly #talk: Meter;
   #starts: JobStart[] = [];
   #cancels: JobCancel[] = [];
+  #answers: EnqueueAnswer[] = [];
   #drain = false;
   /** After that the plugin may close the stream, when its last job has ended. */
   #drained = false;
@@ -69,6 +84,7 @@ export class StreamWire implements Wire {
       drained: () => this.#resume(),
       ended: (reason) => this.#end(reason),
     });
+    this.#call.write({ ...NOTHING_NEW, takesEnqueues: true });
   }
 
   /** Resolves when the plugin has said that jobs may start. Rejects when the stream ends before, or nothing is said. */
@@ -106,9 +122,12 @@ export class StreamWire implements Wire {
     while (!this.#over && !this.#full && this.#hasNews()) {
       const starts = takeStarts(this.#starts);
       this.#starts = this.#starts.slice(starts.length);
+      const enqueued = takeAnswers(this.#answers);
+      this.#answers = this.#answers.slice(enqueued.length);
       const isLast = this.#starts.length === 0;
       // A cancel must not overtake the start that it is for.
-      const message = { starts, cancels: isLast ? this.#cancels : [], drain: isLast && this.#drain };
+      const cancels = isLast ? this.#cancels : [];
+      const message = { ...NOTHING_NEW, starts, cancels, drain: isLast && this.#drain, enqueued };
       if (isLast) {
         this.#cancels = [];
         this.#drain = false;
@@ -118,7 +137,7 @@ export class StreamWire implements Wire {
   }
 
   #hasNews(): boolean {
-    return this.#starts.length > 0 || this.#cancels.length > 0 || this.#drain;
+    return this.#starts.length > 0 || this.#cancels.length > 0 || this.#answers.length > 0 || this.#drain;
   }
 
   #resume(): void {
@@ -128,6 +147,7 @@ export class StreamWire implements Wire {
 
   #take(message: PluginMessage): void {
     if (message.ready) this.#opened.resolve();
+    for (const call of message.enqueues) void this.#enqueue(call);
     this.#weigh(message);
     for (const progress of message.progress) {
       const clean = cleanProgress(progress);
@@ -143,6 +163,12 @@ export class StreamWire implements Wire {
       const names = handlers.map(({ name }) => name);
       this.#events.handlersChanged(readHandlers(names, handlers, this.#events.warn));
     }
+  }
+
+  async #enqueue({ number, request }: EnqueueCall): Promise<void> {
+    const answer = await this.#events.enqueue(request ?? { jobs: [] });
+    this.#answers.push({ ...answer, number });
+    this.#ask();
   }
 
   /** A plugin that talks more than anybody can keep is listened to more slowly. */
@@ -198,6 +224,16 @@ function takeStarts(starts: readonly JobStart[]): JobStart[] {
     count++;
   }
   return starts.slice(0, count);
+}
+
+/** The first answers that fit into one message; at least one, for however many jobs it is. */
+function takeAnswers(answers: readonly EnqueueAnswer[]): EnqueueAnswer[] {
+  let jobs = 0;
+  const past = answers.findIndex(({ response }) => {
+    jobs += response?.jobs.length ?? 1;
+    return jobs > JOBS_ANSWERED_PER_MESSAGE_MAX;
+  });
+  return past < 0 ? [...answers] : answers.slice(0, Math.max(1, past));
 }
 
 function startOf({ job, budget }: Attempt): JobStart {

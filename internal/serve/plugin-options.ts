@@ -22,12 +22,13 @@ interface Parts {
   endpoint: PluginsOptions["endpoint"];
   /** What counts for plugins now. */
   live: LiveConfig;
+  enqueue: PluginsOptions["enqueue"];
 }
 
 /** Everything but what concerns declared schedules and events. */
 export function pluginOptions(
   { env, log, config, self, version }: ServeOptions,
-  { registry, tokens, grants, endpoint, live }: Parts,
+  { registry, tokens, grants, enqueue, endpoint, live }: Parts,
 ): Omit<PluginsOptions, "declare"> {
   const { startupMs, describeMs, cleanupMs } = config.plugin;
   return {
@@ -50,6 +51,7 @@ export function pluginOptions(
     issueToken: (holder) => tokens.issue(holder),
     revokeToken: (token) => tokens.revoke(token),
     capabilitiesOf: (plugin) => grants.of(plugin),
+    enqueue,
     endpoint,
     configOf: (name) => live.now.pluginConfig(name),
     secretsOf: (name) => live.now.pluginSecrets(name),

@@ -119,6 +119,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
       grants: rights.grants,
       endpoint: (caller) => callbacks.endpoint(caller),
       live,
+      enqueue: (token, request) => callbacks.enqueue(token, request),
     }),
     declare: declareBy(contextOf, rights),
     onChange(status) {

@@ -80,18 +80,19 @@ const STATUS: Record<FaultCode, status> = {
 
 /** The gRPC status of what was thrown, with the wrong fields in `qntx-fields-bin`. */
 export function statusOf(error: unknown, log: Log, method: string) {
-  const details = sentenceOf(error, log, method);
+  const { code, details, faults } = refusalOf(error, log, method);
   const metadata = new Metadata();
-  if (!(error instanceof Fault)) return { code: status.INTERNAL, details, metadata };
-  const { fields, hint, retryAfterMs, limit } = error;
-  const trailer = FieldFaults.encode({
-    fields: [...fields],
-    hint: hint ?? "",
-    retryAfterMs: retryAfterMs ?? 0,
-    limit,
-  }).finish();
-  metadata.set("qntx-fields-bin", Buffer.from(trailer));
-  return { code: STATUS[error.code], details: error.message, metadata };
+  if (faults) metadata.set("qntx-fields-bin", Buffer.from(FieldFaults.encode(faults).finish()));
+  return { code, details, metadata };
+}
+
+/** What a caller hears of what was thrown. */
+export function refusalOf(error: unknown, log: Log, method: string) {
+  const details = sentenceOf(error, log, method);
+  if (!(error instanceof Fault)) return { code: status.INTERNAL, details, faults: undefined };
+  const { fields, hint = "", retryAfterMs = 0, limit } = error;
+  const faults = { fields: [...fields], hint, retryAfterMs, limit };
+  return { code: STATUS[error.code], details: error.message, faults };
 }
 
 /** Ends a stream of ours with the status of what was thrown, behind what it was sent. Destroyed, it would send none, and be waited for. */

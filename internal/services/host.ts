@@ -1,5 +1,5 @@
 /** HostService: what qntx offers to plugins beyond QNTX's services. */
-import type { ServerWritableStream } from "@grpc/grpc-js";
+import { type ServerWritableStream, status } from "@grpc/grpc-js";
 import { formatDuration } from "../base/duration.ts";
 import { laneOf, partsOf } from "../job/lane.ts";
 import { attestationQuery } from "../operations/attestation.ts";
@@ -21,15 +21,16 @@ import { viewSchedule, type ScheduleView } from "../operations/schedule-view.ts"
 import type {
   AttestationMessage,
   CreateScheduleMessage,
+  EnqueueMessage,
   HostServiceServer,
   NewJobMessage,
   ScheduleMessage,
   UpdateScheduleMessage,
   WatchAttestationsMessage,
 } from "../wire/host.ts";
-import { endWith, unary } from "./answer.ts";
+import { endWith, refusalOf, unary } from "./answer.ts";
 import { readFilter } from "./attestations.ts";
-import { byMetadata, type ServiceOptions } from "./door.ts";
+import { byMetadata, byToken, type ServiceOptions } from "./door.ts";
 import type { Watches } from "./watches.ts";
 
 /** A proto3 text that was not set means: not given. */
@@ -38,13 +39,26 @@ const given = (text: string | undefined): string | undefined => (text === "" ? u
 export function hostService(options: ServiceOptions, watches: Watches): HostServiceServer {
   return {
     ...scheduling(options),
-    enqueue: unary(options, jobEnqueueMany, (context, { jobs }) =>
-      call(context, jobEnqueueMany, { jobs: jobs.map(readJob) }),
-    ),
+    enqueue: unary(options, jobEnqueueMany, enqueue),
     watchAttestations(stream) {
       watch(options, watches, stream).catch((error: unknown) => endWith(stream, error, options.log));
     },
   };
+}
+
+/** `Enqueue` for whoever holds the token, for calls that come by the job stream. Never rejects. */
+export async function enqueueFor(options: ServiceOptions, token: string, request: EnqueueMessage) {
+  try {
+    const response = await enqueue(byToken(options, token), request);
+    return { response, code: "", message: "", faults: undefined };
+  } catch (error) {
+    const { code, details, faults } = refusalOf(error, options.log, jobEnqueueMany.name);
+    return { response: undefined, code: status[code] ?? "", message: details, faults };
+  }
+}
+
+function enqueue(context: Context, { jobs }: EnqueueMessage) {
+  return call(context, jobEnqueueMany, { jobs: jobs.map(readJob) });
 }
 
 async function watch(

@@ -4,6 +4,7 @@ import { Fault } from "../base/fault.ts";
 import {
   ATSStoreServiceService,
   FetchServiceService,
+  type EnqueueMessage,
   HostServiceService,
   LockServiceService,
   QueueServiceService,
@@ -13,7 +14,7 @@ import { attestationService } from "./attestations.ts";
 import type { ServiceOptions } from "./door.ts";
 import { Front } from "./front.ts";
 import { fetchService } from "./fetch.ts";
-import { hostService } from "./host.ts";
+import { enqueueFor, hostService } from "./host.ts";
 import { lockService } from "./locks.ts";
 import { queueService } from "./queue.ts";
 import { scheduleService } from "./schedules.ts";
@@ -23,6 +24,7 @@ const MESSAGE_BYTES_MAX = 4_194_304; // What QNTX's own services take.
 
 export class CallbackServer {
   readonly watches: Watches;
+  readonly #options: ServiceOptions;
   readonly #server: Server;
   readonly #front = new Front(() => this.#port);
   #port = 0;
@@ -30,6 +32,7 @@ export class CallbackServer {
 
   constructor(options: ServiceOptions) {
     this.watches = new Watches(options.log);
+    this.#options = options;
     this.#server = new Server({ "grpc.max_receive_message_length": MESSAGE_BYTES_MAX });
     this.#server.addService(ATSStoreServiceService, attestationService(options));
     this.#server.addService(QueueServiceService, queueService(options));
@@ -60,6 +63,11 @@ export class CallbackServer {
         resolve();
       });
     });
+  }
+
+  /** What a plugin asks for on its job stream, with the token of its process. Never rejects. */
+  enqueue(token: string, request: EnqueueMessage) {
+    return enqueueFor(this.#options, token, request);
   }
 
   /** Ends all streams and connections. Last of all: plugins that are being stopped may still call. */

@@ -31,6 +31,7 @@ export {
   type NewJob as NewJobMessage,
   type Schedule as ScheduleMessage,
   type CreateScheduleRequest as CreateScheduleMessage,
+  type EnqueueRequest as EnqueueMessage,
   type WatchAttestationsRequest as WatchAttestationsMessage,
   type UpdateScheduleRequest as UpdateScheduleMessage,
 } from "../../proto/gen/qntx/v1/host.ts";

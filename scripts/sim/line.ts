@@ -45,6 +45,7 @@ export interface PluginMessage {
   checkpoints: (Key & { checkpoint: Buffer })[];
   beats: Key[];
   handlersChanged: undefined;
+  enqueues: [];
   ready: boolean;
 }
 
@@ -237,6 +238,7 @@ const SILENCE: PluginMessage = {
   progress: [],
   beats: [],
   handlersChanged: undefined,
+  enqueues: [],
   ready: false,
   checkpoints: [],
 };

@@ -86,6 +86,7 @@ export class SimProcess implements Executor {
       replace: () => {},
       broke: () => this.#kill("crashed"),
       handlersChanged: () => {},
+      enqueue: () => Promise.reject(new Error("Plugins of the simulation enqueue nothing by their stream.")),
     });
   }
 

@@ -10,6 +10,7 @@ import { createAttestations } from "./attestations.ts";
 import { type Ask, asking, HostError } from "./call.ts";
 import { Channel, type Clock } from "./channel.ts";
 import { fromBytes, toBytes } from "./codec.ts";
+import { enqueuing, type EnqueueStream } from "./enqueuing.ts";
 import { createLocks } from "./locks.ts";
 import type { Host, JobLog, NewSchedule, Schedule, Scheduler } from "./qntx.ts";
 import { createQueue } from "./queue.ts";
@@ -34,6 +35,13 @@ export interface HostAddress {
   config: Record<string, string>;
 }
 
+/** What is not asked of the host, and the job stream that is open to it, if one is. */
+export interface HostParts {
+  log: JobLog;
+  setJobs: Host["setJobs"];
+  stream?: () => EnqueueStream | undefined;
+}
+
 export interface HostClient {
   host: Host;
   close(): void;
@@ -42,7 +50,7 @@ export interface HostClient {
 /** Connects (lazily) to the host. */
 export function connectHost(
   { address, token, config }: HostAddress,
-  { log, setJobs }: { log: JobLog; setJobs: Host["setJobs"] },
+  { log, setJobs, stream = () => undefined }: HostParts,
 ): HostClient {
   // Without an address every call fails with UNAVAILABLE and says where it tried.
   const channel = new Channel(CLOCK, { address: address || "127.0.0.1:1", bytesMax: MESSAGE_BYTES_MAX });
@@ -53,7 +61,7 @@ export function connectHost(
       config: Object.freeze({ ...config }),
       log,
       scheduler: createScheduler(ask),
-      queue: createQueue(ask),
+      queue: createQueue(enqueuing(ask, stream)),
       ats: createAttestations({ ask, channel, headers, token, log }),
       locks: createLocks(ask),
       http: createWeb(ask, token),

@@ -8,6 +8,7 @@
  * dropped, and a line in their place says how many.
  */
 import type {
+  EnqueueCall,
   HandlersChanged,
   JobBeat,
   JobCheckpoint,
@@ -44,6 +45,8 @@ export class Outbox {
   #checkpoints = new Map<string, JobCheckpoint>();
   #beats: JobBeat[] = [];
   #finishes: JobFinish[] = [];
+  #enqueues: EnqueueCall[] = [];
+  #hastened = false;
   #handlers: HandlersChanged | undefined;
   #asked = false;
   #waiting = false;
@@ -86,6 +89,17 @@ export class Outbox {
   beat(beat: JobBeat): void {
     this.#beats.push(beat);
     this.#ask();
+  }
+
+  /** Sends jobs to enqueue when this turn has run: somebody waits for them, and for nothing else. */
+  enqueue(call: EnqueueCall): void {
+    this.#enqueues.push(call);
+    if (this.#hastened) return;
+    this.#hastened = true;
+    process.nextTick(() => {
+      this.#hastened = false;
+      this.#flush();
+    });
   }
 
   /** Announces other handlers; resolves when that is sent. */
@@ -134,6 +148,7 @@ export class Outbox {
   #isEmpty(): boolean {
     return (
       this.#finishes.length === 0 &&
+      this.#enqueues.length === 0 &&
       this.#logs.length === 0 &&
       this.#beats.length === 0 &&
       this.#progress.size === 0 &&
@@ -154,7 +169,11 @@ export class Outbox {
     const finishes = linesLeft ? [] : take(this.#finishes, sizeOfFinish);
     this.#finishes = this.#finishes.slice(finishes.length);
 
+    const enqueues = take(this.#enqueues, sizeOfEnqueue);
+    this.#enqueues = this.#enqueues.slice(enqueues.length);
+
     const message: PluginMessage = {
+      enqueues,
       finishes,
       logs,
       progress: [...this.#progress.values()],
@@ -202,6 +221,10 @@ function take<T>(items: T[], sizeOf: (item: T) => number): T[] {
 
 function sizeOfLog({ message, fields }: JobLog): number {
   return message.length + fields.length + LINE_BYTES;
+}
+
+function sizeOfEnqueue({ request }: EnqueueCall): number {
+  return (request?.jobs ?? []).reduce((sum, { payload }) => sum + payload.length, 0);
 }
 
 function sizeOfFinish(finish: JobFinish): number {

@@ -6,9 +6,10 @@
  * The host takes a call whole or not at all. One that it refuses is halved, until whoever
  * made the mistake hears of it alone, and the others' jobs are written.
  */
-import { HostServiceService, type NewJob } from "../../proto/gen/qntx/v1/host.ts";
-import { type Ask, HostError } from "./call.ts";
+import type { NewJob } from "../../proto/gen/qntx/v1/host.ts";
+import { HostError } from "./call.ts";
 import { toBytes } from "./codec.ts";
+import type { Enqueue } from "./enqueuing.ts";
 import type { EnqueueOptions, Json, Queue } from "./qntx.ts";
 
 export const CALL_JOBS_MAX = 1_000; // Some milliseconds of the host, for all of which everybody else waits.
@@ -27,9 +28,9 @@ interface Waiting {
 
 type Send = (jobs: NewJob[]) => Promise<EnqueuedJob[]>;
 
-export function createQueue(ask: Ask): Queue {
+export function createQueue(ask: Enqueue): Queue {
   const send: Send = async (jobs) => {
-    const answer = await ask(HostServiceService.enqueue, { jobs });
+    const answer = await ask({ jobs });
     return answer.jobs.map(({ id, created }) => ({ id, created }));
   };
   const shared = new SharedCalls(send);

@@ -157,7 +157,8 @@ class ServedPlugin {
     const { authToken: token, config, queueEndpoint, scheduleEndpoint, atsStoreEndpoint } = request;
     const address = queueEndpoint || scheduleEndpoint || atsStoreEndpoint;
     const setJobs: Host["setJobs"] = (jobs) => this.#change(readHandlers(this.name, jobs));
-    this.#client = connectHost({ address, token, config }, { log: this.#log, setJobs });
+    const stream = () => [...this.streams].find(({ takesEnqueues }) => takesEnqueues);
+    this.#client = connectHost({ address, token, config }, { log: this.#log, setJobs, stream });
     await this.plugin.start(this.#client.host, request);
     this.#locks = this.plugin.locks?.(this.#client.host);
   }

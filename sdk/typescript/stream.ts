@@ -13,6 +13,7 @@ import {
   PluginMessage,
 } from "../../proto/gen/qntx/v1/plugin.ts";
 import { finishOfError, finishOfResult, finishOfUnknown } from "./ending.ts";
+import { EnqueueCalls } from "./enqueuing.ts";
 import { Outbox, type Soon } from "./outbox.ts";
 import type { Host, JobHandler } from "./qntx.ts";
 import { type AbortWord, type JobVoice, RunningJob } from "./running.ts";
@@ -50,8 +51,10 @@ export class JobStream {
   readonly #outbox: Outbox;
   readonly #voice: JobVoice;
   readonly #running = new Map<string, RunningJob>();
+  readonly enqueues: EnqueueCalls;
   readonly #beats: ReturnType<typeof setInterval>;
   readonly #onClosed: (() => void) | undefined;
+  #takesEnqueues = false;
   #draining = false;
   #closed = false;
 
@@ -65,6 +68,7 @@ export class JobStream {
     this.#onClosed = onClosed;
     this.#outbox = new Outbox((message) => call.write(message), soon);
     this.#voice = voiceInto(this.#outbox);
+    this.enqueues = new EnqueueCalls((enqueue) => this.#outbox.enqueue(enqueue));
     this.#beats = setInterval(() => this.#beat(), BEAT_MS);
     this.#beats.unref();
 
@@ -80,6 +84,11 @@ export class JobStream {
   /** Jobs that run now. */
   get running(): number {
     return this.#running.size;
+  }
+
+  /** True while the host answers `enqueues`. */
+  get takesEnqueues(): boolean {
+    return this.#takesEnqueues;
   }
 
   /** Tells the host that the handlers are others now; resolves when it is sent. */
@@ -100,7 +109,9 @@ export class JobStream {
 
   #take(message: HostMessage): void {
     for (const start of message.starts) this.#start(start);
+    for (const answer of message.enqueued) this.enqueues.take(answer);
     for (const cancel of message.cancels) this.#cancel(cancel);
+    if (message.takesEnqueues) this.#takesEnqueues = true;
     if (message.drain) this.drain();
   }
 
@@ -139,8 +150,10 @@ export class JobStream {
 
   #endWhenEmpty(): void {
     if (this.#running.size > 0 || this.#closed) return;
-    void this.#outbox.sent().then(() => {
-      if (this.#running.size === 0 && !this.#closed) this.#call.end();
+    void Promise.all([this.#outbox.sent(), this.enqueues.emptied()]).then(() => {
+      if (this.#running.size > 0 || !this.enqueues.isEmpty || this.#closed) return;
+      this.#takesEnqueues = false;
+      this.#call.end();
     });
   }
 
@@ -148,7 +161,9 @@ export class JobStream {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#beats);
+    this.#takesEnqueues = false;
     this.#outbox.close();
+    this.enqueues.close();
     this.abort("shutdown");
     this.#onClosed?.();
   }

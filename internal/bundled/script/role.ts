@@ -4,7 +4,7 @@
  * to its host. It ends with the plugin.
  */
 import { EventEmitter } from "node:events";
-import type { HostMessage, PluginMessage } from "../../../sdk/typescript/messages.ts";
+import { HostMessage, type PluginMessage } from "../../../sdk/typescript/messages.ts";
 import { HostError } from "../../../sdk/typescript/call.ts";
 import { importModule } from "../../../sdk/typescript/load.ts";
 import { captureConsole, createJobLog } from "../../../sdk/typescript/log.ts";
@@ -45,7 +45,7 @@ function begin(order: Extract<ToScript, { kind: "begin" }>, pipe: Pipe, asks: As
   const source = { name: "script", host, handler: () => (job: Job) => perform(order.file, job) };
   // At once: a script that computes, waits for a command or ends its process has no turn of the event loop to wait for.
   const stream = new JobStream(pipe, source, { soon: (work) => work() });
-  pipe.emit("data", { starts: [order.start], cancels: [], drain: false } satisfies HostMessage);
+  pipe.emit("data", HostMessage.create({ starts: [order.start] }));
   return stream;
 }
 

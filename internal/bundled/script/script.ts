@@ -2,7 +2,12 @@
  * Script: runs a .ts or .js file in a process of its own, which is this same
  * program in another role: nothing else needs to be installed.
  */
-import { type JobFinish, JobStart, type PluginMessage } from "../../../sdk/typescript/messages.ts";
+import {
+  HostMessage,
+  type JobFinish,
+  JobStart,
+  type PluginMessage,
+} from "../../../sdk/typescript/messages.ts";
 import { HostError } from "../../../sdk/typescript/call.ts";
 import { RemoteEnding, textOf } from "../../../sdk/typescript/ending.ts";
 import type { Fields, Host, Job } from "../../../sdk/typescript/qntx.ts";
@@ -79,7 +84,7 @@ class Conversation {
     const word = reason instanceof Error && "reason" in reason ? String(reason.reason) : "cancelled";
     this.#tell({
       kind: "host",
-      message: { starts: [], cancels: [{ jobId, fence, reason: word }], drain: false },
+      message: HostMessage.create({ cancels: [{ jobId, fence, reason: word }] }),
     });
   }
 

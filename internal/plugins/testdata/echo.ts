@@ -28,6 +28,7 @@ export default definePlugin({
     nap() {
       throw new Snooze(4_321);
     },
+    pass: ({ payload, qntx }) => qntx.queue.enqueue("echo.say", payload),
     die: () => process.exit(7),
     grow: (job) => job.qntx.setJobs({ ...jobsOf(), grown: () => "grown" }),
   },

@@ -48,6 +48,14 @@ export function writeProgram(path: string, text: string): void {
   chmodSync(path, 0o755);
 }
 
+/** A host that keeps no jobs. */
+export const refuseToEnqueue: HostSide["enqueue"] = async () => ({
+  response: undefined,
+  code: "UNAVAILABLE",
+  message: "This host keeps no jobs.",
+  faults: undefined,
+});
+
 export interface HarnessOptions {
   enabled: readonly string[];
   installs?: readonly Install[];
@@ -58,6 +66,7 @@ export interface HarnessOptions {
   limits?: Partial<PluginLimits>;
   sections?: Record<string, PluginSection>;
   declare?: HostSide["declare"];
+  enqueue?: HostSide["enqueue"];
   capabilities?: readonly Capability[];
   config?: Record<string, string>;
   python?: string;
@@ -106,6 +115,7 @@ export class Harness implements AsyncDisposable {
       issueToken: ({ plugin }) => this.#issue(plugin),
       revokeToken: (token) => void this.tokens.delete(token),
       capabilitiesOf: () => new Set(options.capabilities ?? usualCapabilities("trusted")),
+      enqueue: options.enqueue ?? refuseToEnqueue,
       endpoint: () => "127.0.0.1:9",
       configOf: () => options.config ?? {},
       secretsOf: () => new Set(),

@@ -7,7 +7,7 @@ import { silentLog } from "../../base/log.ts";
 import { Registry } from "../../pulse/registry.ts";
 import { watchKeeper } from "../keeper.ts";
 import { Plugins } from "../plugins.ts";
-import { SELF } from "./harness.ts";
+import { refuseToEnqueue, SELF } from "./harness.ts";
 
 const [home = "", folder = "", plugin = ""] = process.argv.slice(2);
 const plugins = new Plugins({
@@ -23,6 +23,7 @@ const plugins = new Plugins({
   issueToken: () => "token",
   revokeToken: () => {},
   capabilitiesOf: () => new Set(),
+  enqueue: refuseToEnqueue,
   endpoint: () => "127.0.0.1:9",
   configOf: () => ({}),
   secretsOf: () => new Set(),

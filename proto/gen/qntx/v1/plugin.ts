@@ -20,6 +20,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { EnqueueRequest, EnqueueResponse, FieldFaults } from "./host.ts";
 
 export const protobufPackage = "qntx.v1";
 
@@ -123,6 +124,21 @@ export interface HostMessage {
   cancels: JobCancel[];
   /** True once: no more jobs will start; finish those you have and close the stream. */
   drain: boolean;
+  /** True in the first message of a host that answers PluginMessage.enqueues; another one would never answer. */
+  takesEnqueues: boolean;
+  enqueued: EnqueueAnswer[];
+}
+
+/** What HostService.Enqueue would have answered. */
+export interface EnqueueAnswer {
+  /** Of the EnqueueCall. */
+  number: number;
+  /** Absent when it was refused. */
+  response: EnqueueResponse | undefined;
+  /** Why nothing was written: a gRPC code by its name, like "INVALID_ARGUMENT", and what Enqueue has as its details. */
+  code: string;
+  message: string;
+  faults: FieldFaults | undefined;
 }
 
 export interface JobStart {
@@ -174,6 +190,17 @@ export interface PluginMessage {
   ready: boolean;
   /** What jobs save for their next attempt; of each, the newest counts. */
   checkpoints: JobCheckpoint[];
+  /**
+   * Jobs to enqueue: what HostService.Enqueue does, without a call of its own, which costs more than all the rest.
+   * For small calls, on a stream whose host takes_enqueues; what is large would hold up the endings behind it.
+   */
+  enqueues: EnqueueCall[];
+}
+
+export interface EnqueueCall {
+  /** Chosen by the plugin; of two that wait for their answers, none has the same. */
+  number: number;
+  request: EnqueueRequest | undefined;
 }
 
 export interface JobFinish {
@@ -1029,7 +1056,7 @@ export const CleanupResponse: MessageFns<CleanupResponse> = {
 };
 
 function createBaseHostMessage(): HostMessage {
-  return { starts: [], cancels: [], drain: false };
+  return { starts: [], cancels: [], drain: false, takesEnqueues: false, enqueued: [] };
 }
 
 export const HostMessage: MessageFns<HostMessage> = {
@@ -1042,6 +1069,12 @@ export const HostMessage: MessageFns<HostMessage> = {
     }
     if (message.drain !== false) {
       writer.uint32(24).bool(message.drain);
+    }
+    if (message.takesEnqueues !== false) {
+      writer.uint32(32).bool(message.takesEnqueues);
+    }
+    for (const v of message.enqueued) {
+      EnqueueAnswer.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1083,6 +1116,22 @@ export const HostMessage: MessageFns<HostMessage> = {
             message.drain = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.takesEnqueues = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.enqueued.push(EnqueueAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1103,6 +1152,117 @@ export const HostMessage: MessageFns<HostMessage> = {
     message.starts = object.starts?.map((e) => JobStart.fromPartial(e)) || [];
     message.cancels = object.cancels?.map((e) => JobCancel.fromPartial(e)) || [];
     message.drain = object.drain ?? false;
+    message.takesEnqueues = object.takesEnqueues ?? false;
+    message.enqueued = object.enqueued?.map((e) => EnqueueAnswer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEnqueueAnswer(): EnqueueAnswer {
+  return { number: 0, response: undefined, code: "", message: "", faults: undefined };
+}
+
+export const EnqueueAnswer: MessageFns<EnqueueAnswer> = {
+  encode(message: EnqueueAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).uint32(message.number);
+    }
+    if (message.response !== undefined) {
+      EnqueueResponse.encode(message.response, writer.uint32(18).fork()).join();
+    }
+    if (message.code !== "") {
+      writer.uint32(26).string(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(34).string(message.message);
+    }
+    if (message.faults !== undefined) {
+      FieldFaults.encode(message.faults, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EnqueueAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEnqueueAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.response = EnqueueResponse.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.faults = FieldFaults.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EnqueueAnswer>): EnqueueAnswer {
+    return EnqueueAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EnqueueAnswer>): EnqueueAnswer {
+    const message = createBaseEnqueueAnswer();
+    message.number = object.number ?? 0;
+    message.response =
+      object.response !== undefined && object.response !== null
+        ? EnqueueResponse.fromPartial(object.response)
+        : undefined;
+    message.code = object.code ?? "";
+    message.message = object.message ?? "";
+    message.faults =
+      object.faults !== undefined && object.faults !== null
+        ? FieldFaults.fromPartial(object.faults)
+        : undefined;
     return message;
   },
 };
@@ -1447,6 +1607,7 @@ function createBasePluginMessage(): PluginMessage {
     handlersChanged: undefined,
     ready: false,
     checkpoints: [],
+    enqueues: [],
   };
 }
 
@@ -1472,6 +1633,9 @@ export const PluginMessage: MessageFns<PluginMessage> = {
     }
     for (const v of message.checkpoints) {
       JobCheckpoint.encode(v!, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.enqueues) {
+      EnqueueCall.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1545,6 +1709,14 @@ export const PluginMessage: MessageFns<PluginMessage> = {
             message.checkpoints.push(JobCheckpoint.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.enqueues.push(EnqueueCall.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1572,6 +1744,77 @@ export const PluginMessage: MessageFns<PluginMessage> = {
         : undefined;
     message.ready = object.ready ?? false;
     message.checkpoints = object.checkpoints?.map((e) => JobCheckpoint.fromPartial(e)) || [];
+    message.enqueues = object.enqueues?.map((e) => EnqueueCall.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEnqueueCall(): EnqueueCall {
+  return { number: 0, request: undefined };
+}
+
+export const EnqueueCall: MessageFns<EnqueueCall> = {
+  encode(message: EnqueueCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0) {
+      writer.uint32(8).uint32(message.number);
+    }
+    if (message.request !== undefined) {
+      EnqueueRequest.encode(message.request, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EnqueueCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEnqueueCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.request = EnqueueRequest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EnqueueCall>): EnqueueCall {
+    return EnqueueCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EnqueueCall>): EnqueueCall {
+    const message = createBaseEnqueueCall();
+    message.number = object.number ?? 0;
+    message.request =
+      object.request !== undefined && object.request !== null
+        ? EnqueueRequest.fromPartial(object.request)
+        : undefined;
     return message;
   },
 };

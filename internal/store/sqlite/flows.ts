@@ -34,6 +34,12 @@ export interface FlowJobs {
   failNow(id: string, error: JobError): void;
 }
 
+/** What one step does. */
+interface Step extends FlowStep {
+  /** Jobs whose ends were told to all that waited. */
+  told: string[];
+}
+
 export class SqliteFlows implements FlowStore {
   readonly #group: GroupCommit;
   readonly #jobs: FlowJobs;
@@ -94,11 +100,13 @@ export class SqliteFlows implements FlowStore {
 
   async step(limit: number): Promise<FlowStep> {
     if (this.#sql.first.get() === null) return { stopped: [], released: false, more: false };
-    return this.#group.write(() => this.#step(limit));
+    const { told, ...step } = await this.#group.write(() => this.#step(limit));
+    for (const id of told) this.#followedLate.delete(id); // After the commit: undone, the ends would not be told again.
+    return step;
   }
 
-  #step(limit: number): FlowStep {
-    const step: FlowStep = { stopped: [], released: false, more: false };
+  #step(limit: number): Step {
+    const step: Step = { stopped: [], released: false, more: false, told: [] };
     for (let left = limit; left > 0;) {
       const task = this.#sql.first.get();
       if (!task) return step;
@@ -109,7 +117,7 @@ export class SqliteFlows implements FlowStore {
   }
 
   /** Does a part of a task. Returns how many jobs it concerned. */
-  #do({ job_id: id, task, after }: TaskRow, limit: number, step: FlowStep): number {
+  #do({ job_id: id, task, after }: TaskRow, limit: number, step: Step): number {
     if (task === "ended") return this.#tell(id, limit, step);
     const rows =
       task === "children"
@@ -127,7 +135,7 @@ export class SqliteFlows implements FlowStore {
   }
 
   /** Tells those that wait for a job how it ended. */
-  #tell(id: string, limit: number, step: FlowStep): number {
+  #tell(id: string, limit: number, step: Step): number {
     const end = this.#sql.end.get({ id });
     if (end !== null && !isFinished(end.state)) {
       // The one that was gone is there again, under the same id: its end tells them.
@@ -147,7 +155,7 @@ export class SqliteFlows implements FlowStore {
     }
     if (waiting.length === limit) return limit;
     this.#sql.done.run({ id, task: "ended" });
-    this.#followedLate.delete(id);
+    step.told.push(id);
     if (end?.state === "cancelled" || (end?.state === "failed" && end.child_policy === "cancel"))
       this.#add(id, "children");
     return waiting.length;

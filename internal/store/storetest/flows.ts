@@ -76,6 +76,22 @@ export function flowSuite(engine: string, open: OpenStore): void {
       expect(await states("v")).toEqual(["queued"]);
     });
 
+    test("an end that was told in a step that was undone is told again", async () => {
+      await enqueue({ id: "a" }, { id: "b" }, { id: "taken", tenant: "other" }, { id: "w", waitFor: ["a"] });
+      const [a, b] = await claim(2);
+      if (a?.id !== "a" || b?.id !== "b") throw new Error("a and b were not claimed");
+      await enqueue({ id: "late", waitFor: ["b"] });
+      await end(at.store, at.env, a, COMPLETED);
+      // All in one transaction, which is undone because of the last.
+      const ended = end(at.store, at.env, b, COMPLETED);
+      const step = at.store.flows.step(10);
+      await expect(enqueue({ id: "taken" })).rejects.toThrow("is taken");
+      expect(await ended).toBe(true);
+      await step;
+      await follow();
+      expect(await states("w", "late")).toEqual(["queued", "queued"]);
+    });
+
     test("who waits for one that is gone waits for the job that takes its id before that is told", async () => {
       await enqueue({ id: "w", waitFor: ["again"] });
       await enqueue({ id: "again" });

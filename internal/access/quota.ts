@@ -11,6 +11,9 @@ import type { Millis } from "../base/env.ts";
 import { Fault, type FieldFault } from "../base/fault.ts";
 import type { Trust } from "./capability.ts";
 
+/** Of a limit that there is none. */
+export const UNLIMITED = Number.POSITIVE_INFINITY;
+
 interface Meaning {
   /** What is limited, for people. */
   readonly of: string;
@@ -53,6 +56,34 @@ export const QUOTA_LIMITS = {
     trusted: 100_000,
     max: 100_000, // Every run copies them.
   },
+  queueDepth: {
+    of: "jobs that it has enqueued and that have not ended",
+    unit: "count",
+    guest: 10_000,
+    trusted: UNLIMITED,
+    max: 1_000_000, // They are counted at each of its calls, a million in some twenty milliseconds.
+  },
+  jobsPerSecond: {
+    of: "jobs that it enqueues a second, over ten seconds",
+    unit: "count",
+    guest: 100,
+    trusted: UNLIMITED,
+    max: 100_000,
+  },
+  jobsAtOnce: {
+    of: "jobs that it runs at once on one host, whatever it says of itself",
+    unit: "count",
+    guest: 100, // A tenth of those that a host runs (pulse.workers).
+    trusted: UNLIMITED,
+    max: 10_000,
+  },
+  jobLogBytes: {
+    of: "bytes that one of its jobs may say; what comes after is one marker",
+    unit: "bytes",
+    guest: 1_048_576,
+    trusted: 8_388_608,
+    max: 8_388_608,
+  },
 } as const satisfies Record<string, Meaning>;
 
 export type QuotaLimit = keyof typeof QUOTA_LIMITS;
@@ -83,12 +114,13 @@ export function usualQuota(trust: Trust): Quota {
 
 /** An amount as people write it. */
 export function formatAmount(limit: QuotaLimit, amount: number): string {
+  if (amount === UNLIMITED) return "any";
   return QUOTA_LIMITS[limit].unit === "duration" ? formatDuration(amount) : String(amount);
 }
 
 /** A limit that stands in the way. */
 export interface Exceeded {
-  limit: QuotaLimit;
+  limit: Refusing;
   allows: number;
   /** How much there is, or was asked for. */
   used: number;
@@ -114,9 +146,12 @@ export function exceeded(plugin: string, { limit, allows, used, retryAfterMs, fi
   });
 }
 
+/** Limits that refuse what a plugin asks for; the others bound what it gets. */
+type Refusing = Exclude<QuotaLimit, "jobsAtOnce" | "jobLogBytes">;
+
 type Sentence = (amounts: { allows: string; used: string; has: string }) => { said: string; helps: string };
 
-const SENTENCES: Record<QuotaLimit, Sentence> = {
+const SENTENCES: Record<Refusing, Sentence> = {
   schedules: ({ allows, used, has }) => ({
     said: `${has} ${used} schedules and may have ${allows}.`,
     helps: "Delete one that is not needed.",
@@ -128,6 +163,14 @@ const SENTENCES: Record<QuotaLimit, Sentence> = {
   scheduleWritesPerMinute: ({ allows, used }) => ({
     said: `has changed schedules ${used} times within a minute and may do so ${allows} times.`,
     helps: "Change fewer of them.",
+  }),
+  queueDepth: ({ allows, used, has }) => ({
+    said: `${has} ${used} jobs that have not ended and may have ${allows}.`,
+    helps: "Wait until some have ended, or cancel them.",
+  }),
+  jobsPerSecond: ({ allows, used }) => ({
+    said: `enqueues ${used} jobs a second and may enqueue ${allows}, over ten seconds.`,
+    helps: "Enqueue fewer of them.",
   }),
   schedulePayloadBytes: ({ allows, used }) => ({
     said: `gives a schedule ${used} bytes and may give it ${allows}.`,

@@ -57,7 +57,7 @@ function readOne(
 
 function kindOf(limit: QuotaLimit): Kind<number> {
   const { unit, max } = QUOTA_LIMITS[limit];
-  return unit === "duration" ? duration("1s", formatAmount(limit, max)) : integer(0, max);
+  return unit === "duration" ? duration("1s", formatAmount(limit, max)) : integer(1, max);
 }
 
 function wrong(

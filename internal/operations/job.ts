@@ -1,5 +1,6 @@
 /** What can be done to jobs. */
 import { z } from "zod";
+import { exceeded } from "../access/quota.ts";
 import { sleep } from "../base/env.ts";
 import { Fault, fieldFault } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
@@ -198,9 +199,17 @@ export const jobOperations = [
 /** Writes jobs. Those that are due now find who runs them by themselves. */
 export async function writeJobs(context: Context, jobs: readonly NewJob[]): Promise<Enqueued[]> {
   const linked = await withWaits(context, await withParents(context, jobs));
-  const enqueued = await context.store.jobs.enqueue(linked);
+  const enqueued = await enqueueAs(context, linked);
   if (enqueued.some(({ state }) => state === "scheduled")) context.host?.jobsDelayed();
   return enqueued;
+}
+
+/** Throws a Fault when a plugin has too many, or adds them too fast. */
+async function enqueueAs({ store, principal }: Context, jobs: readonly NewJob[]): Promise<Enqueued[]> {
+  if (principal.kind !== "plugin") return store.jobs.enqueue(jobs);
+  const answer = await store.jobs.enqueueWithin(principal, jobs);
+  if ("exceeded" in answer) throw exceeded(principal.plugin, answer.exceeded);
+  return answer;
 }
 
 function waitedInVain({ id, state }: Job): Fault {

@@ -1,6 +1,6 @@
 /** Quotas as people see them: how much each plugin may take of the host, and how much it has. They are set in qntx.toml. */
 import { z } from "zod";
-import type { QuotaLimit } from "../access/quota.ts";
+import { type QuotaLimit, UNLIMITED } from "../access/quota.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
@@ -25,9 +25,9 @@ export interface QuotaView {
   tenant: string;
   limits: {
     limit: QuotaLimit;
-    /** Durations in milliseconds. */
-    allows: number;
-    /** Null where each schedule is looked at by itself. */
+    /** Durations in milliseconds; null where there is no limit. */
+    allows: number | null;
+    /** Null where each schedule or job is looked at by itself; 0 for jobs that nobody limits, which are not counted. */
     used: number | null;
     /** `config`, or `usual` for its trust. */
     setBy: "config" | "usual";
@@ -37,11 +37,13 @@ export interface QuotaView {
 async function viewQuota(
   { store }: Context,
   { quotas }: Host,
-  { name: plugin, tenant }: PluginStatus,
+  { name: plugin, tenant, running: jobsAtOnce }: PluginStatus,
 ): Promise<QuotaView> {
-  const use: Partial<Record<QuotaLimit, number>> = await store.schedules.quotaUse({ plugin, tenant });
+  const schedules = await store.schedules.quotaUse({ plugin, tenant });
+  const jobs = await store.jobs.quotaUse({ plugin, tenant });
+  const use: Partial<Record<QuotaLimit, number>> = { ...schedules, ...jobs, jobsAtOnce };
   const limits = quotas.standings(plugin).map(({ limit, allows, by }) => {
-    return { limit, allows, used: use[limit] ?? null, setBy: by };
+    return { limit, allows: allows === UNLIMITED ? null : allows, used: use[limit] ?? null, setBy: by };
   });
   return { plugin, tenant, limits };
 }

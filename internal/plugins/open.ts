@@ -10,6 +10,7 @@ import type { InitializeResponse, MetadataResponse } from "../../proto/gen/proto
 import type { EnqueueRequest } from "../../proto/gen/qntx/v1/host.ts";
 import type { DescribeResponse, EnqueueAnswer } from "../../proto/gen/qntx/v1/plugin.ts";
 import { type Capability, grantLine, parseCapability } from "../access/capability.ts";
+import type { Quota } from "../access/quota.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
 import { Fault, messageOf, shown } from "../base/fault.ts";
@@ -51,6 +52,8 @@ export interface HostSide {
   revokeToken(token: string): void;
   /** What a plugin may do. */
   capabilitiesOf(plugin: string): ReadonlySet<Capability>;
+  /** How much of the host it may take. */
+  quotaOf(plugin: string): Pick<Quota, "jobsAtOnce" | "jobLogBytes">;
   /** `127.0.0.1:port`, where the services that plugins call are, for those of our SDK and for others. */
   endpoint(caller: "ours" | "stranger"): string;
   /** Enqueues for the holder of a token. Never rejects. */
@@ -355,12 +358,14 @@ class Opening {
     { token, ...program }: { version: string; digest: string | null; token: string },
   ): Promise<PluginProxy> {
     const usual = announcement.stream ? CONCURRENCY_STREAM : CONCURRENCY_UNARY;
+    const { jobsAtOnce, jobLogBytes } = this.#host.quotaOf(this.#source.name);
     const proxy = new PluginProxy({
       plugin: this.#source.name,
       tenant: this.#source.tenant ?? "",
       ...program,
       env: this.#host.env,
-      concurrency: announcement.concurrency || usual,
+      concurrency: Math.min(announcement.concurrency || usual, jobsAtOnce),
+      logBytesMax: jobLogBytes,
       log: this.#host.log,
       replace: (reason) => this.#events.replace(reason),
       broke: (reason) => this.#events.broke(reason),
@@ -368,14 +373,14 @@ class Opening {
       enqueue: (request) => this.#host.enqueue(token, request),
     });
     if (announcement.stream) await this.#unlessCut(proxy.openStream(connection));
-    else proxy.useUnary(connection, announcement.concurrency ? null : this.#width(connection));
+    else proxy.useUnary(connection, announcement.concurrency ? null : this.#width(connection, jobsAtOnce));
     return proxy;
   }
 
-  #width(connection: Connection): Width {
+  #width(connection: Connection, jobsAtOnce: number): Width {
     const { env, limits } = this.#host;
     const ask = () => answersHealth(connection, limits.healthMs);
-    return new Width(env, { jobsMax: CONCURRENCY_UNARY, ask });
+    return new Width(env, { jobsMax: Math.min(CONCURRENCY_UNARY, jobsAtOnce), ask });
   }
 
   #unlessCut<T>(step: Promise<T>): Promise<T> {

@@ -33,6 +33,8 @@ export interface ProxyOptions {
   /** Whose it is; absent or empty for the host's own. */
   tenant?: string;
   concurrency: number;
+  /** What one of its jobs may say; absent: as much as any. */
+  logBytesMax?: number;
   log: Log;
   /** Ends the process and starts another. */
   replace(reason: string): void;
@@ -106,6 +108,11 @@ export class PluginProxy implements Executor {
   /** Jobs at once; of a plugin that cannot say, what is known by now. */
   get concurrency(): number {
     return this.#width?.jobs ?? this.#options.concurrency;
+  }
+
+  /** What one of its jobs may say. */
+  get logBytesMax(): number | undefined {
+    return this.#options.logBytesMax;
   }
 
   /** True when jobs travel over the stream. */

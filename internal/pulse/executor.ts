@@ -48,6 +48,8 @@ export interface Executor {
   readonly digest?: string | null;
   /** Jobs at once, over all its handlers. */
   readonly concurrency: number;
+  /** Bytes that one of its jobs may say; absent: as many as any. */
+  readonly logBytesMax?: number | undefined;
   /** Runs one attempt. Never rejects: every ending is an Outcome. */
   execute(attempt: Attempt): Promise<Outcome>;
   /** Ends the process, because an attempt ignored its cancellation; the others in it come back as lost, not alone. */

@@ -451,11 +451,9 @@ export class Worker implements Service, Claimer {
     this.#flushWithin(TROUBLE_PAUSE_MS);
   }
 
-  #noteLog({ job }: RunningAttempt, lines: readonly JobLogLine[]): void {
-    this.#options.logs.append(
-      job.id,
-      lines.map((line) => ({ ...line, attempt: job.attempt })),
-    );
+  #noteLog({ job, lane }: RunningAttempt, lines: readonly JobLogLine[]): void {
+    const said = lines.map((line) => ({ ...line, attempt: job.attempt }));
+    this.#options.logs.append(job.id, said, lane.executor.logBytesMax);
   }
 }
 

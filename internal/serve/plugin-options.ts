@@ -1,5 +1,6 @@
 /** What the plugin host is told: from the configuration to its options. */
 import type { Grants } from "../access/grants.ts";
+import type { Quotas } from "../access/quotas.ts";
 import type { Tokens } from "../access/tokens.ts";
 import type { Config } from "../config/config.ts";
 import type { FindOptions } from "../plugins/find.ts";
@@ -19,6 +20,7 @@ interface Parts {
   registry: Registry;
   tokens: Tokens;
   grants: Grants;
+  quotas: Quotas;
   endpoint: PluginsOptions["endpoint"];
   /** What counts for plugins now. */
   live: LiveConfig;
@@ -28,7 +30,7 @@ interface Parts {
 /** Everything but what concerns declared schedules and events. */
 export function pluginOptions(
   { env, log, config, self, version }: ServeOptions,
-  { registry, tokens, grants, enqueue, endpoint, live }: Parts,
+  { registry, tokens, grants, quotas, enqueue, endpoint, live }: Parts,
 ): Omit<PluginsOptions, "declare"> {
   const { startupMs, describeMs, cleanupMs } = config.plugin;
   return {
@@ -52,6 +54,7 @@ export function pluginOptions(
     revokeToken: (token) => tokens.revoke(token),
     capabilitiesOf: (plugin) => grants.of(plugin),
     enqueue,
+    quotaOf: (plugin) => quotas.of(plugin),
     endpoint,
     configOf: (name) => live.now.pluginConfig(name),
     secretsOf: (name) => live.now.pluginSecrets(name),

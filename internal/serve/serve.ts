@@ -116,7 +116,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     ...pluginOptions(options, {
       registry: pulse.registry,
       tokens,
-      grants: rights.grants,
+      ...rights,
       endpoint: (caller) => callbacks.endpoint(caller),
       live,
       enqueue: (token, request) => callbacks.enqueue(token, request),

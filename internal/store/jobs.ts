@@ -1,4 +1,5 @@
 /** The seam of jobs: who writes them, who gets them, and how they end. */
+import type { Exceeded, Metered } from "../access/quota.ts";
 import type { Millis } from "../base/env.ts";
 import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
@@ -11,6 +12,12 @@ export interface Enqueued {
   state: JobState;
   /** False when the id, or an active job with the unique key, existed. */
   created: boolean;
+}
+
+/** What a plugin has of what its quota counts. */
+export interface JobUse {
+  queueDepth: number;
+  jobsPerSecond: number;
 }
 
 /** A wish of the worker: up to `limit` jobs of one lane. */
@@ -80,6 +87,10 @@ export interface QueuedLane {
 export interface JobStore {
   /** Writes jobs; idempotent by id and by unique key. All of one call succeed or fail together. Throws a Fault for an id that somebody else's job has. */
   enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]>;
+  /** The same for a plugin: unless it has too many, or adds them too fast, which is counted in the transaction that writes them. */
+  enqueueWithin(metered: Metered, jobs: readonly NewJob[]): Promise<Enqueued[] | { exceeded: Exceeded }>;
+  /** How much of its quota a plugin has used. */
+  quotaUse(metered: Omit<Metered, "quota">): Promise<JobUse>;
   /** Null when there is no such job. */
   get(id: string): Promise<Job | null>;
   /** Full ids that end or start with `part`; at most `limit`. */

@@ -15,8 +15,8 @@ export interface LogLine {
 export type NewLogLine = Omit<LogLine, "seq">;
 
 export interface LogStore {
-  /** Takes lines at once and makes them durable within a second. Beyond the job's cap they become one marker. */
-  append(jobId: string, lines: readonly NewLogLine[]): void;
+  /** Takes lines at once and makes them durable within a second. Beyond `bytesMax`, or the cap of all jobs, they become one marker. */
+  append(jobId: string, lines: readonly NewLogLine[], bytesMax?: number): void;
   /** Lines with `seq > after`, in order. */
   read(jobId: string, request: { after?: number; limit?: number }): Promise<LogLine[]>;
   flush(): Promise<void>;

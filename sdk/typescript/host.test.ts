@@ -295,6 +295,7 @@ describe("queue", () => {
   test.each([
     ["nobody knows what was written", status.INTERNAL],
     ["the plugin may not enqueue at all", status.PERMISSION_DENIED],
+    ["it may not enqueue so much", status.RESOURCE_EXHAUSTED],
   ])("when %s, nothing is asked for twice", async (_, code) => {
     let calls = 0;
     await using stub = await HostStub.start({

@@ -93,9 +93,10 @@ class SharedCalls {
   }
 }
 
-/** Of a job, that is. Who may not enqueue at all is not asked about each: the host writes every denial down. */
+/** Of a job, that is. Who may not enqueue at all, or not so much, is not asked about each: the host writes every denial down. */
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof HostError) || UNDECIDED.has(error.code)) return false;
+  if (error.code === "RESOURCE_EXHAUSTED") return false;
   return error.code !== "PERMISSION_DENIED" || error.fields.length > 0;
 }
 

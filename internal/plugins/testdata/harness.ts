@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Capability, usualCapabilities } from "../../access/capability.ts";
+import { type Quota, usualQuota } from "../../access/quota.ts";
 import { realEnv } from "../../base/env.ts";
 import { type Log, silentLog } from "../../base/log.ts";
 import type { Job } from "../../job/job.ts";
@@ -68,6 +69,7 @@ export interface HarnessOptions {
   declare?: HostSide["declare"];
   enqueue?: HostSide["enqueue"];
   capabilities?: readonly Capability[];
+  quota?: Partial<Quota>;
   config?: Record<string, string>;
   python?: string;
 }
@@ -116,6 +118,7 @@ export class Harness implements AsyncDisposable {
       revokeToken: (token) => void this.tokens.delete(token),
       capabilitiesOf: () => new Set(options.capabilities ?? usualCapabilities("trusted")),
       enqueue: options.enqueue ?? refuseToEnqueue,
+      quotaOf: () => ({ ...usualQuota("trusted"), ...options.quota }),
       endpoint: () => "127.0.0.1:9",
       configOf: () => options.config ?? {},
       secretsOf: () => new Set(),

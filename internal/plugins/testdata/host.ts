@@ -2,6 +2,7 @@
  * A host with nothing but plugins, for tests: `host.ts HOME FOLDER PLUGIN`.
  * Prints `ready` with its plugin's state, and `gone` when its keeper is.
  */
+import { usualQuota } from "../../access/quota.ts";
 import { realEnv } from "../../base/env.ts";
 import { silentLog } from "../../base/log.ts";
 import { Registry } from "../../pulse/registry.ts";
@@ -24,6 +25,7 @@ const plugins = new Plugins({
   revokeToken: () => {},
   capabilitiesOf: () => new Set(),
   enqueue: refuseToEnqueue,
+  quotaOf: () => usualQuota("trusted"),
   endpoint: () => "127.0.0.1:9",
   configOf: () => ({}),
   secretsOf: () => new Set(),

@@ -141,6 +141,74 @@ test(
   STORY_LIMIT_MS,
 );
 
+/** A plugin that says that it takes all jobs at once, enqueues as many as it is asked to, and has jobs that talk. */
+const HOARDER = `import { definePlugin } from "qntx";
+export default definePlugin({
+  name: "hoarder", version: "1", concurrency: 10_000,
+  jobs: {
+    wait: (job) => new Promise((resolve) => job.signal.addEventListener("abort", resolve)),
+    talk: (job) => { for (let i = 0; i < 100; i++) job.log.info("x".repeat(1_000)); },
+  },
+  http: {
+    async "POST /enqueue"(request, host) {
+      const { handler, count } = await request.json();
+      const ended = await Promise.allSettled(
+        Array.from({ length: count }, () => host.queue.enqueue("hoarder." + handler)),
+      );
+      const [refused] = ended.flatMap(({ reason }) => reason ?? []);
+      const made = ended.filter(({ status }) => status === "fulfilled").length;
+      return Response.json({ made, message: refused?.message, limit: refused?.limit, after: refused?.retryAfterMs });
+    },
+  },
+});`;
+
+test(
+  "a guest has so many jobs in the queue, so many at once, adds so many a second, and each says so much",
+  async () => {
+    await using place = new Place(
+      "[plugin]\nbundled = false\n[quota.hoarder]\nqueueDepth = 12\njobsPerSecond = 2\njobsAtOnce = 3\njobLogBytes = 10_000\n",
+    );
+    await place.start();
+    await place.working();
+    const { code } = await place.cli(["plugin", "install", place.write("hoarder.ts", HOARDER)]);
+    expect(code).toBe(0);
+    const enqueue = (handler: string, count: number) =>
+      place.post<Record<string, unknown>>("/api/hoarder/enqueue", { handler, count });
+
+    const talk = await place.enqueue("hoarder.talk", {}); // By a person, who has no quota.
+    await place.ended(talk);
+    const { lines } = await place.call<{ lines: { message: string }[] }>("job.logs", { id: talk });
+    expect(lines.length).toBeLessThan(20);
+    expect(lines.at(-1)?.message).toStartWith("The log of this job is full (10000 bytes)");
+
+    expect(await enqueue("wait", 10)).toEqual({ made: 10 });
+    await place.until("three to run", async () => (await place.plugin("hoarder")).running === 3);
+    expect(await place.call("plugin.show", { name: "hoarder" })).toMatchObject({ concurrency: 3 });
+    expect(await enqueue("wait", 3)).toMatchObject({
+      made: 0,
+      message: expect.stringMatching(
+        /^Plugin hoarder would have 13 jobs that have not ended and may have 12\. Wait until/,
+      ),
+      limit: { name: "queueDepth", allows: 12, used: 13 },
+    });
+    expect(await enqueue("wait", 2)).toEqual({ made: 2 });
+    const { jobs } = await place.call<{ jobs: { id: string }[] }>("job.list", { handler: "hoarder.wait" });
+    await Promise.all(jobs.map(({ id }) => place.call("job.cancel", { id })));
+    await place.until("all to have ended", async () => {
+      const { quotas } = await place.call<Shown>("quota.show", { name: "hoarder" });
+      return quotas[0]?.limits.find(({ limit }) => limit === "queueDepth")?.used === 0;
+    });
+    const flood = await enqueue("talk", 12); // Of twenty in ten seconds, twelve are made.
+    expect(flood).toMatchObject({
+      made: 0,
+      message: expect.stringContaining("enqueues 3 jobs a second and may enqueue 2, over ten seconds."),
+      limit: { name: "jobsPerSecond", allows: 2, used: 3 },
+    });
+    expect(flood["after"]).toBeWithin(1, 10_200);
+  },
+  STORY_LIMIT_MS,
+);
+
 test(
   "of two hundred creates by four processes exactly fifty are made, while people make theirs; the trail has them all in few rows",
   async () => {

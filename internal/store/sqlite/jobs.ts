@@ -1,5 +1,6 @@
 /** Jobs in SQLite. Every state change is one guarded UPDATE. */
 import type { Database } from "bun:sqlite";
+import type { Exceeded, Metered } from "../../access/quota.ts";
 import { type Env, type Millis, turn } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import {
@@ -19,6 +20,7 @@ import type {
   Enqueued,
   JobFilter,
   JobStore,
+  JobUse,
   LaneRequest,
   Moved,
   ProgressUpdate,
@@ -33,6 +35,7 @@ import { SqliteFlows } from "./flows.ts";
 import type { GroupCommit } from "./group.ts";
 import { isPlain, JobCompletions } from "./job-completions.ts";
 import { JobInserts } from "./job-inserts.ts";
+import { JobQuota } from "./job-quota.ts";
 import { JobLists } from "./job-lists.ts";
 import { JobPruning } from "./job-pruning.ts";
 import type { SqliteLogs } from "./logs.ts";
@@ -79,6 +82,7 @@ export class SqliteJobs implements JobStore {
   readonly #claims: SqliteClaims;
   readonly #inserts: JobInserts;
   readonly #completions: JobCompletions;
+  readonly #quota: JobQuota;
   readonly #lists: JobLists;
   readonly #pruning: JobPruning;
   readonly flows: SqliteFlows;
@@ -105,12 +109,21 @@ export class SqliteJobs implements JobStore {
       onRelated: (job) => this.flows.join(job),
       onQueued: (lane) => this.queued(lane),
     });
+    this.#quota = new JobQuota(env, db);
     this.#lists = new JobLists(env, db);
     this.#pruning = new JobPruning(env, { db, group, logs });
   }
 
   enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]> {
     return this.#group.write(() => this.#inserts.many(jobs));
+  }
+
+  enqueueWithin(metered: Metered, jobs: readonly NewJob[]): Promise<Enqueued[] | { exceeded: Exceeded }> {
+    return this.#group.write(() => this.#quota.within(metered, jobs, () => this.#inserts.many(jobs)));
+  }
+
+  async quotaUse(metered: Omit<Metered, "quota">): Promise<JobUse> {
+    return this.#quota.use(metered);
   }
 
   /** Writes one job inside the running group; the fire verb uses it too. */

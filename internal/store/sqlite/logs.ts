@@ -64,12 +64,12 @@ export class SqliteLogs implements LogStore {
     this.#tally = this.#db.prepare(TALLY);
   }
 
-  append(jobId: string, lines: readonly NewLogLine[]): void {
+  append(jobId: string, lines: readonly NewLogLine[], bytesMax: number = JOB_LOG_BYTES_MAX): void {
     const tally = this.#tallyOf(jobId);
     if (!tally) return;
     for (const line of lines) {
       if (tally.full) break;
-      if (this.#buffer.length < HELD_LINES_MAX) this.#take(jobId, tally, line);
+      if (this.#buffer.length < HELD_LINES_MAX) this.#take(jobId, tally, line, bytesMax);
       else this.#markGap(jobId, tally, line);
     }
     if (this.#buffer.length >= FLUSH_LINES_MAX && !this.#trouble) this.#flushNow();
@@ -118,11 +118,11 @@ export class SqliteLogs implements LogStore {
     this.#db.close();
   }
 
-  #take(jobId: string, tally: Tally, line: NewLogLine): void {
+  #take(jobId: string, tally: Tally, line: NewLogLine, bytesMax: number): void {
     tally.bytes += line.message.length + line.fields.length + LINE_BYTES;
-    tally.full = tally.bytes > JOB_LOG_BYTES_MAX;
+    tally.full = tally.bytes > bytesMax;
     tally.gap = false;
-    const kept = tally.full ? { ...line, level: "warn", fields: "", message: FULL_MARKER } : line;
+    const kept = tally.full ? { ...line, level: "warn", fields: "", message: fullMarker(bytesMax) } : line;
     this.#buffer.push({ jobId, line: { ...kept, seq: tally.next++ } });
   }
 
@@ -160,7 +160,7 @@ export class SqliteLogs implements LogStore {
       if (!this.#trouble) this.#tallies.clear(); // Lines that are held are in no table to be counted in.
     }
     try {
-      const row = this.#tally.get({ jobId, lineBytes: LINE_BYTES, fullMarker: FULL_MARKER });
+      const row = this.#tally.get({ jobId, lineBytes: LINE_BYTES, full: FULL });
       const tally = { next: row?.next ?? 1, bytes: row?.bytes ?? 0, full: row?.full === 1, gap: false };
       this.#tallies.set(jobId, tally);
       return tally;
@@ -194,7 +194,8 @@ function openLogs(path: string): Database {
   }
 }
 
-const FULL_MARKER = `The log of this job is full (${JOB_LOG_BYTES_MAX} bytes); what it said after this line was not kept.`;
+const FULL = "The log of this job is full";
+const fullMarker = (bytes: number) => `${FULL} (${bytes} bytes); what it said after this line was not kept.`;
 const GAP_MARKER =
   "Something is missing here: the log could not be written, and more was said than could be held.";
 
@@ -236,6 +237,6 @@ const REMOVE = `
 const TALLY = `
   SELECT COALESCE(MAX(seq), 0) + 1 AS next,
          COALESCE(SUM(length(message) + length(fields) + $lineBytes), 0) AS bytes,
-         COALESCE(MAX(message = $fullMarker), 0) AS full
+         COALESCE(MAX(substr(message, 1, length($full)) = $full), 0) AS full
     FROM job_log
    WHERE job_id = $jobId`;

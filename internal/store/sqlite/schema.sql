@@ -211,6 +211,7 @@ CREATE TABLE job (
   unique_until     INTEGER, -- The key is held until then, also when its job has ended.
   concurrency_key  TEXT,
   crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
+  metered          INTEGER NOT NULL DEFAULT 0, -- 1 when it counts for the queue of the plugin that enqueued it.
   budgeted         INTEGER NOT NULL DEFAULT 0, -- 1 while it runs at the cost of a budget.
   parent_id        TEXT,
   followed         INTEGER NOT NULL DEFAULT 0, -- 1 when its end concerns others: they wait for it, or are its children.
@@ -273,6 +274,8 @@ CREATE INDEX job_key ON job (handler, tenant, concurrency_key, crowded, priority
   WHERE concurrency_key IS NOT NULL AND (state = 'queued' OR state = 'running');
 
 CREATE INDEX job_lane ON job (lane, crowded, priority, seq) WHERE state = 'queued';
+
+CREATE INDEX job_metered ON job (owner, tenant) WHERE metered = 1 AND finished_at IS NULL;
 
 CREATE UNIQUE INDEX job_occurrence ON job (occurrence, schedule_id, node) WHERE trigger = 'schedule';
 
@@ -408,6 +411,15 @@ CREATE TABLE plugin_install (
   "by"   TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE quota_window (
+  plugin TEXT    NOT NULL,
+  tenant TEXT    NOT NULL,
+  quota  TEXT    NOT NULL, -- Which limit it counts for.
+  at     INTEGER NOT NULL,
+  count  INTEGER NOT NULL,
+  PRIMARY KEY (plugin, tenant, quota, at)
+) STRICT, WITHOUT ROWID;
+
 CREATE TRIGGER schedule_woken AFTER UPDATE OF state ON schedule WHEN new.state = 'active' AND old.state <> 'active' BEGIN
   UPDATE schedule_cursor SET resting = 0 WHERE schedule_id = new.id;
 END;
@@ -516,14 +528,6 @@ CREATE TABLE schedule_term (
   revision    INTEGER,
   tzdata      TEXT    NOT NULL,
   PRIMARY KEY (schedule_id, node, since)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE schedule_write (
-  plugin TEXT    NOT NULL,
-  tenant TEXT    NOT NULL,
-  at     INTEGER NOT NULL,
-  count  INTEGER NOT NULL,
-  PRIMARY KEY (plugin, tenant, at)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE watcher (

@@ -2,9 +2,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type Metered, usualQuota } from "../../access/quota.ts";
 import { Fault } from "../../base/fault.ts";
+import type { NewJob } from "../../job/job.ts";
 import type { Schedule } from "../../schedule/schedule.ts";
+import type { Enqueued, JobStore } from "../jobs.ts";
 import type { NewSchedule, ScheduleChanges, ScheduleRefusal } from "../schedules.ts";
-import { newSchedule, type Opened, type OpenStore } from "./fixture.ts";
+import { COMPLETED, end, newJob, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
 /** Runs the suite against an engine. */
 export function quotaSuite(engine: string, open: OpenStore): void {
@@ -133,6 +135,86 @@ export function quotaSuite(engine: string, open: OpenStore): void {
       expect(await changes.create(own())).toMatchObject({ exceeded: { limit: "schedules" } });
     });
 
+    const jobs = (count: number, job: Partial<NewJob> = {}) =>
+      Array.from({ length: count }, () =>
+        newJob(at.env, { tenant: "acme", owner: "plugin:demo", handler: "demo.work", ...job }),
+      );
+    const enqueue = (count: number, quota: Partial<Metered["quota"]> = {}, job: Partial<NewJob> = {}) =>
+      at.store.jobs.enqueueWithin(metered(quota), jobs(count, job));
+
+    test("a queue is as deep as may be until a job has ended, however it ends; a batch is taken whole or not at all", async () => {
+      const quota = { queueDepth: 3, jobsPerSecond: 1_000 };
+      const full = (used: number) => ({ exceeded: { limit: "queueDepth" as const, allows: 3, used } });
+      await at.store.jobs.enqueue(jobs(2)); // By somebody without a quota, as a schedule does.
+      expect(await enqueue(4, quota)).toEqual(full(4));
+      const later = at.env.now() + 3_600_000;
+      expect(await enqueue(1, quota, { runAt: later })).toHaveLength(1);
+      expect(await enqueue(2, quota)).toMatchObject([{ created: true }, { created: true }]);
+      expect(await enqueue(1, quota)).toEqual(full(4));
+      expect(await at.store.jobs.quotaUse(metered())).toMatchObject({ queueDepth: 3 });
+      const claimed = await at.store.jobs.claim({
+        bootId: "BT_a",
+        lanes: [{ lane: "acme@demo.work", limit: 9 }],
+      });
+      expect(claimed).toHaveLength(4);
+      expect(await enqueue(1, quota)).toEqual(full(4));
+      for (const job of claimed) await end(at.store, at.env, job, COMPLETED);
+      expect(await at.store.jobs.quotaUse(metered())).toMatchObject({ queueDepth: 1 });
+      const [made] = await enqueued(enqueue(1, quota));
+      await at.store.jobs.cancel(made?.id ?? "", "operator");
+      expect(await enqueue(2, quota)).toHaveLength(2);
+      const other = { ...metered(quota), tenant: "globex" };
+      expect(await at.store.jobs.enqueueWithin(other, jobs(3, { tenant: "globex" }))).toHaveLength(3);
+    });
+
+    test("jobs that are there already do not count", async () => {
+      const quota = { queueDepth: 2, jobsPerSecond: 1_000 };
+      for (let i = 0; i < 5; i++) await enqueued(enqueue(1, quota, { id: "JB_same" }));
+      expect(await enqueue(1, quota)).toHaveLength(1);
+    });
+
+    test("of what may be enqueued a second, ten seconds' may come at once, and no more within any ten", async () => {
+      const quota = { jobsPerSecond: 2 };
+      const fast = { limit: "jobsPerSecond" as const, allows: 2 };
+      expect(await enqueue(21, quota)).toEqual({ exceeded: { ...fast, used: 3, retryAfterMs: undefined } }); // Never.
+      await enqueued(enqueue(15, quota));
+      await at.env.advance(5_000);
+      await enqueued(enqueue(5, quota));
+      const refused = await enqueue(1, quota);
+      expect(refused).toMatchObject({ exceeded: { ...fast, used: 3 } });
+      const waitMs = "exceeded" in refused ? (refused.exceeded.retryAfterMs ?? 0) : 0;
+      expect(waitMs).toBeWithin(5_000, 5_101); // A tenth of a second too late at most, and never too early.
+      await at.env.advance(waitMs - 1);
+      expect(await enqueue(1, quota)).toMatchObject({ exceeded: { retryAfterMs: 1 } });
+      await at.env.advance(1);
+      await enqueued(enqueue(15, quota));
+      expect(await at.store.jobs.quotaUse(metered())).toEqual({ queueDepth: 35, jobsPerSecond: 2 });
+      expect(await enqueue(1, quota)).toMatchObject({ exceeded: fast });
+    });
+
+    test("a trusted plugin's jobs are not counted", async () => {
+      const trusted = { ...metered(), quota: usualQuota("trusted") };
+      expect(await at.store.jobs.enqueueWithin(trusted, jobs(2_000))).toHaveLength(2_000);
+      expect(await at.store.jobs.quotaUse(trusted)).toEqual({ queueDepth: 0, jobsPerSecond: 0 });
+    });
+
+    test("a job says as much as its plugin may, and then one marker", async () => {
+      const line = { at: 0, attempt: 1, level: "info", message: "x".repeat(400), stage: "", fields: "" };
+      const say = (id: string, bytesMax?: number) => {
+        for (let i = 0; i < 10; i++) at.store.logs.append(id, [line], bytesMax);
+      };
+      say("JB_short", 1_000);
+      say("JB_usual");
+      const said = async (jobId: string) =>
+        (await at.store.logs.read(jobId, {})).map(({ message }) => message);
+      expect(await said("JB_short")).toEqual([
+        line.message,
+        line.message,
+        "The log of this job is full (1000 bytes); what it said after this line was not kept.",
+      ]);
+      expect(await said("JB_usual")).toHaveLength(10);
+    });
+
     test("of a flood of refusals the first twenty of a minute have rows of their own, the others are counted in the last", async () => {
       const { audit } = at.store;
       const refuse = (operation: string, n: number) =>
@@ -156,6 +238,12 @@ export function quotaSuite(engine: string, open: OpenStore): void {
       expect((await audit.list({ limit: 1 })).items).toMatchObject([{ id: "a501", count: 1 }]);
     });
   });
+}
+
+async function enqueued(answer: ReturnType<JobStore["enqueueWithin"]>): Promise<Enqueued[]> {
+  const found = await answer;
+  if ("exceeded" in found) throw new Error(JSON.stringify(found));
+  return found;
 }
 
 function ok(answer: Schedule | ScheduleRefusal): Schedule {

@@ -1,5 +1,5 @@
 /** `qntx quota show [PLUGIN]`: how much of the host a plugin may take, and how much it has. */
-import { formatAmount } from "../../../../internal/access/quota.ts";
+import { formatAmount, UNLIMITED } from "../../../../internal/access/quota.ts";
 import type { quotaShow as operation } from "../../../../internal/operations/quota.ts";
 import type { OutputOf } from "../../../../internal/operations/operation.ts";
 import { openClient } from "../../client.ts";
@@ -31,7 +31,7 @@ export const quotaShow = command({
             plugin,
             limit,
             used === null ? "" : formatAmount(limit, used),
-            formatAmount(limit, allows),
+            formatAmount(limit, allows ?? UNLIMITED),
             setBy,
           ]),
         ),

@@ -40,6 +40,7 @@ CREATE TABLE job (
   unique_until     INTEGER, -- The key is held until then, also when its job has ended.
   concurrency_key  TEXT,
   crowded          INTEGER NOT NULL DEFAULT 0, -- 1 while as many of its key have a place as may.
+  metered          INTEGER NOT NULL DEFAULT 0, -- 1 when it counts for the queue of the plugin that enqueued it.
   budgeted         INTEGER NOT NULL DEFAULT 0, -- 1 while it runs at the cost of a budget.
   parent_id        TEXT,
   followed         INTEGER NOT NULL DEFAULT 0, -- 1 when its end concerns others: they wait for it, or are its children.
@@ -98,6 +99,7 @@ CREATE INDEX job_resting ON job (state, seq)
   WHERE state = 'scheduled' OR state = 'retrying' OR state = 'failed' OR state = 'cancelled' OR state = 'paused';
 CREATE INDEX job_handler ON job (handler, seq);
 CREATE INDEX job_plugin ON job (owner, seq) WHERE owner >= 'plugin:' AND owner < 'plugin;';
+CREATE INDEX job_metered ON job (owner, tenant) WHERE metered = 1 AND finished_at IS NULL;
 CREATE INDEX job_schedule ON job (schedule_id, seq) WHERE schedule_id IS NOT NULL;
 CREATE INDEX job_parent ON job (parent_id) WHERE parent_id IS NOT NULL;
 -- A job that ended is retried once by those who retry many.
@@ -227,13 +229,14 @@ CREATE INDEX schedule_owner ON schedule (owner_kind, owner_name, id);
 -- How many a plugin has, for its quota.
 CREATE INDEX schedule_counted ON schedule (owner_name, tenant, declared_id) WHERE owner_kind = 'plugin' AND state <> 'deleted';
 
--- Changes of schedules by plugins within the last minute: a window that slides, one for all processes on this store.
-CREATE TABLE schedule_write (
+-- What plugins did within the last moments: windows that slide, one for all processes on this store.
+CREATE TABLE quota_window (
   plugin TEXT    NOT NULL,
   tenant TEXT    NOT NULL,
+  quota  TEXT    NOT NULL, -- Which limit it counts for.
   at     INTEGER NOT NULL,
   count  INTEGER NOT NULL,
-  PRIMARY KEY (plugin, tenant, at)
+  PRIMARY KEY (plugin, tenant, quota, at)
 ) STRICT, WITHOUT ROWID;
 
 -- What each has run so far; none, no row. Apart from the schedules because every run writes here: these rows are small.

@@ -208,8 +208,9 @@ function bareHost({ hostname }: URL): string {
 }
 
 function refused(url: URL, address: string, port: number): Fault {
+  const who = bareHost(url) === address ? placeOf(url) : `${placeOf(url)} is ${address}, which`;
   const at = `${address.includes(":") ? `[${address}]` : address}:${port}`;
-  return new Fault("denied", `${placeOf(url)} is ${address}, which is not on the public internet.`, {
+  return new Fault("denied", `${who} is not on the public internet.`, {
     hint: `Allow it in qntx.toml, under [fetch]: allowed_private_addresses = ["${at}"]`,
   });
 }

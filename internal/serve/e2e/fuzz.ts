@@ -4,6 +4,7 @@
  * from a plugin whose answers are spoilt on their way. The host must live on, serve
  * others, keep its memory, and nobody may have reached what is another's.
  */
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
@@ -32,6 +33,8 @@ const CONNECTIONS = 8; // At once.
 const CONNECTION_MS = 300; // For the host to make something of what it was sent.
 const CALL_MS = 500; // A spoilt answer may never come.
 const GROWTH_MB_MAX = 64;
+const FLOOD_MS = 5_000; // For what is on its way when the flood is over.
+const CANCEL = Buffer.from([0, 0, 0, 8]);
 const METHODS = Object.keys(ROWS);
 const START = [Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0, Buffer.alloc(0))];
 
@@ -82,6 +85,7 @@ class Fuzz {
       );
       if (part === 0) early = rssMb(pid);
     }
+    for (const door of doors) await this.#flood(door, frames);
     await this.#judge(pid, theirs, doors);
     const late = rssMb(pid);
     if (late > early + GROWTH_MB_MAX) this.#trouble.push(`its memory grew from ${early} to ${late} MB`);
@@ -127,6 +131,27 @@ class Fuzz {
     if (!again) this.#trouble.push("the plugin does not answer any more");
     for (const line of host.text.match(/.*(mistake in qntx itself|Assertion failed|unhandled).*/gi) ?? [])
       this.#trouble.push(line);
+  }
+
+  /** One connection that opens calls and takes each back at once, and asks for echoes in between. */
+  async #flood(door: Door, frames: number): Promise<void> {
+    const socket = createConnection({ host: door.host, port: door.port });
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    socket.on("error", () => {});
+    socket.resume();
+    socket.write(Buffer.concat(START));
+    for (let stream = 1; stream < 2 * frames && !socket.destroyed; stream += 2) {
+      const head = headers({ path: pathOf(pick(this.#random, METHODS)), token: door.token, authority: true });
+      const opened = [
+        frame(1, 4, stream, head),
+        frame(3, 0, stream, CANCEL),
+        frame(6, 0, 0, Buffer.alloc(8)),
+      ];
+      if (!socket.write(Buffer.concat(opened))) await Promise.race([once(socket, "drain"), closed]);
+    }
+    socket.end();
+    await Promise.race([closed, Bun.sleep(FLOOD_MS)]);
+    socket.destroy();
   }
 
   /** A good call, made of the same pieces, is answered: otherwise nothing was proved by the bad ones. */
@@ -213,10 +238,7 @@ function nonsense(random: Random, door: Door): Buffer[] {
     () => [...START, frame(1, 0, 1, noise(random, 30)), ...several(() => frame(9, 0, 1, noise(random, 200)))],
     () => [...START, ...several(() => frame(6, 0, 0, noise(random, 8)))],
     () => [...START, ...several(() => frame(4, 0, 0, noise(random, 36)))],
-    () => [
-      ...START,
-      ...calls(random, door).flatMap((call) => [...call, frame(3, 0, 1, Buffer.from([0, 0, 0, 8]))]),
-    ],
+    () => [...START, ...calls(random, door).flatMap((call) => [...call, frame(3, 0, 1, CANCEL)])],
     () => [...START, ...calls(random, door).flat()],
     () => [...START, ...calls(random, door).flat()],
     () =>

@@ -109,7 +109,7 @@ describe.each([...PLUGINS])("%s", (plugin) => {
     browser.say(`fetch ${page.url}`);
     expect(await browser.message(2)).toBe("a page");
     browser.say(`fetch ${hidden.url}`);
-    expect(await browser.message(3)).toContain("which is not on the public internet. Allow it in qntx.toml");
+    expect(await browser.message(3)).toContain("is not on the public internet. Allow it in qntx.toml");
     expect(asked).toBe(0);
     const { entries } = await place.call<{ entries: object[] }>("audit.list", { limit: 1 });
     expect(entries[0]).toMatchObject({

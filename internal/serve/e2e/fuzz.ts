@@ -4,7 +4,6 @@
  * from a plugin whose answers are spoilt on their way. The host must live on, serve
  * others, keep its memory, and nobody may have reached what is another's.
  */
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
@@ -147,7 +146,8 @@ class Fuzz {
         frame(3, 0, stream, CANCEL),
         frame(6, 0, 0, Buffer.alloc(8)),
       ];
-      if (!socket.write(Buffer.concat(opened))) await Promise.race([once(socket, "drain"), closed]);
+      if (!socket.write(Buffer.concat(opened)))
+        await Promise.race([new Promise((resolve) => socket.once("drain", resolve)), closed]);
     }
     socket.end();
     await Promise.race([closed, Bun.sleep(FLOOD_MS)]);

@@ -2,6 +2,7 @@
  * Roles: what this binary is when it starts itself: a plugin's runtime, a script's
  * process, the host behind its keeper. They are not commands: nobody types them.
  */
+import { CONFINE_ROLE } from "../../internal/plugins/confine-words.ts";
 import type { PluginDefinition } from "../../sdk/typescript/qntx.ts";
 
 /** Plays the role that the first word names and does not return; returns when it names none. */
@@ -10,6 +11,10 @@ export async function playRole(argv: readonly string[]): Promise<void> {
   if (role === "__simulate") {
     const { runSimulateRole } = await import("./simulate-role.ts");
     await runSimulateRole();
+  }
+  if (role === CONFINE_ROLE) {
+    const { runConfineRole } = await import("../../internal/plugins/confine-role.ts");
+    runConfineRole(rest);
   }
   if (role === "__plugin" && rest[0] === "--bundled") return playBundled(rest.slice(1));
   if (role === "__script") {

@@ -15,6 +15,7 @@ import { findFile } from "./file.ts";
 import { type FileBudget, readFileBudgets } from "./file-budget.ts";
 import { readFileQuotas } from "./file-quota.ts";
 import { type FileHandler, readFileHandlers } from "./file-handler.ts";
+import { type FileIsolation, readFileIsolations } from "./file-isolation.ts";
 import { type FileSchedule, readSchedules } from "./file-schedule.ts";
 import type { ConfigKey, ConfigValues } from "./keys.ts";
 import type { Place } from "./kinds.ts";
@@ -77,6 +78,8 @@ export interface Config {
   readonly budgets: readonly FileBudget[];
   /** How much plugins may take, by name. */
   readonly quotas: ReadonlyMap<string, QuotaAmounts>;
+  /** What the processes of plugins are held to. */
+  readonly isolations: readonly FileIsolation[];
   /** Where events are sent, its secret fetched now; null for nowhere. Throws a Fault that names the key of what is not there. */
   webhook(): { readonly url: string; readonly secret: string | null } | null;
   /** `[name]` sections, as they are written. */
@@ -124,6 +127,7 @@ export function loadConfig(options: LoadOptions): Config {
   const handlers = file ? readFileHandlers(file, problems) : [];
   const budgets = file ? readFileBudgets(file, problems) : [];
   const quotas = file ? readFileQuotas(file, problems) : new Map<string, QuotaAmounts>();
+  const isolations = file ? readFileIsolations(file, problems) : [];
   checkLockPlugin(values, origins, problems);
   if (problems.length > 0) throw configFault(problems);
   return frozen({
@@ -135,6 +139,7 @@ export function loadConfig(options: LoadOptions): Config {
     handlers,
     budgets,
     quotas,
+    isolations,
     sections,
     values,
     origin: (key: ConfigKey) => origins[key],

@@ -4,6 +4,7 @@
  * must be …" when it is none.
  */
 import { resolve } from "node:path";
+import { formatBytes, parseBytes } from "../base/bytes.ts";
 import { formatDuration, parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { parseIpRange } from "../base/ip.ts";
@@ -39,6 +40,32 @@ export function integer(min: number, max: number): Kind<number> {
     read,
     parse: (text) => (/^-?\d{1,15}$/.test(text) ? read(Number(text)) : undefined),
     show: String,
+  };
+}
+
+/** A number from `min` to `max`, whole or not. */
+export function decimal(min: number, max: number): Kind<number> {
+  const read = (value: unknown) =>
+    typeof value === "number" && value >= min && value <= max ? value : undefined;
+  return {
+    expects: `a number from ${min} to ${max}`,
+    read,
+    parse: (text) => (/^\d{1,15}(\.\d{1,6})?$/.test(text) ? read(Number(text)) : undefined),
+    show: String,
+  };
+}
+
+/** An amount of bytes such as "512MiB", between two others. */
+export function bytes(min: number, max: number): Kind<number> {
+  const read = (value: unknown) => {
+    const amount = typeof value === "string" ? parseBytes(value) : undefined;
+    return amount !== undefined && amount >= min && amount <= max ? amount : undefined;
+  };
+  return {
+    expects: `an amount from "${formatBytes(min)}" to "${formatBytes(max)}", with KiB, MiB or GiB`,
+    read,
+    parse: read,
+    show: (amount) => quoted(formatBytes(amount)),
   };
 }
 

@@ -58,13 +58,19 @@ async function audited(context: Context, operation: AnyOperation, input: unknown
   }
 }
 
-/** Writes into the trail that somebody was refused: for lack of a capability, or because a limit is reached. Other errors are none. */
+/**
+ * Writes into the trail that somebody was refused: for lack of a capability, because a limit is
+ * reached, or, where a plugin wants to change what it does not see, because that may be another's.
+ * Other errors are none.
+ */
 export async function noteRefusal(
   context: Context,
   operation: AnyOperation,
   { input, error }: { input: unknown; error: unknown },
 ): Promise<void> {
-  if (!(error instanceof Fault) || (error.code !== "denied" && !error.limit)) return;
+  if (!(error instanceof Fault)) return;
+  const isHidden = error.code === "not-found" && operation.changes && context.principal.kind === "plugin";
+  if (error.code !== "denied" && !error.limit && !isHidden) return;
   await audit(context, operation, { input, allowed: false, detail: error.message });
 }
 

@@ -9,6 +9,7 @@
  */
 import type { Rate } from "../base/rate.ts";
 import type { RetryPolicy } from "../base/retry.ts";
+import type { Isolation } from "./isolation.ts";
 
 export const PLUGIN_STATES = [
   "starting",
@@ -78,6 +79,8 @@ export interface PluginStatus {
   startedAt: number | null;
   /** Capabilities that it says it needs. */
   wants: readonly string[];
+  /** What its process is held to. */
+  isolation: Isolation;
   /** The last lines that it printed. */
   lastLines: readonly string[];
 }

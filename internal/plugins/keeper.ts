@@ -15,6 +15,7 @@
  */
 import { constants } from "node:os";
 import type { Env } from "../base/env.ts";
+import { removeEmptyCgroups } from "./cgroup.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { allProcesses, descendantsOf, isIgnored, killUntilNone, signal } from "./proc.ts";
 
@@ -65,6 +66,7 @@ export async function runKeeper(
   });
   process.off("SIGCHLD", reap);
   for (const name of forwarded) process.off(name, forward);
+  removeEmptyCgroups(); // A host that was killed had no time to.
   return host.signalCode === null ? (host.exitCode ?? 1) : SIGNAL_BASE + signalNumber(host.signalCode);
 }
 

@@ -23,6 +23,7 @@ import { answerText, Connection } from "./connection.ts";
 import { cleanUp } from "./cleanup.ts";
 import { withDiagnosis } from "./diagnosis.ts";
 import { digestOf } from "./digest.ts";
+import type { IsolationSide } from "./confinement.ts";
 import type { PluginSource } from "./find.ts";
 import { type Announcement, cleanText, PROTOCOL, readAnnouncement } from "./guard.ts";
 import type { Leftovers } from "./leftovers.ts";
@@ -46,6 +47,9 @@ export interface HostSide {
   pythonPath: string;
   leftovers: Leftovers;
   ports: Ports;
+  isolation: IsolationSide;
+  /** Told when a plugin asked for more than it may have, with what became of that, as the end of a sentence. */
+  onRefused?(plugin: string, what: string): void;
   /** Makes the token of one process of the plugin. */
   issueToken(holder: { plugin: string; tenant: string }): string;
   /** Ends a token with its process. */
@@ -188,7 +192,7 @@ class Opening {
   }
 
   async #spawn(token: string): Promise<PluginProcess> {
-    const { env, home, pythonPath, leftovers, limits, ports } = this.#host;
+    const { env, home, pythonPath, leftovers, limits, ports, isolation } = this.#host;
     // Our own runtimes choose a port and say it; a foreign program may not say it, so it must be told one.
     const isTold = this.#source.kind === "executable";
     const port = isTold ? this.#holdings.use(await ports.take()).port : 0;
@@ -200,7 +204,9 @@ class Opening {
       home,
       pythonPath,
       leftovers,
+      isolation,
       onLine,
+      onRefused: (what) => this.#refused(what),
     });
     this.#holdings.defer(async () => void (await process.stop(limits.termMs)));
     void process.announced.then(() => (this.#awaitedPort = 0));
@@ -381,6 +387,11 @@ class Opening {
     const { env, limits } = this.#host;
     const ask = () => answersHealth(connection, limits.healthMs);
     return new Width(env, { jobsMax: Math.min(CONCURRENCY_UNARY, jobsAtOnce), ask });
+  }
+
+  #refused(what: string): void {
+    this.#warn(`Plugin ${this.#source.name} ${what}.`);
+    this.#host.onRefused?.(this.#source.name, what);
   }
 
   #unlessCut<T>(step: Promise<T>): Promise<T> {

@@ -16,11 +16,14 @@ import { Fault, shown } from "../base/fault.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
+import type { FileIsolation } from "../config/file-isolation.ts";
 import { laneOf, partsOf } from "../job/lane.ts";
 import type { Install } from "../plugin/install.ts";
 import { type ConfigProblem, configProblems } from "../plugin/config-field.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Conflict, Registry } from "../pulse/registry.ts";
+import { Cgroups } from "./cgroup.ts";
+import type { IsolationSide } from "./confinement.ts";
 import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";
 import { type About, NOTHING_SAID } from "./about.ts";
 import type { Announcement } from "./guard.ts";
@@ -37,7 +40,7 @@ import { surviveStrays } from "./stray.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 import { PluginSocket, SocketCounts, type SocketRequest } from "./web-socket.ts";
 
-export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | "ports"> {
+export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | "ports" | "isolation"> {
   registry: Registry;
   /** Names from `[plugin] enabled`, in their order. */
   enabled: readonly string[];
@@ -47,6 +50,8 @@ export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | 
   disabled?: readonly string[];
   find: FindOptions;
   limits?: Partial<PluginLimits>;
+  /** What the configuration holds plugins to. */
+  isolations?: readonly FileIsolation[];
   /** A plugin's state, handlers or conflicts changed. */
   onChange?(status: PluginStatus): void;
   /** A plugin is not started again until somebody has done something. */
@@ -86,7 +91,12 @@ export class Plugins implements Service {
     this.#options = options;
     const limits = { ...PLUGIN_LIMITS, ...options.limits };
     const leftovers = new Leftovers(options.env, join(options.home, "plugins.run.json"));
-    this.#host = { ...options, limits, leftovers, ports: new Ports(options.env) };
+    const isolation: IsolationSide = {
+      self: options.find.self,
+      cgroups: Cgroups.open(options.home, [process.pid, process.ppid]), // With its keeper, where it has one.
+      sectionOf: (name) => options.isolations?.find(({ plugin }) => plugin === name),
+    };
+    this.#host = { ...options, limits, leftovers, isolation, ports: new Ports(options.env) };
     this.#disabled = new Set(options.disabled);
     // Bundled ones first: a name of ours is kept by ours.
     for (const name of new Set([...options.find.bundled, ...options.enabled])) {
@@ -109,9 +119,9 @@ export class Plugins implements Service {
 
   /** Starts all plugins and keeps them running until `stop`; then waits for running jobs until `abort`, and ends them. */
   async run({ stop, abort }: StopSignals): Promise<void> {
-    const { env, limits, leftovers, log } = this.#host;
+    const { env, limits, leftovers, isolation, log } = this.#host;
     using _ = surviveStrays(log);
-    const ended = await leftovers.end();
+    const ended = (await leftovers.end()) + ((await isolation.cgroups?.clear(env)) ?? 0);
     if (ended > 0)
       log.warn("processes of an earlier run were still there and are ended", { processes: ended });
 
@@ -130,6 +140,7 @@ export class Plugins implements Service {
     const idle = Promise.all(last.map((supervisor) => supervisor.session?.proxy.idle()));
     await Promise.race([idle, aborted(abort)]);
     await Promise.all(last.map((supervisor) => supervisor.stop()));
+    isolation.cgroups?.close();
   }
 
   /** True for what was installed, and not enabled by the configuration. */
@@ -370,7 +381,10 @@ export class Plugins implements Service {
   async killAll(): Promise<void> {
     // Stopped, and not crashed: its jobs must not pay for that, and no process is started in its place.
     for (const supervisor of [...this.#supervisors.values(), ...this.#passing]) void supervisor.stop();
-    await this.#host.leftovers.endPresent();
+    const { leftovers, isolation, env } = this.#host;
+    await leftovers.endPresent();
+    await isolation.cgroups?.clear(env);
+    isolation.cgroups?.close();
   }
 
   #get(name: string): Supervisor {
@@ -525,7 +539,9 @@ export class Plugins implements Service {
         lost.map(({ handler }) => handler),
         sentences.join(" "),
       );
-      if (joining.has(supervisor)) for (const sentence of sentences) this.#host.log.warn(sentence);
+      if (!joining.has(supervisor) || lost.length === 0) continue;
+      for (const sentence of sentences) this.#host.log.warn(sentence);
+      this.#options.onRefused?.(supervisor.name, `announced what others keep. ${sentences.join(" ")}`);
     }
   }
 }

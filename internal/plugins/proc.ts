@@ -40,6 +40,17 @@ export function processInfo(pid: number): ProcessInfo | null {
   }
 }
 
+/** Bytes of memory that a process has now, its own and those that it shares; 0 when it is gone. */
+export function allocated(pid: number): number {
+  try {
+    return (
+      Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) * 1_024
+    );
+  } catch {
+    return 0;
+  }
+}
+
 /** All processes of the machine that can be seen. */
 export function allProcesses(): ProcessInfo[] {
   let names: string[];

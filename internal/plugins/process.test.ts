@@ -4,7 +4,7 @@ import { realEnv } from "../base/env.ts";
 import type { PluginSource } from "./find.ts";
 import { Leftovers } from "./leftovers.ts";
 import { descendantsOf, isAlive, type ProcessInfo, processInfo } from "./proc.ts";
-import { pluginEnvironment, PluginProcess } from "./process.ts";
+import { exitText, pluginEnvironment, PluginProcess } from "./process.ts";
 import { tempFolder } from "./testdata/harness.ts";
 
 setDefaultTimeout(60_000);
@@ -33,6 +33,8 @@ function run(script: string) {
     home: temp.path,
     pythonPath: "",
     leftovers: new Leftovers(realEnv, join(temp.path, "run.json")),
+    isolation: { self: [], cgroups: null, sectionOf: () => undefined },
+    onRefused: () => {},
     onLine({ text }) {
       lines.push(text);
       printed.resolve();
@@ -150,7 +152,33 @@ test("a program that does not exist says so", () => {
       home: temp.path,
       pythonPath: "",
       leftovers: new Leftovers(realEnv, join(temp.path, "run.json")),
+      isolation: { self: [], cgroups: null, sectionOf: () => undefined },
       onLine() {},
+      onRefused() {},
     });
   expect(start).toThrow("Plugin sh could not be started: ENOENT");
 });
+
+test.each([
+  ["memory", { memory: 4 * 1_048_576 }, "it took more than its 4 MiB of memory"],
+  ["processes", { processes: 2 }, "it had more than its 2 processes"],
+])(
+  "where the kernel does not see to %s, a process that takes too much is ended",
+  async (_, limits, excess) => {
+    using temp = tempFolder();
+    const refused: string[] = [];
+    const running = new PluginProcess(realEnv, {
+      source: shell(`${process.execPath} -e 'setInterval(() => {}, 1000)' & sleep 600 & wait`),
+      port: 0,
+      home: temp.path,
+      pythonPath: "",
+      leftovers: new Leftovers(realEnv, join(temp.path, "run.json")),
+      isolation: { self: [], cgroups: null, sectionOf: (plugin) => ({ plugin, ...limits }) },
+      onLine() {},
+      onRefused: (what) => refused.push(what),
+    });
+    expect(running.isolation.limits).toMatchObject([{ by: "the host, which looks every second" }]);
+    expect(exitText(await running.gone)).toBe(`signal SIGKILL, because ${excess}`);
+    expect(refused).toEqual([`was ended, because ${excess}`]);
+  },
+);

@@ -2,19 +2,19 @@
  * PluginProcess: one run of one plugin's program, from spawn until nothing of
  * it is left.
  *
- * It has its own session and process group, its own working folder, and an
- * environment of a few allowed names. Its stdin is the lifeline: it stays open
+ * It has its own session and process group, its own working folder, an environment
+ * of a few allowed names, and what `confinement.ts` says. Its stdin is the lifeline: it stays open
  * as long as the host lives, whatever way the host ends. Its stdout carries the
  * handshake line; everything else that it prints is a log line.
  *
  * Whatever carries this run's marker in its environment belongs to the run,
  * also when it has left the group: it ends with it.
  */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import type { Env, Millis } from "../base/env.ts";
+import { type Env, type Millis, sleep } from "../base/env.ts";
 import { assert } from "../base/fault.ts";
 import type { LogLevel } from "../base/log.ts";
+import type { Isolation } from "../plugin/isolation.ts";
+import { Confinement, type IsolationSide } from "./confinement.ts";
 import { spawnFault } from "./diagnosis.ts";
 import type { PluginSource } from "./find.ts";
 import { type Leftovers, RUN_VARIABLE } from "./leftovers.ts";
@@ -34,6 +34,8 @@ import {
 export interface Exit {
   code: number | null;
   signal: string | null;
+  /** What it took too much of, when that was why. */
+  excess?: string;
 }
 
 /** One line that a plugin printed. */
@@ -51,10 +53,15 @@ export interface ProcessOptions {
   /** Folder of the Python SDK. */
   pythonPath: string;
   leftovers: Leftovers;
+  isolation: IsolationSide;
   onLine(line: PrintedLine): void;
+  /** It asked for more than it may have: what became of that, as the end of a sentence. */
+  onRefused(what: string): void;
 }
 
 export const TERM_GRACE_MS = 3_000; // Between SIGTERM and SIGKILL: time to write a file, not to finish a job.
+const LOOK_EVERY_MS = 1_000; // At what it takes: longer than a plugin's usual gasp, and shorter than it takes to fill a machine.
+const TELL_AGAIN_MS = 60_000; // A plugin that is refused all the time is told of once a minute.
 const OUTPUT_GRACE_MS = 200; // After the end of a process, for its last words to arrive.
 const PORT_LINE = /^QNTX_PLUGIN_PORT=(\d{1,5})$/;
 const ENVIRONMENT_ALLOWED = /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR)$/;
@@ -87,10 +94,12 @@ export class PluginProcess {
   readonly #env: Env;
   readonly #leftovers: Leftovers;
   readonly #run: string;
+  readonly #confinement: Confinement;
   readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #output: Promise<unknown>;
   readonly #gone: Promise<Exit>;
   #stopping: Promise<Exit> | null = null;
+  #excess = "";
 
   /** Spawns the program. Throws a Fault that says why when it cannot be started. */
   constructor(env: Env, options: ProcessOptions) {
@@ -98,9 +107,11 @@ export class PluginProcess {
     this.#env = env;
     this.#leftovers = options.leftovers;
     this.#run = options.leftovers.newRun();
-    this.#child = spawn(options, this.#run);
+    this.#confinement = new Confinement({ ...options, run: this.#run });
+    this.#child = spawn(options, { run: this.#run, confinement: this.#confinement });
     this.pid = this.#child.pid;
     this.asked = options.port;
+    this.#confinement.started();
     options.leftovers.add(this.pid, this.#run);
 
     const port = Promise.withResolvers<number>();
@@ -113,11 +124,18 @@ export class PluginProcess {
       }),
       readLines(env, this.#child.stderr, (text) => options.onLine({ level: levelOf(text, "debug"), text })),
     ]);
-    this.exited = this.#child.exited.then(() => ({
-      code: this.#child.exitCode,
-      signal: this.#child.signalCode === null ? null : String(this.#child.signalCode),
-    }));
+    this.exited = this.#child.exited.then(() => {
+      const { exitCode: code, signalCode } = this.#child;
+      const excess = this.#excess || (signalCode === "SIGKILL" ? this.#confinement.endedFor() : "");
+      return { code, signal: signalCode === null ? null : String(signalCode), ...(excess && { excess }) };
+    });
+    if (this.#confinement.isWatched) void this.#watch(options);
     this.#gone = this.exited.then((exit) => this.#sweep(exit));
+  }
+
+  /** What it is held to. */
+  get isolation(): Isolation {
+    return this.#confinement.told;
   }
 
   /** Resolves when the process and all that it left behind are gone and its last words have been read. */
@@ -153,11 +171,44 @@ export class PluginProcess {
   /** Ends what outlived the process: the rest of its group, and those that carry its marker. */
   async #sweep(exit: Exit): Promise<Exit> {
     signal(-this.pid, "SIGKILL");
-    await killUntilNone(this.#env, () => familyOf(this.pid, this.#run));
+    await killUntilNone(this.#env, () => [...familyOf(this.pid, this.#run), ...this.#confinement.members()]);
+    this.#confinement.end();
     this.#leftovers.remove(this.pid);
     await orNothing(this.#env, OUTPUT_GRACE_MS, this.#output);
     return exit;
   }
+
+  /** Looks at what it takes, as long as it lives. */
+  async #watch({ onRefused }: ProcessOptions): Promise<void> {
+    const over = new AbortController();
+    void this.exited.then(() => over.abort());
+    const told = new Map<string, Told>();
+    while (!over.signal.aborted) {
+      await sleep(this.#env, LOOK_EVERY_MS, over.signal);
+      this.#tellRefusals(told, onRefused);
+      if (over.signal.aborted) return;
+      this.#excess = this.#confinement.excess(this.pid);
+      if (this.#excess === "") continue;
+      onRefused(`was ended, because ${this.#excess}`);
+      return void this.kill();
+    }
+  }
+
+  #tellRefusals(told: Map<string, Told>, onRefused: (what: string) => void): void {
+    const now = this.#env.mono();
+    for (const { text, count } of this.#confinement.refusals()) {
+      const last = told.get(text);
+      if (last && (last.count === count || now - last.at < TELL_AGAIN_MS)) continue;
+      told.set(text, { at: now, count });
+      onRefused(text);
+    }
+  }
+}
+
+/** What was said of refusals, and when. */
+interface Told {
+  at: Millis;
+  count: number;
 }
 
 /** Those of a dead process's session, and those that carry its run's marker. */
@@ -166,24 +217,29 @@ function familyOf(pid: number, run: string): ProcessInfo[] {
 }
 
 /** `exit code 1`, `signal SIGKILL`: how an end is told. */
-export function exitText({ code, signal: name }: Exit): string {
-  return name ? `signal ${name}` : `exit code ${code}`;
+export function exitText({ code, signal: name, excess }: Exit): string {
+  const how = name ? `signal ${name}` : `exit code ${code}`;
+  return excess ? `${how}, because ${excess}` : how;
 }
 
-function spawn(options: ProcessOptions, run: string): Bun.Subprocess<"pipe", "pipe", "pipe"> {
-  const { source } = options;
-  const cwd = join(options.home, "plugins-data", source.name);
-  mkdirSync(cwd, { recursive: true, mode: 0o700 });
+function spawn(
+  { source, port, pythonPath }: ProcessOptions,
+  { run, confinement }: { run: string; confinement: Confinement },
+): Bun.Subprocess<"pipe", "pipe", "pipe"> {
+  const { words, cwd, user, cgroup, vars } = confinement;
   try {
-    return Bun.spawn([...source.argv, "--port", String(options.port), ...source.args], {
+    return Bun.spawn([...words, ...source.argv, "--port", String(port), ...source.args], {
       cwd,
-      env: pluginEnvironment(process.env, { source, run, pythonPath: options.pythonPath }),
+      env: { ...pluginEnvironment(process.env, { source, run, pythonPath }), ...vars },
       detached: true,
+      ...(user && { uid: user.uid, gid: user.gid }),
+      ...(cgroup !== null && { cgroup }),
       stdin: "pipe",
       stdout: "pipe",
       stderr: "pipe",
     });
   } catch (error) {
+    confinement.end();
     throw spawnFault(source, error);
   }
 }

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { type Millis, sleep } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { aborted } from "../base/lifecycle.ts";
+import { NOT_ISOLATED } from "../plugin/isolation.ts";
 import type { HandlerOptions, PluginKind, PluginState, PluginStatus } from "../plugin/plugin.ts";
 import { configProblems } from "../plugin/config-field.ts";
 import { type About, askAbout, NOTHING_SAID } from "./about.ts";
@@ -141,6 +142,7 @@ export class Supervisor {
       concurrency: this.#session?.proxy.concurrency ?? 0,
       startedAt: this.#startedAt,
       wants: this.#session?.announcement.capabilities ?? [],
+      isolation: this.#process?.isolation ?? NOT_ISOLATED,
       lastLines: this.#ring.last(STATUS_LINES),
     };
   }

@@ -48,6 +48,7 @@ export function pluginOptions(
       },
       self,
     },
+    isolations: config.isolations,
     limits: { startupMs, describeMs, cleanupMs },
     pythonPath: writePythonSdk(config.home),
     issueToken: (holder) => tokens.issue(holder),

@@ -13,7 +13,8 @@ import { Grants } from "../access/grants.ts";
 import { Quotas } from "../access/quotas.ts";
 import { holderPrincipal, Tokens } from "../access/tokens.ts";
 import { type Env, sleep } from "../base/env.ts";
-import { Fault } from "../base/fault.ts";
+import { Fault, messageOf } from "../base/fault.ts";
+import { newId } from "../base/id.ts";
 import { aborted, type QuitSignals, runTogether, type Service } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
@@ -127,6 +128,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
       events.changed(status);
     },
     onGaveUp: (plugin, reason) => events.gaveUp(plugin, reason),
+    onRefused: (plugin, what) => void writeRefusal(options, store, { plugin, what }),
   });
   await store.watchers.keep(plugins.switchedOn());
   const loop = new LoopDelay(env);
@@ -202,6 +204,20 @@ async function rightsOf(
     grants: new Grants({ trustOf, configured: (plugin) => live.now.pluginGrant(plugin), said }),
     quotas: new Quotas({ trustOf, configured: config.quotas }),
   };
+}
+
+/** What a plugin's process was refused stands in the audit trail, as what it is refused when it calls does. */
+async function writeRefusal(
+  { env, log }: ServeOptions,
+  { audit }: Store,
+  { plugin, what }: { plugin: string; what: string },
+): Promise<void> {
+  try {
+    const about = { principal: `plugin:${plugin}`, operation: "plugin.contain", subject: plugin };
+    await audit.add({ id: newId(env, "AU"), ...about, allowed: false, detail: `It ${what}` });
+  } catch (error) {
+    log.error("an audit row could not be written", { plugin, error: messageOf(error) });
+  }
 }
 
 /** Pulse as the configuration has it. */

@@ -109,8 +109,9 @@ function scheduling(options: ServiceOptions): Pick<HostServiceServer, Scheduling
       message(context, await call(context, scheduleResume, { id })),
     ),
     deleteSchedule: unary(options, scheduleDelete, async (context, { id }) => {
-      const { payload } = await resolveSchedule(context, id); // Afterwards it can be found no more.
-      return scheduleMessage(await call(context, scheduleDelete, { id }), payload);
+      // Afterwards it can be found no more; before, only the operation may say that there is none.
+      const found = await resolveSchedule(context, id).catch(() => null);
+      return scheduleMessage(await call(context, scheduleDelete, { id }), found?.payload ?? new Uint8Array());
     }),
   };
 }

@@ -1,5 +1,5 @@
 /** Opens the store of a data folder. The one place that knows which engine there is. */
-import { chmodSync, existsSync } from "node:fs";
+import { chmodSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
@@ -46,11 +46,15 @@ function lockHome(home: string): HostLock | null {
   }
 }
 
+/** The mode of a data folder through which the users of plugins pass; its files are closed to them then. */
+export const PASSAGE_MODE = 0o701;
+
 /** Makes the data folder, readable by its owner alone. */
 export function makeHome(home: string): void {
   try {
     makeFolder(home, 0o700);
-    chmodSync(home, 0o700);
+    // A command may come by while the plugins of a host pass through.
+    if ((statSync(home).mode & 0o777) !== PASSAGE_MODE) chmodSync(home, 0o700);
   } catch (error) {
     const isFolder = existsSync(`${home}/.`);
     throw unusable(home, isFolder ? "written to" : "made", error);

@@ -27,6 +27,8 @@ export const serve = command({
   async run({ args, globals, out, world }): Promise<ExitCode | void> {
     const { canKeep, KEEPER_VARIABLE, runKeeper, watchKeeper } =
       await import("../../../internal/plugins/keeper.ts");
+    const { hideMemory } = await import("../../../sdk/typescript/prctl.ts");
+    hideMemory(); // The operator's token and those of all plugins are there.
     const kept = world.vars[KEEPER_VARIABLE] !== undefined;
     if (!kept && !args.noKeeper && canKeep()) {
       const code = await runKeeper(world.env, {

@@ -1,4 +1,8 @@
-/** The binary's plugin role alone, for tests: what `qntx __plugin …` does. */
+/** The binary's roles that plugins are started by, alone, for tests: `qntx __plugin …` and `qntx __confine …`. */
 import { runPluginRole } from "../../../sdk/typescript/role.ts";
+import { runConfineRole } from "../confine-role.ts";
+import { CONFINE_ROLE } from "../confine-words.ts";
 
-await runPluginRole(process.argv.slice(3));
+const [role, ...rest] = process.argv.slice(2);
+if (role === CONFINE_ROLE) runConfineRole(rest);
+await runPluginRole(rest);

@@ -24,6 +24,12 @@ export function pluginFacts(out: Out, plugin: PluginDetails): string {
     ["started", whenInFull(out, plugin.startedAt)],
     ["restarts", plugin.restarts],
     ["jobs", `${plugin.running} of ${plugin.concurrency} at once`],
+    ["runs as", plugin.isolation.user],
+    [
+      "held to",
+      plugin.isolation.limits.map(({ limit, most, by }) => `${limit} ${most}, by ${by}`).join("\n"),
+    ],
+    ["not held", plugin.isolation.notes.join("\n")],
     ["may", plugin.capabilities.flatMap(may).join("\n")],
     ["lacks", plugin.capabilities.flatMap(lacks(plugin)).join("\n")],
     ["handlers", plugin.handlers.join("\n")],

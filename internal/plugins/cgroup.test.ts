@@ -1,0 +1,72 @@
+/** What the kernel holds plugins to, where it lets us ask: as root, or in a cgroup that was given to us. */
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { realEnv } from "../base/env.ts";
+import { type CgroupLimits, Cgroups } from "./cgroup.ts";
+import { isAlive, processInfo } from "./proc.ts";
+import { tempFolder } from "./testdata/harness.ts";
+
+const MIB = 1_048_576;
+
+/** Cgroups of a folder of its own; null where there are none. */
+function open(home: string): Cgroups | null {
+  return Cgroups.open(home, [process.pid]);
+}
+
+const probe = open(import.meta.path);
+probe?.close();
+
+/** Runs a program in a cgroup with limits, and tells how it ended and what it was refused. */
+async function within(limits: CgroupLimits, argv: readonly string[]) {
+  using temp = tempFolder();
+  const cgroups = open(temp.path);
+  const cgroup = cgroups?.make("one", limits);
+  const child = Bun.spawn([...argv], { cgroup: cgroup?.path ?? "", stdout: "pipe", stderr: "ignore" });
+  cgroup?.adopt();
+  const [text] = await Promise.all([child.stdout.text(), child.exited]);
+  const refusals = cgroup?.refusals();
+  await cgroups?.clear(realEnv);
+  cgroups?.close();
+  return { text, signal: child.signalCode, refusals, isGone: !existsSync(cgroup?.path ?? "") };
+}
+
+test.skipIf(!probe?.holds("pids"))("who wants more processes than it may have gets none", async () => {
+  const script = "for n in 1 2 3 4 5 6 7 8; do sleep 60 > /dev/null & done; echo done";
+  const { refusals, isGone } = await within({ processes: 4 }, ["sh", "-c", script]);
+  expect(refusals?.processes).toBeGreaterThan(0);
+  expect(isGone).toBe(true); // With those that the shell has left behind.
+});
+
+test.skipIf(!probe?.holds("memory"))("who takes more memory than it may is ended, and alone", async () => {
+  const take = "const all=[]; for(;;) all.push(Buffer.alloc(1048576, 1))";
+  const { refusals, signal } = await within({ memoryBytes: 128 * MIB }, [process.execPath, "-e", take]);
+  expect(signal).toBe("SIGKILL");
+  expect(refusals?.memory).toBeGreaterThan(0);
+});
+
+test.skipIf(!probe?.holds("cpu"))("who has a tenth of a processor works a tenth of the time", async () => {
+  const spin =
+    "const until = Date.now() + 600; while (Date.now() < until); console.log(process.cpuUsage().user / 1000)";
+  const { text } = await within({ cores: 0.1 }, [process.execPath, "-e", spin]);
+  expect(Number(text)).toBeLessThan(300); // Milliseconds, its start included.
+});
+
+test.skipIf(!probe?.holds("pids"))(
+  "who left its session and its parent is found, and ended at the next start",
+  async () => {
+    using temp = tempFolder();
+    const earlier = open(temp.path)?.make("one", { processes: 10 });
+    const words = ["setsid", "--fork", "env", "-i", "sh", "-c", "echo $$; exec sleep 600"];
+    const child = Bun.spawn(words, { cgroup: earlier?.path ?? "", stdout: "pipe" });
+    const first = await child.stdout.getReader().read();
+    const info = processInfo(Number(new TextDecoder().decode(first.value)));
+    if (!info) throw new Error("It did not say who it is.");
+    expect(earlier?.members().map(({ pid }) => pid)).toContain(info.pid);
+
+    const next = open(temp.path);
+    expect(await next?.clear(realEnv)).toBe(1);
+    expect(isAlive(info)).toBe(false);
+    next?.close();
+    expect(existsSync(earlier?.path ?? "")).toBe(false);
+  },
+);

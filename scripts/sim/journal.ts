@@ -4,6 +4,7 @@
  * was rolled back was never there. Only the simulation's own database has it.
  */
 import type { Database, Statement } from "bun:sqlite";
+import type { BudgetLimit } from "../../internal/base/budget.ts";
 import type { JobError, JobState } from "../../internal/job/job.ts";
 import type { OccurrenceOutcome, ScheduleState } from "../../internal/schedule/schedule.ts";
 
@@ -52,6 +53,8 @@ export interface JobRecord {
   /** How many jobs it waits for. */
   waits: number;
   retryOf: string | null;
+  costEstimate: number;
+  costActual: number;
 }
 
 /** Limits of a handler, as the store has them. */
@@ -128,6 +131,13 @@ export interface BlackoutRecord {
   ranges: string;
 }
 
+/** One limit of a budget. */
+export interface BudgetRecord {
+  scope: string;
+  limit: BudgetLimit;
+  amount: number;
+}
+
 /** What happened to a row. */
 export type Change =
   | { kind: "job made" | "job changed"; row: JobRecord }
@@ -139,6 +149,7 @@ export type Change =
   | { kind: "miss made" | "miss changed" | "miss removed"; row: MissRecord }
   | { kind: "blackout made" | "blackout changed" | "blackout removed"; row: BlackoutRecord }
   | { kind: "limit made" | "limit changed" | "limit removed"; row: LimitRecord }
+  | { kind: "budget made" | "budget changed" | "budget removed"; row: BudgetRecord }
   | { kind: "pause made" | "pause changed" | "pause removed"; row: { handler: string } }
   | { kind: "event made" | "event removed"; row: EventRecord };
 
@@ -227,6 +238,8 @@ const JOB = {
   crowded: "crowded",
   waits: "waits",
   retryOf: "retry_of",
+  costEstimate: "cost_estimate",
+  costActual: "cost_actual",
 };
 
 const SCHEDULE = {
@@ -278,6 +291,8 @@ const LIMIT = {
   burst: "burst",
 };
 
+const BUDGET = { scope: "scope", limit: "limit_name", amount: "amount" };
+
 const EVENT = {
   kind: "kind",
   subject: "subject",
@@ -294,6 +309,7 @@ const TRIGGERS = [
   ...triggersOf("objective_missed", "miss", MISS),
   ...triggersOf("blackout", "blackout", BLACKOUT),
   ...triggersOf("handler_limit", "limit", LIMIT),
+  ...triggersOf("budget", "budget", BUDGET),
   ...triggersOf("handler_pause", "pause", { handler: "handler" }),
   ...triggersOf("event", "event", EVENT),
 ];

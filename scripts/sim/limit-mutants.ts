@@ -18,6 +18,10 @@ const KEPT_KEY = "FROM job INDEXED BY job_unique_until";
 const RESUME = "SET state = CASE WHEN waits > 0";
 const GIVE_BACK = "SET state          = $state,\n         run_at";
 const RETRIED = "SELECT id, state FROM job WHERE retry_of = $of";
+const SPENT_OF = "SELECT step, amount\n    FROM budget_spent";
+const SPEND_BUDGET = "INSERT INTO budget_spent";
+const RESERVE = "INSERT INTO budget_running";
+const UNRESERVE = "DELETE FROM budget_running\n   WHERE job_id = $id";
 
 export const LIMIT_MUTANTS: readonly Mutant[] = [
   {
@@ -33,6 +37,19 @@ export const LIMIT_MUTANTS: readonly Mutant[] = [
     name: "a rate begins anew with each host",
     rare: true,
     sabotage: () => forgetful("UPDATE handler_limit SET full_at = 0"),
+  },
+  { name: "what was spent of a budget is not read", sabotage: () => instead(SPENT_OF, () => []) },
+  { name: "what was spent of a budget is not written", sabotage: () => instead(SPEND_BUDGET, () => DONE) },
+  { name: "an estimate is not reserved", sabotage: () => instead(RESERVE, () => DONE) },
+  {
+    name: "a job that has ended keeps its estimate",
+    rare: true,
+    sabotage: () => instead(UNRESERVE, () => []),
+  },
+  {
+    name: "nobody looks when a budget opens",
+    rare: true,
+    store: (store) => void (store.budgets.opening = async () => null),
   },
   { name: "a claim does not look at pauses", sabotage: () => instead(PAUSE_OF, () => null) },
   {

@@ -66,7 +66,7 @@ export class Orders {
 
   #one(): Order {
     const { world, dice, swarm } = this.#scene;
-    const { client } = dice;
+    const { client, budgets } = dice;
     const [handler, plugin] = HANDLERS[client.between(0, HANDLERS.length - 1)] ?? ["a.work", ""];
     const poison = client.chance(swarm.poisonShare);
     const sleepy = client.chance(swarm.sleepyShare);
@@ -86,6 +86,7 @@ export class Orders {
       uniqueForMs: uniqueKey !== undefined && client.chance(0.4) ? client.between(1_000, 60_000) : undefined,
       concurrencyKey: client.chance(swarm.keyShare) ? `c${client.between(1, CONCURRENCY_KEYS)}` : undefined,
       ...(client.chance(swarm.tieShare) && this.#ties()),
+      ...(swarm.budgetMs !== null && { costEstimate: budgets.pick([0, 0, 0.5, 1, 3]) }),
     };
     return { token, job };
   }

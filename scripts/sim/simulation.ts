@@ -12,6 +12,7 @@ import { type AttemptRecord, Attempts } from "./attempts.ts";
 import type { OccurrenceOutcome } from "../../internal/schedule/schedule.ts";
 import { BackfillOracle } from "./backfill-oracle.ts";
 import { BlackoutOracle } from "./blackout-oracle.ts";
+import { BudgetOracle } from "./budget-oracle.ts";
 import { Client } from "./client.ts";
 import { CheckpointOracle } from "./checkpoint-oracle.ts";
 import { ClockOracle } from "./clock-oracle.ts";
@@ -37,6 +38,7 @@ import type { Scene } from "./scene.ts";
 import { ScheduleOracle } from "./schedule-oracle.ts";
 import { checkStart } from "./start-oracle.ts";
 import { drawSwarm, type Swarm } from "./swarm.ts";
+import { Treasurer } from "./treasurer.ts";
 import { UniqueOracle } from "./unique-oracle.ts";
 import { verifyWorld } from "./verify-judge.ts";
 import { WakeOracle } from "./wake-oracle.ts";
@@ -87,6 +89,7 @@ class Simulation implements Scene {
   readonly objectives: ObjectiveOracle;
   readonly backfills: BackfillOracle;
   readonly blackouts: BlackoutOracle;
+  readonly budgets: BudgetOracle;
   readonly checkpoints: CheckpointOracle;
   readonly flows: FlowOracle;
   readonly limits: LimitOracle;
@@ -98,8 +101,9 @@ class Simulation implements Scene {
   readonly #seed: number;
   readonly #db: Database;
   readonly #journal: Journal;
-  readonly #wakes: WakeOracle;
-  readonly #operator: Operator;
+  readonly #wakes = new WakeOracle(this);
+  readonly #operator = new Operator(this);
+  readonly #treasurer = new Treasurer(this);
   #host: SimHost | null = null;
   #hosts = 0;
   readonly #allHosts: SimHost[] = [];
@@ -119,6 +123,7 @@ class Simulation implements Scene {
       client: dice("client"),
       people: dice("people"),
       locks: dice("locks"),
+      budgets: dice("budgets"),
     };
     this.swarm = drawSwarm(dice("swarm"));
     this.#chaosEnds = this.swarm.chaosMs;
@@ -129,10 +134,10 @@ class Simulation implements Scene {
     mutant?.database?.(this.#db);
     this.#journal = new Journal(this.#db);
     this.checkpoints = new CheckpointOracle({ world: this.world, mayFail: this.swarm.throwInside > 0 });
+    this.budgets = new BudgetOracle(this.world);
     this.flows = new FlowOracle(this.world);
     this.limits = new LimitOracle(this.world);
     this.uniques = new UniqueOracle(this.world);
-    this.#wakes = new WakeOracle(this);
     this.prunes = new PruneOracle({
       world: this.world,
       flows: this.flows,
@@ -143,7 +148,15 @@ class Simulation implements Scene {
     this.jobs = new JobOracle({
       world: this.world,
       flows: this.flows,
-      followers: [this.checkpoints, this.flows, this.limits, this.uniques, this.prunes, this.#wakes],
+      followers: [
+        this.checkpoints,
+        this.flows,
+        this.limits,
+        this.budgets,
+        this.uniques,
+        this.prunes,
+        this.#wakes,
+      ],
       attempts: this.attempts,
       isAlive: (bootId) => this.#isAlive(bootId),
       bootNow: () => this.#host?.pulse.bootId,
@@ -158,7 +171,6 @@ class Simulation implements Scene {
     const { world, jobs, objectives, locks } = this;
     const onMove = (key: string) => this.clock.moved(key, this.#host);
     this.schedules = new ScheduleOracle({ world, jobs, objectives, locks, onMove });
-    this.#operator = new Operator(this);
     this.attempts.onEnd = (record) => this.#checkTime(record);
     this.world.onTurn = () => this.#turn();
     this.world.note(JSON.stringify(this.swarm));
@@ -176,6 +188,7 @@ class Simulation implements Scene {
     this.#boot();
     new Client(this).start();
     this.#operator.start();
+    this.#treasurer.start();
     new People(this).start();
     this.locks?.start();
     startFaults(this, () => this.#host);
@@ -215,6 +228,7 @@ class Simulation implements Scene {
   setClock(by: Millis): void {
     this.world.setClock(by);
     this.limits.clockSet();
+    this.budgets.clockSet();
     this.clock.set(by, this.#host);
   }
 
@@ -328,6 +342,11 @@ class Simulation implements Scene {
         return this.limits.limit(change.row);
       case "limit removed":
         return;
+      case "budget made":
+      case "budget changed":
+        return this.budgets.budget(change.row, true);
+      case "budget removed":
+        return this.budgets.budget(change.row, false);
       case "pause made":
       case "pause changed":
         return this.limits.pause(change.row.handler, true);
@@ -430,6 +449,7 @@ class Simulation implements Scene {
     for (const process of this.#host?.plugins.processes ?? []) if (process.disowns) process.die("crashed");
     this.#host?.plugins.bringLast();
     this.#operator.release();
+    this.#treasurer.release();
   }
 
   #checkEnd(): void {
@@ -448,7 +468,19 @@ class Simulation implements Scene {
   }
 
   #verify(): void {
-    if (this.host) verifyWorld(this.world, this.host.store, { calm: false });
+    if (!this.host) return;
+    verifyWorld(this.world, this.host.store, { calm: false });
+    this.#checkBudgets(this.host);
+  }
+
+  /** What people are told of budgets is why their jobs wait. */
+  #checkBudgets({ store }: SimHost): void {
+    this.look();
+    void store.budgets.all().then(
+      (budgets) => this.budgets.checkSaid(budgets),
+      () => {}, // The disk failed.
+    );
+    drainMicrotasks();
   }
 
   #isBehind(): boolean {
@@ -468,7 +500,8 @@ class Simulation implements Scene {
       if (job.state === "paused" && job.trigger === "backfill") return false; // Its line is looked at whenever it moves.
       if (job.state === "scheduled" || job.state === "retrying")
         return job.runAt < longAgo && !this.flows.waitsStill(job.id);
-      return job.state !== "queued" || this.#host?.pulse.registry.lane(job.lane) !== undefined;
+      if (job.state !== "queued") return true;
+      return this.#host?.pulse.registry.lane(job.lane) !== undefined && this.budgets.maySoonStart(job.lane);
     });
   }
 

@@ -69,6 +69,8 @@ export interface Swarm {
   /** Share of reboots that come after hours or days. */
   longOutages: number;
   jobsMax: number;
+  /** Somebody sets budgets, and takes them away. */
+  budgetMs: Millis | null;
 }
 
 const SECOND = 1_000;
@@ -122,5 +124,6 @@ export function drawSwarm(dice: Dice): Swarm {
     newZoneData: dice.chance(0.2),
     longOutages: dice.pick([0, 0, 0.1, 0.3]),
     jobsMax: dice.pick([3, 16, 256]),
+    budgetMs: maybe(0.4, 5_000, 40_000),
   };
 }

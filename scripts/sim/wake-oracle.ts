@@ -54,9 +54,10 @@ export class WakeOracle {
 
   /** Jobs of a lane that could start. */
   #freeIn(name: string, queued: ReadonlySet<string>): JobRecord[] {
-    const { host, limits, jobs } = this.#scene;
+    const { host, limits, budgets, jobs } = this.#scene;
     const lane = host?.pulse.registry.lane(name);
     if (!lane || limits.isPaused(name) || !limits.maySoonStart(name) || !this.#hasRoom(lane)) return [];
+    if (!budgets.maySoonStart(name)) return [];
     return [...queued].flatMap((id) => {
       const job = jobs.jobs.get(id);
       return job?.crowded === 0 ? [job] : [];

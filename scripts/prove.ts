@@ -21,6 +21,7 @@ const steps: Step[] = [
     argv: [BUN, "scripts/prove/zones.ts"],
   },
   { name: "lives of schedules", argv: [BUN, "scripts/prove/lives.ts"] },
+  { name: "reasons for which jobs wait", argv: [BUN, "scripts/prove/waits.ts"] },
   { name: "simulation", argv: [BUN, "scripts/sim/main.ts", "--seeds", "1000", "--mutants"] },
   { name: "crashes", argv: [BUN, "scripts/prove/crashes.ts"], vars },
   { name: "mid-commit kills", argv: [BUN, "scripts/prove/commit.ts", "--points", "60"], vars },

@@ -100,7 +100,10 @@ function usedUp({ limit, amount, spent, reserved, opensAt }: BudgetState): strin
     counts === "calls"
       ? `has made ${spent} of ${amount} calls ${per}`
       : `has spent ${rounded(spent)} of ${rounded(amount)} ${per}${more}`;
-  const next = opensAt === null ? "when one of those that run has ended" : `at ${formatInstant(opensAt)}`;
+  // What is reserved is given back when its job has cost less: nobody knows when that is.
+  const sooner = reserved > 0 ? ", or when one of those that run has cost less than is reserved" : "";
+  const next =
+    opensAt === null ? "when one of those that run has ended" : `at ${formatInstant(opensAt)}${sooner}`;
   return `${used}; the next one starts ${next}`;
 }
 

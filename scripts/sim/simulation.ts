@@ -60,6 +60,7 @@ export interface Result {
   ms: number;
 }
 
+const STREAMS = ["faults", "plugins", "client", "people", "locks", "budgets"] as const; // Of chance: who draws more changes nothing for others.
 const HOUR = 3_600_000;
 const JUST_NOW_MS = 10_000;
 const SNOOZES_LEFT = 10;
@@ -117,14 +118,7 @@ class Simulation implements Scene {
     const dice = (stream: string) => new Dice(seed, stream);
     this.#seed = seed;
     this.mutant = mutant;
-    this.dice = {
-      faults: dice("faults"),
-      plugins: dice("plugins"),
-      client: dice("client"),
-      people: dice("people"),
-      locks: dice("locks"),
-      budgets: dice("budgets"),
-    };
+    this.dice = Object.fromEntries(STREAMS.map((stream) => [stream, dice(stream)])) as Scene["dice"];
     this.swarm = drawSwarm(dice("swarm"));
     this.#chaosEnds = this.swarm.chaosMs;
     this.world = new World(this.swarm.startAt);

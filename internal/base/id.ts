@@ -19,7 +19,7 @@ export function newId(env: Env, prefix: IdPrefix): string {
   return `${headOf(env, prefix)}${tails(env.bytes(TAIL_LENGTH))}`;
 }
 
-/** Makes so many ids at the price of few. */
+/** Makes so many ids at the price of few. They are in order, so that an index takes them in one place after the other. */
 export function newIds(env: Env, prefix: IdPrefix, count: number): string[] {
   const head = headOf(env, prefix);
   const ids: string[] = [];
@@ -27,7 +27,7 @@ export function newIds(env: Env, prefix: IdPrefix, count: number): string[] {
     const text = tails(env.bytes(TAIL_LENGTH * Math.min(IDS_AT_ONCE_MAX, count - ids.length)));
     for (let at = 0; at < text.length; at += TAIL_LENGTH) ids.push(head + text.slice(at, at + TAIL_LENGTH));
   }
-  return ids;
+  return ids.sort();
 }
 
 function headOf(env: Env, prefix: IdPrefix): string {

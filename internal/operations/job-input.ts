@@ -3,7 +3,7 @@ import { z } from "zod";
 import { BUDGET_COST_MAX } from "../base/budget.ts";
 import { parseDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
-import { Fault, fieldFault, shown } from "../base/fault.ts";
+import { assert, Fault, fieldFault, shown } from "../base/fault.ts";
 import { newId, newIds } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import { principalName } from "../access/principal.ts";
@@ -106,7 +106,8 @@ export function readNewJobs(context: Context, inputs: readonly EnqueueInput[]): 
 class NewJobReader {
   readonly #context: Context;
   readonly #asker: Asker;
-  readonly #ids: string[];
+  readonly #ids: readonly string[];
+  #read = 0;
   readonly #handlers = new Map<string, ReturnType<typeof readHandler>>();
 
   constructor(context: Context, count: number) {
@@ -118,7 +119,8 @@ class NewJobReader {
   read(input: EnqueueInput): NewJob {
     refuseIdle(input);
     const { handler, plugin, tenant } = this.#handler(input.handler);
-    const own = this.#ids.pop() ?? newId(this.#context.env, "JB");
+    const own = this.#ids[this.#read++];
+    assert(own, "a call has an id for each of its jobs");
     return {
       id: input.id ? readJobId(input.id) : own,
       tenant,

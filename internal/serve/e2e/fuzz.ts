@@ -9,7 +9,7 @@ import { createConnection } from "node:net";
 import { join } from "node:path";
 import { CreateScheduleRequest } from "../../../proto/gen/qntx/v1/host.ts";
 import { seededRandom } from "../../schedule/expressions.ts";
-import { type Asking, NOTHING, ROWS } from "./access.ts";
+import { type Asking, NOTHING, roomy, ROWS } from "./access.ts";
 import { Place } from "./host.ts";
 import { PYTHON_PATH, writeStranger } from "./python.ts";
 
@@ -49,7 +49,9 @@ export default {
 
 /** Sends and spoils. Throws only when the host does not start. */
 export async function fuzz({ frames, seed }: FuzzOptions): Promise<FuzzReport> {
-  await using place = new Place(`[plugin]\nenabled = ["telltale", "mangler"]\nbundled = false\n`);
+  await using place = new Place(
+    `[plugin]\nenabled = ["telltale", "mangler"]\nbundled = false\n${["telltale", "mangler"].map(roomy).join("")}`,
+  );
   place.write("plugins/telltale.ts", TELLTALE);
   writeStranger(place, "mangler");
   await place.start({ vars: { PATH: PYTHON_PATH } });

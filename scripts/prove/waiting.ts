@@ -272,15 +272,18 @@ class Line {
   #isClosed(scope: string, at: number, how: "surely" | "perhaps"): boolean {
     const budget = this.#budgets.get(scope);
     if (!budget) return false;
-    const ofIt = this.#starts.filter((start) => start.at >= budget.since && concerns(scope, start));
+    // What started in the moment in which it was set, or before and under an older one, may count or not.
+    const counts = ({ at: started, ended }: Start) =>
+      how === "surely" ? started > budget.since : started >= budget.since || (ended?.at ?? 0) >= budget.since;
+    const ofIt = this.#starts.filter((start) => counts(start) && concerns(scope, start));
     for (const limit of ["callsPerMinute", "costPerDay"] as const) {
       const amount = budget[limit];
       if (amount === undefined) continue;
-      const { counts, windowMs, stepMs } = BUDGET_LIMITS[limit];
+      const { counts: unit, windowMs, stepMs } = BUDGET_LIMITS[limit];
       const from = at - windowMs - (how === "perhaps" ? stepMs : 0);
       const now = this.env.now();
       const used = ofIt.map((start) => {
-        if (counts === "calls") return start.at > from ? 1 : 0;
+        if (unit === "calls") return start.at > from ? 1 : 0;
         if (!start.ended) return at > now ? 0 : start.estimate;
         // What ended at this very moment may have been looked at before or after it.
         if (start.ended.at === now && how === "surely") return Math.min(start.estimate, start.ended.cost);
@@ -297,10 +300,10 @@ class Line {
 
   /** Calls an operation, and lets time stand still until it has answered. */
   async #call<T>(operation: string, input: object): Promise<T> {
-    let isAnswered = false;
-    const answer = callOperation(this.#context(), operation, input).finally(() => (isAnswered = true));
+    const answered = new AbortController();
+    const answer = callOperation(this.#context(), operation, input).finally(() => answered.abort());
     answer.catch(() => {}); // It is waited for below, and time must go on until then.
-    while (!isAnswered) await this.env.advance(0);
+    while (!answered.signal.aborted) await this.env.advance(0);
     return (await answer) as T;
   }
 

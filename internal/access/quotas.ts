@@ -7,7 +7,8 @@ export type QuotaAmounts = Partial<Quota>;
 
 export interface QuotasOptions {
   trustOf(plugin: string): Trust;
-  configured: ReadonlyMap<string, QuotaAmounts>;
+  /** As it is now: it can be read again while the host runs. */
+  configured(): ReadonlyMap<string, QuotaAmounts>;
 }
 
 const USUAL = { guest: usualQuota("guest"), trusted: usualQuota("trusted") };
@@ -22,14 +23,19 @@ export class Quotas {
   /** How much a plugin may take now. Asked at every call of one. */
   of(plugin: string): Quota {
     const usual = USUAL[this.#options.trustOf(plugin)];
-    const configured = this.#options.configured.get(plugin);
+    const configured = this.#options.configured().get(plugin);
     return configured ? { ...usual, ...configured } : usual;
+  }
+
+  /** Plugins of which the configuration says something, whether they are there or not. */
+  get configured(): readonly string[] {
+    return [...this.#options.configured().keys()];
   }
 
   /** Every limit in the order of the table, and who says how much it allows. */
   standings(plugin: string): { limit: QuotaLimit; allows: number; by: "usual" | "config" }[] {
     const quota = this.of(plugin);
-    const configured = this.#options.configured.get(plugin) ?? {};
+    const configured = this.#options.configured().get(plugin) ?? {};
     return QUOTA_LIMIT_NAMES.map((limit) => {
       const by = limit in configured ? "config" : "usual";
       return { limit, allows: quota[limit], by };

@@ -44,7 +44,7 @@ export interface Host {
   /** What plugins may do. */
   readonly grants: Pick<Grants, "standings" | "say" | "forget">;
   /** How much of this host they may take. */
-  readonly quotas: Pick<Quotas, "standings">;
+  readonly quotas: Pick<Quotas, "standings" | "configured">;
   /** Who keeps locks. */
   readonly locks: LockControl;
   /** The web, for plugins. */
@@ -59,6 +59,8 @@ export interface ConfigReloaded {
   /** Plugins that are enabled now, and those that no longer are. */
   added: PluginStatus[];
   removed: string[];
+  /** Plugins that may take more or less of the host from now on. */
+  quotas: string[];
   /** Keys whose new values count from the next start on. */
   later: string[];
 }

@@ -1,7 +1,7 @@
 /** Quotas as people see them: how much each plugin may take of the host, and how much it has. They are set in qntx.toml. */
 import { z } from "zod";
 import { type QuotaLimit, UNLIMITED } from "../access/quota.ts";
-import { Fault, shown } from "../base/fault.ts";
+import { assert, Fault, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import { type Context, type Host, operation } from "./operation.ts";
@@ -11,11 +11,13 @@ export const quotaShow = operation({
   summary: "Show how much plugins may take of the host, and how much they have",
   needsHost: true,
   input: z.strictObject({ name: z.string().optional() }),
-  async run(context, { name }): Promise<{ quotas: QuotaView[] }> {
+  async run(context, { name }): Promise<{ quotas: QuotaView[]; warnings: string[] }> {
     const { host } = context;
-    if (!host) return { quotas: [] };
-    const plugins = named(host.plugins.statuses(), name);
-    return { quotas: await Promise.all(plugins.map((plugin) => viewQuota(context, host, plugin))) };
+    assert(host, "it needs a host");
+    const all = host.plugins.statuses();
+    const plugins = named(all, name);
+    const quotas = await Promise.all(plugins.map((plugin) => viewQuota(context, host, plugin)));
+    return { quotas, warnings: idle(host, all) };
   },
 });
 
@@ -32,6 +34,18 @@ export interface QuotaView {
     /** `config`, or `usual` for its trust. */
     setBy: "config" | "usual";
   }[];
+}
+
+/** What the configuration says of plugins that are not there. */
+function idle({ quotas }: Host, plugins: readonly PluginStatus[]): string[] {
+  const names = plugins.map((plugin) => plugin.name);
+  return quotas.configured
+    .filter((name) => !names.includes(name))
+    .map((name) => {
+      const meant = nearest(name, names);
+      const hint = meant === undefined ? "" : ` Did you mean [quota.${meant}]?`;
+      return `[quota.${name}] in qntx.toml is for a plugin that is not there now.${hint}`;
+    });
 }
 
 async function viewQuota(

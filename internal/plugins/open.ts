@@ -364,14 +364,13 @@ class Opening {
     { token, ...program }: { version: string; digest: string | null; token: string },
   ): Promise<PluginProxy> {
     const usual = announcement.stream ? CONCURRENCY_STREAM : CONCURRENCY_UNARY;
-    const { jobsAtOnce, jobLogBytes } = this.#host.quotaOf(this.#source.name);
     const proxy = new PluginProxy({
       plugin: this.#source.name,
       tenant: this.#source.tenant ?? "",
       ...program,
       env: this.#host.env,
-      concurrency: Math.min(announcement.concurrency || usual, jobsAtOnce),
-      logBytesMax: jobLogBytes,
+      concurrency: announcement.concurrency || usual,
+      quota: () => this.#host.quotaOf(this.#source.name),
       log: this.#host.log,
       replace: (reason) => this.#events.replace(reason),
       broke: (reason) => this.#events.broke(reason),
@@ -379,14 +378,14 @@ class Opening {
       enqueue: (request) => this.#host.enqueue(token, request),
     });
     if (announcement.stream) await this.#unlessCut(proxy.openStream(connection));
-    else proxy.useUnary(connection, announcement.concurrency ? null : this.#width(connection, jobsAtOnce));
+    else proxy.useUnary(connection, announcement.concurrency ? null : this.#width(connection));
     return proxy;
   }
 
-  #width(connection: Connection, jobsAtOnce: number): Width {
+  #width(connection: Connection): Width {
     const { env, limits } = this.#host;
     const ask = () => answersHealth(connection, limits.healthMs);
-    return new Width(env, { jobsMax: Math.min(CONCURRENCY_UNARY, jobsAtOnce), ask });
+    return new Width(env, { jobsMax: CONCURRENCY_UNARY, ask });
   }
 
   #refused(what: string): void {

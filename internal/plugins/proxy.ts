@@ -6,6 +6,7 @@
  * What the process prints belongs to the job that runs in it, where only one does:
  * who printed it among several, nobody can tell.
  */
+import type { Quota } from "../access/quota.ts";
 import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
 import type { JobProgress } from "../job/job.ts";
@@ -33,8 +34,8 @@ export interface ProxyOptions {
   /** Whose it is; absent or empty for the host's own. */
   tenant?: string;
   concurrency: number;
-  /** What one of its jobs may say; absent: as much as any. */
-  logBytesMax?: number;
+  /** How much of the host it may take now, whatever it says of itself. */
+  quota(): Pick<Quota, "jobsAtOnce" | "jobLogBytes">;
   log: Log;
   /** Ends the process and starts another. */
   replace(reason: string): void;
@@ -107,12 +108,13 @@ export class PluginProxy implements Executor {
 
   /** Jobs at once; of a plugin that cannot say, what is known by now. */
   get concurrency(): number {
-    return this.#width?.jobs ?? this.#options.concurrency;
+    const { concurrency, quota } = this.#options;
+    return Math.min(this.#width?.jobs ?? concurrency, quota().jobsAtOnce);
   }
 
   /** What one of its jobs may say. */
-  get logBytesMax(): number | undefined {
-    return this.#options.logBytesMax;
+  get logBytesMax(): number {
+    return this.#options.quota().jobLogBytes;
   }
 
   /** True when jobs travel over the stream. */

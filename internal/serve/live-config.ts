@@ -1,6 +1,6 @@
 /**
- * LiveConfig: the configuration of a running host. Sections of plugins, and which of them
- * are enabled, can be read again while it runs; all else counts from the next start on.
+ * LiveConfig: the configuration of a running host. Sections of plugins, their quotas, and which
+ * of them are enabled, can be read again while it runs; all else counts from the next start on.
  *
  * Either all of a new file counts, or nothing: what is wrong with it, also by what a
  * plugin says of its own keys, leaves everything as it was.
@@ -47,6 +47,7 @@ export class LiveConfig {
       restarted: statuses.filter(({ name }) => changed.includes(name)),
       added: statuses.filter(({ name }) => added.includes(name)),
       removed,
+      quotas: changedQuotas(before, next),
       later: laterKeys(this.#first, next),
     };
   }
@@ -82,6 +83,11 @@ function sameSection(a: Config, b: Config, name: string): boolean {
     return { values: section?.values ?? {}, args: section?.args ?? [], address: section?.address ?? null };
   };
   return same(of(a), of(b));
+}
+
+function changedQuotas({ quotas: before }: Config, { quotas: next }: Config): string[] {
+  const names = new Set([...before.keys(), ...next.keys()]);
+  return [...names].filter((name) => !same(before.get(name), next.get(name)));
 }
 
 /** Keys outside of plugins that the running host does not follow. */

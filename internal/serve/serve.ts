@@ -102,7 +102,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   await store.budgets.declare(config.budgets, CONFIG_NAME);
   const pulse = await makePulse(options, store, { waits, locks });
   const live = new LiveConfig(options);
-  const rights = await rightsOf({ config, live }, store, (plugin) => plugins.isInstalled(plugin));
+  const rights = await rightsOf(live, store, (plugin) => plugins.isInstalled(plugin));
   const tokens = new Tokens(env, rights);
   const contextOf = (principal: Principal) => contextFor(options, { store, principal, host });
 
@@ -194,7 +194,7 @@ function contextFor(
 
 /** What plugins may do, and how much. Whoever was not installed was enabled by name, or is ours. */
 async function rightsOf(
-  { config, live }: { config: Config; live: LiveConfig },
+  live: LiveConfig,
   { grants }: Store,
   isInstalled: (plugin: string) => boolean,
 ): Promise<{ grants: Grants; quotas: Quotas }> {
@@ -202,7 +202,7 @@ async function rightsOf(
   const said = await grants.all();
   return {
     grants: new Grants({ trustOf, configured: (plugin) => live.now.pluginGrant(plugin), said }),
-    quotas: new Quotas({ trustOf, configured: config.quotas }),
+    quotas: new Quotas({ trustOf, configured: () => live.now.quotas }),
   };
 }
 

@@ -5,6 +5,7 @@
  * what befell it, and tells the oracle.
  */
 import { status } from "@grpc/grpc-js";
+import { usualQuota } from "../../internal/access/quota.ts";
 import type { Env } from "../../internal/base/env.ts";
 import type { Log } from "../../internal/base/log.ts";
 import type { Outcome } from "../../internal/job/outcome.ts";
@@ -82,6 +83,7 @@ export class SimProcess implements Executor {
       plugin: this.plugin,
       version: this.version,
       digest: null,
+      quota: () => usualQuota("trusted"),
       concurrency: this.most,
       replace: () => {},
       broke: () => this.#kill("crashed"),

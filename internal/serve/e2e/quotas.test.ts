@@ -165,9 +165,9 @@ export default definePlugin({
 test(
   "a guest has so many jobs in the queue, so many at once, adds so many a second, and each says so much",
   async () => {
-    await using place = new Place(
-      "[plugin]\nbundled = false\n[quota.hoarder]\nqueueDepth = 12\njobsPerSecond = 2\njobsAtOnce = 3\njobLogBytes = 10_000\n",
-    );
+    const config =
+      "[plugin]\nbundled = false\n[quota.hoarder]\nqueueDepth = 12\njobsPerSecond = 2\njobsAtOnce = 3\njobLogBytes = 10_000\n";
+    await using place = new Place(config);
     await place.start();
     await place.working();
     const { code } = await place.cli(["plugin", "install", place.write("hoarder.ts", HOARDER)]);
@@ -183,7 +183,12 @@ test(
 
     expect(await enqueue("wait", 10)).toEqual({ made: 10 });
     await place.until("three to run", async () => (await place.plugin("hoarder")).running === 3);
-    expect(await place.call("plugin.show", { name: "hoarder" })).toMatchObject({ concurrency: 3 });
+    place.write("qntx.toml", config.replace("jobsAtOnce = 3", "jobsAtOnce = 4"));
+    expect((await place.cli(["config", "reload"])).stdout).toBe(
+      "Plugin hoarder has another quota: qntx quota show hoarder\n",
+    );
+    await place.until("four to run", async () => (await place.plugin("hoarder")).running === 4);
+    expect(await place.call("plugin.show", { name: "hoarder" })).toMatchObject({ concurrency: 4 });
     expect(await enqueue("wait", 3)).toMatchObject({
       made: 0,
       message: expect.stringMatching(

@@ -5,7 +5,7 @@
  */
 import type { Database, Statement } from "bun:sqlite";
 import { type Exceeded, type Metered, UNLIMITED } from "../../access/quota.ts";
-import type { Env } from "../../base/env.ts";
+import type { Env, Millis } from "../../base/env.ts";
 import type { NewJob } from "../../job/job.ts";
 import type { Enqueued, JobUse } from "../jobs.ts";
 import { QuotaWindow } from "./quota-windows.ts";
@@ -16,13 +16,26 @@ type Values = Record<string, string | number>;
 const SECONDS = 10; // So many seconds' jobs may come at once: what comes in bursts is no flood.
 const WINDOW = { windowMs: SECONDS * 1_000, stepMs: 100 };
 
+const SECOND: Millis = 1_000;
+const LOOKS_PER_SECOND_MAX = 20; // To count ten thousand jobs takes most of a millisecond, and to be refused costs the plugin nothing.
+
+/** Of a plugin that goes on asking although its queue is full, only so many questions a second are looked into. */
+interface Flood {
+  until: Millis;
+  looks: number;
+  refused: Exceeded | null;
+}
+
 export class JobQuota {
+  readonly #env: Env;
+  readonly #floods = new Map<string, Flood>();
   readonly #rate: QuotaWindow;
   readonly #depth: Statement<{ depth: number }, [Values]>;
   readonly #last: Statement<{ seq: number }, []>;
   readonly #mark: Statement<unknown, [Values]>;
 
   constructor(env: Env, db: Database) {
+    this.#env = env;
     this.#rate = new QuotaWindow(env, db, { quota: "jobsPerSecond", window: WINDOW });
     this.#depth = db.prepare(DEPTH);
     this.#last = db.prepare("SELECT COALESCE(MAX(seq), 0) AS seq FROM job");
@@ -58,8 +71,24 @@ export class JobQuota {
   #tooDeep(metered: Metered, wanted: number): Exceeded | null {
     const allows = metered.quota.queueDepth;
     if (allows === UNLIMITED) return null;
-    const used = (this.#depth.get(keyOf(metered))?.depth ?? 0) + wanted;
-    return used <= allows ? null : { limit: "queueDepth", allows, used };
+    const { owner, tenant } = keyOf(metered);
+    const flood = this.#floodOf(`${tenant}@${owner}`);
+    if (flood.refused && flood.looks >= LOOKS_PER_SECOND_MAX) return flood.refused;
+    const used = (this.#depth.get({ owner, tenant })?.depth ?? 0) + wanted;
+    if (used <= allows) return null;
+    flood.looks++;
+    flood.refused = { limit: "queueDepth", allows, used };
+    return flood.refused;
+  }
+
+  /** What was refused to a plugin within this second. */
+  #floodOf(key: string): Flood {
+    const known = this.#floods.get(key);
+    const now = this.#env.mono();
+    if (known && now < known.until) return known;
+    const flood = { until: now + SECOND, looks: 0, refused: null };
+    this.#floods.set(key, flood);
+    return flood;
   }
 
   #tooFast(metered: Metered, wanted: number): Exceeded | null {

@@ -167,6 +167,17 @@ export function quotaSuite(engine: string, open: OpenStore): void {
       expect(await at.store.jobs.enqueueWithin(other, jobs(3, { tenant: "globex" }))).toHaveLength(3);
     });
 
+    test("who floods a full queue is answered without a look for the rest of the second", async () => {
+      const quota = { queueDepth: 1, jobsPerSecond: 1_000 };
+      const [job] = await enqueued(enqueue(1, quota));
+      for (let i = 0; i < 20; i++) expect(await enqueue(1, quota)).toHaveProperty("exceeded");
+      await at.store.jobs.cancel(job?.id ?? "", "operator");
+      await at.env.advance(999);
+      expect(await enqueue(1, quota)).toHaveProperty("exceeded");
+      await at.env.advance(1);
+      expect(await enqueue(1, quota)).toHaveLength(1);
+    });
+
     test("jobs that are there already do not count", async () => {
       const quota = { queueDepth: 2, jobsPerSecond: 1_000 };
       for (let i = 0; i < 5; i++) await enqueued(enqueue(1, quota, { id: "JB_same" }));

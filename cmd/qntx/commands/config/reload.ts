@@ -21,10 +21,11 @@ export const configReload = command({
   },
 });
 
-function sentences({ file, added, removed, restarted, later }: ReloadView): string[] {
+function sentences({ file, added, removed, restarted, quotas, later }: ReloadView): string[] {
   const lines = [
     ...added.map((plugin) => `New: ${pluginSentence(plugin)}`),
     ...removed.map((name) => `Plugin ${name} has ended: the file does not enable it any more.`),
+    ...quotas.map((name) => `Plugin ${name} has another quota: qntx quota show ${name}`),
     ...restarted.map((plugin: PluginView) => `With its new values: ${pluginSentence(plugin)}`),
   ];
   const none = `${file ?? "The configuration"} was read; nothing has changed for plugins.`;

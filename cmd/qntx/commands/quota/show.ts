@@ -37,5 +37,6 @@ export const quotaShow = command({
         ),
       empty: "There are no plugins.",
     });
+    if (!out.json) list.warnings.forEach((warning) => out.warn(warning));
   },
 });

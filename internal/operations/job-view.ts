@@ -7,7 +7,7 @@ import { formatRetry } from "../base/retry.ts";
 import { laneOf } from "../job/lane.ts";
 import type { Context } from "./operation.ts";
 import { shownBytes } from "./payload.ts";
-import { readWaits, type Waits } from "./waits.ts";
+import { readJobWaits, readWaits } from "./waits.ts";
 
 export interface JobView {
   id: string;
@@ -75,21 +75,21 @@ const instant = (at: Millis | null): string | null => (at === null ? null : form
 
 /** Makes the view of a job. */
 export async function viewJob(context: Context, job: Job): Promise<JobView> {
-  return view(await readWaits(context), job);
+  return view(job, await readJobWaits(context, job));
 }
 
 /** Makes the views of jobs. */
 export async function viewJobs(context: Context, jobs: readonly Job[]): Promise<JobView[]> {
   const waits = await readWaits(context);
-  return jobs.map((job) => view(waits, job));
+  return jobs.map((job) => view(job, waits.job(job)));
 }
 
-function view(waits: Waits, job: Job): JobView {
+function view(job: Job, waiting: string | null): JobView {
   return {
     id: job.id,
     handler: laneOf(job),
     state: job.state,
-    waiting: waits.job(job),
+    waiting,
     pause: job.pause && { ...job.pause, at: formatInstant(job.pause.at) },
     attempt: job.attempt,
     maxAttempts: job.maxAttempts,

@@ -44,6 +44,15 @@ export async function readWaits({
   return { lane, queued, job: (job) => jobWaits(job, lane) };
 }
 
+/** Why one job does not run although it could. Only for one that is queued anything is read. */
+export async function readJobWaits(
+  context: Parameters<typeof readWaits>[0],
+  job: Job,
+): Promise<string | null> {
+  if (job.state !== "queued") return jobWaits(job, () => null);
+  return (await readWaits(context)).job(job);
+}
+
 function jobWaits(job: Job, lane: Waits["lane"]): string | null {
   if (job.state === "paused") return pausedJob(job);
   if (job.waits > 0 && !isFinished(job.state))

@@ -67,8 +67,15 @@ async function callNamed(
   const type = request.headers.get("content-type") ?? "";
   if (!type.startsWith("application/json"))
     throw new Fault("usage", "content-type: must be application/json.");
-  const signal = AbortSignal.any([request.signal, closing]);
-  return jsonAnswer(await callOperation({ ...context(), signal }, name, await readBody(request)));
+  const input = await readBody(request);
+  const asked = {
+    ...context(),
+    /** Made for whoever wants to know: to make one costs as much as to answer a small call. */
+    get signal() {
+      return AbortSignal.any([request.signal, closing]);
+    },
+  };
+  return jsonAnswer(await callOperation(asked, name, input));
 }
 
 async function readBody(request: Request): Promise<unknown> {

@@ -276,6 +276,26 @@ test("an address has a time, whether it is silent before its headers or in its b
   stuck.resolve(new Response());
 });
 
+test.each([
+  ["nothing", "", "did not answer (ECONNRESET)."],
+  ["no protocol", "garbage\r\n\r\n", "did not answer (ECONNRESET)."],
+  ["less than it said", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc", "broke off (ECONNRESET)."],
+])("a host that says %s is told as such", async (_, text, sentence) => {
+  using broken = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket) {
+        socket.write(text);
+        socket.end();
+      },
+    },
+  });
+  const guarded = fetcher({ allow: [`127.0.0.1:${broken.port}`] });
+  const fault = await refusal(guarded.fetch(`http://good.test:${broken.port}/`, one));
+  expect([fault.code, fault.message]).toEqual(["unreachable", expect.stringContaining(sentence)]);
+});
+
 test("text is read as the answer says; a status that is no success is an answer", async () => {
   const mine = serve(
     () =>

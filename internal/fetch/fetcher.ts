@@ -11,7 +11,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { formatDuration } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
-import { Fault, fieldFault, messageOf, shown } from "../base/fault.ts";
+import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { holds, type IpRange, isPublic, parseIp } from "../base/ip.ts";
 import { FETCH_LIMITS, type FetchLimits } from "./limits.ts";
 import { Turns } from "./turns.ts";
@@ -83,7 +83,7 @@ export class Fetcher {
       try {
         const answer = await this.#ask(url, signal);
         const next = nextOf(answer, url);
-        if (next === null) return { status: answer.status, body: await this.#read(answer, url) };
+        if (next === null) return { status: answer.status, body: await this.#body(answer, url, signal) };
         await answer.body?.cancel();
         url = next;
       } finally {
@@ -104,7 +104,7 @@ export class Fetcher {
         trouble = error;
       }
     }
-    throw new Fault("unreachable", `${placeOf(url)} did not answer: ${messageOf(trouble)}.`, {
+    throw new Fault("unreachable", `${placeOf(url)} did not answer${codeOf(trouble)}.`, {
       cause: trouble,
     });
   }
@@ -160,6 +160,18 @@ export class Fetcher {
     );
   }
 
+  async #body(answer: Response, url: URL, signal: AbortSignal): Promise<string> {
+    try {
+      return await this.#read(answer, url);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Fault) throw error;
+      throw new Fault("unreachable", `The answer of ${placeOf(url)} broke off${codeOf(error)}.`, {
+        cause: error,
+      });
+    }
+  }
+
   async #read(answer: Response, url: URL): Promise<string> {
     const { bytesMax } = this.#limits;
     const pieces: Uint8Array[] = [];
@@ -205,6 +217,12 @@ function placeOf({ protocol, host }: URL): string {
 
 function bareHost({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, "");
+}
+
+/** Such as ` (ECONNREFUSED)`: the runtime's own sentence asks questions. */
+function codeOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? ` (${code})` : "";
 }
 
 function refused(url: URL, address: string, port: number): Fault {

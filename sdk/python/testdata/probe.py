@@ -192,5 +192,19 @@ def text(request, host):
     return Response(f"got {request.json()['n']}", 201, {"X-Mode": host.config["mode"]})
 
 
+@plugin.websocket
+def speak(socket, host):
+    socket.send_json({"query": socket.query, "agent": socket.headers["user-agent"]})
+    for message in socket:
+        if message == b"much":
+            for n in range(1_000):  # Waits whenever the host does not read.
+                socket.send(str(n))
+        elif message == b"bye":
+            return socket.close("see you")
+        else:
+            socket.send(message)
+    host.log("the browser went")
+
+
 if __name__ == "__main__":
     plugin.run()

@@ -14,6 +14,8 @@ import {
   InitializeRequest,
   type InitializeResponse,
   type MetadataResponse,
+  type WebSocketMessage,
+  WebSocketMessage as WebSocketMessages,
 } from "../../../proto/gen/protocol/domain.ts";
 import {
   type CleanupResponse,
@@ -142,6 +144,24 @@ export class PluginProcess {
     const headers = [{ name: "User-Agent", values: ["bun"] }];
     const request = { method, path, headers, body: Buffer.from(body) };
     return asked<HTTPResponse>((answer) => domain.handleHttp(request, answer));
+  }
+
+  /** Opens a WebSocket as a host does, and remembers what the plugin says. */
+  async webSocket(query: string): Promise<{
+    heard: Heard<WebSocketMessage>;
+    ended: Promise<void>;
+    say(message: Partial<WebSocketMessage>): void;
+    cancel(): void;
+  }> {
+    const call = (await this.#domain()).handleWebSocket();
+    const heard = new Heard<WebSocketMessage>();
+    call.on("data", (message: WebSocketMessage) => heard.push(message));
+    const ended = new Promise<void>((resolve) => {
+      for (const event of ["end", "error"]) call.on(event, () => resolve());
+    });
+    const say = (message: Partial<WebSocketMessage>) => call.write(WebSocketMessages.fromPartial(message));
+    say({ headers: { "user-agent": "bun", "qntx-query": query } });
+    return { heard, ended, say, cancel: () => call.cancel() };
   }
 
   /** Runs a job by the unary call; the controller gives the call up. */

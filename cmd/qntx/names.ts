@@ -72,6 +72,17 @@ export const handlerNames: Complete = named(async (client) => {
   return [...saved, ...announced.filter(({ word }) => !known.has(word))];
 });
 
+/** Endpoints that schedules may call. */
+export const endpointNames: Complete = named(async (client) => {
+  if (!client.live) return [];
+  const { plugins } = await client.call<{ plugins: PluginView[] }>("plugin.list");
+  return plugins.flatMap(({ name, endpoints }) =>
+    endpoints.flatMap(({ method, path, description, schedulable }) =>
+      schedulable ? [{ word: `${name}/${method} ${path}`, description }] : [],
+    ),
+  );
+});
+
 /** Plugins of a running host. */
 export const pluginNames: Complete = named(async (client) => {
   if (!client.live) return [];

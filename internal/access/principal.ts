@@ -15,9 +15,23 @@ export type Principal =
       tenant: string;
       capabilities: ReadonlySet<Capability>;
       quota: Quota;
+      /** Its own HTTP routes, which its other version may not have; absent: none. */
+      endpoints?: readonly PluginEndpoint[];
     }
   /** The host itself: declared schedules, file schedules, repairs. */
   | { kind: "host" };
+
+/** One of a plugin's HTTP routes. */
+export interface PluginEndpoint {
+  method: string;
+  /** Below `/api/<plugin>`. */
+  path: string;
+  /** What answers it, for people. */
+  handler: string;
+  description: string;
+  /** True when a schedule may call it. */
+  schedulable: boolean;
+}
 
 /** Whose things a principal may see: those of its tenant, or of all. */
 export function tenantSeen(principal: Principal): string | undefined {

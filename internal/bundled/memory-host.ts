@@ -108,7 +108,10 @@ export class MemoryScheduler implements Scheduler {
     if (problem) throw new Refused("every", problem);
     if (this.#named(wanted.name ?? "")) throw new Refused("name", `${wanted.name} is taken.`);
     const schedule: Schedule = {
+      ...NEVER_RAN,
       name: "",
+      handler: "",
+      endpoint: "",
       payload: undefined,
       every: "",
       cron: "",
@@ -122,7 +125,7 @@ export class MemoryScheduler implements Scheduler {
       locking: "require-global",
       mustStartWithin: "",
       mustSucceedWithin: "",
-      ...wanted,
+      ...wordsOf(wanted),
       id: `SC_${this.rows.size + 1}`,
       state: "active",
       revision: 1,
@@ -147,7 +150,7 @@ export class MemoryScheduler implements Scheduler {
   }
 
   async update(idOrName: string, change: ScheduleChange): Promise<Schedule> {
-    return this.#change(idOrName, change);
+    return this.#change(idOrName, wordsOf(change));
   }
 
   async pause(idOrName: string, note = ""): Promise<Schedule> {
@@ -162,6 +165,10 @@ export class MemoryScheduler implements Scheduler {
     return this.#change(idOrName, { state: "deleted", nextRunAt: "" });
   }
 
+  async getEndpoints(): Promise<[]> {
+    return [];
+  }
+
   #named(name: string): Schedule | undefined {
     return [...this.rows.values()].find((row) => name !== "" && row.name === name && row.state !== "deleted");
   }
@@ -172,6 +179,25 @@ export class MemoryScheduler implements Scheduler {
     Object.assign(schedule, change, { revision: schedule.revision + 1 });
     return schedule;
   }
+}
+
+const NEVER_RAN = {
+  lastRunAt: "",
+  lastRunState: "",
+  lastError: "",
+  runCount: 0,
+  failures: 0,
+  overlap: "skip",
+  missed: "latest",
+  timeout: "",
+  maxAttempts: 0,
+  retry: "",
+};
+
+/** Without what was not said; null takes a text away. */
+function wordsOf(said: NewSchedule | ScheduleChange): Partial<Schedule> {
+  const given = Object.entries(said).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([field, value]) => [field, value ?? ""]));
 }
 
 function intervalProblem(every: string): string | undefined {

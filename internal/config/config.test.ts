@@ -467,6 +467,7 @@ test("schedules keep what they say", () => {
     {
       id: "nightly",
       handler: "python.clean",
+      endpoint: "",
       spec: { kind: "cron", cron: ["0 3 * * *"] },
       timezone: "Europe/Amsterdam",
       payload: { since: "2030-01-01T00:00:00.000Z", list: [1, 2.5, true] },
@@ -486,6 +487,7 @@ test("schedules keep what they say", () => {
     {
       id: "often",
       handler: "h",
+      endpoint: "",
       spec: { kind: "every", everyMs: 5_400_000 },
       timezone: "",
       payload: undefined,
@@ -501,6 +503,7 @@ test("schedules keep what they say", () => {
     {
       id: "twice",
       handler: "h",
+      endpoint: "",
       spec: { kind: "at", instants: [Date.UTC(2030, 0, 1, 8), Date.UTC(2030, 0, 2, 9)] },
       timezone: "",
       payload: undefined,

@@ -14,7 +14,10 @@ import type { TomlFile } from "./toml.ts";
 
 export interface FileSchedule {
   readonly id: string;
+  /** Empty when it names an endpoint. */
   readonly handler: string;
+  /** A plugin's own route, "demo/POST /sync"; empty when it names a handler. */
+  readonly endpoint: string;
   /** The same shape as a schedule's spec. */
   readonly spec:
     | { kind: "every"; everyMs: Millis }
@@ -66,6 +69,7 @@ const MORE = [
 export const FILE_SCHEDULE_FIELDS = [
   "id",
   "handler",
+  "endpoint",
   "every",
   "cron",
   "at",
@@ -129,7 +133,8 @@ class Entry {
     this.#refuseUnknown();
     return {
       id: this.#text("id", true),
-      handler: this.#text("handler", true),
+      handler: this.#text("handler", this.#table["endpoint"] === undefined),
+      endpoint: this.#text("endpoint", false),
       spec: this.#spec(),
       timezone: this.#text("timezone", false),
       payload: this.#json("payload"),

@@ -21,6 +21,8 @@ export interface ApiOptions {
   closing: AbortSignal;
   ready: () => boolean;
   now: () => Millis;
+  /** What Prometheus is answered. */
+  metrics: () => string;
   /** Hands a request to a plugin: `path` is what follows `/api/<plugin>`. */
   toPlugin: (plugin: string, path: string, request: Request) => Promise<Response>;
 }
@@ -48,6 +50,8 @@ async function route(options: ApiOptions, request: Request): Promise<Response> {
   const { pathname, search } = new URL(request.url);
   const probe = answerProbe(options, pathname);
   if (probe) return probe;
+  if (pathname === "/metrics")
+    return new Response(options.metrics(), { headers: { "content-type": "text/plain; version=0.0.4" } });
   if (pathname.startsWith(CALL_PATH)) return callNamed(options, pathname.slice(CALL_PATH.length), request);
 
   const [, plugin, rest] = /^\/api\/([^/]+)(\/.*)?$/.exec(pathname) ?? [];

@@ -51,6 +51,7 @@ function open(): HttpServer {
     ready: () => ready,
     now: () => 0,
     toSocket: () => undefined,
+    metrics: () => "up 1\n",
     toPlugin: async () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
       return new Response("from the plugin");

@@ -18,10 +18,11 @@ export function laneOf({ tenant = "", plugin = "", handler }: Address): string {
   return tenant === "" ? named : `${tenant}@${named}`;
 }
 
-/** The parts of a lane, or of a handler as somebody wrote it. Neither tenants nor plugins have `@` or `/` in their names. */
+/** The parts of a lane, or of a handler as somebody wrote it. Neither tenants nor plugins have `@` or `/` in their names; endpoints may have both. */
 export function partsOf(lane: string): { tenant: string; plugin: string; handler: string } {
-  const at = lane.indexOf("@");
-  const slash = lane.indexOf("/", at + 1);
+  const slash = lane.indexOf("/");
+  const sign = lane.indexOf("@");
+  const at = slash < 0 || sign < slash ? sign : -1;
   return {
     tenant: lane.slice(0, Math.max(0, at)),
     plugin: slash < 0 ? "" : lane.slice(at + 1, slash),

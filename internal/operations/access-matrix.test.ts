@@ -91,6 +91,10 @@ const MATRIX: Readonly<Record<string, Row>> = {
   "job.cancel": byId("running"),
   "ats.create": { reaches: "nothing", why: "ids are made here" },
   "ats.query": { lists: "attestation", tenant: true },
+  "plugin.endpoints": {
+    reaches: "nothing",
+    why: "whatever it names, a plugin is told its own (schedule-target.test.ts)",
+  },
   "http.fetch": {
     reaches: "nothing",
     why: "what was attested before is its tenant's (http-fetch.test.ts)",

@@ -230,7 +230,7 @@ function refuseTarget({ id, name, state, target }: Schedule): void {
       hint: "Make a new one, and backfill that.",
     });
   }
-  if (target.kind !== "handler") throw new Fault("conflict", `Schedule ${schedule} has no handler.`);
+  if (target.kind === "agent") throw new Fault("conflict", `Schedule ${schedule} has nothing to run.`);
 }
 
 /** A run of the schedule that is no part of its plan. */

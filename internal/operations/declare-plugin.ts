@@ -1,6 +1,7 @@
 /**
  * What a plugin declares, made so as far as the plugin may: to have schedules at all
  * it needs the same capability as to make them by calls, and so do handlers of others.
+ * Schedules that call endpoints which it no longer has are paused.
  */
 import { tenantSeen } from "../access/principal.ts";
 import type { Watcher } from "../ats/watcher.ts";
@@ -8,14 +9,14 @@ import { laneOf } from "../job/lane.ts";
 import type { DeclaredChange } from "../store/schedules.ts";
 import { type Declaration, declareSchedules } from "./declare.ts";
 import type { Context } from "./operation.ts";
+import { type Offer, pauseVanished } from "./plugin-swap.ts";
 import { refuseForeignHandler } from "./reference.ts";
 import { admit, noteRefusal } from "./run.ts";
 import { scheduleCreate } from "./schedule.ts";
 import { readTarget } from "./schedule-input.ts";
 
-export interface PluginDeclarations {
+export interface PluginDeclarations extends Offer {
   schedules: readonly Declaration[];
-  handlers: readonly { name: string }[];
   watchers: readonly Omit<Watcher, "plugin" | "tenant">[];
 }
 
@@ -23,7 +24,7 @@ export interface PluginDeclarations {
 export async function declareOfPlugin(
   context: Context,
   name: string,
-  { schedules, handlers, watchers }: PluginDeclarations,
+  { schedules, handlers, endpoints, watchers }: PluginDeclarations,
 ): Promise<DeclaredChange[]> {
   if (schedules.length > 0) await admit(context, scheduleCreate, {});
   const announced = new Set(handlers.map((handler) => handler.name));
@@ -40,6 +41,7 @@ export async function declareOfPlugin(
     name,
     watchers.map((watcher) => ({ ...watcher, tenant })),
   );
+  await pauseVanished(context, { name, tenant, endpoints });
   return changes;
 }
 

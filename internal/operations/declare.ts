@@ -34,12 +34,15 @@ import {
 } from "./schedule-policy.ts";
 import { changesOf, refuseOften, schedulePayload } from "./schedule-quota.ts";
 import { nextWithin } from "../schedule/decide.ts";
+import { type OwnedTarget, readWrittenTarget, refuseUnsent } from "./schedule-target.ts";
 
 /** A schedule as it is declared. `when` is an interval, a cron expression, a shortcut, or a spec that was read already. */
 export interface Declaration {
   id: string;
   description: string;
   handler: string;
+  /** In place of a handler, as a file may say it; absent or empty: none. */
+  endpoint?: string;
   when: string | Spec;
   timezone: string;
   jitterMs: number;
@@ -131,10 +134,10 @@ const ANYBODY = { principal: { kind: "host" } } as const;
 
 /** Everything that is wrong with a declaration by itself, or what was `thrown` if that is something else. */
 function faultsOf(declaration: Declaration, thrown: Fault): Fault[] {
-  const { id, when, timezone, handler, payload, locking } = declaration;
+  const { id, when, timezone, payload, locking } = declaration;
   const parts: (() => unknown)[] = [
     () => checkId(id),
-    () => readTarget(ANYBODY, handler),
+    () => readDeclaredTarget(ANYBODY, declaration),
     () => readTimezone(timezone || undefined, readWhen(when)),
     () => readMore(declaration),
     () => payloadBytes(payload, "payload", SCHEDULE_PAYLOAD_BYTES_MAX),
@@ -159,12 +162,14 @@ function readDeclaration(
   owner: Owner,
   declaration: Declaration,
 ): NewSchedule {
-  const { id, description, handler } = declaration;
+  const { id, description } = declaration;
   checkId(id);
-  const { target, tenant } = readTarget(context, handler);
+  const { target, tenant } = readDeclaredTarget(context, declaration);
   const spec = readWhen(declaration.when);
   const timezone = readTimezone(declaration.timezone || undefined, spec);
   const { policy, note, metadata } = readMore(declaration);
+  const payload = schedulePayload(context, declaration.payload);
+  refuseUnsent({ target, payload });
   return {
     id: newId(context.env, "SC"),
     name: SCHEDULE_NAME_PATTERN.test(id) ? id : "",
@@ -172,7 +177,7 @@ function readDeclaration(
     owner,
     declaredId: id,
     target,
-    payload: schedulePayload(context, declaration.payload),
+    payload,
     spec,
     timezone,
     policy,
@@ -181,6 +186,15 @@ function readDeclaration(
     description: parseInput(createInput.pick({ description: true }), { description }).description ?? "",
     metadata,
   };
+}
+
+/** What it runs. Nobody can look an endpoint up: the plugins have not started. */
+function readDeclaredTarget(
+  context: Pick<Context, "principal">,
+  { handler, endpoint }: Pick<Declaration, "handler" | "endpoint">,
+): OwnedTarget {
+  if (!endpoint) return readTarget(context, handler);
+  return readWrittenTarget({ endpoint, handler: handler || undefined });
 }
 
 /** Policies, why it is paused, and labels. */

@@ -7,7 +7,7 @@ import type { z } from "zod";
 import type { Capability } from "../access/capability.ts";
 import type { Grants } from "../access/grants.ts";
 import type { Quotas } from "../access/quotas.ts";
-import type { Principal } from "../access/principal.ts";
+import type { PluginEndpoint, Principal } from "../access/principal.ts";
 import type { Attestation } from "../ats/attestation.ts";
 import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
@@ -105,7 +105,10 @@ export interface PluginControl {
   upgrade(
     install: Install,
     steps: {
-      accept(next: { handlers: readonly { name: string }[] }): Promise<void>;
+      accept(next: {
+        handlers: readonly { name: string }[];
+        endpoints: readonly PluginEndpoint[];
+      }): Promise<void>;
       keep(): Promise<void>;
     },
   ): Promise<PluginStatus>;
@@ -138,6 +141,8 @@ export interface Context {
 export interface MeteredCall {
   operation: string;
   principal: Principal["kind"];
+  /** Whose plugin called; empty for the host's own, and for people. */
+  tenant: string;
   ok: boolean;
   tookMs: number;
 }

@@ -20,7 +20,7 @@ import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 import { type PluginView, viewPlugin } from "./plugin.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import { lostSchedules, pauseLost, refuseLost } from "./plugin-swap.ts";
+import { lostSchedules, type Offer, pauseLost, refuseLost } from "./plugin-swap.ts";
 
 const PATH_CHARS_MAX = 4_096; // What file systems take.
 
@@ -82,7 +82,7 @@ export const pluginUpgrade = operation({
     let lost: readonly Schedule[] = [];
     let install: Install | null = null;
     const steps = {
-      accept: async (announced: { handlers: readonly { name: string }[] }) => {
+      accept: async (announced: Offer) => {
         lost = await lostSchedules(context, { ...next, ...announced });
         if (!disableMissing) refuseLost(next.name, lost);
       },

@@ -19,10 +19,10 @@ test("what a plugin declared itself is no reason to refuse its new version, whic
   await store.schedules.declare(demo, [newSchedule(env, { target, owner: demo, declaredId: "nightly" })]);
   await store.schedules.create(newSchedule(env, { target, owner: demo, name: "made-at-run-time" }));
   await store.schedules.create(newSchedule(env, { target, name: "of-a-person" }));
-  const next = { name: "demo", tenant: "", handlers: [{ name: "demo.new" }] };
+  const next = { name: "demo", tenant: "", handlers: [{ name: "demo.new" }], endpoints: [] };
   const lost = await lostSchedules({ store, host }, next);
   expect(lost.map(({ name }) => name).toSorted()).toEqual(["made-at-run-time", "of-a-person"]);
-  expect(() => refuseLost("demo", lost)).toThrow("lacks handlers that schedules run");
+  expect(() => refuseLost("demo", lost)).toThrow("lacks what schedules run");
   expect(await lostSchedules({ store, host }, { ...next, handlers: [{ name: "demo.old" }] })).toEqual([]);
   await store.close();
 });

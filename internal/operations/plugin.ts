@@ -1,6 +1,7 @@
 /** What can be done to plugins of a running host. */
 import { z } from "zod";
 import type { Standing } from "../access/grants.ts";
+import type { PluginEndpoint } from "../access/principal.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import type { ConfigField } from "../plugin/config-field.ts";
@@ -84,15 +85,40 @@ export const pluginRestart = control("restart", "Restart a plugin; lifts a quara
 export const pluginStop = control("stop", "Stop a plugin until it is started again");
 export const pluginStart = control("start", "Start a plugin that was stopped");
 
+export const pluginEndpoints = operation({
+  name: "plugin.endpoints",
+  summary: "List a plugin's own HTTP routes, and which of them schedules may call",
+  plugin: "cap:scheduler.manage",
+  needsHost: true,
+  input: z.strictObject({ name: z.string().optional() }),
+  async run(context, { name }): Promise<{ endpoints: PluginEndpoint[] }> {
+    const { principal } = context;
+    const endpoints =
+      principal.kind === "plugin"
+        ? (principal.endpoints ?? [])
+        : resolvePlugin(context, name ?? "").endpoints;
+    return { endpoints: endpoints.toSorted(byPath) };
+  },
+});
+
 export const pluginOperations = [
   pluginList,
   pluginShow,
+  pluginEndpoints,
   pluginGlyphs,
   pluginLogs,
   pluginRestart,
   pluginStop,
   pluginStart,
 ];
+
+function byPath(a: PluginEndpoint, b: PluginEndpoint): number {
+  return a.path === b.path ? compared(a.method, b.method) : compared(a.path, b.path);
+}
+
+function compared(a: string, b: string): number {
+  return Number(a > b) - Number(a < b);
+}
 
 function hostOf({ host }: Context): Host {
   if (!host) throw new Error("an operation that needs a host ran without one");

@@ -3,7 +3,8 @@
  * trail are here, so that no face and no operation can forget them.
  */
 import { grantLine } from "../access/capability.ts";
-import { principalName } from "../access/principal.ts";
+import { principalName, tenantSeen } from "../access/principal.ts";
+import type { Millis } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import type { AnyOperation, Context, Defined } from "./operation.ts";
@@ -31,16 +32,24 @@ export function call<Input, Output>(
 }
 
 async function runOperation(context: Context, operation: AnyOperation, input: unknown): Promise<unknown> {
-  const { env, principal, meter } = context;
-  const startedAt = env.mono();
+  const startedAt = context.env.mono();
   let ok = false;
   try {
     const output = await audited(context, operation, input);
     ok = true;
     return output;
   } finally {
-    meter?.({ operation: operation.name, principal: principal.kind, ok, tookMs: env.mono() - startedAt });
+    metered(context, operation, { ok, startedAt });
   }
+}
+
+function metered(
+  { env, principal, meter }: Context,
+  { name }: AnyOperation,
+  { ok, startedAt }: { ok: boolean; startedAt: Millis },
+): void {
+  const tenant = tenantSeen(principal) ?? "";
+  meter?.({ operation: name, principal: principal.kind, tenant, ok, tookMs: env.mono() - startedAt });
 }
 
 async function audited(context: Context, operation: AnyOperation, input: unknown): Promise<unknown> {
@@ -76,9 +85,11 @@ export async function noteRefusal(
 
 /** Throws a Fault unless this principal may call the operation, and writes the refusal down. For services that answer from the store itself. */
 export async function admit(context: Context, operation: AnyOperation, input: unknown): Promise<void> {
+  const startedAt = context.env.mono();
   try {
     authorized(context, operation);
   } catch (error) {
+    metered(context, operation, { ok: false, startedAt }); // It comes no further.
     await noteRefusal(context, operation, { input, error });
     throw error;
   }

@@ -449,7 +449,7 @@ schedules:
   expect(fault.fields.map(({ field, message }) => `${field}: ${message}`.slice(0, 66))).toEqual([
     'x.yaml:5: schedule "a": cron: the minute "61" in "61 * * * *" is o',
     'x.yaml:6: schedule "a": overlap: "both" must be one of skip, buffe',
-    "x.yaml:7: schedule 2: handler: is missing: the handler that runs.",
+    "x.yaml:7: schedule 2: handler: is missing: the handler that runs, ",
     'x.yaml:7: schedule 2: every: "0s" is too short. The shortest inter',
     "x.yaml:7: schedule 2: name: is missing. By it, the schedule is fou",
     "x.yaml:8: schedule 2: timout: is not a field here. Did you mean ti",

@@ -52,7 +52,9 @@ const describeShape = {
 
 export const createInput = z.strictObject({
   name: z.string().optional(),
-  handler: z.string("is missing: the handler that runs."),
+  handler: z.string().optional(),
+  /** In place of a handler: an HTTP route of a plugin, "demo/POST /sync"; a plugin leaves itself out. */
+  endpoint: z.string().optional(),
   ...whenShape,
   ...policyShape,
   ...describeShape,
@@ -68,6 +70,7 @@ export const updateInput = z.strictObject({
   id: z.string(),
   name: z.string().optional(),
   handler: z.string().optional(),
+  endpoint: z.string().optional(),
   ...whenShape,
   ...policyShape,
   ...describeShape,

@@ -107,6 +107,7 @@ test("what is declared is held to the same, and the refusal is in the trail", as
     declareOfPlugin(folder.context(plugin()), "demo", {
       schedules,
       handlers: [{ name: "demo.work" }],
+      endpoints: [],
       watchers: [],
     });
   await expect(declare([declaration("a", { when: "* * * * *" })])).rejects.toThrow(

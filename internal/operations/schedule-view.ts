@@ -14,7 +14,9 @@ export interface ScheduleView {
   id: string;
   name: string;
   state: ScheduleState;
+  /** Exactly one of handler and endpoint is not null. */
   handler: string | null;
+  endpoint: string | null;
   /** Exactly one of every, cron and at is not null. */
   every: string | null;
   everyMs: number | null;
@@ -73,7 +75,8 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     id: schedule.id,
     name: schedule.name,
     state: schedule.state,
-    handler: laneOfRuns(schedule),
+    handler: schedule.target.kind === "handler" ? laneOfRuns(schedule) : null,
+    endpoint: schedule.target.kind === "endpoint" ? laneOfRuns(schedule) : null,
     every: everyMs === null ? null : formatDuration(everyMs),
     everyMs,
     cron: spec.kind === "cron" ? spec.cron : null,

@@ -16,12 +16,12 @@ import type { Definition } from "./schedule-entry.ts";
 import {
   createInput,
   readName,
-  readTarget,
   readTimezone,
   requireSpec,
   SCHEDULE_PAYLOAD_BYTES_MAX,
 } from "./schedule-input.ts";
 import { readPolicyInput } from "./schedule-policy.ts";
+import { type OwnedTarget, readWrittenTarget, refuseUnsent } from "./schedule-target.ts";
 
 const NOTE_CHARS_MAX = 1_000;
 
@@ -140,16 +140,18 @@ function readDefinition(
   const policy = attempt(() => ({ ...readPolicyInput(input) }));
   if (name === undefined || !target || !spec || timezone === undefined) return undefined;
   if (anchor === undefined || !payload || !policy) return undefined;
+  attempt(() => refuseUnsent({ target, payload }));
   const { description = "", metadata = {}, locking = "require-global" } = input;
   return { name, target, spec, timezone, anchor, payload, policy, locking, description, metadata };
 }
 
-/** Whose it is may stand in front of the handler, or in a field of its own. */
-function readOwned({ handler, tenant }: EntryInput): { target: Target; tenant: string } {
-  const named = readTarget({ principal: { kind: "host" } }, handler);
+/** Whose it is may stand in front of the handler or endpoint, or in a field of its own. */
+function readOwned({ handler, endpoint, tenant }: EntryInput): OwnedTarget {
+  const named = readWrittenTarget({ handler, endpoint });
   if (tenant === undefined || named.tenant === "" || named.tenant === tenant)
     return { ...named, tenant: tenant ?? named.tenant };
-  throw fieldFault("tenant", `${shown(tenant)} is not the tenant of ${shown(handler)}.`, "Say one of them.");
+  const what = shown(handler ?? endpoint);
+  throw fieldFault("tenant", `${shown(tenant)} is not the tenant of ${what}.`, "Say one of them.");
 }
 
 function readAnchor(anchor: string | undefined, spec: Spec): Millis | null {

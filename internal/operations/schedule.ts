@@ -6,9 +6,8 @@ import { newId } from "../base/id.ts";
 import { parseInstant } from "../base/instant.ts";
 import type { NewJob } from "../job/job.ts";
 import { refuseUnlockable } from "../schedule/lock.ts";
-import { laneOf } from "../job/lane.ts";
 import { runOf } from "../schedule/run.ts";
-import { type Schedule, SCHEDULE_STATES, type Target } from "../schedule/schedule.ts";
+import { type Schedule, SCHEDULE_STATES } from "../schedule/schedule.ts";
 import type { NewSchedule, ScheduleChange, ScheduleRefusal } from "../store/schedules.ts";
 import { scheduleExplain } from "./explain.ts";
 import { handlerWarnings } from "./handler-offer.ts";
@@ -17,7 +16,7 @@ import { missedObjectives } from "./objective-view.ts";
 import { type Context, operation } from "./operation.ts";
 import { label, ownerText, refuseForeign } from "./ownership.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
-import { ownerOf, refuseForeignHandler, resolveSchedule } from "./reference.ts";
+import { ownerOf, resolveSchedule } from "./reference.ts";
 import {
   createInput,
   readName,
@@ -30,6 +29,13 @@ import {
 import { policyWarnings, readPolicyInput, refuseIdleMax, withNamedSpans } from "./schedule-policy.ts";
 import { nextInput, nextOf, nextUnstored, refuseDefinition, refuseNever } from "./schedule-next.ts";
 import { changesOf, quotaFault, refuseOften, schedulePayload } from "./schedule-quota.ts";
+import {
+  readSameTarget,
+  refuseUnsent,
+  refuseVanished,
+  requireTarget,
+  type TargetInput,
+} from "./schedule-target.ts";
 import { type ScheduleView, viewOccurrence, viewSchedule } from "./schedule-view.ts";
 
 const reference = z.strictObject({ id: z.string() });
@@ -53,7 +59,7 @@ export const scheduleCreate = operation({
   byClock: true,
   async run(context, input): Promise<ScheduleView & Warned & { created: boolean }> {
     refuseContradictions(input);
-    const { target, tenant } = readOwnTarget(context, input.handler);
+    const { target, tenant } = requireTarget(context, input);
     const existing =
       input.upsert || input.ifNotExists ? await ownNamed(context, tenant, input.name ?? "") : undefined;
     if (existing && input.ifNotExists) return { ...leftAsItIs(existing), created: false };
@@ -78,6 +84,7 @@ export const scheduleCreate = operation({
       description: input.description ?? "",
       metadata: input.metadata ?? {},
     };
+    refuseUnsent(schedule);
     refuseNever(schedule, context.env.now());
     refuseOften(context, schedule);
     const answer = existing
@@ -85,7 +92,7 @@ export const scheduleCreate = operation({
       : await changesOf(context).create(schedule);
     const another = "refused" in answer && answer.refused === "name-taken"; // Made while we looked.
     if (another && input.ifNotExists) return { ...leftAsItIs(answer.schedule), created: false };
-    const warnings = [...(await handlerWarnings(context, [input.handler])), ...policyWarnings(input, policy)];
+    const warnings = [...(await targetWarnings(context, input)), ...policyWarnings(input, policy)];
     return { ...changed(context, answer), warnings, created: existing === undefined };
   },
 });
@@ -141,8 +148,7 @@ export const scheduleUpdate = operation({
       const overtaken = "refused" in answer && answer.refused === "revision";
       if (overtaken && input.revision === undefined && tried < TRIES_MAX) continue;
       const view = changed(context, answer);
-      const handlers = input.handler === undefined ? [] : [input.handler];
-      const warnings = await handlerWarnings(context, handlers);
+      const warnings = await targetWarnings(context, input);
       return { ...view, warnings: [...warnings, ...policyWarnings(input, change.policy ?? before.policy)] };
     }
   },
@@ -188,6 +194,7 @@ export const scheduleResume = operation({
         hint: "Give it a new time with: qntx schedule update",
       });
     }
+    refuseVanished(context, schedule);
     return changed(context, await changesOf(context).resume(schedule.id));
   },
 });
@@ -221,8 +228,8 @@ export const scheduleRun = operation({
         hint: "Add --even-paused to run it all the same.",
       });
     }
-    if (schedule.target.kind !== "handler")
-      throw new Fault("conflict", `Schedule ${label(schedule)} has no handler.`);
+    if (schedule.target.kind === "agent")
+      throw new Fault("conflict", `Schedule ${label(schedule)} has nothing to run.`);
     // Its own lane: it neither counts as the plan's run nor runs twice when asked twice at once.
     const runNow: NewJob = {
       ...runOf(schedule),
@@ -329,7 +336,7 @@ async function changeOf(
   refuseIdleMax(input, policy);
   const change: ScheduleChange = {
     name: input.name === undefined ? undefined : readName(input.name),
-    target: input.handler === undefined ? undefined : readSameTarget(context, input.handler, before),
+    target: readSameTarget(context, input, before),
     payload: input.payload === undefined ? undefined : schedulePayload(context, input.payload),
     spec,
     timezone: input.timezone === undefined ? undefined : readTimezone(input.timezone, spec ?? before.spec),
@@ -338,6 +345,7 @@ async function changeOf(
     metadata: input.metadata,
     locking: input.locking,
   };
+  refuseUnsent({ target: change.target ?? before.target, payload: change.payload ?? before.payload });
   if (TIMING.some((field) => input[field] !== undefined)) {
     const after = { ...before, ...definedOnly(change) };
     refuseNever(after, context.env.now());
@@ -419,20 +427,7 @@ function definedOnly(change: ScheduleChange): Partial<Schedule> {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
 }
 
-/** A handler that the caller may have run. */
-function readOwnTarget(context: Context, text: string): ReturnType<typeof readTarget> {
-  const named = readTarget(context, text);
-  refuseForeignHandler(context, laneOf({ tenant: named.tenant, handler: named.target.handler }));
-  return named;
-}
-
-/** Another handler of the same tenant; without one before it, it is the schedule's. */
-function readSameTarget(context: Context, text: string, { tenant }: Schedule): Target {
-  const named = readOwnTarget(context, text);
-  if (named.tenant === "" || named.tenant === tenant) return named.target;
-  throw fieldFault(
-    "handler",
-    `${shown(text)} is of another tenant than the schedule.`,
-    "Make a schedule for it.",
-  );
+/** An endpoint has been looked for already, or could not be. */
+function targetWarnings(context: Context, { handler }: TargetInput): Promise<string[]> {
+  return handlerWarnings(context, handler === undefined ? [] : [handler]);
 }

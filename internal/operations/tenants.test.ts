@@ -61,7 +61,12 @@ test("a declared schedule for a name that another plugin has is refused, though 
     mustStartWithinMs: 0,
     mustSucceedWithinMs: 0,
   };
-  const announced = { schedules: [declaration], handlers: [{ name: "report" }], watchers: [] };
+  const announced = {
+    schedules: [declaration],
+    handlers: [{ name: "report" }],
+    endpoints: [],
+    watchers: [],
+  };
   const offeredBy = (plugin: string | null) => {
     const offers = () => (plugin === null ? null : { plugin, live: true });
     return guest({ plugins: { offers }, schedulesChanged() {} } as unknown as Host);

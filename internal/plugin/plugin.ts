@@ -7,6 +7,7 @@
  *       ├──► late (past the start-up deadline, still trying; becomes ready)
  *       └──► failed ⇄ starting (backoff) … quarantined (too many crashes)
  */
+import type { PluginEndpoint } from "../access/principal.ts";
 import type { Rate } from "../base/rate.ts";
 import type { RetryPolicy } from "../base/retry.ts";
 import type { Isolation } from "./isolation.ts";
@@ -70,6 +71,8 @@ export interface PluginStatus {
   version: string;
   description: string;
   handlers: readonly string[];
+  /** Its HTTP routes below `/api/<name>`, where it describes itself. */
+  endpoints: readonly PluginEndpoint[];
   /** Handlers it announced that another plugin keeps. */
   conflicts: readonly string[];
   restarts: number;

@@ -78,7 +78,8 @@ function completed(result: Uint8Array, cost: number): Outcome {
   return { ...failed({ message, kind: "result", cost }), permanent: true };
 }
 
-function failed({ message, kind = "", cost = 0 }: { message: string; kind?: string; cost?: number }) {
+/** A failed try, of which no more is known than this. */
+export function failed({ message, kind = "", cost = 0 }: { message: string; kind?: string; cost?: number }) {
   const ending: Extract<Outcome, { kind: "failed" }> = {
     kind: "failed",
     message: cleanText(message, ERROR_CHARS_MAX),

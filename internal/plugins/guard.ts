@@ -15,6 +15,7 @@ import type {
   JobLogEntry,
   WatcherRegistration,
 } from "../../proto/gen/protocol/domain.ts";
+import type { PluginEndpoint } from "../access/principal.ts";
 import { ATTESTATION_VALUES_MAX } from "../ats/attestation.ts";
 import { type Watcher, WATCHER_FIRES_DEFAULT, WATCHER_FIRES_MAX, WATCHERS_MAX } from "../ats/watcher.ts";
 import type { Millis } from "../base/env.ts";
@@ -22,6 +23,7 @@ import { messageOf, shown } from "../base/fault.ts";
 import { JOB_ATTEMPTS_MAX, JOB_TIMEOUT_MAX_MS, type JobProgress } from "../job/job.ts";
 import { parseRate, type Rate, RATE_COUNT_MAX } from "../base/rate.ts";
 import { parseRetry, type RetryPolicy } from "../base/retry.ts";
+import { endpointName, ENDPOINT_CHARS_MAX, ENDPOINTS_MAX, isCallable } from "../plugin/endpoint.ts";
 import { HANDLER_NAME_PATTERN, type HandlerOptions, WATCHER_ID_PATTERN } from "../plugin/plugin.ts";
 import type { JobLogLine } from "../pulse/executor.ts";
 
@@ -46,15 +48,6 @@ export interface DeclaredSchedule {
   /** Objectives; 0 means that nobody asks. */
   mustStartWithinMs: Millis;
   mustSucceedWithinMs: Millis;
-}
-
-/** One of a plugin's HTTP routes. */
-export interface PluginEndpoint {
-  method: string;
-  path: string;
-  description: string;
-  /** True when a schedule may call it. */
-  schedulable: boolean;
 }
 
 /** A plugin's wish to run a handler for attestations. */
@@ -155,13 +148,35 @@ export function readAnnouncement(
       })),
       ...intervalSchedules(initialized.schedules, warn),
     ],
-    endpoints: described?.endpoints ?? [],
+    endpoints: readEndpoints(described, warn),
     watchers: readWatchers(initialized, warn),
     handlers: readHandlers(initialized.handlerNames, described?.handlers ?? [], warn),
     stream: described?.stream ?? false,
     lockProvider: described?.lockProvider ?? false,
     concurrency: Math.min(CONCURRENCY_MAX, Math.max(0, described?.concurrency ?? 0)),
   };
+}
+
+/** Reads the HTTP routes that a plugin describes. One that is none is left out with a sentence, a double one is one. */
+export function readEndpoints(described: DescribeResponse | null, warn: Warn): PluginEndpoint[] {
+  const endpoints = new Map<string, PluginEndpoint>();
+  for (const { method, path, ...said } of described?.endpoints ?? []) {
+    const name = endpointName({ method, path });
+    if (!/^[A-Z]{1,16}$/.test(method) || !/^\/\S*$/.test(path) || name.length > ENDPOINT_CHARS_MAX) {
+      warn(
+        `endpoint ${shown(name)} is left out: it is not like "POST /sync", of at most ${ENDPOINT_CHARS_MAX}`,
+      );
+    } else if (endpoints.size >= ENDPOINTS_MAX) {
+      warn(`endpoint ${name} and those after it are left out: a plugin may announce ${ENDPOINTS_MAX}`);
+      break;
+    } else {
+      const handler = cleanText(said.handler, NAME_CHARS_MAX);
+      const description = cleanText(said.description, MESSAGE_CHARS_MAX);
+      const schedulable = said.schedulable && isCallable({ method, path });
+      endpoints.set(name, { method, path, handler, description, schedulable });
+    }
+  }
+  return [...endpoints.values()];
 }
 
 /** Reads its watchers. One that cannot be kept is left out with a sentence: a plugin is worth more than one of its watchers. */

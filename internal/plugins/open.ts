@@ -11,6 +11,7 @@ import type { EnqueueRequest } from "../../proto/gen/qntx/v1/host.ts";
 import type { DescribeResponse, EnqueueAnswer } from "../../proto/gen/qntx/v1/plugin.ts";
 import { type Capability, grantLine, parseCapability } from "../access/capability.ts";
 import type { Quota } from "../access/quota.ts";
+import type { Holder } from "../access/tokens.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Env } from "../base/env.ts";
 import { Fault, messageOf, shown } from "../base/fault.ts";
@@ -25,7 +26,7 @@ import { withDiagnosis } from "./diagnosis.ts";
 import { digestOf } from "./digest.ts";
 import type { IsolationSide } from "./confinement.ts";
 import type { PluginSource } from "./find.ts";
-import { type Announcement, cleanText, PROTOCOL, readAnnouncement } from "./guard.ts";
+import { type Announcement, cleanText, PROTOCOL, readAnnouncement, readEndpoints } from "./guard.ts";
 import type { Leftovers } from "./leftovers.ts";
 import type { PluginLimits } from "./limits.ts";
 import { orNothing } from "./patience.ts";
@@ -51,7 +52,7 @@ export interface HostSide {
   /** Told when a plugin asked for more than it may have, with what became of that, as the end of a sentence. */
   onRefused?(plugin: string, what: string): void;
   /** Makes the token of one process of the plugin. */
-  issueToken(holder: { plugin: string; tenant: string }): string;
+  issueToken(holder: Holder): string;
   /** Ends a token with its process. */
   revokeToken(token: string): void;
   /** What a plugin may do. */
@@ -68,7 +69,7 @@ export interface HostSide {
   /** Makes the plugin's declared schedules and watchers so; throws a Fault when one is wrong. */
   declare(
     holder: { plugin: string; tenant: string },
-    announced: Pick<Announcement, "schedules" | "handlers" | "watchers">,
+    announced: Pick<Announcement, "schedules" | "handlers" | "endpoints" | "watchers">,
   ): Promise<void>;
 }
 
@@ -137,13 +138,12 @@ class Opening {
 
   async open(): Promise<Session> {
     const { name, tenant = "" } = this.#source;
-    const token = this.#host.issueToken({ plugin: name, tenant });
-    this.#holdings.defer(() => this.#host.revokeToken(token));
     // Before it starts: afterwards the file may be another one.
     const digest = this.#source.path === null ? null : await this.#unlessCut(digestOf(this.#source.path));
-    const process = this.#source.address === null ? await this.#spawn(token) : null;
+    const process = this.#source.address === null ? await this.#spawn() : null;
     const { connection, metadata } = await this.#handshake(process);
     const described = await this.#describe(connection);
+    const token = this.#token(described, process);
     const config = { ...this.#host.configOf(name) };
     const initialized = await this.#initialize(connection, {
       config,
@@ -191,7 +191,18 @@ class Opening {
     return this.#awaitedPort > 0 && !(await isFree(this.#awaitedPort));
   }
 
-  async #spawn(token: string): Promise<PluginProcess> {
+  /** Made when it has said what it is, and worth nothing once its process has ended. */
+  #token(described: DescribeResponse | null, process: PluginProcess | null): string {
+    const { name, tenant = "" } = this.#source;
+    const endpoints = readEndpoints(described, () => {});
+    const token = this.#host.issueToken({ plugin: name, tenant, endpoints });
+    const revoke = () => this.#host.revokeToken(token);
+    this.#holdings.defer(revoke);
+    void process?.exited.then(revoke); // Not only once all is cleared away.
+    return token;
+  }
+
+  async #spawn(): Promise<PluginProcess> {
     const { env, home, pythonPath, leftovers, limits, ports, isolation } = this.#host;
     // Our own runtimes choose a port and say it; a foreign program may not say it, so it must be told one.
     const isTold = this.#source.kind === "executable";
@@ -211,10 +222,7 @@ class Opening {
     this.#holdings.defer(async () => void (await process.stop(limits.termMs)));
     void process.announced.then(() => (this.#awaitedPort = 0));
     this.#events.started(process);
-    void process.exited.then(() => {
-      this.#host.revokeToken(token); // Not only once all is cleared away.
-      this.#described = null;
-    });
+    void process.exited.then(() => (this.#described = null));
     const died = rejection(
       process.exited,
       (exit) => `Its process ended with ${exitText(exit)} before it was ready.`,
@@ -377,6 +385,7 @@ class Opening {
       handlersChanged: (handlers) => this.#events.handlersChanged(handlers),
       enqueue: (request) => this.#host.enqueue(token, request),
     });
+    proxy.useHttp(connection, () => this.#host.capabilitiesOf(this.#source.name).has("cap:http.serve"));
     if (announcement.stream) await this.#unlessCut(proxy.openStream(connection));
     else proxy.useUnary(connection, announcement.concurrency ? null : this.#width(connection));
     return proxy;

@@ -21,7 +21,7 @@ import { laneOf, partsOf } from "../job/lane.ts";
 import type { Install } from "../plugin/install.ts";
 import { type ConfigProblem, configProblems } from "../plugin/config-field.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
-import type { Conflict, Registry } from "../pulse/registry.ts";
+import { type Conflict, lanesOfEndpoints, type Registry } from "../pulse/registry.ts";
 import { Cgroups } from "./cgroup.ts";
 import type { IsolationSide } from "./confinement.ts";
 import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";
@@ -321,12 +321,12 @@ export class Plugins implements Service {
 
   /** The known plugin that announces the handler of a lane, or announced it last; null when none ever did. */
   offers(lane: string): string | null {
-    for (const { name: plugin, tenant, handlers } of this.#supervisors.values()) {
+    for (const { name: plugin, tenant, handlers, endpoints } of this.#supervisors.values()) {
       const isOffered = handlers.some(
         ({ name: handler }) =>
           laneOf({ tenant, handler }) === lane || laneOf({ tenant, plugin, handler }) === lane,
       );
-      if (isOffered) return plugin;
+      if (isOffered || lanesOfEndpoints({ plugin, tenant }, endpoints).includes(lane)) return plugin;
     }
     return null;
   }
@@ -513,8 +513,8 @@ export class Plugins implements Service {
   /** One registration step. */
   #register(joining: readonly Supervisor[]): void {
     const { log } = this.#host;
-    const step = joining.flatMap(({ session, handlers }) =>
-      session ? [{ executor: session.proxy, handlers }] : [],
+    const step = joining.flatMap(({ session, handlers, endpoints }) =>
+      session ? [{ executor: session.proxy, handlers, endpoints }] : [],
     );
     log.info("[plugin-loader] Registering plugin async handlers with Pulse", { plugins: step.length });
     const conflicts = this.#options.registry.register(step);

@@ -11,14 +11,17 @@ import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
 import type { JobProgress } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
+import { isEndpoint } from "../plugin/endpoint.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Attempt, Executor, JobLogLine } from "../pulse/executor.ts";
 import type { EnqueueRequest } from "../../proto/gen/qntx/v1/host.ts";
 import type { EnqueueAnswer } from "../../proto/gen/qntx/v1/plugin.ts";
 import type { Connection } from "./connection.ts";
 import { endingOfCancel } from "./endings.ts";
+import { endpointCall } from "./endpoint-call.ts";
+import { EXECUTE_CALL } from "./execute-call.ts";
 import { StreamWire } from "./stream-wire.ts";
-import { UnaryWire } from "./unary-wire.ts";
+import { type UnaryCall, UnaryWire } from "./unary-wire.ts";
 import type { Width } from "./width.ts";
 import type { AttemptKey, Wire } from "./wire.ts";
 
@@ -61,6 +64,7 @@ export class PluginProxy implements Executor {
   readonly #options: ProxyOptions;
   readonly #held = new Map<string, Held>();
   #wire: Wire | null = null;
+  #http: Wire | null = null;
   #width: Width | null = null;
   /** True once the plugin is told to stop: what ends afterwards did not come to its end. */
   #interrupted = false;
@@ -93,17 +97,22 @@ export class PluginProxy implements Executor {
 
   /** Runs each job by a call of its own; as many at once as the width says, where there is one. */
   useUnary(connection: Connection, width: Width | null): void {
+    this.#width = width;
+    this.#wire = this.#unary(connection, EXECUTE_CALL, width);
+  }
+
+  /** Runs jobs that are for endpoints by requests; the others as has been said, or will be. */
+  useHttp(connection: Connection, mayServe: () => boolean): void {
+    this.#http = this.#unary(connection, endpointCall(this.plugin, mayServe), null);
+  }
+
+  #unary<Response>(connection: Connection, call: UnaryCall<Response>, width: Width | null): Wire {
     const cut = (key: AttemptKey, reason: string, alone: boolean) => {
       const message = `The connection to the plugin broke: ${reason}.`;
       this.#ended(key, { kind: "lost", alone, message });
     };
-    this.#width = width;
-    this.#wire = new UnaryWire(this.#options.env, {
-      plugin: this.plugin,
-      connection,
-      width,
-      events: { ...this.#events(), cut },
-    });
+    const events = { ...this.#events(), cut };
+    return new UnaryWire(this.#options.env, { plugin: this.plugin, connection, call, width, events });
   }
 
   /** Jobs at once; of a plugin that cannot say, what is known by now. */
@@ -128,7 +137,7 @@ export class PluginProxy implements Executor {
   }
 
   execute(attempt: Attempt): Promise<Outcome> {
-    const wire = this.#wire;
+    const wire = this.#wireOf(attempt);
     if (attempt.cancelled !== null)
       return Promise.resolve(endingOfCancel(attempt.cancelled, this.plugin, attempt));
     if (!wire) return Promise.resolve({ kind: "returned" }); // Claimed in the moment in which the process went.
@@ -161,7 +170,7 @@ export class PluginProxy implements Executor {
   /** Tells what still runs that the plugin stops now: whatever it answers, it goes back. */
   interrupt(): void {
     this.#interrupted = true;
-    for (const { attempt } of this.#held.values()) this.#wire?.cancel(attempt, "shutdown");
+    for (const { attempt } of this.#held.values()) this.#wireOf(attempt)?.cancel(attempt, "shutdown");
   }
 
   /** Resolves when no attempt runs. */
@@ -172,6 +181,7 @@ export class PluginProxy implements Executor {
   /** Settles every attempt: their process is gone. */
   died(cause: DeathCause, message: string): void {
     this.#wire = null;
+    this.#http = null;
     const alone = cause === "crashed" && this.#held.size === 1;
     for (const [id, { attempt }] of this.#held) {
       if (attempt.cancelled !== null) {
@@ -180,6 +190,10 @@ export class PluginProxy implements Executor {
         this.#settle(id, cause === "stopped" ? { kind: "returned" } : { kind: "lost", alone, message });
       }
     }
+  }
+
+  #wireOf({ job }: Attempt): Wire | null {
+    return isEndpoint(job.handler) ? this.#http : this.#wire;
   }
 
   #events() {

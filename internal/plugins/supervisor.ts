@@ -8,6 +8,7 @@
  * that computes is busy, not dead.
  */
 import { join } from "node:path";
+import type { PluginEndpoint } from "../access/principal.ts";
 import { type Millis, sleep } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { aborted } from "../base/lifecycle.ts";
@@ -75,6 +76,7 @@ export class Supervisor {
   #kind: PluginKind = "executable";
   #handlers: readonly HandlerOptions[] = [];
   #about: Promise<About> = Promise.resolve(NOTHING_SAID);
+  #endpoints: readonly PluginEndpoint[] = [];
   /** What the present process said over its stream, which is newer than what it announced. */
   #news: readonly HandlerOptions[] | null = null;
   #conflicts: readonly string[] = [];
@@ -101,6 +103,11 @@ export class Supervisor {
   /** What it offers, or offered last. */
   get handlers(): readonly HandlerOptions[] {
     return this.#handlers;
+  }
+
+  /** Its HTTP routes, or those that it had last. */
+  get endpoints(): readonly PluginEndpoint[] {
+    return this.#endpoints;
   }
 
   /** What it said about itself, while it is ready. */
@@ -135,6 +142,7 @@ export class Supervisor {
       version: this.#session?.version ?? "",
       description: this.#session?.description ?? "",
       handlers: this.#handlers.map(({ name }) => name),
+      endpoints: this.#endpoints,
       conflicts: this.#conflicts,
       restarts: Math.max(0, this.#starts - 1),
       stream: this.#session?.proxy.isStream ?? false,
@@ -236,6 +244,7 @@ export class Supervisor {
     const readyAt = this.#host.env.mono();
     this.#session = session;
     this.#handlers = this.#news ?? session.announcement.handlers;
+    this.#endpoints = session.announcement.endpoints;
     this.#startedAt = this.#host.env.now();
     this.#events.joined(this); // Before it says that it is ready: who waits for that wants its handlers.
     this.#set("ready", "");

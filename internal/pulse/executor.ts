@@ -2,6 +2,7 @@
  * Executor: the seam between Pulse and whatever runs a handler. Pulse knows
  * nothing of processes or gRPC; a plugin's connection implements this.
  */
+import type { PluginEndpoint } from "../access/principal.ts";
 import type { Millis } from "../base/env.ts";
 import type { Job, JobProgress } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
@@ -60,4 +61,6 @@ export interface Executor {
 export interface Registration {
   executor: Executor;
   handlers: readonly HandlerOptions[];
+  /** Its HTTP routes, of which schedules may call some. */
+  endpoints?: readonly PluginEndpoint[];
 }

@@ -119,3 +119,24 @@ test("what the configuration says of a handler counts, however it is called, and
   expect(limits).toEqual([3, 3, null]);
   expect(told).toEqual(["a/a.one a.one a/a.two a.two"]);
 });
+
+test("endpoints are reachable by their plugin alone, and two plugins may have the same", () => {
+  const endpoint = (path: string, schedulable: boolean) => {
+    return { method: "POST", path, handler: "", description: "", schedulable };
+  };
+  const registry = new Registry();
+  const endpoints = [endpoint("/sync", true), endpoint("/page", false)];
+  const step = ["a", "b"].map((plugin) => ({ ...offer(plugin, `${plugin}.x`), endpoints }));
+  expect(registry.register(step)).toEqual([]);
+  expect(["a/POST /sync", "b/POST /sync"].map((lane) => keeper(registry, lane))).toEqual(["a", "b"]);
+  expect(registry.lane("a/POST /sync")?.options.name).toBe("POST /sync");
+  expect(["POST /sync", "a/POST /page"].map((lane) => keeper(registry, lane))).toEqual([
+    undefined,
+    undefined,
+  ]);
+  const lane = registry.lane("a/a.x");
+  if (lane) registry.disown(lane);
+  expect(["a/a.x", "a/POST /sync"].map((name) => keeper(registry, name))).toEqual([undefined, "a"]);
+  registry.unregister("a");
+  expect(keeper(registry, "a/POST /sync")).toBeUndefined();
+});

@@ -7,8 +7,12 @@
  * jobs wait for it. Among newcomers of one step the order given decides. Who
  * loses keeps the qualified name `<plugin>/<handler>`. Each tenant has names of its
  * own: what two of them run never meets.
+ *
+ * An endpoint is only ever known by its plugin, `<plugin>/POST /sync`, so nobody loses one.
  */
-import { laneOf } from "../job/lane.ts";
+import type { PluginEndpoint } from "../access/principal.ts";
+import { laneOf, partsOf } from "../job/lane.ts";
+import { endpointName } from "../plugin/endpoint.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Executor, Registration } from "./executor.ts";
 
@@ -34,6 +38,19 @@ export interface RegistryOptions {
   configured?: readonly ConfiguredLimits[];
   /** Called when lanes have changed, before anybody can ask for their jobs. */
   onChange?: (lanes: Iterable<Lane>) => void;
+}
+
+/** What a schedule says counts; a plugin says nothing about how its routes are called. */
+const ENDPOINT_OPTIONS = { timeoutMs: null, maxAttempts: null, concurrency: null, description: "" };
+
+/** The lanes of a plugin's endpoints that schedules may call. */
+export function lanesOfEndpoints(
+  { plugin, tenant }: { plugin: string; tenant?: string },
+  endpoints: readonly PluginEndpoint[],
+): string[] {
+  return endpoints.flatMap((endpoint) =>
+    endpoint.schedulable ? [laneOf({ tenant, plugin, handler: endpointName(endpoint) })] : [],
+  );
 }
 
 export class Registry {
@@ -64,7 +81,7 @@ export class Registry {
     const announced = this.#announced.get(executor.plugin);
     if (announced?.executor !== executor) return;
     const handlers = announced.handlers.filter(({ name }) => name !== options.name);
-    this.#announced.set(executor.plugin, { executor, handlers });
+    this.#announced.set(executor.plugin, { ...announced, handlers });
     this.#rebuild();
   }
 
@@ -100,7 +117,13 @@ export class Registry {
     this.#dropUnannounced();
     const next = new Map<string, Lane>();
     const conflicts: Conflict[] = [];
-    for (const { executor, handlers } of this.#announced.values()) {
+    for (const { executor, handlers, endpoints = [] } of this.#announced.values()) {
+      for (const lane of lanesOfEndpoints(executor, endpoints))
+        next.set(lane, {
+          name: lane,
+          executor,
+          options: { ...ENDPOINT_OPTIONS, name: partsOf(lane).handler },
+        });
       for (const announced of handlers) {
         const { plugin, tenant } = executor;
         const name = laneOf({ tenant, handler: announced.name });

@@ -6,7 +6,7 @@
 import { assert } from "../base/fault.ts";
 import type { NewJob } from "../job/job.ts";
 import { laneOf, partsOf } from "../job/lane.ts";
-import type { Policy, Schedule } from "./schedule.ts";
+import type { Policy, Schedule, Target } from "./schedule.ts";
 
 /** What of a schedule its runs have. */
 export interface Runnable extends Pick<
@@ -18,15 +18,20 @@ export interface Runnable extends Pick<
 
 type Run = Omit<NewJob, "id" | "source"> & Required<Pick<NewJob, "plugin" | "priority">>;
 
-/** The lane of a schedule's runs; null for one that has no handler. */
+/** The lane of a schedule's runs; null for one that runs nothing. */
 export function laneOfRuns({ target, tenant }: Pick<Schedule, "target" | "tenant">): string | null {
-  return target.kind === "handler" ? laneOf({ tenant, handler: target.handler }) : null;
+  return target.kind === "agent" ? null : laneOf({ tenant, handler: lineOf(target) });
+}
+
+/** What a schedule runs, without its tenant: a handler, or an endpoint as `<plugin>/POST /sync`. */
+function lineOf(target: Exclude<Target, { kind: "agent" }>): string {
+  return target.kind === "handler" ? target.handler : target.endpoint;
 }
 
 /** The job of a schedule, without what makes it this one: an id, who asks for it, and its occurrence. */
 export function runOf({ id, target, payload, tenant, owner, declaredId, policy }: Runnable): Run {
-  assert(target.kind === "handler", `schedule ${id} has a handler`);
-  const { plugin, handler } = partsOf(target.handler);
+  assert(target.kind !== "agent", `schedule ${id} has something to run`);
+  const { plugin, handler } = partsOf(lineOf(target));
   return {
     handler,
     plugin,

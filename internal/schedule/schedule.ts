@@ -23,6 +23,7 @@ export type ScheduleState = (typeof SCHEDULE_STATES)[number];
 /** A schedule runs one of these. */
 export type Target =
   | { kind: "handler"; handler: string }
+  /** One of a plugin's own HTTP routes: `<plugin>/POST /sync`. */
   | { kind: "endpoint"; endpoint: string }
   | { kind: "agent"; agent: string };
 

@@ -19,6 +19,7 @@ import { aborted, type QuitSignals, runTogether, type Service } from "../base/li
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
 import { Fetcher } from "../fetch/fetcher.ts";
+import { Metrics } from "../http/metrics.ts";
 import { HttpServer } from "../http/server.ts";
 import { operatorToken } from "../http/operator-token.ts";
 import { toPlugin } from "../http/plugin-proxy.ts";
@@ -32,6 +33,7 @@ import { installRoot } from "../plugins/installed.ts";
 import { clearDrafts } from "../plugins/placing.ts";
 import { Plugins, type PluginsOptions } from "../plugins/plugins.ts";
 import { Pulse, type PulseOptions } from "../pulse/pulse.ts";
+import type { ServiceOptions } from "../services/door.ts";
 import { CallbackServer } from "../services/server.ts";
 import { openStore, type OpenedStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
@@ -104,10 +106,9 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const live = new LiveConfig(options);
   const rights = await rightsOf(live, store, (plugin) => plugins.isInstalled(plugin));
   const tokens = new Tokens(env, rights);
-  const contextOf = (principal: Principal) => contextFor(options, { store, principal, host });
-
-  const callbacks = new CallbackServer({ log, tokens, contextOf });
-  await callbacks.listen();
+  const metrics = new Metrics();
+  const contextOf = (principal: Principal) => contextFor(options, { store, principal, host, metrics });
+  const callbacks = await listenForPlugins({ log, tokens, contextOf });
   const events = new PluginEvents(log, store.events);
   const webhooks = new Webhooks({ env, log, webhooks: store.webhooks, target: config.webhook(), version });
   clearDrafts(installRoot(config.home, ""));
@@ -146,7 +147,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     reload: () => live.reload(plugins, () => rights.grants.reconfigured()),
   });
   host = running;
-  const http = listen(options, { live: running, plugins, contextOf });
+  const http = listen(options, { live: running, plugins, contextOf, metrics });
   try {
     await runParts(options, { pulse, live: running, plugins, services: [loop, webhooks], contextOf });
   } finally {
@@ -187,9 +188,9 @@ function declareBy(
 
 function contextFor(
   { env, log, config, self }: ServeOptions,
-  about: Pick<Context, "store" | "principal" | "host">,
+  { metrics, ...about }: Pick<Context, "store" | "principal" | "host"> & { metrics: Metrics },
 ): Context {
-  return { env, log, home: config.home, self, ...about };
+  return { env, log, home: config.home, self, meter: metrics.count, ...about };
 }
 
 /** What plugins may do, and how much. Whoever was not installed was enabled by name, or is ours. */
@@ -262,8 +263,18 @@ interface Running extends Parts {
   services: readonly Service[];
 }
 
+/** Opens the door through which plugins call back. */
+async function listenForPlugins(options: ServiceOptions): Promise<CallbackServer> {
+  const server = new CallbackServer(options);
+  await server.listen();
+  return server;
+}
+
 /** Opens the host's two doors and notes its address. */
-function listen({ env, log, config }: ServeOptions, { live, plugins, contextOf }: Parts): HttpServer {
+function listen(
+  { env, log, config }: ServeOptions,
+  { live, plugins, contextOf, metrics }: Parts & { metrics: Metrics },
+): HttpServer {
   const http = new HttpServer({
     env,
     log,
@@ -274,6 +285,7 @@ function listen({ env, log, config }: ServeOptions, { live, plugins, contextOf }
     context: () => contextOf(OPERATOR),
     ready: () => live.ready && !live.stopping,
     now: () => env.now(),
+    metrics: () => metrics.text(),
     toPlugin: (name, path, request) => toPlugin(plugins, name, path, request),
     toSocket: (name, request, server) => upgradeToPlugin(plugins, name, { request, server }),
   });

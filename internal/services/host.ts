@@ -16,8 +16,8 @@ import {
   scheduleShow,
   scheduleUpdate,
 } from "../operations/schedule.ts";
-import type { Schedule } from "../schedule/schedule.ts";
-import { viewSchedule, type ScheduleView } from "../operations/schedule-view.ts";
+import { pluginEndpoints } from "../operations/plugin.ts";
+import type { ScheduleView } from "../operations/schedule-view.ts";
 import type {
   AttestationMessage,
   CreateScheduleMessage,
@@ -78,7 +78,8 @@ type Scheduling =
   | "updateSchedule"
   | "pauseSchedule"
   | "resumeSchedule"
-  | "deleteSchedule";
+  | "deleteSchedule"
+  | "getEndpoints";
 
 function scheduling(options: ServiceOptions): Pick<HostServiceServer, Scheduling> {
   return {
@@ -86,7 +87,7 @@ function scheduling(options: ServiceOptions): Pick<HostServiceServer, Scheduling
       message(context, await call(context, scheduleCreate, readCreate(request))),
     ),
     getSchedule: unary(options, scheduleShow, async (context, { id }) =>
-      messageOfSchedule(await resolveSchedule(context, id)),
+      message(context, await call(context, scheduleShow, { id })),
     ),
     listSchedules: unary(options, scheduleList, async (context, { handler, state, limit, cursor }) => {
       const input = {
@@ -108,46 +109,42 @@ function scheduling(options: ServiceOptions): Pick<HostServiceServer, Scheduling
     resumeSchedule: unary(options, scheduleResume, async (context, { id }) =>
       message(context, await call(context, scheduleResume, { id })),
     ),
-    deleteSchedule: unary(options, scheduleDelete, async (context, { id }) => {
-      // Afterwards it can be found no more; before, only the operation may say that there is none.
-      const found = await resolveSchedule(context, id).catch(() => null);
-      return scheduleMessage(await call(context, scheduleDelete, { id }), found?.payload ?? new Uint8Array());
-    }),
+    deleteSchedule: unary(options, scheduleDelete, async (context, { id }) =>
+      message(context, await call(context, scheduleDelete, { id })),
+    ),
+    getEndpoints: unary(options, pluginEndpoints, (context) => call(context, pluginEndpoints, {})),
   };
 }
 
 async function message(context: Context, view: ScheduleView): Promise<ScheduleMessage> {
   const { payload } = await resolveSchedule(context, view.id);
-  return scheduleMessage(view, payload);
+  return scheduleMessage(context, view, payload);
 }
 
-function messageOfSchedule(schedule: Schedule): ScheduleMessage {
-  return scheduleMessage(viewSchedule(schedule), schedule.payload);
+/** What is empty was not said. */
+function readCreate({ maxAttempts, metadata, paused, upsert, payload, ...texts }: CreateScheduleMessage) {
+  const said = Object.entries(texts).map(([field, text]) => [field, given(text)]);
+  const more = { metadata, paused, upsert, payload, maxAttempts: maxAttempts || undefined };
+  return definedOnly({ ...Object.fromEntries(said), ...more });
 }
 
-function readCreate(request: CreateScheduleMessage): Record<string, unknown> {
-  const { every, cron, at, timezone, locking, mustStartWithin, mustSucceedWithin, ...rest } = request;
-  return definedOnly({
-    ...rest,
-    every: given(every),
-    cron: given(cron),
-    at: given(at),
-    timezone: given(timezone),
-    locking: given(locking),
-    mustStartWithin: given(mustStartWithin),
-    mustSucceedWithin: given(mustSucceedWithin),
-  });
-}
-
-/** What is absent stays; an objective that is empty is taken away. */
+/** What is absent stays; what is part of a policy and empty has its default again. */
 function readUpdate(request: UpdateScheduleMessage): Record<string, unknown> {
-  const { mustStartWithin, mustSucceedWithin } = request;
-  return definedOnly({
-    ...request,
-    mustStartWithin: mustStartWithin === "" ? null : mustStartWithin,
-    mustSucceedWithin: mustSucceedWithin === "" ? null : mustSucceedWithin,
-  });
+  const cleared = POLICY_FIELDS.flatMap((field) =>
+    request[field] || request[field] === undefined ? [] : [field],
+  );
+  return definedOnly({ ...request, ...Object.fromEntries(cleared.map((field) => [field, null])) });
 }
+
+const POLICY_FIELDS = [
+  "mustStartWithin",
+  "mustSucceedWithin",
+  "overlap",
+  "missed",
+  "timeout",
+  "maxAttempts",
+  "retry",
+] as const;
 
 /** What is not given stays undefined: a call brings thousands of these, and taking keys out again costs more than reading them. */
 function readJob({
@@ -201,11 +198,22 @@ function durationOrNone(ms: number | null): string {
   return ms === null ? "" : formatDuration(ms);
 }
 
-function scheduleMessage(view: ScheduleView, payload: Uint8Array): ScheduleMessage {
+/** An endpoint as the plugin itself names it: without the plugin. */
+function ownEndpoint(lane: string | null): string {
+  return lane === null ? "" : partsOf(lane).handler;
+}
+
+async function scheduleMessage(
+  { store }: Context,
+  view: ScheduleView,
+  payload: Uint8Array,
+): Promise<ScheduleMessage> {
+  const lastJob = view.lastJobId === null ? null : await store.jobs.get(view.lastJobId);
   return {
     id: view.id,
     name: view.name,
     handler: withoutTenant(view.handler ?? ""),
+    endpoint: ownEndpoint(view.endpoint),
     payload: Buffer.from(payload),
     every: view.every ?? "",
     cron: view.cron?.join("; ") ?? "",
@@ -219,6 +227,16 @@ function scheduleMessage(view: ScheduleView, payload: Uint8Array): ScheduleMessa
     metadata: view.metadata,
     createdAt: view.createdAt,
     locking: view.locking,
+    lastRunAt: view.lastRunAt ?? "",
+    lastRunState: lastJob?.state ?? "",
+    lastError: lastJob?.error?.message ?? "",
+    runCount: view.runCount,
+    failures: view.failures,
+    overlap: view.overlap,
+    missed: view.missed,
+    timeout: durationOrNone(view.timeoutMs),
+    maxAttempts: view.maxAttempts ?? 0,
+    retry: view.retry ?? "",
     mustStartWithin: durationOrNone(view.mustStartWithinMs),
     mustSucceedWithin: durationOrNone(view.mustSucceedWithinMs),
   };

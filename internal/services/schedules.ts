@@ -88,7 +88,8 @@ function scheduledJobMessage(schedule: Schedule): ScheduledJobMessage {
   return {
     id: schedule.id,
     atsCode: "",
-    handlerName: target.kind === "handler" ? target.handler : "",
+    handlerName:
+      target.kind === "handler" ? target.handler : target.kind === "endpoint" ? target.endpoint : "",
     payload: Buffer.from(schedule.payload),
     sourceUrl: "",
     intervalSeconds: spec.kind === "every" ? Math.round(spec.everyMs / 1000) : 0,

@@ -152,6 +152,8 @@ export interface ScheduleStore extends ScheduleChanges {
   find(part: string, limit: number): Promise<string[]>;
   /** Oldest first. */
   list(filter: ScheduleFilter, page: PageRequest): Promise<Page<Schedule>>;
+  /** Active schedules that call endpoints of a plugin, whoever's they are. */
+  callers(of: { plugin: string; tenant: string }): Promise<Schedule[]>;
   /** Active schedules by their next run, the soonest first. */
   upcoming(limit: number): Promise<Schedule[]>;
   /** Accounts for everything that is due on this node, up to `limit` schedules: ledger rows, jobs and cursors in one transaction. */

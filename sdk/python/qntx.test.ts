@@ -69,7 +69,7 @@ describe("start", () => {
       ]);
       expect(described.schedules[0]?.payload.toString()).toBe('{"deep":true}');
       expect(described.endpoints).toMatchObject([
-        { method: "GET", path: "/ping", schedulable: false },
+        { method: "GET", path: "/ping", schedulable: true },
         { method: "GET", path: "/files/*", schedulable: false },
         { method: "POST", path: "/text", schedulable: true },
       ]);
@@ -519,7 +519,7 @@ describe("host", () => {
         made: "mine",
         listed: 2,
         refused: {
-          code: "ABORTED",
+          code: "validation",
           says: "every: too often. Wait.",
           fields: { every: "too often" },
           hint: "Wait.",

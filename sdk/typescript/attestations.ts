@@ -12,8 +12,9 @@ import {
   ATSStoreServiceService as Store,
 } from "../../proto/gen/protocol/atsstore.ts";
 import { HostServiceService } from "../../proto/gen/qntx/v1/host.ts";
-import { type Ask, HostError } from "./call.ts";
+import type { Ask } from "./call.ts";
 import type { Channel, MessageStream } from "./channel.ts";
+import { HostError } from "./host-error.ts";
 import type { Attestation, AttestationFilter, Attestations, JobLog, NewAttestation } from "./qntx.ts";
 
 const BATCH = 500; // Attestations per call: a message of some hundred kilobytes.

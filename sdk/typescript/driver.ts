@@ -22,7 +22,7 @@ import {
   type PluginMessage,
   PluginServiceClient,
 } from "../../proto/gen/qntx/v1/plugin.ts";
-import { HostError } from "./call.ts";
+import { HostError } from "./host-error.ts";
 import type { PluginDefinition } from "./qntx.ts";
 import { type RunningPlugin, servePlugin } from "./runtime.ts";
 
@@ -36,7 +36,7 @@ type Unary<Q, A> = (
   callback: (error: ServiceError | null, answer: A) => void,
 ) => unknown;
 
-/** One unary call of a host. Rejects with a HostError, which has gRPC's word as its code. */
+/** One unary call of a host. Rejects with a HostError, which has gRPC's word as its status. */
 export function asked<Q, A>(
   client: Client,
   method: Unary<Q, A>,

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { FieldFaults } from "../../proto/gen/qntx/v1/host.ts";
 import type { EnqueueAnswer } from "../../proto/gen/qntx/v1/plugin.ts";
-import type { HostError } from "./call.ts";
+import type { HostError } from "./host-error.ts";
 import { Driver, type StreamDriver } from "./driver.ts";
 import { STREAM_CALL_BYTES_MAX } from "./enqueuing.ts";
 import { definePlugin, type Host } from "./qntx.ts";
@@ -86,7 +86,7 @@ test("a refusal says on the stream what it says in a call", async () => {
     faults,
   });
   expect(await refused).toMatchObject({
-    code: "INVALID_ARGUMENT",
+    status: "INVALID_ARGUMENT",
     message: "handler: is odd. Do so.",
     fields: [{ field: "handler", message: "is odd." }],
   });
@@ -118,7 +118,7 @@ test("who waits for an answer when the stream breaks is told that nobody knows",
     );
   await asked(stream, 2);
   stream.break();
-  expect(await lost).toBe("UNAVAILABLE");
+  expect(await lost).toBe("unavailable");
 });
 
 test("a stream that is drained stays until what was asked on it is answered", async () => {

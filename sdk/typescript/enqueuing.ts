@@ -11,7 +11,8 @@ import {
   HostServiceService as Service,
 } from "../../proto/gen/qntx/v1/host.ts";
 import type { EnqueueAnswer, EnqueueCall } from "../../proto/gen/qntx/v1/plugin.ts";
-import { type Ask, CALL_TIMEOUT_MS, HostError } from "./call.ts";
+import { type Ask, CALL_TIMEOUT_MS } from "./call.ts";
+import { HostError } from "./host-error.ts";
 
 export const STREAM_CALL_BYTES_MAX = 1_048_576; // Of payloads: what is larger would hold up the endings behind it.
 

@@ -5,34 +5,51 @@
 import type { HTTPHeader, HTTPRequest, HTTPResponse } from "../../proto/gen/protocol/domain.ts";
 import type { Endpoint } from "../../proto/gen/qntx/v1/plugin.ts";
 import { PluginError } from "./names.ts";
-import type { Host, HttpHandler } from "./qntx.ts";
+import type { Host, HttpHandler, HttpRoute } from "./qntx.ts";
 
 const ROUTE_PATTERN = /^([A-Z]+) (\/\S*)$/;
 
 export interface Router {
   endpoints: Endpoint[];
-  answer(request: HTTPRequest, host: Host): Promise<HTTPResponse>;
+  /** The signal is aborted when nobody waits for the answer any more. */
+  answer(request: HTTPRequest, host: Host, signal?: AbortSignal): Promise<HTTPResponse>;
 }
 
+/** What a schedule can call: it has a request to make, and nothing to put into a path. */
+const SCHEDULABLE = /^(GET|POST) [^:{}*<>]*$/;
+
 /** Checks the routes of a plugin and makes the one function that answers them. */
-export function createRouter(plugin: string, routes: Record<string, HttpHandler>): Router {
+export function createRouter(plugin: string, routes: Record<string, HttpHandler | HttpRoute>): Router {
   const handlers = new Map<string, HttpHandler>();
-  const endpoints = Object.entries(routes).map(([key, handler]) => {
+  const endpoints = Object.entries(routes).map(([key, given]): Endpoint => {
     const [, method, path] = ROUTE_PATTERN.exec(key) ?? [];
-    if (!method || !path || typeof handler !== "function") {
+    const route = typeof given === "function" ? { run: given } : given;
+    if (!method || !path || typeof route?.run !== "function") {
       throw new PluginError(
         `Route ${JSON.stringify(key)} of plugin ${plugin} is not like "GET /path": a function.`,
       );
     }
-    handlers.set(`${method} ${path}`, handler);
-    return { method, path, description: "", schedulable: method === "POST" && !path.endsWith("/*") };
+    const schedulable = route.schedulable ?? SCHEDULABLE.test(key);
+    if (schedulable && !SCHEDULABLE.test(key)) {
+      throw new PluginError(
+        `Route ${JSON.stringify(key)} of plugin ${plugin} cannot be schedulable: only GET or POST of a path without parameters is.`,
+      );
+    }
+    handlers.set(key, route.run);
+    return {
+      method,
+      path,
+      description: route.description ?? "",
+      schedulable,
+      handler: route.run.name || key,
+    };
   });
   return {
     endpoints,
-    async answer(request, host) {
+    async answer(request, host, signal) {
       const path = pathOf(request.path);
       const handler = handlerOf(handlers, request.method, path);
-      if (handler) return toAnswer(await handler(toRequest(request), host));
+      if (handler) return toAnswer(await handler(toRequest(request, signal), host));
       const methods = new Set(endpoints.map(({ method }) => method));
       const allowed = [...methods].filter((method) => handlerOf(handlers, method, path));
       if (allowed.length === 0) return plainAnswer(404, `Plugin ${plugin} has no route ${path}.\n`);
@@ -68,10 +85,11 @@ export function plainAnswer(statusCode: number, text: string): HTTPResponse {
   return { statusCode, headers, body: Buffer.from(text) };
 }
 
-function toRequest({ method, path, headers, body }: HTTPRequest): Request {
+function toRequest({ method, path, headers, body }: HTTPRequest, signal?: AbortSignal): Request {
   const bodyless = method === "GET" || method === "HEAD"; // Request throws for a body there.
   return new Request(`http://plugin.localhost${path.startsWith("/") ? path : `/${path}`}`, {
     method,
+    ...(signal && { signal }),
     headers: headers.flatMap(({ name, values }) => values.map((value): [string, string] => [name, value])),
     ...(bodyless ? {} : { body: new Uint8Array(body) }),
   });

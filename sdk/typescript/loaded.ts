@@ -49,7 +49,8 @@ export interface LoadedPlugin {
   start(host: Host, request: InitializeRequest): Promise<void>;
   stop(host: Host): Promise<void>;
   cleanup(): Promise<void>;
-  answer(request: HTTPRequest, host: Host): Promise<HTTPResponse>;
+  /** The signal is aborted when nobody waits for the answer any more. */
+  answer(request: HTTPRequest, host: Host, signal?: AbortSignal): Promise<HTTPResponse>;
   readonly websocket?: SocketHandler;
   readonly configFields: Record<string, ConfigFieldSchema>;
   glyphs(): Promise<GlyphDef[]>;

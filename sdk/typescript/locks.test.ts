@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { HostError } from "./call.ts";
+import { HostError } from "./host-error.ts";
 import { asked, Driver } from "./driver.ts";
 import fileLocks from "./examples/file-locks.ts";
 import { connectHost, type HostClient } from "./host.ts";
@@ -79,7 +79,7 @@ test("what a provider throws reaches the host as a sentence", async () => {
     .tryLock({ key: "k", ttlMs: TTL_MS, holder: "a" })
     .catch((thrown) => thrown);
   expect(error).toBeInstanceOf(HostError);
-  expect(error).toMatchObject({ code: "UNAVAILABLE", message: "the vault is closed" });
+  expect(error).toMatchObject({ status: "UNAVAILABLE", message: "the vault is closed" });
 });
 
 test("only a plugin with locks says that it is a provider, and answers as one", async () => {
@@ -89,5 +89,5 @@ test("only a plugin with locks says that it is a provider, and answers as one", 
   const described = await asked(service, service.describe, { hostVersion: "1" });
   expect(described.lockProvider).toBe(false);
   const error = await provider.locks.release("t").catch((thrown) => thrown);
-  expect(error).toMatchObject({ code: "UNIMPLEMENTED" });
+  expect(error).toMatchObject({ status: "UNIMPLEMENTED" });
 });

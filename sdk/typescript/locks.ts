@@ -8,8 +8,9 @@ import {
   LockServiceService,
   type TryLockResponse,
 } from "../../proto/gen/qntx/v1/lock.ts";
-import { type Ask, HostError } from "./call.ts";
+import type { Ask } from "./call.ts";
 import { textOf } from "./ending.ts";
+import { HostError } from "./host-error.ts";
 import type { LockContention, LockHandle, Locks } from "./qntx.ts";
 
 /** The locks of the host. */

@@ -176,9 +176,10 @@ export interface DeclaredWatcher {
   maxPerSecond?: number;
 }
 
-export interface NewSchedule {
+/** What every new schedule may say. */
+interface ScheduleSettings {
   name?: string;
-  handler: string;
+  /** Handed to the handler, or sent to the endpoint: JSON of at most 100,000 bytes; null and undefined are none. */
   payload?: Json;
   /** Exactly one of every ("5m"), cron and at (ISO 8601 with offset). */
   every?: string;
@@ -193,20 +194,40 @@ export interface NewSchedule {
   /** How long after its time a run must have started, and succeeded ("30s"): otherwise the host says so. */
   mustStartWithin?: string;
   mustSucceedWithin?: string;
+  /** When the last run still goes on; "skip" when absent. */
+  overlap?: "skip" | "buffer-one" | "buffer-all" | "cancel-other" | "terminate-other" | "allow";
+  /** Of runs that nobody was there to start; "latest" when absent. */
+  missed?: "latest" | "skip" | "earliest" | "all";
+  /** What a run may take ("30s"), how often it is tried, and how long it waits in between, as a handler says it. */
+  timeout?: string;
+  maxAttempts?: number;
+  retry?: string;
 }
 
+/** It runs one of the two: a handler, or one of the plugin's own routes: "POST /sync", or "/sync" where that has one method. */
+export type NewSchedule = ScheduleSettings &
+  ({ handler: string; endpoint?: undefined } | { endpoint: string; handler?: undefined });
+
+/** What is absent stays; null takes away what need not be there. */
 export interface ScheduleChange {
+  handler?: string;
+  endpoint?: string;
   every?: string;
   cron?: string;
   at?: string;
-  timezone?: string;
+  timezone?: string | null;
   payload?: Json;
-  description?: string;
-  name?: string;
+  description?: string | null;
+  name?: string | null;
   locking?: Locking;
-  /** Objectives, as for a new schedule; an empty text takes one away. */
-  mustStartWithin?: string;
-  mustSucceedWithin?: string;
+  /** Objectives, as for a new schedule. */
+  mustStartWithin?: string | null;
+  mustSucceedWithin?: string | null;
+  overlap?: ScheduleSettings["overlap"] | null;
+  missed?: ScheduleSettings["missed"] | null;
+  timeout?: string | null;
+  maxAttempts?: number | null;
+  retry?: string | null;
   /** Refused when the schedule has changed since this revision. */
   revision?: number;
 }
@@ -214,7 +235,10 @@ export interface ScheduleChange {
 export interface Schedule {
   id: string;
   name: string;
+  /** One of handler and endpoint is not empty. */
   handler: string;
+  /** "POST /sync" */
+  endpoint: string;
   payload: Json;
   every: string;
   cron: string;
@@ -231,8 +255,35 @@ export interface Schedule {
   /** Objectives; empty when nobody asks. */
   mustStartWithin: string;
   mustSucceedWithin: string;
+  /** ISO 8601; empty when it never ran. */
+  lastRunAt: string;
+  /** The state of the last run's job: "completed", "retrying" … Empty when there was none, or it is not kept any more. */
+  lastRunState: string;
+  /** Why the last try of that job failed; empty when none did. */
+  lastError: string;
+  /** Occurrences that became a job, and failed runs since one completed. */
+  runCount: number;
+  failures: number;
+  overlap: string;
+  missed: string;
+  /** Empty, and 0, where the host's default counts. */
+  timeout: string;
+  maxAttempts: number;
+  retry: string;
 }
 
+/** One of the plugin's own routes below `/api/<plugin>`. */
+export interface Endpoint {
+  method: string;
+  path: string;
+  /** The name of the function that answers it. */
+  handler: string;
+  description: string;
+  /** True when a schedule may call it. */
+  schedulable: boolean;
+}
+
+/** Schedules of this plugin, at run time. Needs cap:scheduler.manage. What is refused is a HostError. */
 export interface Scheduler {
   create(schedule: NewSchedule): Promise<Schedule>;
   /** Creates, or changes the schedule of this name. */
@@ -243,6 +294,8 @@ export interface Scheduler {
   pause(idOrName: string, note?: string): Promise<Schedule>;
   resume(idOrName: string): Promise<Schedule>;
   delete(idOrName: string): Promise<Schedule>;
+  /** The plugin's own routes, by path. */
+  getEndpoints(): Promise<Endpoint[]>;
 }
 
 export interface EnqueueOptions {
@@ -426,6 +479,14 @@ export type SocketHandler = (socket: Socket, host: Host) => void | Promise<void>
 /** Answers one HTTP request below `/api/<plugin>`. */
 export type HttpHandler = (request: Request, host: Host) => Response | Promise<Response>;
 
+/** A route about which more is to be said. */
+export interface HttpRoute {
+  run: HttpHandler;
+  /** Whether a schedule may call it; as when absent, GET and POST of a path without parameters may be. */
+  schedulable?: boolean;
+  description?: string;
+}
+
 export interface PluginDefinition {
   name: string;
   version: string;
@@ -451,7 +512,7 @@ export interface PluginDefinition {
   /** Makes it a lock provider, for hosts that name it under `[locks] provider`. Called once, after `start`. */
   locks?: (host: Host) => Locks;
   /** Keys are "METHOD /path" without the `/api/<plugin>` prefix: matched exactly, or "METHOD /path/*" for all below it. */
-  http?: Record<string, HttpHandler>;
+  http?: Record<string, HttpHandler | HttpRoute>;
   /** Speaks over each WebSocket at `/ws/<plugin>`. */
   websocket?: SocketHandler;
   /** Called once before the handlers are announced; may call `host.setJobs`. */
@@ -465,6 +526,7 @@ export interface PluginDefinition {
 /** What a plugin declares: there, or found out when it is asked for. */
 export type Declarations<T> = readonly T[] | (() => readonly T[] | Promise<readonly T[]>);
 
+export { HostError, type HostErrorCode } from "./host-error.ts";
 export { defineScheduledPlugin, type PluginSchedule, type ScheduledPlugin } from "./scheduled.ts";
 
 /** Marks a definition as one; checked when it is loaded. */

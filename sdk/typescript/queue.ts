@@ -7,9 +7,9 @@
  * made the mistake hears of it alone, and the others' jobs are written.
  */
 import type { NewJob } from "../../proto/gen/qntx/v1/host.ts";
-import { HostError } from "./call.ts";
 import { toBytes } from "./codec.ts";
 import type { Enqueue } from "./enqueuing.ts";
+import { HostError } from "./host-error.ts";
 import type { EnqueueOptions, Json, Queue } from "./qntx.ts";
 
 export const CALL_JOBS_MAX = 1_000; // Some milliseconds of the host, for all of which everybody else waits.
@@ -95,9 +95,9 @@ class SharedCalls {
 
 /** Of a job, that is. Who may not enqueue at all, or not so much, is not asked about each: the host writes every denial down. */
 function isRefusal(error: unknown): boolean {
-  if (!(error instanceof HostError) || UNDECIDED.has(error.code)) return false;
-  if (error.code === "RESOURCE_EXHAUSTED") return false;
-  return error.code !== "PERMISSION_DENIED" || error.fields.length > 0;
+  if (!(error instanceof HostError) || UNDECIDED.has(error.status)) return false;
+  if (error.code === "quota") return false;
+  return error.code !== "denied" || error.fields.length > 0;
 }
 
 function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJob {

@@ -317,7 +317,7 @@ describe("a handler that the plugin does not have", () => {
       ExecuteJobRequest.fromPartial({ handlerName: "p.gone" }),
     );
     expect(await refusalOf(call)).toMatchObject({
-      code: "NOT_FOUND",
+      status: "NOT_FOUND",
       message: 'p has no handler "p.gone".',
     });
   });
@@ -495,7 +495,9 @@ describe("start and stop", () => {
       jitterMs: 10,
       missed: "skip",
     });
-    expect(told.endpoints).toEqual([{ method: "POST", path: "/sync", description: "", schedulable: true }]);
+    expect(told.endpoints).toEqual([
+      { method: "POST", path: "/sync", description: "", schedulable: true, handler: "POST /sync" },
+    ]);
   });
 
   test("Initialize starts the plugin once and announces what start has set", async () => {
@@ -523,7 +525,7 @@ describe("start and stop", () => {
       version: "1",
       start: () => Promise.reject(new Error("no disk")),
     });
-    expect(await refusalOf(started)).toMatchObject({ code: "INTERNAL", message: "no disk" });
+    expect(await refusalOf(started)).toMatchObject({ status: "INTERNAL", message: "no disk" });
   });
 
   test("setJobs tells the stream, and the new handlers run", async () => {
@@ -545,7 +547,7 @@ describe("start and stop", () => {
       driver.domain.executeJob,
       ExecuteJobRequest.fromPartial({ handlerName: "p.go" }),
     );
-    expect(await refusalOf(call)).toMatchObject({ code: "FAILED_PRECONDITION" });
+    expect(await refusalOf(call)).toMatchObject({ status: "FAILED_PRECONDITION" });
     const refused = Promise.withResolvers<number>();
     driver.service.jobs().on("error", (error) => refused.resolve("code" in error ? Number(error.code) : -1));
     expect(await refused.promise).toBe(status.FAILED_PRECONDITION);

@@ -247,11 +247,11 @@ function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainP
       setImmediate(() => void stop()); // Answers first: closing the server cuts what is on its way.
       return {};
     }),
-    handleHttp: unary(async (request) => {
+    handleHttp: unary(async (request, signal) => {
       const { source } = served;
       if (!source) return plainAnswer(503, `Plugin ${served.name} is not initialized yet.\n`);
       try {
-        return await plugin.answer(request, source.host);
+        return await plugin.answer(request, source.host, signal());
       } catch (error) {
         source.host.log.error(`${request.method} ${request.path} failed: ${textOf(error)}`, {
           stack: error instanceof Error ? (error.stack ?? "") : "",
@@ -284,13 +284,20 @@ const NOT_INITIALIZED = {
 };
 
 /** An async function as a gRPC method. What it throws is INTERNAL, with the sentence; what is wrong with the plugin, INVALID_ARGUMENT. */
-function unary<Q, A>(method: (request: Q) => Promise<A>) {
+function unary<Q, A>(method: (request: Q, signal: () => AbortSignal) => Promise<A>) {
   return (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>): void => {
-    method(call.request).then(
+    method(call.request, () => whenCancelled(call)).then(
       (response) => answer(null, response),
       (error: unknown) => answer({ code: codeOf(error), details: textOf(error) }),
     );
   };
+}
+
+/** Aborted when the caller no longer waits. */
+function whenCancelled(call: Pick<ServerUnaryCall<unknown, unknown>, "on">): AbortSignal {
+  const controller = new AbortController();
+  call.on("cancelled", () => controller.abort());
+  return controller.signal;
 }
 
 /** Trying again does not help against a PluginError: its author has to do something. */

@@ -141,7 +141,7 @@ describe("what cannot travel is refused when it is asked for, with the schedule 
     const refusal = await asked(driver.service, driver.service.describe, describeHost).catch(
       (error) => error,
     );
-    expect(refusal).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining(sentence) });
+    expect(refusal).toMatchObject({ status: "INVALID_ARGUMENT", message: expect.stringContaining(sentence) });
   });
 });
 

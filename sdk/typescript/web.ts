@@ -1,6 +1,7 @@
 /** Web: `host.http`. QNTX's own service, whose errors are an answer with `success` false. */
 import { FetchServiceService } from "../../proto/gen/protocol/fetch.ts";
-import { type Ask, HostError } from "./call.ts";
+import type { Ask } from "./call.ts";
+import { HostError } from "./host-error.ts";
 import type { Web } from "./qntx.ts";
 
 /** Makes `host.http`. */

@@ -101,7 +101,7 @@ const STATUSES: Record<string, number> = {
 function refusalOf(error: unknown): Response {
   const message = error instanceof Error ? error.message : String(error);
   const fields = fieldsOf(error);
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  const code = typeof error === "object" && error !== null && "status" in error ? String(error.status) : "";
   return refusal(STATUSES[code] ?? (fields.length > 0 ? 400 : 502), message, fields);
 }
 

@@ -5,7 +5,7 @@
  */
 import { EventEmitter } from "node:events";
 import { HostMessage, type PluginMessage } from "../../../sdk/typescript/messages.ts";
-import { HostError } from "../../../sdk/typescript/call.ts";
+import { HostError } from "../../../sdk/typescript/host-error.ts";
 import { importModule } from "../../../sdk/typescript/load.ts";
 import { captureConsole, createJobLog } from "../../../sdk/typescript/log.ts";
 import { dieWithParent } from "../../../sdk/typescript/prctl.ts";

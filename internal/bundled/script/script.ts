@@ -8,7 +8,7 @@ import {
   JobStart,
   type PluginMessage,
 } from "../../../sdk/typescript/messages.ts";
-import { HostError } from "../../../sdk/typescript/call.ts";
+import { HostError } from "../../../sdk/typescript/host-error.ts";
 import { RemoteEnding, textOf } from "../../../sdk/typescript/ending.ts";
 import type { Fields, Host, Job } from "../../../sdk/typescript/qntx.ts";
 import { Child, exitError } from "./child.ts";
@@ -144,6 +144,6 @@ function refusalOf(error: unknown): Refusal {
   const message = textOf(error);
   if (!(error instanceof HostError))
     return { code: "UNKNOWN", message, hint: "", fields: [], retryAfterMs: 0 };
-  const { code, hint, fields, retryAfterMs = 0 } = error;
+  const { status: code, hint, fields, retryAfterMs = 0 } = error;
   return { code, message, hint, fields: [...fields], retryAfterMs };
 }

@@ -187,6 +187,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "ScheduleService.GetSchedule": schedule(legacy.GetScheduleRequest),
   "HostService.GetSchedule": own(host.ScheduleRef, ref),
   "HostService.ListSchedules": { lists: "schedule", ask: of(host.ListSchedulesRequest, () => ({})) },
+  "HostService.GetEndpoints": { makes: of(host.GetEndpointsRequest, () => ({})) },
   "ScheduleService.CreateSchedule": {
     makes: of(legacy.CreateScheduleRequest, ({ token, handler }) => ({
       authToken: token,

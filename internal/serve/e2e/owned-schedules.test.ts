@@ -147,14 +147,14 @@ test(
       place.post<{ code: string; message: string }>("/api/meddler/try", { verb, id });
     for (const { id, name } of foreign) {
       for (const verb of ["get", "update", "pause", "resume", "delete"])
-        for (const reference of [id, name]) expect((await attempt(verb, reference)).code).toBe("NOT_FOUND");
+        for (const reference of [id, name]) expect((await attempt(verb, reference)).code).toBe("not-found");
     }
     const own = await named(place, "nightly");
     expect(await attempt("update", own.id)).toEqual({
-      code: "ABORTED",
+      code: "conflict",
       message: `Schedule nightly (${own.id}) is declared by plugin meddler and would be set back. Change its declaration in the plugin. Pausing, resuming and deleting are possible here.`,
     });
-    expect((await attempt("upsert", "nightly")).code).toBe("ABORTED");
+    expect((await attempt("upsert", "nightly")).code).toBe("conflict");
     expect((await attempt("pause", "nightly")).code).toBe("done");
     expect((await attempt("resume", "nightly")).code).toBe("done");
     expect(await named(place, "nightly")).toMatchObject({ revision: 1, state: "active" });

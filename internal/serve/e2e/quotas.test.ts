@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ScheduleServiceClient } from "../../../proto/gen/protocol/schedule.ts";
-import type { HostError } from "../../../sdk/typescript/call.ts";
+import type { HostError } from "../../../sdk/typescript/host-error.ts";
 import { connectHost } from "../../../sdk/typescript/host.ts";
 import { createPluginLog } from "../../../sdk/typescript/log.ts";
 import type { Scheduler } from "../../../sdk/typescript/qntx.ts";
@@ -80,7 +80,7 @@ test(
     const often = (every: string, found: string) =>
       `every: Plugin grasper may not schedule more often than every 5m; two occurrences of this would be ${found} apart.`;
     expect(await refusal(scheduler.create({ ...HOURLY, every: "299s" }))).toMatchObject({
-      code: "RESOURCE_EXHAUSTED",
+      code: "quota",
       message: expect.stringContaining(often("299s", "4m59s")),
       limit: { name: "scheduleInterval", allows: 300_000, used: 299_000 },
       fields: [{ field: "every" }],
@@ -108,7 +108,7 @@ test(
     for (let i = 0; i < 2; i++) await scheduler.create(HOURLY);
     const eleventh = await refusal(scheduler.delete(id));
     expect(eleventh).toMatchObject({
-      code: "RESOURCE_EXHAUSTED",
+      code: "quota",
       message: expect.stringMatching(
         /^Plugin grasper has changed schedules 10 times within a minute and may do so 10 times. Try again in \d+[ms]\./,
       ),

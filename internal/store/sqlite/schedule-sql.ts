@@ -33,6 +33,7 @@ export class ScheduleSql {
   readonly named: Statement<ShownRow, [Values]>;
   readonly ownName: Statement<ShownRow, [Values]>;
   readonly find: Statement<{ id: string }, [Values]>;
+  readonly callers: Statement<ShownRow, [Values]>;
   readonly upcoming: Statement<ShownRow, [Values]>;
   readonly declared: Statement<ShownRow, [Values]>;
   readonly declaredAs: Statement<ShownRow, [Values]>;
@@ -67,6 +68,7 @@ export class ScheduleSql {
     );
     this.ownName = db.prepare(OWN_NAME);
     this.find = db.prepare(FIND);
+    this.callers = db.prepare(CALLERS);
     this.upcoming = db.prepare(UPCOMING);
     this.declared = db.prepare(DECLARED);
     this.declaredAs = db.prepare(DECLARED_AS);
@@ -294,6 +296,15 @@ const FIND = `
    WHERE substr(id, -length($part)) = $part
       OR substr(id, 1, length($part)) = $part
    LIMIT $limit + 0`;
+
+/** Endpoints are written `<plugin>/POST /sync`; what follows the slash sorts before `0`. */
+const CALLERS = `${SHOWN}
+   WHERE s.target     >= $from
+     AND s.target      < $to
+     AND s.target_kind = 'endpoint'
+     AND s.state       = 'active'
+     AND s.tenant      = $tenant
+   ORDER BY s.id`;
 
 const UPCOMING = `
   SELECT s.*, ${RUNS}, c.next_occurrence

@@ -137,6 +137,10 @@ export class SqliteSchedules implements ScheduleStore {
     return this.#pages.page(filter, page);
   }
 
+  async callers({ plugin, tenant }: { plugin: string; tenant: string }): Promise<Schedule[]> {
+    return this.#sql.callers.all({ from: `${plugin}/`, to: `${plugin}0`, tenant }).map(readSchedule);
+  }
+
   async upcoming(limit: number): Promise<Schedule[]> {
     return this.#sql.upcoming.all({ limit }).map(readSchedule);
   }

@@ -399,6 +399,22 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
       );
     });
 
+    test("those that call endpoints of a plugin are found, whoever's they are, while they are active", async () => {
+      const calls = (endpoint: string) => ({ target: { kind: "endpoint", endpoint } }) as const;
+      const first = await create({ ...calls("demo/POST /a"), tenant: "acme" });
+      const second = await create({ ...calls("demo/GET /@b"), tenant: "acme", name: "b" });
+      await create({ ...calls("demo/POST /a"), tenant: "globex" });
+      await create({ ...calls("demo-2/POST /a"), tenant: "acme" });
+      await create({ target: { kind: "handler", handler: "demo/demo.x" }, tenant: "acme" });
+      const callers = async () => {
+        const found = await at.store.schedules.callers({ plugin: "demo", tenant: "acme" });
+        return found.map(({ id }) => id).toSorted();
+      };
+      expect(await callers()).toEqual([first.id, second.id].toSorted());
+      await at.store.schedules.pause(first.id, { note: "", by: "me", until: null });
+      expect(await callers()).toEqual([second.id]);
+    });
+
     test("lists are pages, oldest first, without deleted ones unless asked", async () => {
       const ids: string[] = [];
       for (let i = 0; i < 5; i++) {

@@ -104,6 +104,7 @@ class Plugin:
         self._watchers: dict[str, protocol.WatcherRegistration] = {}
         self._routes: dict[tuple[str, str], typing.Callable] = {}
         self._websocket: typing.Callable | None = None
+        self._endpoints: dict[tuple[str, str], typing.Any] = {}
         self._starts: list[typing.Callable] = []
         self._stops: list[typing.Callable] = []
         self._cleanups: list[typing.Callable] = []
@@ -185,13 +186,25 @@ class Plugin:
             symbol=symbol, title=title, label=label or title, content_path=content, css_path=css, module_path=module,
             default_width=width, default_height=height))
 
-    def http(self, method: str, path: str) -> typing.Callable[[F], F]:
+    def http(self, method: str, path: str, *, schedulable: bool | None = None,
+             description: str = "") -> typing.Callable[[F], F]:
         """Decorates what answers METHOD /api/<plugin><path>: a function of (request, host),
         plain or async, that returns JSON, text, bytes or a Response. The path is matched
-        exactly; one that ends in "/*" takes everything below it."""
+        exactly; one that ends in "/*" takes everything below it. `schedulable` says whether
+        a schedule may call it: unless it is given, GET and POST of a path without parameters
+        may be. `description` is the docstring's first line unless it is given."""
+        verb = method.upper()
+        callable_ = verb in ("GET", "POST") and not re.search(r"[:{}*<>]", path)
+        if schedulable and not callable_:
+            raise ValueError(f"http: {verb} {path} cannot be schedulable: only GET or POST of a path without "
+                             "parameters is.")
 
         def keep(run: F) -> F:
-            self._routes[method.upper(), path] = run
+            self._routes[verb, path] = run
+            said = description or inspect.cleandoc(run.__doc__ or "").partition("\n")[0]
+            self._endpoints[verb, path] = v1.Endpoint(
+                method=verb, path=path, description=said, handler=getattr(run, "__name__", ""),
+                schedulable=callable_ if schedulable is None else schedulable)
             return run
 
         return keep

@@ -42,19 +42,31 @@ class Snooze(Exception):
 class HostError(Exception):
     """The host refused, or did not answer.
 
-    code         gRPC's word for why: "NOT_FOUND", "PERMISSION_DENIED", "INVALID_ARGUMENT",
-                 "RESOURCE_EXHAUSTED", "UNAVAILABLE" …
-    fields       what is wrong, by the name of the wrong field
+    code         why: "validation" (something that was given is wrong, or taken), "not-found"
+                 (or not this plugin's), "quota", "denied" (a capability is missing), "conflict"
+                 (its state or revision forbids it), "unavailable", or "internal"
+    status       gRPC's word for it: "INVALID_ARGUMENT", "NOT_FOUND" …
+    field_errors what is wrong, by the name of the wrong field
     hint         what to do about it
     retry_after  seconds; 0 when not said. A handler that lets the error through waits so long.
     limit        of RESOURCE_EXHAUSTED: {"name": "schedules", "allows": 50, "used": 50}; None when it is none of the plugin's
     """
 
-    def __init__(self, code: str, message: str, fields: dict[str, str] | None = None,
+    def __init__(self, status: str, message: str, field_errors: dict[str, str] | None = None,
                  hint: str = "", retry_after: float = 0, limit: dict | None = None):
         super().__init__(f"{message} {hint}" if hint else message)  # Whoever reads the error of a job wants the way out.
-        self.code, self.fields, self.hint, self.retry_after = code, fields or {}, hint, retry_after
+        self.status, self.field_errors, self.hint, self.retry_after = status, field_errors or {}, hint, retry_after
         self.limit = limit
+        code = _CODES.get(status, "internal")
+        self.code = "validation" if code == "conflict" and field_errors else code  # A name that is taken is a wrong name.
+
+
+_CODES = {
+    "INVALID_ARGUMENT": "validation", "NOT_FOUND": "not-found", "RESOURCE_EXHAUSTED": "quota",
+    "PERMISSION_DENIED": "denied", "UNAUTHENTICATED": "denied", "ABORTED": "conflict", "ALREADY_EXISTS": "conflict",
+    "FAILED_PRECONDITION": "conflict", "UNAVAILABLE": "unavailable", "DEADLINE_EXCEEDED": "unavailable",
+    "CANCELLED": "unavailable",
+}
 
 
 def finish_of_result(job: Job, result: object):

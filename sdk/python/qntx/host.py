@@ -96,24 +96,29 @@ class Host:
 
 class Scheduler:
     """Schedules made at run time; needs cap:scheduler.manage. Answers are records of id,
-    name, handler, payload, every, cron, at, timezone, state (active, paused, finished,
-    deleted), pause_note, next_run_at ("" is never), revision, description, metadata,
-    created_at. Schedules are named by id or by name."""
+    name, handler, endpoint (one of the two is ""), payload, every, cron, at, timezone, state
+    (active, paused, finished, deleted), pause_note, next_run_at ("" is never), last_run_at,
+    last_run_state (of its job), last_error, run_count, failures (in a row), revision,
+    description, metadata, created_at, and the options of create. Schedules are named by id
+    or by name."""
 
     def __init__(self, host: Host):
         self._host = host
 
-    def create(self, handler: str, payload: object = None, **options) -> typing.Any:
-        """Makes a schedule. Options: exactly one of every ("5m"), cron ("0 9 * * 1-5")
-        and at (ISO 8601 with its offset); name, timezone, description, metadata (text
-        by name), paused, locking ("require-global", "prefer-global" or "node-local");
-        must_start_within and must_succeed_within ("30s" after its
-        time; otherwise the host says so)."""
-        request = v1.CreateScheduleRequest(
-            handler=self._host._plugin._qualified(handler), payload=write_json(payload), **options)
+    def create(self, handler: str = "", payload: object = None, **options) -> typing.Any:
+        """Makes a schedule for a handler, or, with `endpoint`, for one of the plugin's own
+        routes: "POST /sync", or "/sync" where that has one method. Options: exactly one of
+        every ("5m"), cron ("0 9 * * 1-5") and at (ISO 8601 with its offset); name, timezone,
+        description, metadata (text by name), paused, locking ("require-global",
+        "prefer-global" or "node-local"); must_start_within and must_succeed_within ("30s"
+        after its time; otherwise the host says so); overlap ("skip", "buffer-one" …), missed
+        ("latest", "skip" …), timeout ("30s"), max_attempts, retry ("exponential:2s..10m")."""
+        said = {name: value for name, value in options.items() if value is not None}
+        named = self._host._plugin._qualified(handler) if handler else ""
+        request = _request(v1.CreateScheduleRequest, handler=named, payload=write_json(payload), **said)
         return self._schedule("CreateSchedule", request)
 
-    def upsert(self, name: str, handler: str, payload: object = None, **options) -> typing.Any:
+    def upsert(self, name: str, handler: str = "", payload: object = None, **options) -> typing.Any:
         """Creates the schedule of this name, or changes it. Options as for create."""
         return self.create(handler, payload, name=name, upsert=True, **options)
 
@@ -124,7 +129,7 @@ class Scheduler:
             try:
                 return _schedule(self._host._ask("qntx.v1.HostService/GetSchedule", v1.ScheduleRef(id=id_or_name)))
             except HostError as error:
-                if error.code == "NOT_FOUND":
+                if error.code == "not-found":
                     return None
                 raise
 
@@ -146,12 +151,13 @@ class Scheduler:
         return self._host._answer(ask)
 
     def update(self, id_or_name: str, **change) -> typing.Any:
-        """Changes every, cron, at, timezone, payload, description, name, must_start_within
-        and must_succeed_within ("" takes it away); what is not given stays. With `revision` it is refused (code "ABORTED") when the schedule
-        has changed since then."""
+        """Changes options of create, name, handler, endpoint or payload. What is not given
+        stays; None takes away what need not be there. With `revision` it is refused (code
+        "conflict") when the schedule has changed since then."""
+        change = {name: _taken_away(name) if value is None else value for name, value in change.items()}
         if "payload" in change:
             change["payload"] = write_json(change["payload"])
-        return self._schedule("UpdateSchedule", v1.UpdateScheduleRequest(id=id_or_name, **change))
+        return self._schedule("UpdateSchedule", _request(v1.UpdateScheduleRequest, id=id_or_name, **change))
 
     def pause(self, id_or_name: str, note: str = "") -> typing.Any:
         """Keeps it from firing; `note` tells whoever finds it paused why."""
@@ -164,6 +170,13 @@ class Scheduler:
     def delete(self, id_or_name: str) -> typing.Any:
         """Ends it; its history stays."""
         return self._schedule("DeleteSchedule", v1.ScheduleRef(id=id_or_name))
+
+    def get_endpoints(self) -> typing.Any:
+        """The plugin's own routes, by path: records of method, path, handler (the function),
+        description, schedulable."""
+        request = v1.GetEndpointsRequest()
+        return self._host._answer(
+            lambda: [_record(each) for each in self._host._ask("qntx.v1.HostService/GetEndpoints", request).endpoints])
 
     def _schedule(self, name: str, request) -> typing.Any:
         return self._host._answer(lambda: _schedule(self._host._ask(f"qntx.v1.HostService/{name}", request)))
@@ -372,9 +385,32 @@ def host_error(error: grpc.RpcError) -> HostError:
                      details.retry_after_ms / 1000, limit)
 
 
+def _request(make: typing.Callable, **fields):
+    """A message of what somebody gave. A value that cannot travel is a wrong field, as one that the host refuses."""
+    try:
+        return make(**fields)
+    except (TypeError, ValueError):
+        for name, value in fields.items():
+            try:
+                make(**{name: value})
+            except (TypeError, ValueError) as error:
+                problem = {name: f"cannot be {value!r:.60}: {error}"}
+                raise HostError("INVALID_ARGUMENT", f"{name}: {problem[name]}", problem) from None
+        raise
+
+
+def _taken_away(name: str) -> object:
+    """What says on the wire that a field is there, and empty."""
+    return 0 if name in ("max_attempts", "revision") else b"" if name == "payload" else ""
+
+
+def _record(message) -> Record:
+    return Record(**{field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields})
+
+
 def _schedule(schedule) -> Record:
-    fields = {field.name: getattr(schedule, field.name) for field in schedule.DESCRIPTOR.fields}
-    return Record(**{**fields, "payload": read_json(schedule.payload), "metadata": dict(schedule.metadata)})
+    return Record(**{**vars(_record(schedule)), "payload": read_json(schedule.payload),
+                     "metadata": dict(schedule.metadata)})
 
 
 def _command(attributes: dict | None = None, **fields):

@@ -118,11 +118,9 @@ class PluginService:
 
     def Describe(self, request, context):
         self._cleanups = list(self._plugin._cleanups)  # Once for each host that asks what it is.
-        endpoints = [v1.Endpoint(method=method, path=path, schedulable=method == "POST" and not path.endswith("/*"))
-                     for method, path in self._plugin._routes]
         return v1.DescribeResponse(
             protocol="qntx.v1", capabilities=self._plugin._capabilities, schedules=self._schedules(context),
-            endpoints=endpoints, stream=True, concurrency=self._plugin.concurrency,
+            endpoints=list(self._plugin._endpoints.values()), stream=True, concurrency=self._plugin.concurrency,
             handlers=self._plugin._announced(), priority=self._plugin.priority)
 
     def _schedules(self, context) -> list:

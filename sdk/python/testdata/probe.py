@@ -167,7 +167,7 @@ async def host_async(job):
     try:
         await host.scheduler.update(made.id, every="1s", revision=7)
     except HostError as error:
-        refused = {"code": error.code, "says": str(error), "fields": error.fields, "hint": error.hint,
+        refused = {"code": error.code, "says": str(error), "fields": error.field_errors, "hint": error.hint,
                    "after": error.retry_after, "limit": error.limit}
     seen = []
     async for each in host.ats.watch(contexts=["python"]):

@@ -33,6 +33,7 @@ export function pluginFacts(out: Out, plugin: PluginDetails): string {
     ["may", plugin.capabilities.flatMap(may).join("\n")],
     ["lacks", plugin.capabilities.flatMap(lacks(plugin)).join("\n")],
     ["handlers", plugin.handlers.join("\n")],
+    ["endpoints", plugin.endpoints.map(endpointShown).join("\n")],
     ["taken", plugin.conflicts.map((handler) => `${handler} belongs to another plugin`).join("\n")],
     ["watches", plugin.watchers.map((watcher) => watcherText(out, watcher)).join("\n")],
     ["config", plugin.config.map(fieldText).join("\n")],
@@ -88,6 +89,11 @@ function lacks({ wants }: PluginView): (standing: Standing) => string[] {
     if (by !== "usual") return [`${capability} (revoked by ${by})`];
     return wants.includes(capability) ? [`${capability} (wanted)`] : [];
   };
+}
+
+function endpointShown({ method, path, description, schedulable }: PluginView["endpoints"][number]): string {
+  const about = description === "" ? "" : `: ${description}`;
+  return `${method} ${path}${about}${schedulable ? " (schedulable)" : ""}`;
 }
 
 function stateOf({ state, reason }: PluginView): string {

@@ -2,7 +2,7 @@
 import { fieldFault, shown } from "../../../../internal/base/fault.ts";
 import { JOB_ATTEMPTS_MAX, JOB_PRIORITY_MAX } from "../../../../internal/job/job.ts";
 import type { ArgDefs, ArgsOf } from "../../command.ts";
-import { blackoutNames, handlerNames, zoneNames } from "../../names.ts";
+import { blackoutNames, endpointNames, handlerNames, zoneNames } from "../../names.ts";
 import {
   LOCKINGS,
   MISSED_MAX_MAX,
@@ -145,6 +145,14 @@ export const handlerArg = {
   valueHint: "H",
   complete: handlerNames,
   description: "The handler that runs: python.report, ixgest.git",
+} as const;
+
+/** What it calls in place of a handler, as an option. */
+export const endpointArg = {
+  type: "string",
+  valueHint: "P/E",
+  complete: endpointNames,
+  description: 'In place of a handler: a plugin\'s own route, "demo/POST /sync"',
 } as const;
 
 /** The fields of an operation, from these options. */

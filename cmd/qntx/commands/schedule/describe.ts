@@ -48,6 +48,7 @@ export async function scheduleFacts(out: Out, view: ShownSchedule): Promise<stri
     ["paused", pause && `${whenShown(out, pause.at)}, by ${pause.by}${pause.note && `: ${pause.note}`}`],
     ["goes on", whenInFull(out, pause?.until ?? null)],
     ["handler", view.handler],
+    ["endpoint", view.endpoint],
     ["when", await whenFires(out, view)],
     ["really", view.effective && `every ${view.effective}`],
     ["warning", view.warning],

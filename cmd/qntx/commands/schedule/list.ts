@@ -34,11 +34,11 @@ export const scheduleList = command({
     printList(out, page, {
       columns: COLUMNS,
       rows: () =>
-        page.schedules.map(({ id, name, state, handler, nextRunAt }, row) => [
+        page.schedules.map(({ id, name, state, handler, endpoint, nextRunAt }, row) => [
           idShown(out, id),
           name || "-",
           state,
-          handler ?? "-",
+          handler ?? endpoint ?? "-",
           whenShown(out, nextRunAt),
           whens[row] ?? "",
         ]),

@@ -4,7 +4,7 @@ import type { OutputOf } from "../../../../internal/operations/operation.ts";
 import type { scheduleUpdate as operation } from "../../../../internal/operations/schedule.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
-import { definitionArgs, definitionOf, handlerArg } from "./definition.ts";
+import { definitionArgs, definitionOf, endpointArg, handlerArg } from "./definition.ts";
 import { stateSentence } from "./describe.ts";
 import { scheduleArg } from "./which.ts";
 
@@ -32,6 +32,7 @@ export const scheduleUpdate = command({
     id: scheduleArg,
     name: { type: "string", valueHint: "NAME", description: "A new name" },
     handler: handlerArg,
+    endpoint: endpointArg,
     ...definitionArgs,
     clear: {
       type: "enum",
@@ -45,9 +46,9 @@ export const scheduleUpdate = command({
     { line: "qntx schedule update poll --clear end-at", why: "without an end" },
     { line: "qntx schedule update poll --name poll-feeds", why: "under another name" },
   ],
-  async run({ args: { id, name, handler, clear, ...definition }, world, globals, out }) {
+  async run({ args: { id, name, handler, endpoint, clear, ...definition }, world, globals, out }) {
     const cleared = CLEARABLE.flatMap(({ word, field }) => (clear.includes(word) ? [[field, null]] : []));
-    const stated = { name, handler, ...definitionOf(definition) };
+    const stated = { name, handler, endpoint, ...definitionOf(definition) };
     refuseBoth(clear, stated);
     const change = { ...stated, ...Object.fromEntries(cleared) };
     if (Object.values(change).every((value) => value === undefined))

@@ -68,7 +68,8 @@ export class Fixture implements AsyncDisposable {
     const http = Object.fromEntries(
       Object.entries(definition.http ?? {}).map(([route, answer]) => [
         route,
-        (request: Request, host: Host) => answer(request, { ...host, queue }),
+        (request: Request, host: Host) =>
+          (typeof answer === "function" ? answer : answer.run)(request, { ...host, queue }),
       ]),
     );
     this.#driver = await Driver.start({ ...definition, start, http }, { config });

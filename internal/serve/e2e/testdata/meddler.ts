@@ -3,7 +3,7 @@ import { definePlugin, type Host, type Json } from "qntx";
 
 const VERBS: Record<string, (host: Host, id: string) => Promise<unknown>> = {
   async get(host, id) {
-    if (!(await host.scheduler.get(id))) throw Object.assign(new Error("none"), { code: "NOT_FOUND" });
+    if (!(await host.scheduler.get(id))) throw Object.assign(new Error("none"), { code: "not-found" });
   },
   update: (host, id) => host.scheduler.update(id, { description: "meddled with" }),
   pause: (host, id) => host.scheduler.pause(id, "meddled with"),

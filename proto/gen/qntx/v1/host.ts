@@ -72,6 +72,24 @@ export interface Schedule {
   mustSucceedWithin: string;
   /** node-local, require-global or prefer-global. */
   locking: string;
+  /** "POST /sync": what it calls, where it has no handler. */
+  endpoint: string;
+  /** ISO 8601; empty when it never ran. */
+  lastRunAt: string;
+  /** State of the job of the last run: queued, running, retrying, completed, failed … Empty when it is not kept any more. */
+  lastRunState: string;
+  /** Why the last try of that job failed; empty when none did. */
+  lastError: string;
+  /** Occurrences that became a job, and failed runs in a row. */
+  runCount: number;
+  failures: number;
+  /** What is done while the last run goes on, and for times at which nobody was there to start one. */
+  overlap: string;
+  missed: string;
+  /** What a run may take, how often it is tried, and how long it waits in between; empty and 0 mean the host's default. */
+  timeout: string;
+  maxAttempts: number;
+  retry: string;
 }
 
 export interface Schedule_MetadataEntry {
@@ -97,6 +115,15 @@ export interface CreateScheduleRequest {
   mustSucceedWithin: string;
   /** node-local, require-global or prefer-global; empty means require-global. */
   locking: string;
+  /** In place of a handler: one of the plugin's own HTTP routes, "POST /sync", or "/sync" where that has one method. */
+  endpoint: string;
+  /** Empty means the default: skip, and latest. */
+  overlap: string;
+  missed: string;
+  /** "30s"; how often a run is tried; "exponential:2s..10m". Empty and 0 mean the host's default. */
+  timeout: string;
+  maxAttempts: number;
+  retry: string;
 }
 
 export interface CreateScheduleRequest_MetadataEntry {
@@ -114,7 +141,7 @@ export interface PauseScheduleRequest {
   note: string;
 }
 
-/** Absent fields stay as they are. */
+/** Absent fields stay as they are; an empty name, payload, description or timezone is taken away. */
 export interface UpdateScheduleRequest {
   id: string;
   every?: string | undefined;
@@ -130,6 +157,33 @@ export interface UpdateScheduleRequest {
   mustStartWithin?: string | undefined;
   mustSucceedWithin?: string | undefined;
   locking?: string | undefined;
+  /** Another one in place of what it runs now. */
+  endpoint?: string | undefined;
+  handler?: string | undefined;
+  /** Empty, or 0, means the default again. */
+  overlap?: string | undefined;
+  missed?: string | undefined;
+  timeout?: string | undefined;
+  maxAttempts?: number | undefined;
+  retry?: string | undefined;
+}
+
+export interface GetEndpointsRequest {}
+
+export interface GetEndpointsResponse {
+  endpoints: EndpointInfo[];
+}
+
+/** One of the plugin's HTTP routes. */
+export interface EndpointInfo {
+  method: string;
+  /** Below /api/<plugin>. */
+  path: string;
+  /** What answers it, for people. */
+  handler: string;
+  description: string;
+  /** True when a schedule may call it. */
+  schedulable: boolean;
 }
 
 export interface ListSchedulesRequest {
@@ -453,6 +507,17 @@ function createBaseSchedule(): Schedule {
     mustStartWithin: "",
     mustSucceedWithin: "",
     locking: "",
+    endpoint: "",
+    lastRunAt: "",
+    lastRunState: "",
+    lastError: "",
+    runCount: 0,
+    failures: 0,
+    overlap: "",
+    missed: "",
+    timeout: "",
+    maxAttempts: 0,
+    retry: "",
   };
 }
 
@@ -511,6 +576,39 @@ export const Schedule: MessageFns<Schedule> = {
     }
     if (message.locking !== "") {
       writer.uint32(146).string(message.locking);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(154).string(message.endpoint);
+    }
+    if (message.lastRunAt !== "") {
+      writer.uint32(162).string(message.lastRunAt);
+    }
+    if (message.lastRunState !== "") {
+      writer.uint32(170).string(message.lastRunState);
+    }
+    if (message.lastError !== "") {
+      writer.uint32(178).string(message.lastError);
+    }
+    if (message.runCount !== 0) {
+      writer.uint32(184).int64(message.runCount);
+    }
+    if (message.failures !== 0) {
+      writer.uint32(192).int64(message.failures);
+    }
+    if (message.overlap !== "") {
+      writer.uint32(202).string(message.overlap);
+    }
+    if (message.missed !== "") {
+      writer.uint32(210).string(message.missed);
+    }
+    if (message.timeout !== "") {
+      writer.uint32(218).string(message.timeout);
+    }
+    if (message.maxAttempts !== 0) {
+      writer.uint32(224).int32(message.maxAttempts);
+    }
+    if (message.retry !== "") {
+      writer.uint32(234).string(message.retry);
     }
     return writer;
   },
@@ -675,6 +773,94 @@ export const Schedule: MessageFns<Schedule> = {
             message.locking = reader.string();
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.lastRunAt = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.lastRunState = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.lastError = reader.string();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.runCount = longToNumber(reader.int64());
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.failures = longToNumber(reader.int64());
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.overlap = reader.string();
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.missed = reader.string();
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.timeout = reader.string();
+            continue;
+          }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.maxAttempts = reader.int32();
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.retry = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -718,6 +904,17 @@ export const Schedule: MessageFns<Schedule> = {
     message.mustStartWithin = object.mustStartWithin ?? "";
     message.mustSucceedWithin = object.mustSucceedWithin ?? "";
     message.locking = object.locking ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.lastRunAt = object.lastRunAt ?? "";
+    message.lastRunState = object.lastRunState ?? "";
+    message.lastError = object.lastError ?? "";
+    message.runCount = object.runCount ?? 0;
+    message.failures = object.failures ?? 0;
+    message.overlap = object.overlap ?? "";
+    message.missed = object.missed ?? "";
+    message.timeout = object.timeout ?? "";
+    message.maxAttempts = object.maxAttempts ?? 0;
+    message.retry = object.retry ?? "";
     return message;
   },
 };
@@ -805,6 +1002,12 @@ function createBaseCreateScheduleRequest(): CreateScheduleRequest {
     mustStartWithin: "",
     mustSucceedWithin: "",
     locking: "",
+    endpoint: "",
+    overlap: "",
+    missed: "",
+    timeout: "",
+    maxAttempts: 0,
+    retry: "",
   };
 }
 
@@ -851,6 +1054,24 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
     }
     if (message.locking !== "") {
       writer.uint32(114).string(message.locking);
+    }
+    if (message.endpoint !== "") {
+      writer.uint32(122).string(message.endpoint);
+    }
+    if (message.overlap !== "") {
+      writer.uint32(130).string(message.overlap);
+    }
+    if (message.missed !== "") {
+      writer.uint32(138).string(message.missed);
+    }
+    if (message.timeout !== "") {
+      writer.uint32(146).string(message.timeout);
+    }
+    if (message.maxAttempts !== 0) {
+      writer.uint32(152).int32(message.maxAttempts);
+    }
+    if (message.retry !== "") {
+      writer.uint32(162).string(message.retry);
     }
     return writer;
   },
@@ -983,6 +1204,54 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
             message.locking = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.overlap = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.missed = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.timeout = reader.string();
+            continue;
+          }
+          case 19: {
+            if (tag !== 152) {
+              break;
+            }
+
+            message.maxAttempts = reader.int32();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.retry = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1022,6 +1291,12 @@ export const CreateScheduleRequest: MessageFns<CreateScheduleRequest> = {
     message.mustStartWithin = object.mustStartWithin ?? "";
     message.mustSucceedWithin = object.mustSucceedWithin ?? "";
     message.locking = object.locking ?? "";
+    message.endpoint = object.endpoint ?? "";
+    message.overlap = object.overlap ?? "";
+    message.missed = object.missed ?? "";
+    message.timeout = object.timeout ?? "";
+    message.maxAttempts = object.maxAttempts ?? 0;
+    message.retry = object.retry ?? "";
     return message;
   },
 };
@@ -1232,6 +1507,13 @@ function createBaseUpdateScheduleRequest(): UpdateScheduleRequest {
     mustStartWithin: undefined,
     mustSucceedWithin: undefined,
     locking: undefined,
+    endpoint: undefined,
+    handler: undefined,
+    overlap: undefined,
+    missed: undefined,
+    timeout: undefined,
+    maxAttempts: undefined,
+    retry: undefined,
   };
 }
 
@@ -1272,6 +1554,27 @@ export const UpdateScheduleRequest: MessageFns<UpdateScheduleRequest> = {
     }
     if (message.locking !== undefined) {
       writer.uint32(98).string(message.locking);
+    }
+    if (message.endpoint !== undefined) {
+      writer.uint32(106).string(message.endpoint);
+    }
+    if (message.handler !== undefined) {
+      writer.uint32(114).string(message.handler);
+    }
+    if (message.overlap !== undefined) {
+      writer.uint32(122).string(message.overlap);
+    }
+    if (message.missed !== undefined) {
+      writer.uint32(130).string(message.missed);
+    }
+    if (message.timeout !== undefined) {
+      writer.uint32(138).string(message.timeout);
+    }
+    if (message.maxAttempts !== undefined) {
+      writer.uint32(144).int32(message.maxAttempts);
+    }
+    if (message.retry !== undefined) {
+      writer.uint32(154).string(message.retry);
     }
     return writer;
   },
@@ -1385,6 +1688,62 @@ export const UpdateScheduleRequest: MessageFns<UpdateScheduleRequest> = {
             message.locking = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.endpoint = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.handler = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.overlap = reader.string();
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.missed = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.timeout = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.maxAttempts = reader.int32();
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.retry = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1414,6 +1773,214 @@ export const UpdateScheduleRequest: MessageFns<UpdateScheduleRequest> = {
     message.mustStartWithin = object.mustStartWithin ?? undefined;
     message.mustSucceedWithin = object.mustSucceedWithin ?? undefined;
     message.locking = object.locking ?? undefined;
+    message.endpoint = object.endpoint ?? undefined;
+    message.handler = object.handler ?? undefined;
+    message.overlap = object.overlap ?? undefined;
+    message.missed = object.missed ?? undefined;
+    message.timeout = object.timeout ?? undefined;
+    message.maxAttempts = object.maxAttempts ?? undefined;
+    message.retry = object.retry ?? undefined;
+    return message;
+  },
+};
+
+function createBaseGetEndpointsRequest(): GetEndpointsRequest {
+  return {};
+}
+
+export const GetEndpointsRequest: MessageFns<GetEndpointsRequest> = {
+  encode(_: GetEndpointsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetEndpointsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetEndpointsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetEndpointsRequest>): GetEndpointsRequest {
+    return GetEndpointsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetEndpointsRequest>): GetEndpointsRequest {
+    const message = createBaseGetEndpointsRequest();
+    return message;
+  },
+};
+
+function createBaseGetEndpointsResponse(): GetEndpointsResponse {
+  return { endpoints: [] };
+}
+
+export const GetEndpointsResponse: MessageFns<GetEndpointsResponse> = {
+  encode(message: GetEndpointsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.endpoints) {
+      EndpointInfo.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetEndpointsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetEndpointsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.endpoints.push(EndpointInfo.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetEndpointsResponse>): GetEndpointsResponse {
+    return GetEndpointsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetEndpointsResponse>): GetEndpointsResponse {
+    const message = createBaseGetEndpointsResponse();
+    message.endpoints = object.endpoints?.map((e) => EndpointInfo.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEndpointInfo(): EndpointInfo {
+  return { method: "", path: "", handler: "", description: "", schedulable: false };
+}
+
+export const EndpointInfo: MessageFns<EndpointInfo> = {
+  encode(message: EndpointInfo, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.method !== "") {
+      writer.uint32(10).string(message.method);
+    }
+    if (message.path !== "") {
+      writer.uint32(18).string(message.path);
+    }
+    if (message.handler !== "") {
+      writer.uint32(26).string(message.handler);
+    }
+    if (message.description !== "") {
+      writer.uint32(34).string(message.description);
+    }
+    if (message.schedulable !== false) {
+      writer.uint32(40).bool(message.schedulable);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EndpointInfo {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndpointInfo();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.handler = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.schedulable = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<EndpointInfo>): EndpointInfo {
+    return EndpointInfo.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EndpointInfo>): EndpointInfo {
+    const message = createBaseEndpointInfo();
+    message.method = object.method ?? "";
+    message.path = object.path ?? "";
+    message.handler = object.handler ?? "";
+    message.description = object.description ?? "";
+    message.schedulable = object.schedulable ?? false;
     return message;
   },
 };
@@ -2145,6 +2712,18 @@ export const HostServiceService = {
     responseSerialize: (value: Schedule): Buffer => Buffer.from(Schedule.encode(value).finish()),
     responseDeserialize: (value: Buffer): Schedule => Schedule.decode(value),
   },
+  /** The plugin's own HTTP routes, as it has described them, by path. */
+  getEndpoints: {
+    path: "/qntx.v1.HostService/GetEndpoints" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetEndpointsRequest): Buffer =>
+      Buffer.from(GetEndpointsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetEndpointsRequest => GetEndpointsRequest.decode(value),
+    responseSerialize: (value: GetEndpointsResponse): Buffer =>
+      Buffer.from(GetEndpointsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetEndpointsResponse => GetEndpointsResponse.decode(value),
+  },
   /** Durable when it answers. */
   enqueue: {
     path: "/qntx.v1.HostService/Enqueue" as const,
@@ -2177,6 +2756,8 @@ export interface HostServiceServer extends UntypedServiceImplementation {
   pauseSchedule: handleUnaryCall<PauseScheduleRequest, Schedule>;
   resumeSchedule: handleUnaryCall<ScheduleRef, Schedule>;
   deleteSchedule: handleUnaryCall<ScheduleRef, Schedule>;
+  /** The plugin's own HTTP routes, as it has described them, by path. */
+  getEndpoints: handleUnaryCall<GetEndpointsRequest, GetEndpointsResponse>;
   /** Durable when it answers. */
   enqueue: handleUnaryCall<EnqueueRequest, EnqueueResponse>;
   /** Attestations that match, as they are made, from the moment of the call on. */
@@ -2288,6 +2869,22 @@ export interface HostServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Schedule) => void,
+  ): ClientUnaryCall;
+  /** The plugin's own HTTP routes, as it has described them, by path. */
+  getEndpoints(
+    request: GetEndpointsRequest,
+    callback: (error: ServiceError | null, response: GetEndpointsResponse) => void,
+  ): ClientUnaryCall;
+  getEndpoints(
+    request: GetEndpointsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetEndpointsResponse) => void,
+  ): ClientUnaryCall;
+  getEndpoints(
+    request: GetEndpointsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetEndpointsResponse) => void,
   ): ClientUnaryCall;
   /** Durable when it answers. */
   enqueue(

@@ -82,9 +82,13 @@ export interface DeclaredSchedule {
 
 export interface Endpoint {
   method: string;
+  /** Below /api/<plugin>, like "/sync". */
   path: string;
   description: string;
+  /** True when a schedule may call it: GET or POST, and no parameters in the path. */
   schedulable: boolean;
+  /** What answers it, for people: a function's name. */
+  handler: string;
 }
 
 export interface HandlerOptions {
@@ -706,7 +710,7 @@ export const DeclaredSchedule: MessageFns<DeclaredSchedule> = {
 };
 
 function createBaseEndpoint(): Endpoint {
-  return { method: "", path: "", description: "", schedulable: false };
+  return { method: "", path: "", description: "", schedulable: false, handler: "" };
 }
 
 export const Endpoint: MessageFns<Endpoint> = {
@@ -722,6 +726,9 @@ export const Endpoint: MessageFns<Endpoint> = {
     }
     if (message.schedulable !== false) {
       writer.uint32(32).bool(message.schedulable);
+    }
+    if (message.handler !== "") {
+      writer.uint32(42).string(message.handler);
     }
     return writer;
   },
@@ -771,6 +778,14 @@ export const Endpoint: MessageFns<Endpoint> = {
             message.schedulable = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.handler = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -792,6 +807,7 @@ export const Endpoint: MessageFns<Endpoint> = {
     message.path = object.path ?? "";
     message.description = object.description ?? "";
     message.schedulable = object.schedulable ?? false;
+    message.handler = object.handler ?? "";
     return message;
   },
 };

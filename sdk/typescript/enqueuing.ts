@@ -27,7 +27,7 @@ export interface EnqueueStream {
 interface Waiting {
   resolve(response: EnqueueResponse): void;
   reject(error: HostError): void;
-  timer: ReturnType<typeof setTimeout>;
+  until: number;
 }
 
 /** The calls of one stream that wait for their answers. */
@@ -35,6 +35,7 @@ export class EnqueueCalls {
   readonly #send: (call: EnqueueCall) => void;
   readonly #waiting = new Map<number, Waiting>();
   #onEmpty: (() => void)[] = [];
+  #watched = false;
   #count = 0;
 
   constructor(send: (call: EnqueueCall) => void) {
@@ -44,8 +45,8 @@ export class EnqueueCalls {
   ask: Enqueue = (request) => {
     const number = ++this.#count;
     return new Promise((resolve, reject) => {
-      const late = () => this.#refuse(number, "DEADLINE_EXCEEDED", "It took longer than it may.");
-      this.#waiting.set(number, { resolve, reject, timer: setTimeout(late, CALL_TIMEOUT_MS) });
+      this.#waiting.set(number, { resolve, reject, until: performance.now() + CALL_TIMEOUT_MS });
+      this.#watch(CALL_TIMEOUT_MS);
       this.#send({ number, request });
     });
   };
@@ -71,13 +72,26 @@ export class EnqueueCalls {
     return this.isEmpty ? Promise.resolve() : new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
+  /** One timer for all of them, which are late in the order in which they were made. */
+  #watch(delayMs: number): void {
+    if (this.#watched) return;
+    this.#watched = true;
+    setTimeout(() => {
+      this.#watched = false;
+      for (const [number, { until }] of this.#waiting) {
+        const leftMs = until - performance.now();
+        if (leftMs > 0) return this.#watch(leftMs);
+        this.#refuse(number, "DEADLINE_EXCEEDED", "It took longer than it may.");
+      }
+    }, delayMs).unref();
+  }
+
   #refuse(number: number, code: string, message: string): void {
     this.#remove(number)?.reject(new HostError(code, message));
   }
 
   #remove(number: number): Waiting | undefined {
     const call = this.#waiting.get(number);
-    clearTimeout(call?.timer);
     this.#waiting.delete(number);
     if (this.isEmpty) for (const resolve of this.#onEmpty.splice(0)) resolve();
     return call;

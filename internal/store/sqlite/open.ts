@@ -13,7 +13,7 @@ import { migrate } from "./migrate.ts";
 
 const BUSY_TIMEOUT_MS = 5_000; // In the way are a backup, a person with a SQLite shell, or a killed host whose locks go one after the other.
 const WAL_BYTES_MAX = 67_108_864; // The log file is cut back to this after a checkpoint.
-const WAL_PAGES = 1_000; // Then the log is copied into the file: four milliseconds for whoever commits then. Half as many took two, twice as often, and of large calls a tenth more time.
+const WAL_PAGES = 500; // Then the log is copied into the file: two milliseconds for whoever commits then. Twice as many took four, more than a claim may, and were worth no more than a twentieth of a large call.
 const CACHE_KIB = 4_096; // The system keeps the file's pages as well: ten times as much made nothing faster.
 
 /** Opens and migrates. Throws a Fault when the file cannot be opened, is damaged, or is newer than this program. */

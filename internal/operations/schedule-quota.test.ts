@@ -48,6 +48,12 @@ test.each([
   await ask("schedule.create", { handler: "demo.work", ...when }, plugin({ scheduleInterval: 1_000 }));
 });
 
+test("what is done in the hour that comes twice may make it too often", async () => {
+  const cron = ["59 2 * * *", "0 2 * * *"];
+  const { id } = await ask("schedule.create", { handler: "demo.work", cron, timezone: "Europe/Berlin" });
+  await expect(ask("schedule.update", { id, dstFold: "both" })).rejects.toMatchObject(tooOften(60_000));
+});
+
 test("a zone alone may make it too often", async () => {
   const cron = ["30 2 * * *", "3 3 * * *"];
   const { id } = await ask("schedule.create", { handler: "demo.work", cron });

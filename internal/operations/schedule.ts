@@ -346,12 +346,15 @@ async function changeOf(
     locking: input.locking,
   };
   refuseUnsent({ target: change.target ?? before.target, payload: change.payload ?? before.payload });
-  if (TIMING.some((field) => input[field] !== undefined)) {
-    const after = { ...before, ...definedOnly(change) };
-    refuseNever(after, context.env.now());
-    refuseOften(context, after);
-  }
+  const after = { ...before, ...definedOnly(change) };
+  if (TIMING.some((field) => input[field] !== undefined)) refuseNever(after, context.env.now());
+  if (whenOf(after) !== whenOf(before)) refuseOften(context, after);
   return change;
+}
+
+/** When it fires, without bounds and blackouts. */
+function whenOf({ spec, timezone, policy: { dstGap, dstFold } }: Schedule): string {
+  return JSON.stringify([spec, timezone, dstGap, dstFold]);
 }
 
 function changed(context: Context, answer: Schedule | ScheduleRefusal) {

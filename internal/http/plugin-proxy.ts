@@ -1,4 +1,5 @@
 /** Plugin proxy: `/api/<plugin>/*` of the host is HandleHTTP of the plugin, as in QNTX: without the prefix, with the query. */
+import { Fault, shown } from "../base/fault.ts";
 import type { PluginHttpRequest } from "../plugins/http.ts";
 import type { Plugins } from "../plugins/plugins.ts";
 
@@ -50,12 +51,27 @@ export async function toPlugin(
   const headers = new Headers();
   for (const { name: header, values } of answer.headers) {
     if (STRIPPED.has(header.toLowerCase())) continue;
-    for (const value of values) headers.append(header, value);
+    for (const value of values) append(headers, { plugin: name, header, value });
   }
   for (const [header, value] of Object.entries(SAFE)) headers.set(header, value);
   headers.append("content-security-policy", APART); // Beside its own: a browser holds to both.
   const bodyless = answer.statusCode === 204 || answer.statusCode === 304 || request.method === "HEAD";
   return new Response(bodyless ? null : new Uint8Array(answer.body), { status: answer.statusCode, headers });
+}
+
+/** Adds a header as it is, in bytes. Throws a Fault for one that HTTP cannot say. */
+function append(
+  headers: Headers,
+  { plugin, header, value }: { plugin: string; header: string; value: string },
+): void {
+  try {
+    headers.append(header, Buffer.from(value).toString("latin1"));
+  } catch {
+    throw new Fault(
+      "failed",
+      `Plugin ${plugin} answered with header ${shown(header)}, which cannot be sent.`,
+    );
+  }
 }
 
 /** What of a request a plugin may know. */

@@ -72,7 +72,17 @@ const INSTANTS = [
   "10000-01-01",
 ];
 const SPECS = ["* * * * *,".repeat(2_000), "*/0 * * * *", "0 0 31 2 *", "1-".repeat(5_000), "@".repeat(999)];
-const OBJECTS = [null, true, [], {}, [[]], [null], JSON.parse('{"__proto__":{"polluted":1}}'), nested(2_000), nested(100_000)];
+const OBJECTS = [
+  null,
+  true,
+  [],
+  {},
+  [[]],
+  [null],
+  JSON.parse('{"__proto__":{"polluted":1}}'),
+  nested(2_000),
+  nested(100_000),
+];
 const BAD: readonly unknown[] = [...NAMES, ...NUMBERS, ...TEXTS, ...INSTANTS, ...SPECS, ...OBJECTS];
 const LONG = "x".repeat(1_048_576);
 const MESSAGE_CHARS_MAX = 4_000; // A sentence quotes a part of what was wrong, and not a megabyte.

@@ -7,7 +7,8 @@ import { credentials, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { QueueServiceClient } from "../../../proto/gen/protocol/queue.ts";
+import { ATSStoreServiceClient } from "../../../proto/gen/protocol/atsstore.ts";
+import { Job, QueueServiceClient } from "../../../proto/gen/protocol/queue.ts";
 import { HostServiceClient } from "../../../proto/gen/qntx/v1/host.ts";
 import { socketPath } from "../../http/socket.ts";
 import { Place } from "./host.ts";
@@ -23,6 +24,11 @@ export default {
     writeFileSync("told.new", JSON.stringify(request)); renameSync("told.new", "told.json");
   },
   executeJob: () => ({ success: true }),
+  registerHTTP(mux) {
+    const says = { evil: ["x-evil", "a\\r\\nset-cookie: b=c"], bad: ["bad name", "a"], far: ["x-far", "über"] };
+    for (const [path, [name, value]] of Object.entries(says))
+      mux.handle("GET", "/" + path, (_request, response) => { response.setHeader(name, value); response.text("x"); });
+  },
 };`;
 
 let place: Place;
@@ -190,6 +196,21 @@ test("no page of another site, form or look changes anything", async () => {
     ])
       expect([path, (await fetch(`${place.host.address}${path}`, { headers })).status]).toEqual([path, 403]);
   expect((await place.call<{ schedules: unknown[] }>("schedule.list")).schedules).toEqual([]);
+});
+
+test("a header of a plugin that HTTP cannot say is refused by its name, and bytes beyond ASCII pass", async () => {
+  for (const [path, name] of [
+    ["evil", "x-evil"],
+    ["bad", "bad name"],
+  ]) {
+    const answer = await place.http(`/api/keyholder/${path}`);
+    expect(await answer.text()).toContain(
+      `Plugin keyholder answered with header \\"${name}\\", which cannot be sent.`,
+    );
+    expect(answer.headers.get("set-cookie")).toBeNull();
+  }
+  const far = await place.http("/api/keyholder/far");
+  expect(Buffer.from(far.headers.get("x-far") ?? "", "latin1").toString()).toBe("über");
 });
 
 test("the tokens and what a reference leads to are nowhere where others look", async () => {
@@ -366,5 +387,46 @@ describe("over the wire", () => {
     host.close();
     await alive();
     expect(memory() - before).toBeLessThan(GROWTH_BYTES_MAX);
+  });
+
+  test("what is nested deeper than anybody can answer it is shown as a text, and hides nothing else", async () => {
+    const queue = new QueueServiceClient(told.queue_endpoint, credentials.createInsecure());
+    const ats = new ATSStoreServiceClient(told.queue_endpoint, credentials.createInsecure());
+    const { authToken, payload } = {
+      authToken: told.auth_token,
+      payload: Buffer.from(`${'["]",'.repeat(40_000)}1${"]".repeat(40_000)}`),
+    };
+    const job = Job.fromPartial({ handlerName: "keyholder.deep", payload });
+    const { jobId } = await new Promise<{ jobId: string }>((resolve, reject) =>
+      queue.enqueue({ authToken, job }, (error, answer) => (error ? reject(error) : resolve(answer))),
+    );
+    expect(await place.call("job.show", { id: jobId })).toMatchObject({ payload: payload.toString() });
+    expect((await place.call<{ jobs: unknown[] }>("job.list")).jobs.length).toBeGreaterThan(0);
+    // A Struct by hand: a list in a list, ten thousand times.
+    const within = (field: number, bytes: Buffer) => {
+      const head: number[] = [(field << 3) | 2];
+      for (let left = bytes.length; ; left >>>= 7) {
+        head.push((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+        if (left <= 0x7f) return Buffer.concat([Buffer.from(head), bytes]);
+      }
+    };
+    let value = Buffer.from([0x08, 0x00]);
+    for (let depth = 0; depth < 10_000; depth++) value = within(6, within(1, value));
+    const attributes = within(1, Buffer.concat([within(1, Buffer.from("deep")), within(2, value)]));
+    const command = Buffer.concat([within(1, Buffer.from("abyss")), within(6, attributes)]);
+    const request = Buffer.concat([within(1, Buffer.from(authToken)), within(2, command)]);
+    const answered = await new Promise<string>((resolve) =>
+      ats.makeUnaryRequest(
+        "/protocol.ATSStoreService/GenerateAndCreateAttestation",
+        (bytes: Buffer) => bytes,
+        (bytes) => bytes,
+        request,
+        (error, answer) => resolve(error ? `${status[error.code]}` : `answered ${answer?.length} bytes`),
+      ),
+    );
+    for (const client of [queue, ats]) client.close();
+    expect(answered).toBe("INTERNAL");
+    expect(await place.call("ats.query", { subjects: ["abyss"] })).toEqual({ attestations: [] });
+    await alive();
   });
 });

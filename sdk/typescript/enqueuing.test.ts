@@ -3,8 +3,9 @@ import { expect, test } from "bun:test";
 import { FieldFaults } from "../../proto/gen/qntx/v1/host.ts";
 import type { EnqueueAnswer } from "../../proto/gen/qntx/v1/plugin.ts";
 import type { HostError } from "./host-error.ts";
+import { CALL_TIMEOUT_MS } from "./call.ts";
 import { Driver, type StreamDriver } from "./driver.ts";
-import { STREAM_CALL_BYTES_MAX } from "./enqueuing.ts";
+import { EnqueueCalls, STREAM_CALL_BYTES_MAX } from "./enqueuing.ts";
 import { definePlugin, type Host } from "./qntx.ts";
 
 /** A plugin whose `add` enqueues its payload, and whose host is at hand. */
@@ -133,4 +134,30 @@ test("a stream that is drained stays until what was asked on it is answered", as
   expect(stream.ended).toBe(false);
   answer(stream, call?.number ?? 0);
   await stream.until(() => stream.ended);
+});
+
+test("a host that does not answer is waited for no longer than for a call, whoever asked before", async () => {
+  let now = 0;
+  const timers: { at: number; work: () => void }[] = [];
+  const after = (delayMs: number, work: () => void) => {
+    timers.push({ at: now + delayMs, work });
+    return () => {};
+  };
+  const calls = new EnqueueCalls(() => {}, { mono: () => now, after });
+  const codes: string[] = [];
+  const ask = () =>
+    calls.ask({ jobs: [] }).catch((error: HostError) => void codes.push(`${error.status} at ${now}`));
+  const first = ask();
+  now = 1_000;
+  const second = ask();
+  for (let timer = timers.shift(); timer; timer = timers.shift()) {
+    now = timer.at;
+    timer.work();
+    await Promise.resolve();
+  }
+  await Promise.all([first, second]);
+  expect(codes).toEqual([
+    `DEADLINE_EXCEEDED at ${CALL_TIMEOUT_MS}`,
+    `DEADLINE_EXCEEDED at ${CALL_TIMEOUT_MS + 1_000}`,
+  ]);
 });

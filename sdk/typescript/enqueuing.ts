@@ -12,6 +12,7 @@ import {
 } from "../../proto/gen/qntx/v1/host.ts";
 import type { EnqueueAnswer, EnqueueCall } from "../../proto/gen/qntx/v1/plugin.ts";
 import { type Ask, CALL_TIMEOUT_MS } from "./call.ts";
+import type { Clock } from "./channel.ts";
 import { HostError } from "./host-error.ts";
 
 export const STREAM_CALL_BYTES_MAX = 1_048_576; // Of payloads: what is larger would hold up the endings behind it.
@@ -30,22 +31,33 @@ interface Waiting {
   until: number;
 }
 
+/** The real world; what waits in it keeps no process from ending. */
+const CLOCK: Clock = {
+  mono: () => performance.now(),
+  after(delayMs, work) {
+    const timer = setTimeout(work, delayMs).unref();
+    return () => clearTimeout(timer);
+  },
+};
+
 /** The calls of one stream that wait for their answers. */
 export class EnqueueCalls {
   readonly #send: (call: EnqueueCall) => void;
+  readonly #clock: Clock;
   readonly #waiting = new Map<number, Waiting>();
   #onEmpty: (() => void)[] = [];
   #watched = false;
   #count = 0;
 
-  constructor(send: (call: EnqueueCall) => void) {
+  constructor(send: (call: EnqueueCall) => void, clock = CLOCK) {
     this.#send = send;
+    this.#clock = clock;
   }
 
   ask: Enqueue = (request) => {
     const number = ++this.#count;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(number, { resolve, reject, until: performance.now() + CALL_TIMEOUT_MS });
+      this.#waiting.set(number, { resolve, reject, until: this.#clock.mono() + CALL_TIMEOUT_MS });
       this.#watch(CALL_TIMEOUT_MS);
       this.#send({ number, request });
     });
@@ -76,14 +88,14 @@ export class EnqueueCalls {
   #watch(delayMs: number): void {
     if (this.#watched) return;
     this.#watched = true;
-    setTimeout(() => {
+    this.#clock.after(delayMs, () => {
       this.#watched = false;
       for (const [number, { until }] of this.#waiting) {
-        const leftMs = until - performance.now();
+        const leftMs = until - this.#clock.mono();
         if (leftMs > 0) return this.#watch(leftMs);
         this.#refuse(number, "DEADLINE_EXCEEDED", "It took longer than it may.");
       }
-    }, delayMs).unref();
+    });
   }
 
   #refuse(number: number, code: string, message: string): void {

@@ -28,6 +28,7 @@ const steps: Step[] = [
   { name: "power cuts", argv: [BUN, "scripts/prove/power.ts"], vars },
   { name: "answering times of what is another's", argv: [BUN, "scripts/prove/answering.ts"], vars },
   { name: "broken frames, from both sides", argv: [BUN, "scripts/prove/fuzz.ts"], vars },
+  { name: "a hostile guest", argv: [BUN, "scripts/prove/hostile.ts"], vars },
   { name: "locks of two hosts", argv: [BUN, "scripts/prove/locks.ts"], vars },
   {
     name: "the lock of an idle host",

@@ -21,6 +21,8 @@ cpu = 0.5
 processes = 96
 `;
 
+const HUGE_BYTES = 1_073_741_824; // 1 GiB: four times what it may have.
+
 /** How long it goes on with each thing, and how much it takes. */
 export interface Malice {
   /** Making children that spin. */
@@ -48,8 +50,8 @@ export interface Outcome {
   burst: JobShown;
   /** What it was refused, as the audit trail has it. */
   audit: string[];
-  /** Milliseconds that each run of the other plugin was late, while all that went on. */
-  late: number[];
+  /** Milliseconds that each run of the other plugin was late, by what went on. */
+  late: Record<string, number[]>;
   /** How often the other plugin was started again. */
   victimRestarts: number;
 }
@@ -94,17 +96,26 @@ export async function attack(malice: Malice): Promise<Outcome> {
     return result as T;
   };
   await report(place); // What was late before is not its doing.
-  const spied = await result<Record<string, unknown>>("spy");
+  const late: Outcome["late"] = {};
+  const during = async <T>(what: string, attempt: Promise<T>) => {
+    const came = await attempt;
+    late[what] = await report(place);
+    return came;
+  };
   const schedules = [kept, "kept", "beat-0"];
-  const meddled = await result<Outcome["meddled"]>("meddle", { schedules });
-  const flooded = await result<Outcome["flooded"]>("flood", { schedules: malice.schedules });
-  const shoved = await does("hostile.shove", { bytes: malice.payloadBytes });
-  const burst = await does("hostile.burst", { bytes: malice.payloadBytes });
-  const printed = await result<number>("chatter", { seconds: malice.printSeconds });
-  await gorge(place);
-  const forked = await result<Outcome["forked"]>("fork", { seconds: malice.forkSeconds });
+  const { payloadBytes: bytes } = malice;
+  const spied = await during("spying", result<Record<string, unknown>>("spy"));
+  const meddled = await during("meddling", result<Outcome["meddled"]>("meddle", { schedules }));
+  const flood = { schedules: malice.schedules };
+  const flooded = await during("flooding", result<Outcome["flooded"]>("flood", flood));
+  const shoved = await during("large payloads", does("hostile.shove", { bytes }));
+  const burst = await during("large results", does("hostile.burst", { bytes }));
+  const print = { seconds: malice.printSeconds };
+  const printed = await during("printing", result<number>("chatter", print));
+  await during("taking memory", gorge(place));
+  const fork = { seconds: malice.forkSeconds };
+  const forked = await during("forking", result<Outcome["forked"]>("fork", fork));
   await written(place, "processes and threads");
-  const late = await report(place);
   return {
     shown,
     uid: ownUser(place.home, "hostile").uid,
@@ -122,9 +133,9 @@ export async function attack(malice: Malice): Promise<Outcome> {
   };
 }
 
-/** Lets it take memory until it is ended for that. It is not to try again. */
+/** Has it make a payload for which it has no memory. It is not to try again. */
 async function gorge(place: Place): Promise<void> {
-  const id = await place.enqueue("hostile/hostile.gorge", {});
+  const id = await place.enqueue("hostile/hostile.shove", { bytes: HUGE_BYTES });
   await written(place, "of memory");
   await place.json("job", "cancel", id);
 }

@@ -112,14 +112,6 @@ def chatter(job):
     return written
 
 
-@plugin.job("gorge", max_attempts=1)
-def gorge(job):
-    """Takes memory until there is none."""
-    taken = []
-    while True:
-        taken.append(bytearray(os.urandom(1 << 20)) * 16)
-
-
 @plugin.job("shove", max_attempts=1)
 def shove(job):
     """Hands in far too much."""

@@ -124,12 +124,11 @@ class Fuzz {
       return void this.#trouble.push(`the host died:\n${host.text.slice(-2_000)}`);
     if ((await this.#seen()) !== theirs) this.#trouble.push("what is another's was changed");
     for (const door of doors) await this.#reach(door);
-    const answer = await this.#call("/api/telltale/");
-    if (answer !== "well") this.#trouble.push(`another plugin answered ${answer}`);
-    const again = await this.#place.until("a plain answer", async () =>
-      (await this.#call("/api/mangler/plain")).startsWith("plain"),
-    );
-    if (!again) this.#trouble.push("the plugin does not answer any more");
+    for (const [path, said] of [
+      ["/api/telltale/", "well"],
+      ["/api/mangler/plain", "plain"],
+    ] as const)
+      await this.#place.until(`an answer at ${path}`, async () => (await this.#call(path)).startsWith(said));
     for (const line of host.text.match(/.*(mistake in qntx itself|Assertion failed|unhandled).*/gi) ?? [])
       this.#trouble.push(line);
   }

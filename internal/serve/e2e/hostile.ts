@@ -75,62 +75,52 @@ export async function attack(malice: Malice): Promise<Outcome> {
   writePlugin(place, "victim.ts");
   await place.start({ vars: { PATH: PYTHON_PATH } });
   await place.working();
-  const { id: kept } = await place.json<{ id: string }>(
-    "schedule",
-    "create",
-    "kept",
-    "--handler",
-    "victim.beat",
-    "--every",
-    "1h",
-  );
+  const words = ["schedule", "create", "kept", "--handler", "victim.beat", "--every", "1h"];
+  const { id } = await place.json<{ id: string }>(...words);
   const file = join(TESTDATA, "hostile.py");
   await place.json("plugin", "install", file, "--grant", "cap:scheduler.manage");
   const shown = await place.call<Outcome["shown"]>("plugin.show", { name: "hostile" });
-
-  const does = async (handler: string, payload: object = {}) =>
-    place.ended(await place.enqueue(`hostile/${handler}`, payload));
-  const result = async <T>(handler: string, payload: object = {}) => {
-    const { result, error } = await does(`hostile.${handler}`, payload);
-    if (error) throw new Error(`hostile.${handler} failed: ${error.message}`);
-    return result as T;
+  const tried = await tryAll(place, malice, [id, "kept", "beat-0"]);
+  return {
+    shown,
+    uid: ownUser(place.home, "hostile").uid,
+    ...tried,
+    logged: bytesOfLogs(place),
+    audit: (await auditOf(place)).map(({ operation, detail }) => `${operation}: ${detail}`),
+    victimRestarts: (await place.plugin("victim")).restarts,
   };
-  await report(place); // What was late before is not its doing.
+}
+
+type Tried = Omit<Outcome, "shown" | "uid" | "logged" | "audit" | "victimRestarts">;
+
+/** One thing after the other, and how late others were meanwhile. */
+async function tryAll(place: Place, malice: Malice, schedules: string[]): Promise<Tried> {
   const late: Outcome["late"] = {};
   const during = async <T>(what: string, attempt: Promise<T>) => {
     const came = await attempt;
     late[what] = await report(place);
     return came;
   };
-  const schedules = [kept, "kept", "beat-0"];
-  const { payloadBytes: bytes } = malice;
-  const spied = await during("spying", result<Record<string, unknown>>("spy"));
-  const meddled = await during("meddling", result<Outcome["meddled"]>("meddle", { schedules }));
-  const flood = { schedules: malice.schedules };
-  const flooded = await during("flooding", result<Outcome["flooded"]>("flood", flood));
-  const shoved = await during("large payloads", does("hostile.shove", { bytes }));
-  const burst = await during("large results", does("hostile.burst", { bytes }));
-  const print = { seconds: malice.printSeconds };
-  const printed = await during("printing", result<number>("chatter", print));
-  await during("taking memory", gorge(place));
-  const fork = { seconds: malice.forkSeconds };
-  const forked = await during("forking", result<Outcome["forked"]>("fork", fork));
-  await written(place, "processes and threads");
-  return {
-    shown,
-    uid: ownUser(place.home, "hostile").uid,
-    spied,
-    meddled,
-    flooded,
-    forked,
-    printed,
-    shoved,
-    burst,
-    late,
-    logged: bytesOfLogs(place),
-    audit: (await auditOf(place)).map(({ operation, detail }) => `${operation}: ${detail}`),
-    victimRestarts: (await place.plugin("victim")).restarts,
+  const does = async (name: string, payload: object = {}) =>
+    place.ended(await place.enqueue(`hostile/hostile.${name}`, payload));
+  const result = async <T>(name: string, payload: object = {}) => {
+    const { result, error } = await does(name, payload);
+    if (error) throw new Error(`hostile.${name} failed: ${error.message}`);
+    return result as T;
   };
+  const { payloadBytes: bytes, schedules: count, printSeconds, forkSeconds } = malice;
+
+  await report(place); // What was late before is not its doing.
+  const spied = await during("spying", result<Tried["spied"]>("spy"));
+  const meddled = await during("meddling", result<Tried["meddled"]>("meddle", { schedules }));
+  const flooded = await during("flooding", result<Tried["flooded"]>("flood", { schedules: count }));
+  const shoved = await during("large payloads", does("shove", { bytes }));
+  const burst = await during("large results", does("burst", { bytes }));
+  const printed = await during("printing", result<number>("chatter", { seconds: printSeconds }));
+  await during("taking memory", gorge(place));
+  const forked = await during("forking", result<Tried["forked"]>("fork", { seconds: forkSeconds }));
+  await written(place, "processes and threads");
+  return { spied, meddled, flooded, shoved, burst, printed, forked, late };
 }
 
 /** Has it make a payload for which it has no memory. It is not to try again. */

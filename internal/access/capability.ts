@@ -36,6 +36,11 @@ export const CAPABILITIES = {
   "cap:locks.use": { may: "take locks", ...TRUSTED },
   "cap:http.serve": { may: "answer requests under /api/<plugin> and /ws/<plugin>", ...EVERYBODY },
   "cap:http.fetch": { may: "fetch from the web through the host", ...TRUSTED },
+  "cap:services.use": {
+    may: "call the models, embeddings and searches that other plugins provide",
+    ...TRUSTED,
+  },
+  "cap:services.provide": { may: "provide these for other plugins", ...TRUSTED },
 } as const satisfies Record<string, Meaning>;
 
 export type Capability = keyof typeof CAPABILITIES;

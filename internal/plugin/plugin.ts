@@ -8,6 +8,7 @@
  *       └──► failed ⇄ starting (backoff) … quarantined (too many crashes)
  */
 import type { PluginEndpoint } from "../access/principal.ts";
+import type { ServiceWord } from "./service.ts";
 import type { Rate } from "../base/rate.ts";
 import type { RetryPolicy } from "../base/retry.ts";
 import type { Isolation } from "./isolation.ts";
@@ -84,6 +85,8 @@ export interface PluginStatus {
   wants: readonly string[];
   /** What its process is held to. */
   isolation: Isolation;
+  /** Services that it provides for other plugins. */
+  provides: readonly ServiceWord[];
   /** The last lines that it printed. */
   lastLines: readonly string[];
 }

@@ -6,7 +6,7 @@
  * single TCP connection at a time. No keepalive either: a plugin that computes
  * for two seconds is busy, not dead.
  */
-import { status } from "@grpc/grpc-js";
+import { type MethodDefinition, status } from "@grpc/grpc-js";
 import {
   type ConfigSchemaResponse,
   DomainPluginServiceService as Domain,
@@ -109,6 +109,20 @@ export class Connection {
     return this.#channel.call(Domain.executeJob, request, options);
   }
 
+  /** A call of a service that the plugin provides, its messages as they are. */
+  relay(
+    path: string,
+    request: Buffer,
+    options: { limitMs: Millis; signal: AbortSignal },
+  ): Promise<Answer<Buffer>> {
+    return this.#channel.call(asItIs(path), request, options);
+  }
+
+  /** The same, answered by a stream. */
+  relayStream(path: string, events: StreamEvents<Buffer>): MessageStream<Buffer> {
+    return this.#channel.stream(asItIs(path), events);
+  }
+
   tryLock(request: TryLockRequest, limitMs: Millis): Promise<Answer<TryLockResponse>> {
     return this.#channel.call(Locks.tryLock, request, { limitMs });
   }
@@ -140,6 +154,18 @@ export class Connection {
   close(): void {
     this.#channel.close();
   }
+}
+
+function asItIs(path: string): MethodDefinition<Buffer, Buffer> {
+  const same = (bytes: Buffer) => bytes;
+  const [requestSerialize, requestDeserialize, responseSerialize, responseDeserialize] = [
+    same,
+    same,
+    same,
+    same,
+  ];
+  const serializers = { requestSerialize, requestDeserialize, responseSerialize, responseDeserialize };
+  return { path, requestStream: false, responseStream: false, ...serializers };
 }
 
 /** `UNAVAILABLE: connection refused`: a failed answer as words. */

@@ -25,6 +25,7 @@ import { parseRate, type Rate, RATE_COUNT_MAX } from "../base/rate.ts";
 import { parseRetry, type RetryPolicy } from "../base/retry.ts";
 import { endpointName, ENDPOINT_CHARS_MAX, ENDPOINTS_MAX, isCallable } from "../plugin/endpoint.ts";
 import { HANDLER_NAME_PATTERN, type HandlerOptions, WATCHER_ID_PATTERN } from "../plugin/plugin.ts";
+import { SERVICE_WORDS, type ServiceWord } from "../plugin/service.ts";
 import type { JobLogLine } from "../pulse/executor.ts";
 
 /** A schedule that a plugin declares, before anybody has looked at it. */
@@ -63,6 +64,8 @@ export interface Announcement {
   watchers: readonly DeclaredWatcher[];
   handlers: readonly HandlerOptions[];
   stream: boolean;
+  /** Services that it provides for other plugins. */
+  provides: readonly ServiceWord[];
   /** True when hosts may ask it for locks. */
   lockProvider: boolean;
   /** 0 means that it did not say. */
@@ -152,6 +155,7 @@ export function readAnnouncement(
     watchers: readWatchers(initialized, warn),
     handlers: readHandlers(initialized.handlerNames, described?.handlers ?? [], warn),
     stream: described?.stream ?? false,
+    provides: SERVICE_WORDS.filter((word) => initialized[PROVIDER_FLAGS[word]]),
     lockProvider: described?.lockProvider ?? false,
     concurrency: Math.min(CONCURRENCY_MAX, Math.max(0, described?.concurrency ?? 0)),
   };
@@ -215,6 +219,13 @@ function readWatcher(watcher: WatcherRegistration, warn: Warn): DeclaredWatcher 
   const firesPerSecondMax = asked > 0 ? Math.min(asked, WATCHER_FIRES_MAX) : WATCHER_FIRES_DEFAULT;
   return { id, handler, subjects, predicates, contexts, actors, firesPerSecondMax };
 }
+
+const PROVIDER_FLAGS = {
+  llm: "llmProvider",
+  embedding: "embeddingProvider",
+  vectorSearch: "vectorSearchProvider",
+  search: "searchProvider",
+} as const satisfies Record<ServiceWord, keyof InitializeResponse>;
 
 /** Puts announced names and their options together. A bad name is left out with a sentence, a double one is one. */
 export function readHandlers(

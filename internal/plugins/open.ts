@@ -6,7 +6,11 @@
  * it made is ended again, and the reason says what to look at.
  */
 import { status } from "@grpc/grpc-js";
-import type { InitializeResponse, MetadataResponse } from "../../proto/gen/protocol/domain.ts";
+import type {
+  InitializeRequest,
+  InitializeResponse,
+  MetadataResponse,
+} from "../../proto/gen/protocol/domain.ts";
 import type { EnqueueRequest } from "../../proto/gen/qntx/v1/host.ts";
 import type { DescribeResponse, EnqueueAnswer } from "../../proto/gen/qntx/v1/plugin.ts";
 import { type Capability, grantLine, parseCapability } from "../access/capability.ts";
@@ -19,6 +23,7 @@ import { aborted } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
 import { BUDGETED_CALLS, configuredBudget, overBudget } from "../plugin/budget.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
+import type { ServiceWord } from "../plugin/service.ts";
 import type { Answer } from "../../sdk/typescript/channel.ts";
 import { answerText, Connection } from "./connection.ts";
 import { cleanUp } from "./cleanup.ts";
@@ -27,6 +32,7 @@ import { digestOf } from "./digest.ts";
 import type { IsolationSide } from "./confinement.ts";
 import type { PluginSource } from "./find.ts";
 import { type Announcement, cleanText, PROTOCOL, readAnnouncement, readEndpoints } from "./guard.ts";
+import type { ServiceCaller } from "./providers.ts";
 import type { Leftovers } from "./leftovers.ts";
 import type { PluginLimits } from "./limits.ts";
 import { orNothing } from "./patience.ts";
@@ -66,6 +72,10 @@ export interface HostSide {
   configOf(plugin: string): Readonly<Record<string, string>>;
   /** Keys of it whose values must not be shown. */
   secretsOf(plugin: string): ReadonlySet<string>;
+  /** Services that others provide for this plugin, as far as is known. */
+  servicesFor(caller: ServiceCaller): readonly ServiceWord[];
+  /** Opens the door through which one process reaches them. */
+  openServices(caller: ServiceCaller, kind: "ours" | "stranger"): Promise<{ address: string; close(): void }>;
   /** Makes the plugin's declared schedules and watchers so; throws a Fault when one is wrong. */
   declare(
     holder: { plugin: string; tenant: string },
@@ -117,6 +127,12 @@ export async function openSession(
   }
 }
 
+interface InitializeAbout {
+  token: string;
+  caller: "ours" | "stranger";
+  config: Record<string, string>;
+}
+
 class Opening {
   readonly #host: HostSide;
   readonly #source: PluginSource;
@@ -124,6 +140,11 @@ class Opening {
   readonly #holdings = new AsyncDisposableStack();
   /** Set once it has described itself: from then on it may hold things that it has to let go. */
   #described: Connection | null = null;
+  /** The door to what others provide, once there is something. */
+  #door: { address: string } | null = null;
+  /** What it was told that others provide. */
+  #services = "";
+  #renew = async (): Promise<void> => {};
   /** What it was asked to listen on, and did not say that it does. */
   #awaitedPort = 0;
   /** Rejects when somebody no longer wants it, or when the process dies. */
@@ -145,11 +166,8 @@ class Opening {
     const described = await this.#describe(connection);
     const token = this.#token(described, process);
     const config = { ...this.#host.configOf(name) };
-    const initialized = await this.#initialize(connection, {
-      config,
-      token,
-      caller: described ? "ours" : "stranger",
-    });
+    const caller = described ? "ours" : "stranger";
+    const initialized = await this.#initialize(connection, { config, token, caller });
     const announcement = this.#read(described, initialized);
     this.#checkTargets(announcement);
     this.#checkWanted(announcement);
@@ -163,6 +181,8 @@ class Opening {
       proxy,
       announcement,
       config,
+      token,
+      renew: () => this.#renew(),
       version,
       description: cleanText(metadata.description, DESCRIPTION_CHARS_MAX),
       host: this.#host,
@@ -341,29 +361,52 @@ class Opening {
     );
   }
 
-  async #initialize(
-    connection: Connection,
-    about: { token: string; caller: "ours" | "stranger"; config: Record<string, string> },
-  ): Promise<InitializeResponse> {
-    const { token, caller, config } = about;
+  async #initialize(connection: Connection, about: InitializeAbout): Promise<InitializeResponse> {
+    const request = await this.#request(about);
+    const answer = await this.#unlessCut(connection.initialize(request, this.#host.limits.initializeMs));
+    if (!answer.ok) throw new Fault("failed", `It failed to initialize: ${answerText(answer)}.`);
+    // What it was told once, it is told again when others provide more or less: QNTX's plugins are made for that.
+    if (about.caller === "stranger") this.#renew = () => this.#initializeAgain(connection, about);
+    return answer.value;
+  }
+
+  async #initializeAgain(connection: Connection, about: InitializeAbout): Promise<void> {
+    const before = this.#services;
+    const request = await this.#request(about);
+    if (before === this.#services) return;
+    const answer = await connection.initialize(request, this.#host.limits.initializeMs);
+    if (!answer.ok) this.#warn(`It was told of other services, and failed: ${answerText(answer)}.`);
+  }
+
+  /** Where it finds what others provide. */
+  async #serviceEndpoints(caller: "ours" | "stranger"): Promise<(word: ServiceWord) => string> {
+    const { name: plugin, tenant = "" } = this.#source;
+    const words = this.#host.servicesFor({ plugin, tenant });
+    if (words.length > 0 && !this.#door) {
+      const door = await this.#host.openServices({ plugin, tenant }, caller);
+      this.#door = this.#holdings.adopt(door, (open) => open.close());
+    }
+    this.#services = words.join();
+    return (word) => (words.includes(word) ? (this.#door?.address ?? "") : "");
+  }
+
+  async #request({ token, caller, config }: InitializeAbout): Promise<InitializeRequest> {
     const address = this.#host.endpoint(caller);
-    const request = {
+    const endpointOf = await this.#serviceEndpoints(caller);
+    return {
       atsStoreEndpoint: address,
       queueEndpoint: address,
       scheduleEndpoint: address,
       authToken: token,
       config,
       fileServiceEndpoint: "",
-      llmEndpoint: "",
-      embeddingEndpoint: "",
-      vectorSearchEndpoint: "",
+      llmEndpoint: endpointOf("llm"),
+      embeddingEndpoint: endpointOf("embedding"),
+      vectorSearchEndpoint: endpointOf("vectorSearch"),
       groundEndpoint: "",
-      searchEndpoint: "",
+      searchEndpoint: endpointOf("search"),
       fetchEndpoint: address,
     };
-    const answer = await this.#unlessCut(connection.initialize(request, this.#host.limits.initializeMs));
-    if (answer.ok) return answer.value;
-    throw new Fault("failed", `It failed to initialize: ${answerText(answer)}.`);
   }
 
   async #openProxy(

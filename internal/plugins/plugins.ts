@@ -28,6 +28,9 @@ import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";
 import { type About, NOTHING_SAID } from "./about.ts";
 import type { Announcement } from "./guard.ts";
 import { forwardHttp, type PluginHttpRequest, readySession } from "./http.ts";
+import type { Connection } from "./connection.ts";
+import { type Provided, Providers, type ServiceCaller } from "./providers.ts";
+import type { ServiceWord } from "../plugin/service.ts";
 import { installedSource } from "./installed.ts";
 import { Leftovers } from "./leftovers.ts";
 import { PluginLocks } from "./locks.ts";
@@ -40,7 +43,14 @@ import { surviveStrays } from "./stray.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 import { PluginSocket, SocketCounts, type SocketRequest } from "./web-socket.ts";
 
-export interface PluginsOptions extends Omit<HostSide, "leftovers" | "limits" | "ports" | "isolation"> {
+export interface PluginsOptions extends Omit<
+  HostSide,
+  "leftovers" | "limits" | "ports" | "isolation" | "servicesFor"
+> {
+  /** What plugins provided for others, as they said in earlier boots; absent: nothing is known. */
+  provided?: readonly Provided[];
+  /** A plugin provides other services than before. */
+  onProvided?(provided: Provided): void;
   registry: Registry;
   /** Names from `[plugin] enabled`, in their order. */
   enabled: readonly string[];
@@ -75,6 +85,7 @@ export class Plugins implements Service {
   readonly name = "plugins";
   readonly #options: PluginsOptions;
   readonly #host: HostSide;
+  readonly #providers: Providers;
   readonly #supervisors = new Map<string, Supervisor>();
   readonly #installed = new Set<string>();
   readonly #disabled: Set<string>;
@@ -96,7 +107,14 @@ export class Plugins implements Service {
       cgroups: Cgroups.open(options.home, [process.pid, process.ppid]), // With its keeper, where it has one.
       sectionOf: (name) => options.isolations?.find(({ plugin }) => plugin === name),
     };
-    this.#host = { ...options, limits, leftovers, isolation, ports: new Ports(options.env) };
+    this.#providers = new Providers({
+      plugins: () => this.switchedOn().map((name) => this.#get(name)),
+      capabilitiesOf: options.capabilitiesOf,
+      known: options.provided ?? [],
+      onSaid: (provided) => options.onProvided?.(provided),
+    });
+    const servicesFor = (caller: ServiceCaller) => this.#providers.servicesFor(caller);
+    this.#host = { ...options, limits, leftovers, isolation, servicesFor, ports: new Ports(options.env) };
     this.#disabled = new Set(options.disabled);
     // Bundled ones first: a name of ours is kept by ours.
     for (const name of new Set([...options.find.bundled, ...options.enabled])) {
@@ -263,6 +281,15 @@ export class Plugins implements Service {
       this.#supervisors.delete(name);
       this.#disabled.delete(name);
     });
+  }
+
+  /** To whom a plugin's call of a service goes. Throws a Fault when there is none. */
+  provider(
+    word: ServiceWord,
+    caller: ServiceCaller,
+    wanted: string,
+  ): { connection: Connection; token: string } {
+    return this.#providers.provider(word, caller, wanted);
   }
 
   /** The values that a plugin was given; null while it is not ready. */
@@ -529,6 +556,16 @@ export class Plugins implements Service {
     const count = step.reduce((sum, { handlers }) => sum + handlers.length, 0);
     log.info("[plugin-loader] Plugin async handler registration complete", { handlers: count });
     this.#tellConflicts(conflicts, new Set(joining));
+    this.#tellProviders(joining);
+  }
+
+  /** Who provides other services than before is told of to all others. */
+  #tellProviders(joining: readonly Supervisor[]): void {
+    const said = joining.filter(({ name: plugin, announcement }) =>
+      announcement ? this.#providers.said({ plugin, services: announcement.provides }) : false,
+    );
+    if (said.length === 0) return;
+    for (const { session } of this.#supervisors.values()) void session?.renew();
   }
 
   #tellConflicts(conflicts: readonly Conflict[], joining: ReadonlySet<Supervisor>): void {

@@ -22,6 +22,10 @@ export interface SessionParts {
   announcement: Announcement;
   /** Its values, as it was given them. */
   config: Readonly<Record<string, string>>;
+  /** What it calls back with. */
+  token: string;
+  /** Tells it what others provide, where that has changed. */
+  renew: () => Promise<void>;
   version: string;
   description: string;
   host: { env: Env; limits: PluginLimits };
@@ -37,6 +41,8 @@ export class Session {
   readonly proxy: PluginProxy;
   readonly announcement: Announcement;
   readonly config: Readonly<Record<string, string>>;
+  readonly token: string;
+  readonly renew: () => Promise<void>;
   readonly version: string;
   readonly description: string;
   /** Resolves as soon as the process is dead, or the plugin elsewhere is no longer connected, with how it ended. */
@@ -53,6 +59,8 @@ export class Session {
     this.proxy = parts.proxy;
     this.announcement = parts.announcement;
     this.config = parts.config;
+    this.token = parts.token;
+    this.renew = parts.renew;
     this.version = parts.version;
     this.description = parts.description;
     this.#host = parts.host;

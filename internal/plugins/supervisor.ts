@@ -151,6 +151,7 @@ export class Supervisor {
       startedAt: this.#startedAt,
       wants: this.#session?.announcement.capabilities ?? [],
       isolation: this.#process?.isolation ?? NOT_ISOLATED,
+      provides: this.#session?.announcement.provides ?? [],
       lastLines: this.#ring.last(STATUS_LINES),
     };
   }

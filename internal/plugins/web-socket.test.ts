@@ -15,6 +15,8 @@ import {
   SOCKETS_MAX,
 } from "./web-socket.ts";
 
+const GONE = { code: 14, details: "" }; // Whoever listens takes the sentence.
+
 let env: FakeEnv;
 let events: StreamEvents<WebSocketMessage>;
 /** What the plugin was sent. */
@@ -120,7 +122,7 @@ test.each<[string, () => void | Promise<void>, SocketEnd[]]>([
   [
     "the end of its stream",
     async () => {
-      events.ended("UNIMPLEMENTED");
+      events.ended("UNIMPLEMENTED", GONE);
       await env.advance(1_000);
     },
     [{ code: 1011, reason: "Plugin demo ended it: UNIMPLEMENTED" }],
@@ -129,14 +131,14 @@ test.each<[string, () => void | Promise<void>, SocketEnd[]]>([
     "its stop",
     () => {
       isServing = false;
-      events.ended("the other side closed it");
+      events.ended("the other side closed it", GONE);
     },
     [{ code: 1012, reason: "Plugin demo was stopped or restarted." }],
   ],
   [
     "its death, which is known a moment later",
     async () => {
-      events.ended("the other side closed it");
+      events.ended("the other side closed it", GONE);
       isServing = false;
       died.resolve("killed");
       await env.advance(0);

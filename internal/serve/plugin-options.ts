@@ -31,7 +31,7 @@ interface Parts {
 export function pluginOptions(
   { env, log, config, self, version }: ServeOptions,
   { registry, tokens, grants, quotas, enqueue, endpoint, live }: Parts,
-): Omit<PluginsOptions, "declare"> {
+): Omit<PluginsOptions, "declare" | "openServices"> {
   const { startupMs, describeMs, cleanupMs } = config.plugin;
   return {
     env,

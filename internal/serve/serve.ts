@@ -34,6 +34,7 @@ import { clearDrafts } from "../plugins/placing.ts";
 import { Plugins, type PluginsOptions } from "../plugins/plugins.ts";
 import { Pulse, type PulseOptions } from "../pulse/pulse.ts";
 import type { ServiceOptions } from "../services/door.ts";
+import { openProviderDoor } from "../services/providers.ts";
 import { CallbackServer } from "../services/server.ts";
 import { openStore, type OpenedStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
@@ -113,8 +114,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const webhooks = new Webhooks({ env, log, webhooks: store.webhooks, target: config.webhook(), version });
   clearDrafts(installRoot(config.home, ""));
   const plugins = new Plugins({
-    installs: await store.plugins.installs(),
-    disabled: await store.plugins.disabled(),
+    ...(await remembered(options, store, { plugins: () => plugins, tokens })),
     ...pluginOptions(options, {
       registry: pulse.registry,
       tokens,
@@ -174,6 +174,26 @@ async function runParts(options: ServeOptions, parts: Running): Promise<void> {
   const probe = whenStopping(() => (live.stopping = true));
   const all = [probe, ...services, ...pulse.early, plugins, worker];
   await runTogether(env, all, signals, config.serve.graceMs);
+}
+
+/** What is remembered of plugins: those that were installed or switched off, and what each provides for others. */
+async function remembered(
+  { env, log }: ServeOptions,
+  { plugins: kept }: Store,
+  { plugins, tokens }: { plugins: () => Plugins; tokens: Tokens },
+): Promise<Pick<PluginsOptions, "installs" | "disabled" | "provided" | "onProvided" | "openServices">> {
+  const principal = (token: string) => tokens.principal(token);
+  return {
+    installs: await kept.installs(),
+    disabled: await kept.disabled(),
+    provided: await kept.provided(),
+    onProvided({ plugin, services }) {
+      kept.provide(plugin, services).catch((error: unknown) => {
+        log.warn("what a plugin provides could not be kept", { plugin, error: messageOf(error) });
+      });
+    },
+    openServices: (caller, kind) => openProviderDoor({ env, caller, plugins, principal }, kind),
+  };
 }
 
 /** What a plugin declares is made so in its own name. */

@@ -1,5 +1,6 @@
 /** Plugins in the store: those that were installed, what became of them, and which are switched off. */
 import type { Install, InstallChange, InstallEntry, Program } from "../plugin/install.ts";
+import type { ServiceWord } from "../plugin/service.ts";
 import type { Page, PageRequest } from "./page.ts";
 
 export interface PluginStore {
@@ -16,6 +17,10 @@ export interface PluginStore {
   remove(name: string, by: string): Promise<Install | null>;
   /** What became of an install, newest first; of one that was removed too. */
   history(name: string, page: PageRequest): Promise<Page<InstallEntry>>;
+  /** What plugins provide for others, as they said last. */
+  provided(): Promise<{ plugin: string; services: readonly ServiceWord[] }[]>;
+  /** A plugin provides exactly these. */
+  provide(plugin: string, services: readonly ServiceWord[]): Promise<void>;
   /** Names that do not start until they are switched on, installed or not. */
   disabled(): Promise<string[]>;
   /** Switches a plugin on or off for good. False when it was so already. */

@@ -53,7 +53,7 @@ export interface StreamEvents<R> {
   /** All that was written is on its way, after a `write` that said no. */
   drained(): void;
   /** It is over, and why. */
-  ended(reason: string): void;
+  ended(reason: string, ending: Ending): void;
 }
 
 /** Our end of a stream of messages. */
@@ -162,8 +162,9 @@ export class Channel {
     stream.on("drain", () => events.drained());
     stream.once("end", () => void stream.end()); // Otherwise our half of it stays open.
     stream.once("close", () => {
-      const { code, details } = ending();
-      events.ended(code === status.OK ? "the other side closed it" : details || String(status[code]));
+      const how = ending();
+      const { code, details } = how;
+      events.ended(code === status.OK ? "the other side closed it" : details || String(status[code]), how);
     });
     return {
       write: (message) => stream.write(framed(method.requestSerialize(message))),

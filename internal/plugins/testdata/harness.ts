@@ -122,6 +122,7 @@ export class Harness implements AsyncDisposable {
       endpoint: () => "127.0.0.1:9",
       configOf: () => options.config ?? {},
       secretsOf: () => new Set(),
+      openServices: async () => ({ address: "127.0.0.1:9", close() {} }),
       declare: options.declare ?? (async () => {}),
       onChange: (status) => this.#changed(status),
       onGaveUp: (plugin, reason) => void this.givenUp.push(`${plugin}: ${reason}`),

@@ -29,6 +29,7 @@ const plugins = new Plugins({
   endpoint: () => "127.0.0.1:9",
   configOf: () => ({}),
   secretsOf: () => new Set(),
+  openServices: async () => ({ address: "127.0.0.1:9", close() {} }),
   declare: async () => {},
 });
 const isKept = watchKeeper(process.env, () => void plugins.killAll().then(() => process.exit(1)));

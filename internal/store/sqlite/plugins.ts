@@ -3,6 +3,7 @@ import type { Database, Statement } from "bun:sqlite";
 import type { Env } from "../../base/env.ts";
 import { Fault } from "../../base/fault.ts";
 import type { Install, InstallChange, InstallEntry, Program } from "../../plugin/install.ts";
+import { isServiceWord, type ServiceWord } from "../../plugin/service.ts";
 import { INSTALLS_MAX, type PluginStore } from "../plugins.ts";
 import type { Page, PageRequest } from "../page.ts";
 import type { GroupCommit } from "./group.ts";
@@ -20,6 +21,9 @@ export class SqlitePlugins implements PluginStore {
   readonly #remove: Statement<unknown, [Values]>;
   readonly #note: Statement<unknown, [Values]>;
   readonly #history: Statement<InstallEntry & { seq: number }, [Values]>;
+  readonly #provided: Statement<{ plugin: string; services: string }, []>;
+  readonly #provide: Statement<unknown, [Values]>;
+  readonly #provideNothing: Statement<unknown, [Values]>;
   readonly #disabled: Statement<{ name: string }, []>;
   readonly #disable: Statement<unknown, [Values]>;
   readonly #enable: Statement<unknown, [Values]>;
@@ -34,6 +38,9 @@ export class SqlitePlugins implements PluginStore {
     this.#remove = db.prepare("DELETE FROM plugin_install WHERE name = $name");
     this.#note = db.prepare(NOTE);
     this.#history = db.prepare(HISTORY);
+    this.#provided = db.prepare("SELECT plugin, services FROM plugin_provides ORDER BY plugin");
+    this.#provide = db.prepare(PROVIDE);
+    this.#provideNothing = db.prepare("DELETE FROM plugin_provides WHERE plugin = $plugin");
     this.#disabled = db.prepare("SELECT name FROM plugin_disabled ORDER BY name");
     this.#disable = db.prepare(DISABLE);
     this.#enable = db.prepare("DELETE FROM plugin_disabled WHERE name = $name");
@@ -90,6 +97,20 @@ export class SqlitePlugins implements PluginStore {
     return pageOf(rows, limit, readEntry, (row) => String(row.seq));
   }
 
+  async provided(): Promise<{ plugin: string; services: readonly ServiceWord[] }[]> {
+    return this.#provided.all().map(({ plugin, services }) => ({
+      plugin,
+      services: services.split(",").filter(isServiceWord), // What a newer version knew means nothing here.
+    }));
+  }
+
+  async provide(plugin: string, services: readonly ServiceWord[]): Promise<void> {
+    await this.#group.write(() => {
+      if (services.length === 0) this.#provideNothing.run({ plugin });
+      else this.#provide.run({ plugin, services: services.join(",") });
+    });
+  }
+
   async disabled(): Promise<string[]> {
     return this.#disabled.all().map(({ name }) => name);
   }
@@ -133,6 +154,12 @@ const HISTORY = `
      AND seq  < $before
    ORDER BY seq DESC
    LIMIT $limit + 0`;
+
+const PROVIDE = `
+  INSERT INTO plugin_provides (plugin, services)
+  VALUES ($plugin, $services)
+  ON CONFLICT (plugin) DO UPDATE
+     SET services = excluded.services`;
 
 const DISABLE = `
   INSERT INTO plugin_disabled (name, at, "by")

@@ -411,6 +411,11 @@ CREATE TABLE plugin_install (
   "by"   TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE plugin_provides (
+  plugin   TEXT NOT NULL PRIMARY KEY,
+  services TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE quota_window (
   plugin TEXT    NOT NULL,
   tenant TEXT    NOT NULL,

@@ -27,6 +27,15 @@ export function pluginSuite(engine: string, open: OpenStore): void {
       return items.map(({ change, digest, by }) => [change, digest, by]);
     };
 
+    test("what plugins provide is what they said last", async () => {
+      const { plugins } = at.store;
+      await plugins.provide("b", ["search"]);
+      await plugins.provide("a", ["llm"]);
+      await plugins.provide("a", ["llm", "embedding"]);
+      await plugins.provide("b", []);
+      expect(await plugins.provided()).toEqual([{ plugin: "a", services: ["llm", "embedding"] }]);
+    });
+
     test("a name is installed once, for one tenant, and all are listed by name", async () => {
       const { plugins } = at.store;
       const two = await plugins.install(wanted("demo-b", { tenant: "b" }));

@@ -35,6 +35,7 @@ export function pluginFacts(out: Out, plugin: PluginDetails): string {
     ["handlers", plugin.handlers.join("\n")],
     ["endpoints", plugin.endpoints.map(endpointShown).join("\n")],
     ["taken", plugin.conflicts.map((handler) => `${handler} belongs to another plugin`).join("\n")],
+    ["provides", plugin.provides.join(", ")],
     ["watches", plugin.watchers.map((watcher) => watcherText(out, watcher)).join("\n")],
     ["config", plugin.config.map(fieldText).join("\n")],
     ["glyphs", plugin.glyphs.map(glyphText).join("\n")],

@@ -523,6 +523,12 @@ CREATE TABLE plugin_disabled (
   "by" TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What plugins provide for others, as they said last: who starts beside them is told from the beginning.
+CREATE TABLE plugin_provides (
+  plugin   TEXT NOT NULL PRIMARY KEY,
+  services TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What people said about single capabilities of plugins, over what they have by the configuration or by trust.
 CREATE TABLE capability_grant (
   plugin     TEXT    NOT NULL,

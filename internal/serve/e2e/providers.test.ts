@@ -1,0 +1,76 @@
+/** What one plugin provides and another one calls: found, led there, and kept apart. */
+import { expect, test } from "bun:test";
+import { Place } from "./host.ts";
+import { PYTHON_PATH, writeStranger } from "./python.ts";
+
+const STORY_LIMIT_MS = 60_000;
+
+const file = (...enabled: string[]) => `[plugin]\nenabled = ${JSON.stringify(enabled)}\nbundled = false\n`;
+
+test(
+  "a plugin that provides a service is called by others through the host, and only by those who may",
+  async () => {
+    await using place = new Place(file("asker"));
+    for (const name of ["asker", "oracle", "sibyl"]) writeStranger(place, name, "mind.py");
+    await place.start({ vars: { PATH: PYTHON_PATH } });
+    await place.working();
+    const run = async (handler: string, payload: unknown) =>
+      (await place.ended(await place.enqueue(handler, payload))).result;
+    const ask = (service: string, method: string, message: object, streams = false) =>
+      run("asker.ask", { service, method, message, streams });
+    const told = (services: string[]) =>
+      place.until(`to be told of ${services.join()}`, async () => {
+        const now = (await run("asker.told", {})) as { services: string[]; initializations: number };
+        return now.services.join() === services.join() && now;
+      });
+    expect(await told([])).toMatchObject({ initializations: 1 });
+
+    // A provider comes: who runs is told of it.
+    place.write("qntx.toml", file("asker", "oracle", "sibyl"));
+    expect((await place.cli(["config", "reload"])).code).toBe(0);
+    await told(["llm", "embedding"]);
+    expect(await ask("llm", "Chat", { 2: "hello" })).toEqual({ 1: "oracle says: hello!" });
+    expect(await ask("llm", "Chat", { 2: "hello", 6: "sibyl" })).toEqual({ 1: "sibyl says: hello!" });
+    expect(await ask("llm", "Chat", { 2: "riddle" })).toEqual(["RESOURCE_EXHAUSTED", "I am tired"]);
+    expect(await ask("llm", "StreamChat", { 2: "one two three" }, true)).toEqual(
+      ["one", "two", "three"].map((word) => ({ 1: word })),
+    );
+    expect(await ask("llm", "StreamChat", { 2: "one stop" }, true)).toEqual([
+      "ABORTED",
+      "I was told to stop",
+    ]);
+
+    // A token says who is calling, and is nobody else's affair.
+    expect(await ask("embedding", "Embed", { 1: "mine", 2: "text" })).toEqual({ 1: "my token", 2: "text" });
+    const refused = ["UNAUTHENTICATED", "invalid authentication token"];
+    expect(await ask("embedding", "Embed", { 1: "forged", 2: "text" })).toEqual(refused);
+    expect(await ask("embedding", "Cluster", { 1: "mine" })).toMatchObject([
+      "UNIMPLEMENTED",
+      expect.anything(),
+    ]);
+
+    // Who may not, and who is not there.
+    await place.cli(["plugin", "revoke", "asker", "cap:services.use"]);
+    expect(await ask("llm", "Chat", { 2: "hello" })).toEqual([
+      "PERMISSION_DENIED",
+      "Plugin asker lacks cap:services.use, and may not call protocol.LLMService. Grant it with: qntx plugin grant asker cap:services.use",
+    ]);
+    await place.cli(["plugin", "grant", "asker", "cap:services.use"]);
+    await place.cli(["plugin", "stop", "oracle"]);
+    expect(await ask("llm", "Chat", { 2: "hello" })).toEqual({ 1: "sibyl says: hello!" });
+    await place.cli(["plugin", "stop", "sibyl"]);
+    expect(await ask("llm", "Chat", { 2: "hello" })).toEqual([
+      "UNAVAILABLE",
+      "protocol.LLMService cannot be reached. It is provided by oracle, sibyl, and not ready.",
+    ]);
+
+    // At the next start it is known from the beginning.
+    await place.host.stop();
+    await place.start({ vars: { PATH: PYTHON_PATH } });
+    await place.working();
+    expect(await told(["llm", "embedding"])).toMatchObject({ initializations: 1 });
+    expect(await ask("llm", "Chat", { 2: "again" })).toEqual({ 1: "oracle says: again!" });
+    expect((await place.cli(["plugin", "show", "oracle"])).stdout).toMatch(/provides +llm, embedding/);
+  },
+  STORY_LIMIT_MS,
+);

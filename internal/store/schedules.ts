@@ -126,7 +126,7 @@ export interface ScheduleChanges {
   ): Promise<Schedule | ScheduleRefusal>;
   /** Occurrences of the pause are recorded as `paused`; the next one is after now. */
   resume(id: string): Promise<Schedule | ScheduleRefusal>;
-  /** Soft: the row and its ledger stay; the payload of one that was not declared goes. */
+  /** Soft: the row and its ledger stay. */
   delete(id: string, by: string): Promise<Schedule | ScheduleRefusal>;
   /** Does all of the steps in one transaction, or, when one is refused, none. Null when they are done. */
   apply(steps: readonly ScheduleStep[]): Promise<ScheduleRefusal | null>;

@@ -107,11 +107,9 @@ const UPDATE = `
    WHERE id       = $id
      AND revision = $revision`;
 
-// One that was deleted and will not be declared again lets go of its payload: who makes and deletes them fills no disk.
 const SET_STATE = `
   UPDATE schedule
      SET state      = $state,
-         payload    = CASE WHEN $state = 'deleted' AND declared_id = '' THEN x'' ELSE payload END,
          pause      = $pause,
          deleted_by = $deletedBy,
          updated_at = $now

@@ -87,20 +87,6 @@ export function quotaSuite(engine: string, open: OpenStore): void {
       expect(await changes.create(own())).toEqual(refused(30_000));
     });
 
-    test("what was deleted keeps no payload, for nobody counts it", async () => {
-      const changes = at.store.schedules.within(metered());
-      const { id } = ok(await changes.create(own({ payload: new Uint8Array(100_000) })));
-      expect(await use()).toMatchObject({ schedulePayloadBytes: 100_000 });
-      expect(ok(await changes.delete(id, "demo")).payload).toHaveLength(0);
-      expect(await use()).toMatchObject({ schedules: 0, schedulePayloadBytes: 0 });
-      const owner = { kind: "plugin", name: "demo" } as const;
-      const declared = own({ declaredId: "d", payload: new Uint8Array([7]) });
-      await changes.declare(owner, [declared]);
-      await changes.declare(owner, []);
-      await changes.declare(owner, [declared]); // It comes back as it was.
-      expect((await at.store.schedules.declaredAs(owner, "d", "acme"))?.payload).toEqual(new Uint8Array([7]));
-    });
-
     test("what changes nothing does not count", async () => {
       const changes = at.store.schedules.within(metered({ scheduleWritesPerMinute: 2 }));
       const [made] = await make(changes, 1);

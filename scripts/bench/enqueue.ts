@@ -16,8 +16,8 @@ export function enqueueBench(binary: string): Bench {
     name: "enqueue",
     title: "Enqueue",
     how:
-      "Jobs acknowledged per second: each is on disk before it is answered. By gRPC: a plugin calls " +
-      "`HostService.Enqueue` from inside a job, with the token of its process. By socket: a program posts to the " +
+      "Jobs acknowledged per second: each is on disk before it is answered. By gRPC: a plugin enqueues " +
+      "from inside a job with the TypeScript SDK, which takes the job stream. By socket: a program posts to the " +
       "host's unix socket, as the command line does. A batch has 1,000 jobs. With one caller the floor is one call " +
       "to a server that gives back what it gets, and after it one durable insert of bare `bun:sqlite`; with 64 " +
       "callers it is the calls alone, because commits are shared; for batches it is the insert. The SDK sends what is " +

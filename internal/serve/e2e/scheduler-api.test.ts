@@ -201,15 +201,53 @@ test.each(DEMOS)(
   LIMIT_MS,
 );
 
-test(
+test.each(DEMOS)(
+  "the demo in $language, installed as a guest, is told of the eleventh change of a minute and of the fifty-first schedule",
+  async ({ file }) => {
+    await using place = new Place(`[plugin]\nbundled = false\n`);
+    await place.json("plugin", "install", file, "--grant", "cap:scheduler.manage");
+    await place.start({ vars: { PATH: PYTHON_PATH } });
+    const demo = new Demo(place);
+    await place.working();
+    const create = () => demo.ask<Refusal>("POST", "/schedules", BEAT);
+    for (let made = 0; made < 10; made++) expect((await create()).status).toBe(200);
+    const often = await demo.refused("POST", "/schedules", BEAT);
+    expect(often).toMatchObject({ status: 429, code: "quota" });
+    expect(often.message).toContain("has changed schedules 10 times within a minute and may do so 10 times");
+
+    place.write(
+      "qntx.toml",
+      "[plugin]\nbundled = false\n[quota.scheduler-demo]\nscheduleWritesPerMinute = 600\n",
+    );
+    await place.json("config", "reload");
+    for (let made = 10; made < 50; made++) expect((await create()).status).toBe(200);
+    const many = await demo.refused("POST", "/schedules", BEAT);
+    expect(many).toMatchObject({ status: 429, code: "quota" });
+    expect(many.message).toContain("has 50 schedules and may have 50");
+    const { said: listed } = await demo.ask<Shown[]>("GET", "/schedules");
+    expect(listed).toHaveLength(50);
+    const soon = await demo.refused("PATCH", `/schedules/${listed[0]?.id}`, { every: "299s" });
+    expect(soon).toMatchObject({
+      code: "quota",
+      fieldErrors: { every: expect.stringContaining("every 5m") },
+    });
+  },
+  LIMIT_MS,
+);
+
+test.concurrent(
   "a call that is refused, too long or too late fails and is tried again, with the same key for one occurrence",
   async () => {
     await using place = new Place(`[plugin]\nenabled = ["caller"]\nbundled = false\n`);
     copyFileSync(join(TESTDATA, "caller.ts"), place.write("plugins/caller.ts", ""));
     await place.start();
     await place.working();
-    const create = (name: string, endpoint: string, ...words: string[]) =>
-      place.json<{ id: string }>("schedule", "create", name, "--endpoint", `caller/${endpoint}`, ...words);
+    const soon = new Date(Date.now() + 2_000).toISOString();
+    const create = (name: string, endpoint: string, more: object = {}) => {
+      const once = { at: soon, retry: "list:10ms", timeout: "1s" };
+      const input = { name, endpoint: `caller/${endpoint}`, ...once, ...more };
+      return place.call<{ id: string }>("schedule.create", input);
+    };
     const ended = async (schedule: string): Promise<JobShown> => {
       const { jobs } = await place.until(`a job of ${schedule}`, async () => {
         const found = await place.call<{ jobs: JobShown[] }>("job.list", { scheduleId: schedule });
@@ -217,15 +255,13 @@ test(
       });
       return place.ended(jobs[0]?.id ?? "");
     };
-    const soon = new Date(Date.now() + 1_500).toISOString();
-    const once = ["--at", soon, "--retry", "list:10ms", "--timeout", "1s"];
     const made = await Promise.all([
-      create("flaky", "POST /flaky", "--payload", '{"deep":[1]}', ...once),
-      create("long", "/long", "--max-attempts", "2", ...once),
-      create("just", "/just", ...once),
-      create("slow", "/slow", "--max-attempts", "1", ...once),
-      create("broken", "/broken", "--max-attempts", "1", ...once),
-      create("passing", "/passing", ...once),
+      create("flaky", "POST /flaky", { payload: { deep: [1] } }),
+      create("long", "/long", { maxAttempts: 2 }),
+      create("just", "/just"),
+      create("slow", "/slow", { maxAttempts: 1 }),
+      create("broken", "/broken", { maxAttempts: 1 }),
+      create("passing", "/passing"),
     ]);
     const [flaky, long, just, slow, broken, passing] = await Promise.all(made.map(({ id }) => ended(id)));
 
@@ -254,7 +290,7 @@ test(
   LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "a schedule whose endpoint is gone is paused and says why; an upgrade is refused with the list",
   async () => {
     const [first, second] = [1, 2].map((version) => {

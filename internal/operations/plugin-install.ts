@@ -111,6 +111,7 @@ export const pluginRemove = operation({
     const by = principalName(context.principal);
     const schedules = isStarted ? await deleteSchedules(context, { name, tenant, by }) : 0;
     if (isStarted) await store.watchers.declare(name, []);
+    if (isStarted) await store.plugins.provide(name, []);
     if (isStarted) await store.grants.forget(name);
     if (isStarted) host?.grants.forget(name);
     await store.plugins.remove(name, by);

@@ -72,12 +72,11 @@ function unmet(field: ConfigField, value: string): string | null {
   const { type, min, max, pattern, elements } = field;
   if (type === null) return null;
   if (type === "array") return isArrayOf(value, elements) ? null : arrayOf(elements);
-  if (!isA(type, value)) return NAMES[type];
   if (type === "number" || type === "integer") {
-    const tooSmall = min !== null && Number(value) < min;
-    const tooLarge = max !== null && Number(value) > max;
-    return tooSmall || tooLarge ? `${NAMES[type]}${range(min, max)}` : null;
+    const isWithin = Number(value) >= (min ?? -Infinity) && Number(value) <= (max ?? Infinity);
+    return isA(type, value) && isWithin ? null : `${NAMES[type]}${range(min, max)}`;
   }
+  if (!isA(type, value)) return NAMES[type];
   const fits = !pattern || (value.length <= PATTERN_CHARS_MAX && pattern.test(value));
   return fits ? null : `a text like ${String(pattern)}`;
 }
@@ -91,6 +90,7 @@ const NAMES: Record<ConfigType, string> = {
 };
 
 function range(min: number | null, max: number | null): string {
+  if (min === null && max === null) return "";
   if (min !== null && max !== null) return ` from ${min} to ${max}`;
   return min === null ? ` of at most ${max}` : ` of at least ${min}`;
 }

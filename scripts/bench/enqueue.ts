@@ -16,19 +16,20 @@ export function enqueueBench(binary: string): Bench {
     name: "enqueue",
     title: "Enqueue",
     how:
-      "Jobs acknowledged per second: each is on disk before it is answered. By gRPC: a plugin enqueues " +
-      "from inside a job with the TypeScript SDK, which takes the job stream. By socket: a program posts to the " +
+      "Jobs acknowledged per second: each is on disk before it is answered. By stream: a plugin enqueues " +
+      "from inside a job with the TypeScript SDK, which takes the job stream. By call: one that calls " +
+      "`HostService.Enqueue`, as others do. By socket: a program posts to the " +
       "host's unix socket, as the command line does. A batch has 1,000 jobs. With one caller the floor is one call " +
       "to a server that gives back what it gets, and after it one durable insert of bare `bun:sqlite`; with 64 " +
       "callers it is the calls alone, because commits are shared; for batches it is the insert. The SDK sends what is " +
-      'enqueued in one turn in one call: "calls shared"; "a call each" is what others do.',
+      "enqueued in one turn in one message: shared.",
     run: () => run(binary),
   };
 }
 
 async function run(binary: string): Promise<Row[]> {
   await using home = new BenchHome(binary);
-  home.configure({ plugins: ["bench"] });
+  home.configure({ plugins: ["bench", "able"] });
   const host = await home.start();
   await host.said("jobs run");
   await using echo = await startEcho();
@@ -47,20 +48,21 @@ interface Inserts {
 }
 
 async function byGrpc(host: BenchHost, echo: Echo, { single, batch }: Inserts): Promise<Row[]> {
-  const ours = (callers: number, size: number) =>
+  const stream = (callers: number, size: number) =>
     medianOf(TIMES, () => host.run<number>("bench.enqueue", { callers, batch: size, ms: MS }));
+  const call = (callers: number) =>
+    medianOf(TIMES, () => host.run<number>("able.enqueue", { callers, ms: MS }));
   const calls = (callers: number) => callsPerSecond({ callers, ms: MS }, () => echo.call());
-  const one = await calls(1);
+  const [one, many] = [await calls(1), await calls(MANY)];
+  const single64 = [oneAfterTheOther(MANY * one, batch), "call for 64, then insert"] as const;
+  const single1 = [oneAfterTheOther(one, single), "call, then insert"] as const;
   return [
-    row("gRPC, 1 caller", await ours(1, SHARED), [oneAfterTheOther(one, single), "call, then insert"], 3_000),
-    row("gRPC, 64 callers, a call each", await ours(MANY, 1), [await calls(MANY), "calls"], 15_000),
-    row(
-      "gRPC, 64 callers, calls shared",
-      await ours(MANY, SHARED),
-      [oneAfterTheOther(MANY * one, batch), "call for 64, then insert"],
-      40_000,
-    ),
-    row("gRPC, batches", await ours(1, BATCH), [batch, "batch inserts"], 150_000),
+    row("stream, 1 caller", await stream(1, SHARED), single1, 3_000),
+    row("stream, 64 callers, a message each", await stream(MANY, 1), [many, "calls"], 40_000),
+    row("stream, 64 callers, shared", await stream(MANY, SHARED), single64, 40_000),
+    row("stream, batches", await stream(1, BATCH), [batch, "batch inserts"], 150_000),
+    row("call, 1 caller", await call(1), single1),
+    row("call, 64 callers", await call(MANY), [many, "calls"], 15_000),
   ];
 }
 

@@ -3,7 +3,8 @@
  * it needs the same capability as to make them by calls, and so do handlers of others.
  * Schedules that call endpoints which it no longer has are paused.
  */
-import { tenantSeen } from "../access/principal.ts";
+import { type Principal, tenantSeen } from "../access/principal.ts";
+import { UNLIMITED } from "../access/quota.ts";
 import type { Watcher } from "../ats/watcher.ts";
 import { laneOf } from "../job/lane.ts";
 import type { DeclaredChange } from "../store/schedules.ts";
@@ -36,12 +37,7 @@ export async function declareOfPlugin(
     refuseForeignHandler(context, lane);
   }
   const changes = await declared(context, name, schedules);
-  const tenant = tenantSeen(context.principal) ?? "";
-  await context.store.watchers.declare(
-    name,
-    watchers.map((watcher) => ({ ...watcher, tenant })),
-  );
-  await pauseVanished(context, { name, tenant, endpoints });
+  await context.store.watchers.declare(name, sharedOut(context.principal, watchers));
   return changes;
 }
 
@@ -57,4 +53,19 @@ async function declared(
     await noteRefusal(context, scheduleCreate, { input: {}, error });
     throw error;
   }
+}
+
+/** Watchers make jobs without asking: together no more than their plugin might enqueue a second. */
+function sharedOut(
+  principal: Principal,
+  watchers: PluginDeclarations["watchers"],
+): Omit<Watcher, "plugin">[] {
+  const all = principal.kind === "plugin" ? principal.quota.jobsPerSecond : UNLIMITED;
+  const each = Math.max(1, Math.floor(all / Math.max(1, watchers.length)));
+  const tenant = tenantSeen(principal) ?? "";
+  return watchers.map((watcher) => ({
+    ...watcher,
+    tenant,
+    firesPerSecondMax: Math.min(watcher.firesPerSecondMax, each),
+  }));
 }

@@ -83,3 +83,23 @@ test("of several jobs, the one that is denied is named, for the call is not", as
   const denied = { code: "denied", fields: [{ field: "jobs.1" }] };
   await expect(callOperation(guest(), "job.enqueueMany", { jobs })).rejects.toMatchObject(denied);
 });
+
+test("the watchers of a guest see its tenant alone, and share the jobs that it may enqueue a second", async () => {
+  const watcher = {
+    handler: "x",
+    subjects: ["a"],
+    predicates: [],
+    contexts: [],
+    actors: [],
+    firesPerSecondMax: 80,
+  };
+  const rates = async (count: number) => {
+    const watchers = Array.from({ length: count }, (_, n) => ({ ...watcher, id: `w${n}` }));
+    await declareOfPlugin(guest(), "guest", { schedules: [], handlers: [], endpoints: [], watchers });
+    const kept = await store.watchers.of("guest");
+    expect(new Set(kept.map(({ tenant }) => tenant))).toEqual(new Set(["acme"]));
+    return new Set(kept.map(({ firesPerSecondMax }) => firesPerSecondMax));
+  };
+  expect(await rates(1)).toEqual(new Set([80]));
+  expect(await rates(3)).toEqual(new Set([33]));
+});

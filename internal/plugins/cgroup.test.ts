@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { realEnv } from "../base/env.ts";
-import { type CgroupLimits, Cgroups } from "./cgroup.ts";
+import { type CgroupLimits, Cgroups, pathsIn } from "./cgroup.ts";
 import { isAlive, processInfo } from "./proc.ts";
 import { tempFolder } from "./testdata/harness.ts";
 
@@ -12,6 +12,14 @@ const MIB = 1_048_576;
 function open(home: string): Cgroups | null {
   return Cgroups.open(home, [process.pid]);
 }
+
+test.each([
+  ["0::/system.slice/qntx.service\n", { "": "/system.slice/qntx.service" }],
+  ["8:pids:/\n4:cpu,cpuacct:/a:b\n0::/\n", { pids: "/", cpu: "/a:b", cpuacct: "/a:b", "": "/" }],
+  ["", {}],
+])("%j says where a process is", (text, paths) => {
+  expect(Object.fromEntries(pathsIn(text))).toEqual(paths);
+});
 
 const probe = open(import.meta.path);
 probe?.close();

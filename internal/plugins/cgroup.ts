@@ -184,6 +184,14 @@ export class Cgroup {
   }
 }
 
+/** What `/proc/PID/cgroup` says: the cgroup for each controller of v1; under the empty name that of v2. */
+export function pathsIn(text: string): Map<string, string> {
+  const pairs = [...text.matchAll(/^\d+:([^:]*):(.*)$/gm)].flatMap(([, controllers = "", path = ""]) =>
+    controllers.split(",").map((controller) => [controller, path] as const),
+  );
+  return new Map(pairs);
+}
+
 /** Takes away what hosts have left, wherever nothing is in it any more. For the keeper, when its host is gone. */
 export function removeEmptyCgroups(): void {
   for (const folder of [...v2Bases(), ...v1Bases().values()]) {
@@ -232,7 +240,7 @@ function openV1(name: string): Map<Controller, string> {
 /** Where our places may be in v2, the best first. */
 function v2Bases(): string[] {
   const mount = mounts().find(({ kind }) => kind === "cgroup2");
-  const own = ownPaths().get("");
+  const own = pathsIn(readOrEmpty("/proc/self/cgroup")).get("");
   if (!mount || own === undefined) return [];
   const ours = join(mount.at, relative(mount.root, own.replace(new RegExp(`/${HOST_LEAF}$`), "") || "/"));
   return ours === mount.at ? [ours] : [ours, mount.at];
@@ -240,24 +248,13 @@ function v2Bases(): string[] {
 
 /** In v1 everything may have children with limits, so it is always ours that they are below. */
 function v1Bases(): Map<Controller, string> {
-  const own = ownPaths();
+  const own = pathsIn(readOrEmpty("/proc/self/cgroup"));
   const bases = mounts().flatMap(({ kind, root, at, options }) => {
     const controller = CONTROLLERS.find((each) => kind === "cgroup" && options.includes(each));
     if (!controller) return [];
     return [[controller, join(at, relative(root, own.get(controller) ?? root))] as const];
   });
   return new Map(bases);
-}
-
-/** Our own cgroup for each controller of v1; under the empty name that of v2. */
-function ownPaths(): Map<string, string> {
-  const lines = readOrEmpty("/proc/self/cgroup").split("\n");
-  return new Map(
-    lines.flatMap((line) => {
-      const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-      return controllers.split(",").map((controller) => [controller, path] as const);
-    }),
-  );
 }
 
 interface Mount {

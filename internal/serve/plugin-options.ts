@@ -71,6 +71,15 @@ function sectionsOf(config: Config): FindOptions["sections"] {
   return Object.fromEntries(sections);
 }
 
+/** Says which sections hold nobody: a slip in a name, and a plugin is not held to what somebody believes. */
+export function tellStrayIsolations({ config, log }: ServeOptions, names: readonly string[]): void {
+  for (const { plugin } of config.isolations) {
+    if (names.includes(plugin)) continue;
+    const sentence = `[isolation.${plugin}] in qntx.toml holds nobody: there is no plugin of that name here`;
+    log.warn(sentence, { plugins: names.join(", ") });
+  }
+}
+
 /** Those inside the binary that are started here. */
 function bundledPlugins({ plugin, locks }: Config): string[] {
   const wantsLocks =

@@ -44,7 +44,7 @@ import { LoopDelay } from "./loop-delay.ts";
 import { checkLockKeeper, locksOf } from "./locks.ts";
 import { PluginEvents } from "./plugin-events.ts";
 import { Webhooks } from "./webhooks.ts";
-import { pluginOptions } from "./plugin-options.ts";
+import { pluginOptions, tellStrayIsolations } from "./plugin-options.ts";
 
 export interface ServeOptions {
   env: Env;
@@ -162,6 +162,10 @@ async function runParts(options: ServeOptions, parts: Running): Promise<void> {
   const { env, log, config, signals } = options;
   const { pulse, live, plugins, services, contextOf } = parts;
   await declareSchedules(contextOf(HOST), FILE_OWNER, declarationsOf(config.schedules));
+  tellStrayIsolations(
+    options,
+    plugins.statuses().map(({ name }) => name),
+  );
   options.onStarted?.(() => plugins.killAll());
   options.onReady({ address: live.address, home: config.home });
   const worker = whenSettled(pulse.worker, plugins, () => {

@@ -61,8 +61,7 @@ export class MeteredSchedules implements ScheduleChanges {
     // Asked before as well: a refusal inside undoes the writes of all others of its group, which are done again.
     const refused = await group.write(refuse);
     if (refused) return refused;
-    const note = () => this.#parts.quota.note(this.#metered, steps.length);
-    return applySteps(group, this.#parts, steps, { refuse, note });
+    return applySteps(group, this.#parts, steps, { refuse, note: () => this.#note(steps.length) });
   }
 
   declare(owner: Owner, declared: readonly NewSchedule[]): Promise<DeclaredChange[]> {
@@ -81,9 +80,14 @@ export class MeteredSchedules implements ScheduleChanges {
       const refused = refuse() ?? this.#tooOften();
       if (refused) return refused;
       const answer = work();
-      if (!("refused" in answer)) this.#parts.quota.note(this.#metered, 1);
+      if (!("refused" in answer)) this.#note(1);
       return answer;
     });
+  }
+
+  #note(count: number): void {
+    this.#parts.quota.note(this.#metered, count);
+    this.#parts.quota.emptyDeleted(this.#metered);
   }
 
   #full(added: number): ScheduleRefusal | null {

@@ -14,11 +14,13 @@ export class ScheduleQuota {
   readonly #writes: QuotaWindow;
   readonly #count: Statement<{ live: number; undeclared: number }, [Values]>;
   readonly #largest: Statement<{ bytes: number | null }, [Values]>;
+  readonly #empty: Statement<unknown, [Values]>;
 
   constructor(env: Env, db: Database) {
     this.#writes = new QuotaWindow(env, db, { quota: "scheduleWritesPerMinute", window: MINUTE });
     this.#count = db.prepare(COUNT);
     this.#largest = db.prepare(LARGEST);
+    this.#empty = db.prepare(EMPTY);
   }
 
   /** Why a plugin may not have `added` schedules more; null when it may. */
@@ -39,6 +41,11 @@ export class ScheduleQuota {
   /** Counts changes that were made. */
   note({ plugin, tenant }: Who, count: number): void {
     this.#writes.note({ plugin, tenant }, count);
+  }
+
+  /** Takes the payloads of all that were deleted, but of the last ones: whoever makes and deletes them would fill the disk. */
+  emptyDeleted({ plugin, tenant, quota }: Metered): void {
+    this.#empty.run({ plugin, tenant, kept: quota.schedules });
   }
 
   /** Throws a Fault when what a plugin declares is too much beside what it made by calls. */
@@ -69,3 +76,19 @@ const COUNT = `
 
 const LARGEST = `
   SELECT MAX(length(payload)) AS bytes${LIVE}`;
+
+// Not of those that were declared: they may come back.
+const EMPTY = `
+  UPDATE schedule
+     SET payload = x''
+   WHERE id IN (
+           SELECT id
+             FROM schedule INDEXED BY schedule_kept
+            WHERE owner_kind  = 'plugin'
+              AND owner_name  = $plugin
+              AND tenant      = $tenant
+              AND state       = 'deleted'
+              AND declared_id = ''
+              AND payload    <> x''
+            ORDER BY updated_at DESC
+            LIMIT -1 OFFSET $kept + 0)`;

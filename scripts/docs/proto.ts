@@ -27,7 +27,7 @@ export interface ProtoType {
 }
 
 const METHOD = /^rpc (\w+)\(([\w. ]+)\) returns \(([\w. ]+)\);$/;
-const FIELD = /^((?:repeated |optional )?(?:map<\w+, [\w.]+>|[\w.]+)) (\w+) = (\d+)(?: \[\w+ = \w+\])?;$/;
+const FIELD = /^((?:repeated |optional )?(?:map<\w+, [\w.]+>|[\w.]+)) (\w+) = (\d+)(?: \[jstype = \w+\])?;$/; // How JavaScript reads a number: nothing for a reader of the reference.
 const VALUE = /^([A-Z_0-9]+) = (\d+);$/;
 
 /** Reads one file. Throws for a line that it does not know. */

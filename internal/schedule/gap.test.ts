@@ -40,6 +40,12 @@ describe("occurrences are compared, not texts", () => {
     expect(gapBelow(cron(...expressions), 5 * MINUTE, NOW)).toBe(gap);
   });
 
+  test("as many expressions as there may be, each of every second second, are held against each other: the one odd second is found", () => {
+    const even = Array.from({ length: 15 }, (_, hour) => `*/2 * ${hour}-23 * * *`);
+    expect(gapBelow(cron(...even, "*/2 * * * * *"), 2_000, NOW)).toBeNull();
+    expect(gapBelow(cron(...even, "59 59 23 29 2 *"), 2_000, NOW)).toBe(1_000);
+  });
+
   test("intervals and instants have gaps, too", () => {
     const every = (everyMs: number) => ({ ...cron(), spec: { kind: "every" as const, everyMs } });
     expect(gapBelow(every(299_999), 5 * MINUTE, NOW)).toBe(299_999);

@@ -21,13 +21,15 @@
 import type { Millis } from "../base/env.ts";
 import { type Cron, parseCron } from "./cron.ts";
 import { firstDayOf, SECONDS_PER_DAY } from "./days.ts";
-import { daysIn, firstMatch, lastMatch } from "./local.ts";
+import { daysIn } from "./local.ts";
 import { recurrence, type RecurrenceOptions } from "./recurrence.ts";
+import { NO_SLOT } from "./slots.ts";
 import { zoneOf } from "./zone.ts";
 
 /** Longest minimum that can be asked for: it looks no further than from one day to the next. */
 export const GAP_MAX_MS: Millis = 86_400_000;
 
+const NO_TIME = 2 ** 30; // Behind every time of a day.
 const YEARS = 28; // Seven weekdays times a leap year in four.
 const FIRST_MONTH = 2001 * 12; // No century that is not a leap year is among them.
 const MONTHS = YEARS * 12;
@@ -54,22 +56,40 @@ function closest(instants: readonly Millis[]): Millis {
 /** The days that an expression matches, of each month that is looked at and the one after; bit 0 is the first. */
 type Days = readonly number[];
 
+/** An expression on the wall. */
+interface OnWall {
+  days: Days;
+  /** The seconds of a day at which it matches, on each day that it does, and then NO_TIME. */
+  times: Int32Array;
+}
+
 /** A gap below `minMs` between two local times at which any of the expressions match; Infinity when there is none. */
 function closestOnTheWall(crons: readonly Cron[], minMs: Millis): Millis {
-  const all = crons.map((cron) => ({ cron, days: daysOf(cron) }));
-  for (const [i, one] of all.entries()) {
-    for (const other of all.slice(i)) {
-      const day = sharedDay(one.days, other.days);
-      const gap = day === null ? Infinity : closestOn(day, [one.cron, other.cron], minMs);
+  const before: OnWall[] = [];
+  for (const cron of crons) {
+    const one = { days: daysOf(cron), times: timesOf(cron) };
+    for (const other of [one, ...before]) {
+      const gap = closestOfTwo(one, other, minMs);
       if (gap < minMs) return gap;
     }
-    for (const next of all) {
-      const day = sharedDay(one.days, next.days.map(shifted));
-      const gap = day === null ? Infinity : overnight(day, one.cron, next.cron);
-      if (gap < minMs) return gap;
-    }
+    before.push(one);
   }
   return Infinity;
+}
+
+function closestOfTwo(one: OnWall, other: OnWall, minMs: Millis): Millis {
+  const sameDay = shareADay(one.days, other.days) ? closestOnADay(one, other, minMs) : Infinity;
+  return sameDay < minMs ? sameDay : Math.min(overnight(one, other), overnight(other, one));
+}
+
+function timesOf({ hours, minutes, seconds }: Cron): Int32Array {
+  const times: number[] = [];
+  for (let hour = hours.first; hour !== NO_SLOT; hour = hours.atLeast(hour + 1))
+    for (let minute = minutes.first; minute !== NO_SLOT; minute = minutes.atLeast(minute + 1))
+      for (let second = seconds.first; second !== NO_SLOT; second = seconds.atLeast(second + 1))
+        times.push(hour * 3_600 + minute * 60 + second);
+  times.push(NO_TIME);
+  return Int32Array.from(times);
 }
 
 function daysOf(cron: Cron): Days {
@@ -87,33 +107,32 @@ function shifted(days: number, index: number, all: Days): number {
   return (days >>> 1) | (nextFirst << (length - 1));
 }
 
-/** The first day that is in both; null when none is. */
-function sharedDay(one: Days, other: Days): number | null {
-  for (let i = 0; i < MONTHS; i++) {
-    const days = (one[i] ?? 0) & (other[i] ?? 0);
-    if (days !== 0) return firstDayOf(FIRST_MONTH + i) + 31 - Math.clz32(days & -days);
-  }
-  return null;
+/** True when some day is in both. */
+function shareADay(one: Days, other: Days): boolean {
+  for (let i = 0; i < MONTHS; i++) if (((one[i] ?? 0) & (other[i] ?? 0)) !== 0) return true;
+  return false;
 }
 
-/** A gap below `minMs` between two times of a day. */
-function closestOn(day: number, crons: readonly Cron[], minMs: Millis): Millis {
-  const end = (day + 1) * SECONDS_PER_DAY;
-  const next = (from: number) => Math.min(...crons.map((cron) => firstMatch(cron, from, end)));
-  for (let at = next(day * SECONDS_PER_DAY); at !== Infinity;) {
-    const later = next(at + 1);
-    const gap = (later - at) * 1_000;
-    if (gap < minMs) return gap;
-    at = later;
+/** A gap below `minMs` between two times of a day on which both match. There are at most 86,400, for each of 136 pairs. */
+function closestOnADay({ times: a }: OnWall, { times: b }: OnWall, minMs: Millis): Millis {
+  const min = minMs / 1_000;
+  let last = -NO_TIME;
+  for (let [i, j] = [0, 0]; ;) {
+    const [one, other] = [a[i] ?? NO_TIME, b[j] ?? NO_TIME];
+    const at = one < other ? one : other;
+    if (at === NO_TIME) return Infinity;
+    if (at - last < min) return (at - last) * 1_000;
+    if (one === at) i++;
+    if (other === at) j++;
+    last = at;
   }
-  return Infinity;
 }
 
-/** From the last time of a day to the first of the next. */
-function overnight(day: number, before: Cron, after: Cron): Millis {
-  const midnight = (day + 1) * SECONDS_PER_DAY;
-  const last = lastMatch(before, midnight - SECONDS_PER_DAY, midnight);
-  return (firstMatch(after, midnight, midnight + SECONDS_PER_DAY) - last) * 1_000;
+/** From the last time of a day to the first of the next, where there are such days. */
+function overnight(before: OnWall, after: OnWall): Millis {
+  if (!shareADay(before.days, after.days.map(shifted))) return Infinity;
+  const [last = 0, first = 0] = [before.times.at(-2), after.times[0]];
+  return (SECONDS_PER_DAY + first - last) * 1_000;
 }
 
 /** The shortest gap at a change of the clock, as far as it is below `minMs`. */

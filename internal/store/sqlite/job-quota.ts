@@ -23,7 +23,8 @@ const LOOKS_PER_SECOND_MAX = 20; // To count ten thousand jobs takes most of a m
 interface Flood {
   until: Millis;
   looks: number;
-  refused: Exceeded | null;
+  /** The fewest that were too many. */
+  refused: { wanted: number; exceeded: Exceeded } | null;
 }
 
 export class JobQuota {
@@ -73,12 +74,14 @@ export class JobQuota {
     if (allows === UNLIMITED) return null;
     const { owner, tenant } = keyOf(metered);
     const flood = this.#floodOf(`${tenant}@${owner}`);
-    if (flood.refused && flood.looks >= LOOKS_PER_SECOND_MAX) return flood.refused;
+    const { refused } = flood;
+    if (refused && flood.looks >= LOOKS_PER_SECOND_MAX && wanted >= refused.wanted) return refused.exceeded;
     const used = (this.#depth.get({ owner, tenant })?.depth ?? 0) + wanted;
     if (used <= allows) return null;
     flood.looks++;
-    flood.refused = { limit: "queueDepth", allows, used };
-    return flood.refused;
+    const exceeded: Exceeded = { limit: "queueDepth", allows, used };
+    if (!refused || wanted <= refused.wanted) flood.refused = { wanted, exceeded };
+    return exceeded;
   }
 
   /** What was refused to a plugin within this second. */

@@ -200,6 +200,12 @@ export function quotaSuite(engine: string, open: OpenStore): void {
       expect(await enqueue(1, quota)).toHaveLength(1);
     });
 
+    test("who asked for too many at once may have those for which there is room", async () => {
+      const quota = { queueDepth: 2, jobsPerSecond: 1_000 };
+      for (let i = 0; i < 21; i++) expect(await enqueue(3, quota)).toMatchObject({ exceeded: { used: 3 } });
+      expect(await enqueue(2, quota)).toHaveLength(2);
+    });
+
     test("jobs that are there already do not count", async () => {
       const quota = { queueDepth: 2, jobsPerSecond: 1_000 };
       for (let i = 0; i < 5; i++) await enqueued(enqueue(1, quota, { id: "JB_same" }));

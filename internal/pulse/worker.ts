@@ -45,6 +45,7 @@ export interface WorkerOptions {
 }
 
 const POLL_MS = 1_000; // The safety net under the wake-ups.
+const LANES_LOOKED_AT_MAX = 2_000; // A millisecond. Where jobs wait for more handlers, most of which nobody has, those that are there are asked.
 const PROGRESS_MS = 250; // Progress is for eyes: four times a second is enough, however often a job says it.
 const RATE_STEP_MIN_MS = 5; // Tries that may start a millisecond apart share a claim.
 const SETTLE_DELAY_MS = 20; // Others begin sooner, and an end is written late by no more than anybody sees.
@@ -254,8 +255,8 @@ export class Worker implements Service, Claimer {
     if (mono - this.#polledAt < POLL_MS) return;
     this.#polledAt = mono;
     const all = () => [...registry.lanes()].map(({ name }) => name);
-    const lanes = await jobs.lanesQueued().catch(all); // Who cannot look may try: what is wrong is said by the claim.
-    for (const lane of lanes) if (registry.lane(lane)) this.#hot.add(lane);
+    const lanes = await jobs.lanesQueued(LANES_LOOKED_AT_MAX).catch(all); // Who cannot look may try: what is wrong is said by the claim.
+    for (const lane of lanes ?? all()) if (registry.lane(lane)) this.#hot.add(lane);
   }
 
   #hotLanes(): Lane[] {

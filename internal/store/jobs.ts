@@ -123,8 +123,8 @@ export interface JobStore {
   counts(): Promise<Record<JobState, number>>;
   /** Queued jobs per lane, for lanes that have any. */
   queuedLanes(): Promise<QueuedLane[]>;
-  /** The names of those lanes alone: one look for each, however many jobs it has. */
-  lanesQueued(): Promise<string[]>;
+  /** The names of those lanes alone: one look for each, however many jobs it has. Null when there are more than `max`. */
+  lanesQueued(max: number): Promise<string[] | null>;
   /** Removes finished jobs that are too old or too many, and what they said; but none that something still needs. */
   prune(request: JobPruneRequest): Promise<Pruned>;
 }

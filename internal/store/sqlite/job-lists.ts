@@ -106,10 +106,10 @@ export class JobLists {
     return this.#lanes(new Turns(this.#env));
   }
 
-  lanesQueued(): string[] {
+  lanesQueued(max: number): string[] | null {
     const lanes: string[] = [];
     for (let of = this.#nextLane.get({ lane: "" }); of; of = this.#nextLane.get({ ...of }))
-      lanes.push(of.lane);
+      if (lanes.push(of.lane) > max) return null;
     return lanes;
   }
 

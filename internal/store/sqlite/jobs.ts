@@ -447,8 +447,8 @@ export class SqliteJobs implements JobStore {
     return this.#lists.queuedLanes();
   }
 
-  async lanesQueued(): Promise<string[]> {
-    return this.#lists.lanesQueued();
+  async lanesQueued(max: number): Promise<string[] | null> {
+    return this.#lists.lanesQueued(max);
   }
 
   prune(request: JobPruneRequest): Promise<Pruned> {

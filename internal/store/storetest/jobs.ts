@@ -171,7 +171,8 @@ export function jobSuite(engine: string, open: OpenStore): void {
       ]);
       expect(await claim(10, "nobody")).toEqual([]);
       expect(await claim(10, "alpha/test.work")).toHaveLength(1);
-      expect(await at.store.jobs.lanesQueued()).toEqual(["b", "test.work"]);
+      expect(await at.store.jobs.lanesQueued(2)).toEqual(["b", "test.work"]);
+      expect(await at.store.jobs.lanesQueued(1)).toBeNull();
       expect(await at.store.jobs.queuedLanes()).toEqual([
         { lane: "b", count: 1, crowded: 0 },
         { lane: "test.work", count: 1, crowded: 0 },

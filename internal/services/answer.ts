@@ -3,7 +3,8 @@
  * throws is turned into an answer here, so that no plugin can take the host down.
  *
  * QNTX's services answer OK with `success: false` and a sentence; ours answer
- * with gRPC statuses, and the wrong fields in a trailer.
+ * with gRPC statuses, and the wrong fields in a trailer. Whoever asks for it by a
+ * header has that of QNTX's services, too: our SDKs tell programs why in a word.
  */
 import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { Fault, type FaultCode, messageOf } from "../base/fault.ts";
@@ -15,6 +16,9 @@ import { byMetadata, byToken, type ServiceOptions } from "./door.ts";
 
 /** One sentence for what is our own mistake: the details are in the log, not in a plugin's hands. */
 const INTERNAL = "qntx made a mistake here; its log says which.";
+
+/** With the value `status`, who calls QNTX's services is refused with a gRPC status. */
+const REFUSALS = "qntx-refusals";
 
 /** The sentence that a plugin gets for what was thrown. */
 export function sentenceOf(error: unknown, log: Log, method: string): string {
@@ -42,7 +46,11 @@ export function legacy<Request extends { authToken: string }, Response>(
   return (call, callback) => {
     attempt(call.request).then(
       (response) => callback(null, response),
-      (error: unknown) => callback(null, fail(sentenceOf(error, log, operation.name))),
+      (error: unknown) => {
+        if (call.metadata.get(REFUSALS)[0] === "status")
+          return callback(statusOf(error, log, operation.name));
+        callback(null, fail(sentenceOf(error, log, operation.name)));
+      },
     );
   };
 }

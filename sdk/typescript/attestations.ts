@@ -14,6 +14,7 @@ import {
 import { HostServiceService } from "../../proto/gen/qntx/v1/host.ts";
 import type { Ask } from "./call.ts";
 import type { Channel, MessageStream } from "./channel.ts";
+import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
 import type { Attestation, AttestationFilter, Attestations, JobLog, NewAttestation } from "./qntx.ts";
 
@@ -183,7 +184,17 @@ function refuse({ success, error }: { success: boolean; error: string }): void {
   if (!success) throw new HostError("UNKNOWN", error || "The host refused it without saying why.");
 }
 
+const WHO = { subjects: "texts", predicates: "texts", contexts: "texts", actors: "texts" } as const;
+const FILTER: Readonly<Record<keyof AttestationFilter, Kind>> = {
+  ...WHO,
+  timeStart: "whole",
+  timeEnd: "whole",
+  limit: "small",
+};
+const NEW: Readonly<Record<keyof NewAttestation, Kind>> = { ...WHO, timestamp: "whole", attributes: "json" };
+
 function wireFilter(filter: AttestationFilter): WireFilter {
+  checkGiven("a filter of attestations", filter, FILTER);
   return {
     subjects: filter.subjects ?? [],
     predicates: filter.predicates ?? [],
@@ -196,8 +207,9 @@ function wireFilter(filter: AttestationFilter): WireFilter {
 }
 
 function wireCommand(attestation: NewAttestation): AttestationCommand {
+  checkGiven("a new attestation", attestation, NEW);
   return {
-    subjects: attestation.subjects,
+    subjects: attestation.subjects ?? [],
     predicates: attestation.predicates ?? [],
     contexts: attestation.contexts ?? [],
     actors: attestation.actors ?? [],

@@ -27,6 +27,11 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
+/** A number that fits the wire: the encoder throws for fractions and for what is not finite. */
+export function wholeNumber(value: number, max: number = Number.MAX_SAFE_INTEGER): number {
+  return Number.isFinite(value) ? Math.max(-max, Math.min(max, Math.round(value))) : 0;
+}
+
 const EMPTY = Buffer.alloc(0);
 
 function toJson(value: unknown): string {

@@ -6,7 +6,7 @@
  */
 import { format } from "node:util";
 import type { JobError, JobFinish } from "../../proto/gen/qntx/v1/plugin.ts";
-import { toBytes } from "./codec.ts";
+import { toBytes, wholeNumber } from "./codec.ts";
 import type { RunningJob } from "./running.ts";
 
 export const RESULT_BYTES_MAX = 1_048_576; // 1 MiB: what a host keeps of a result; larger things belong in files or attestations.
@@ -102,7 +102,7 @@ function waitOf(thrown: unknown, name: string): number {
   let ms: unknown = 0;
   if (name === "RetryAfterError" || name === "Snooze") ms = "afterMs" in thrown ? thrown.afterMs : 0;
   if (name === "HostError") ms = "retryAfterMs" in thrown ? thrown.retryAfterMs : 0;
-  return typeof ms === "number" && Number.isFinite(ms) ? Math.max(0, Math.round(ms)) : 0;
+  return typeof ms === "number" ? Math.max(0, wholeNumber(ms)) : 0;
 }
 
 function jobError(message: string, kind: string): JobError {

@@ -49,7 +49,7 @@ export function connectHost(
 ): HostClient {
   // Without an address every call fails with UNAVAILABLE and says where it tried.
   const channel = new Channel(CLOCK, { address: address || "127.0.0.1:1", bytesMax: MESSAGE_BYTES_MAX });
-  const headers = { authorization: `Bearer ${token}` };
+  const headers = { authorization: `Bearer ${token}`, "qntx-refusals": "status" };
   const ask = asking(channel, headers);
   return {
     host: {

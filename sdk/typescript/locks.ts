@@ -10,17 +10,23 @@ import {
 } from "../../proto/gen/qntx/v1/lock.ts";
 import type { Ask } from "./call.ts";
 import { textOf } from "./ending.ts";
+import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
 import type { LockContention, LockHandle, Locks } from "./qntx.ts";
+
+const WISH: Readonly<Record<string, Kind>> = { key: "text", ttlMs: "whole", holder: "text" };
 
 /** The locks of the host. */
 export function createLocks(ask: Ask): Locks {
   return {
-    async tryLock({ key, ttlMs, holder }) {
+    async tryLock(wish) {
+      checkGiven("a lock", wish, WISH);
+      const { key = "", ttlMs = 0, holder = "" } = wish;
       const request = { key, ttlMs, holder };
       return readAnswer(await ask(LockServiceService.tryLock, request));
     },
     async renew(token, ttlMs) {
+      checkGiven("a lock", { ttlMs }, WISH);
       return (await ask(LockServiceService.renew, { token, ttlMs })).held;
     },
     async release(token) {

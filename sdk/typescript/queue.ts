@@ -9,6 +9,7 @@
 import type { NewJob } from "../../proto/gen/qntx/v1/host.ts";
 import { toBytes } from "./codec.ts";
 import type { Enqueue } from "./enqueuing.ts";
+import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
 import type { EnqueueOptions, Json, Queue } from "./qntx.ts";
 
@@ -100,7 +101,25 @@ function isRefusal(error: unknown): boolean {
   return error.code !== "denied" || error.fields.length > 0;
 }
 
+const OPTIONS: Readonly<Record<keyof EnqueueOptions, Kind>> = {
+  id: "text",
+  priority: "small",
+  runAt: "text",
+  uniqueKey: "text",
+  uniqueForMs: "whole",
+  concurrencyKey: "text",
+  maxAttempts: "small",
+  retry: "text",
+  parentId: "text",
+  waitFor: "texts",
+  waitPolicy: "text",
+  childPolicy: "text",
+  timeoutMs: "whole",
+  costEstimate: "number",
+};
+
 function wireJob(handler: string, payload: Json, options: EnqueueOptions): NewJob {
+  checkGiven("a job to enqueue", options, OPTIONS);
   return {
     id: options.id ?? "",
     handler,

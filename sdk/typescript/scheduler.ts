@@ -10,6 +10,7 @@ import {
 } from "../../proto/gen/qntx/v1/host.ts";
 import type { Ask } from "./call.ts";
 import { fromBytes, toBytes } from "./codec.ts";
+import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
 import type { NewSchedule, Schedule, ScheduleChange, Scheduler } from "./qntx.ts";
 
@@ -50,7 +51,30 @@ export function createScheduler(ask: Ask): Scheduler {
   };
 }
 
+const SAID = {
+  handler: "text",
+  endpoint: "text",
+  name: "text",
+  payload: "json",
+  every: "text",
+  cron: "text",
+  at: "text",
+  timezone: "text",
+  description: "text",
+  locking: "text",
+  mustStartWithin: "text",
+  mustSucceedWithin: "text",
+  overlap: "text",
+  missed: "text",
+  timeout: "text",
+  maxAttempts: "small",
+  retry: "text",
+} as const;
+const NEW: Readonly<Record<keyof NewSchedule, Kind>> = { ...SAID, metadata: "words", paused: "flag" };
+const CHANGE: Readonly<Record<keyof ScheduleChange, Kind>> = { ...SAID, revision: "small" };
+
 function wireSchedule(schedule: NewSchedule) {
+  checkGiven("a new schedule", schedule, NEW);
   return {
     name: schedule.name ?? "",
     handler: schedule.handler ?? "",
@@ -74,12 +98,9 @@ function wireSchedule(schedule: NewSchedule) {
   };
 }
 
-function wireChange({
-  payload,
-  maxAttempts,
-  revision,
-  ...texts
-}: ScheduleChange): Omit<UpdateScheduleRequest, "id"> {
+function wireChange(change: ScheduleChange): Omit<UpdateScheduleRequest, "id"> {
+  checkGiven("a change of a schedule", change, CHANGE);
+  const { payload, maxAttempts, revision, ...texts } = change;
   const said = Object.entries(texts).map(([field, text]) => [field, text === null ? "" : text]);
   return {
     ...Object.fromEntries(said),

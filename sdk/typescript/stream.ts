@@ -12,6 +12,7 @@ import {
   type JobStart,
   PluginMessage,
 } from "../../proto/gen/qntx/v1/plugin.ts";
+import { wholeNumber } from "./codec.ts";
 import { finishOfError, finishOfResult, finishOfUnknown } from "./ending.ts";
 import { EnqueueCalls } from "./enqueuing.ts";
 import { Outbox, type Soon } from "./outbox.ts";
@@ -214,9 +215,4 @@ export function fieldsText(fields: object | undefined): string {
       Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, String(value)])),
     );
   }
-}
-
-/** A number that fits the wire: the encoder throws for fractions and for what is not finite. */
-export function wholeNumber(value: number, max: number = Number.MAX_SAFE_INTEGER): number {
-  return Number.isFinite(value) ? Math.max(-max, Math.min(max, Math.round(value))) : 0;
 }

@@ -5,10 +5,11 @@
 import { type Metadata, type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { type ExecuteJobRequest, ExecuteJobResponse } from "../../proto/gen/protocol/domain.ts";
 import { JobStart } from "../../proto/gen/qntx/v1/plugin.ts";
+import { wholeNumber } from "./codec.ts";
 import { finishOfError, finishOfResult } from "./ending.ts";
 import { LOG_CHARS_MAX } from "./outbox.ts";
 import { type JobVoice, RunningJob } from "./running.ts";
-import { fieldsText, type JobSource, wholeNumber } from "./stream.ts";
+import { fieldsText, type JobSource } from "./stream.ts";
 
 export const LOG_ENTRIES_MAX = 5_000; // An answer is one message; a job that says more should be run on the stream.
 const INT32_MAX = 2_147_483_647;

@@ -42,7 +42,11 @@ test(
       expect([action, await tried(place, action)]).toEqual([action, "done"]);
       const revoked = await place.cli(["plugin", "revoke", "wisher", capability]);
       expect(revoked).toMatchObject({ code: 0, stdout: `Plugin wisher no longer has ${capability}.\n` });
-      expect([action, await tried(place, action)]).toEqual([action, lacks(capability, what)]);
+      expect(await place.post<unknown>("/api/wisher/try", { action })).toEqual({
+        said: lacks(capability, what),
+        code: "denied",
+        hint: `Grant it with: qntx plugin grant wisher ${capability}`,
+      });
       const granted = await place.cli(["plugin", "grant", "wisher", capability]);
       expect(granted).toMatchObject({ code: 0, stdout: `Plugin wisher has ${capability}.\n` });
       expect([action, await tried(place, action)]).toEqual([action, "done"]);

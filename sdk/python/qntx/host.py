@@ -91,7 +91,7 @@ class Host:
         return loop.run_in_executor(self._pool, ask)
 
     def _metadata(self) -> tuple:
-        return (("authorization", f"Bearer {self._token}"),)
+        return (("authorization", f"Bearer {self._token}"), ("qntx-refusals", "status"))
 
 
 class Scheduler:

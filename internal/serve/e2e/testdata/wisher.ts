@@ -1,5 +1,5 @@
 /** A plugin that wants what nobody usually has, and tries whatever it is asked to. */
-import { definePlugin, type Host, type Json } from "qntx";
+import { definePlugin, type Host, HostError, type Json } from "qntx";
 
 const ACTIONS: Record<string, (host: Host) => Promise<unknown>> = {
   schedule: (host) => host.scheduler.upsert({ name: "mine", handler: "wisher.work", every: "7h" }),
@@ -23,8 +23,8 @@ export default definePlugin({
         await ACTIONS[action]?.(host);
         return Response.json({ said: "done" });
       } catch (error) {
-        if (!(error instanceof Error)) throw error;
-        return Response.json({ said: error.message });
+        if (!(error instanceof HostError)) throw error;
+        return Response.json({ said: error.message, code: error.code, hint: error.hint });
       }
     },
   },

@@ -38,6 +38,7 @@ export async function declareOfPlugin(
   }
   const changes = await declared(context, name, schedules);
   await context.store.watchers.declare(name, sharedOut(context.principal, watchers));
+  await pauseVanished(context, { name, tenant: tenantSeen(context.principal) ?? "", endpoints });
   return changes;
 }
 

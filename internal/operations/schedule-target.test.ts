@@ -2,9 +2,10 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { PluginEndpoint, Principal } from "../access/principal.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
+import { declareOfPlugin } from "./declare-plugin.ts";
 import { Folder, OPERATOR, pluginPrincipal, refusal } from "./fixture.ts";
 import type { Host } from "./operation.ts";
-import { lostSchedules, pauseVanished } from "./plugin-swap.ts";
+import { lostSchedules } from "./plugin-swap.ts";
 import { callOperation } from "./run.ts";
 import type { ScheduleView } from "./schedule-view.ts";
 
@@ -139,7 +140,7 @@ test("what an upgrade loses is listed by method and path, and what is gone is pa
   const next = { name: "demo", tenant: "acme", handlers: [], endpoints: [{ ...SYNC, handler: "another" }] };
   const lost = await lostSchedules({ store: folder.store, host }, next);
   expect(lost.map(({ name }) => name)).toEqual(["status"]);
-  await pauseVanished(folder.context(OPERATOR, host), next);
+  await declareOfPlugin(folder.context(PLUGIN, host), "demo", { ...next, schedules: [], watchers: [] });
   const shown = (id: string) => ask("schedule.show", { id }, { principal: PLUGIN });
   expect((await shown("sync")).state).toBe("active");
   expect(await shown("status")).toMatchObject({ state: "paused", pause: { by: "host" } });

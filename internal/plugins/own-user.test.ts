@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { closedTo, giveFolder, openPassage, ownUser, showFolder } from "./own-user.ts";
 import { tempFolder } from "./testdata/harness.ts";
@@ -67,4 +67,18 @@ test.skipIf(!isRoot)("a folder is given away whole, and one that is shown cannot
   expect(statSync(join(deep, "text"))).toMatchObject({ uid: 0, gid: user.gid });
   giveFolder(temp.path, user);
   for (const path of [temp.path, deep, join(deep, "text")]) expect(statSync(path).uid).toBe(user.uid);
+});
+
+test.skipIf(!isRoot)("nobody is given or shown what a link in the folder leads to", () => {
+  using temp = tempFolder();
+  const [own, others] = [join(temp.path, "own"), join(temp.path, "others")];
+  for (const folder of [own, others]) mkdirSync(folder);
+  const secret = join(others, "secret");
+  writeFileSync(secret, "", { mode: 0o600 });
+  symlinkSync(others, join(own, "folder"));
+  symlinkSync(secret, join(own, "file"));
+  showFolder(own, ownUser(temp.path, "weather"));
+  giveFolder(own, ownUser(temp.path, "weather"));
+  for (const path of [others, secret]) expect(statSync(path)).toMatchObject({ uid: 0, gid: 0 });
+  expect(modeOf(secret)).toBe("600");
 });

@@ -60,7 +60,13 @@ export function closedTo({ uid, gid }: User, path: string, may: "pass" | "read")
 
 function statOf(path: string) {
   const stat = lstatSync(path);
-  return { mode: stat.mode & 0o777, owner: stat.uid, group: stat.gid, isFolder: stat.isDirectory() };
+  return {
+    mode: stat.mode & 0o777,
+    owner: stat.uid,
+    group: stat.gid,
+    isFolder: stat.isDirectory(),
+    isLink: stat.isSymbolicLink(),
+  };
 }
 /** Folders of the data folder in which other users have something to look for. */
 const SHARED = ["installed", "plugins-data", "sdk"];
@@ -84,18 +90,25 @@ export function openPassage(home: string): void {
 export function giveFolder(folder: string, { uid, gid }: User): void {
   const top = lstatSync(folder);
   if (top.uid === uid && top.gid === gid) return;
-  const inside = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  for (const name of inside) lchownSync(join(folder, name), uid, gid); // A link's target is somebody else's.
+  for (const path of pathsIn(folder)) lchownSync(path, uid, gid); // A link's target is somebody else's.
   chownSync(folder, uid, gid); // Last: it says that the rest is done.
 }
 
 /** Lets a user read a folder and everything in it, and change nothing. */
 export function showFolder(folder: string, { gid }: User): void {
-  const inside = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  for (const path of [folder, ...inside.map((name) => join(folder, name))]) {
-    const { mode, owner, group, isFolder } = statOf(path);
+  for (const path of [folder, ...pathsIn(folder)]) {
+    const { mode, owner, group, isFolder, isLink } = statOf(path);
+    if (isLink) continue; // Its target is somebody else's.
     const shown = isFolder || (mode & 0o100) !== 0 ? 0o750 : 0o640;
     if (group !== gid) chownSync(path, owner, gid);
     if (mode !== shown) chmodSync(path, shown);
   }
+}
+
+/** All that is in a folder. Links are not followed, as the runtime's own walk would: a plugin may have made one to /etc. */
+function pathsIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? [path, ...pathsIn(path)] : [path];
+  });
 }

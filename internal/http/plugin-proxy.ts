@@ -1,5 +1,6 @@
 /** Plugin proxy: `/api/<plugin>/*` of the host is HandleHTTP of the plugin, as in QNTX: without the prefix, with the query. */
 import { Fault, shown } from "../base/fault.ts";
+import { HOST_PREFIX } from "../plugins/attempt-headers.ts";
 import type { PluginHttpRequest } from "../plugins/http.ts";
 import type { Plugins } from "../plugins/plugins.ts";
 
@@ -74,9 +75,9 @@ function append(
   }
 }
 
-/** What of a request a plugin may know. */
+/** What of a request a plugin may know. Nobody but the host says why it calls, for which tenant and which run. */
 export function headersFor(request: Request): PluginHttpRequest["headers"] {
   return [...request.headers].flatMap(([name, value]) =>
-    WITHHELD.has(name) ? [] : [{ name, values: [value] }],
+    WITHHELD.has(name) || name.startsWith(HOST_PREFIX) ? [] : [{ name, values: [value] }],
   );
 }

@@ -6,6 +6,9 @@
 import { formatInstant } from "../base/instant.ts";
 import type { Attempt } from "../pulse/executor.ts";
 
+/** How the names of headers begin that are the host's own. */
+export const HOST_PREFIX = "qntx-";
+
 /** What an attempt is, why it runs and for which moment, by names that begin with `qntx-`. */
 export function headersOf({ job }: Pick<Attempt, "job">): Record<string, string> {
   const facts = {
@@ -21,7 +24,7 @@ export function headersOf({ job }: Pick<Attempt, "job">): Record<string, string>
     traceparent: job.traceparent,
   };
   const said = Object.entries(facts).filter(([, value]) => value !== null && value !== "");
-  return Object.fromEntries(said.map(([key, value]) => [`qntx-${key}`, asciiOf(String(value))]));
+  return Object.fromEntries(said.map(([key, value]) => [HOST_PREFIX + key, asciiOf(String(value))]));
 }
 
 function asciiOf(text: string): string {

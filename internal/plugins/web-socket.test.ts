@@ -68,7 +68,7 @@ const types = () => sent.map(({ type }) => type);
 const say = (message: Partial<WebSocketMessage>) => events.message(WebSocketMessage.fromPartial(message));
 
 test("the plugin is told who connects, with the query beside the call where it can be a header", () => {
-  open("Who=Ada&room=a%20b&k%C3%B6ln=1&:path=/x&te=y&grpc-timeout=1m&authorization=z&a-bin=1&n=%0A");
+  open("Who=Ada&room=a%20b&k%C3%B6ln=1&:path=/x&te=y&grpc-timeout=1m&authorization=z&a-bin=1&n=%0A&Qntx-Tenant=acme");
   expect(metadata).toEqual({ who: "Ada", room: "a b" });
   expect(sent[0]).toMatchObject({
     type: Type.CONNECT,

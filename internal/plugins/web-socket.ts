@@ -51,9 +51,9 @@ export const PONG_WITHIN_MS: Millis = 60_000; // As QNTX.
 export const QUEUE_BYTES_MAX = 4_194_304; // For a plugin that does not keep up; a browser cannot be asked to wait.
 const DEATH_NOTICE_MS: Millis = 200;
 const NANOS = "000000"; // Behind milliseconds.
-/** What gRPC or HTTP/2 would take for its own. */
+/** What gRPC or HTTP/2 would take for its own, and what only the host says. */
 const RESERVED =
-  /^(grpc-.*|.*-bin|te|content-type|host|connection|upgrade|transfer-encoding|keep-alive|proxy-.*|user-agent|authorization)$/;
+  /^(grpc-.*|qntx-.*|.*-bin|te|content-type|host|connection|upgrade|transfer-encoding|keep-alive|proxy-.*|user-agent|authorization)$/;
 
 export class PluginSocket {
   readonly #options: SocketOptions;

@@ -47,6 +47,15 @@ export interface StreamEvents extends WireEvents {
 }
 
 const JOBS_ANSWERED_PER_MESSAGE_MAX = 10_000; // At some sixty bytes each.
+export const ENQUEUING_BYTES_MAX = 16_777_216; // On their way to the disk, and of answers that the plugin has not read: sixteen calls as large as our SDK sends them.
+const ENQUEUE_CALL_COST = 4_096; // What a call is held with beside its jobs, in bytes.
+const ENQUEUE_JOB_COST = 512; // And a job beside its payload.
+
+/** An answer on its way, and what its call was held with. */
+interface Answered {
+  answer: EnqueueAnswer;
+  bytes: number;
+}
 
 const NOTHING = Buffer.alloc(0);
 const NOTHING_NEW: HostMessage = {
@@ -66,7 +75,10 @@ export class StreamWire implements Wire {
   readonly #talk: Meter;
   #starts: JobStart[] = [];
   #cancels: JobCancel[] = [];
-  #answers: EnqueueAnswer[] = [];
+  #answers: Answered[] = [];
+  #enqueuingBytes = 0;
+  /** It has said more than it may, and is not listened to for a while. */
+  #owes = false;
   #drain = false;
   /** After that the plugin may close the stream, when its last job has ended. */
   #drained = false;
@@ -122,8 +134,7 @@ export class StreamWire implements Wire {
     while (!this.#over && !this.#full && this.#hasNews()) {
       const starts = takeStarts(this.#starts);
       this.#starts = this.#starts.slice(starts.length);
-      const enqueued = takeAnswers(this.#answers);
-      this.#answers = this.#answers.slice(enqueued.length);
+      const enqueued = this.#takeAnswers();
       const isLast = this.#starts.length === 0;
       // A cancel must not overtake the start that it is for.
       const cancels = isLast ? this.#cancels : [];
@@ -134,6 +145,7 @@ export class StreamWire implements Wire {
       }
       this.#full = !this.#call.write(message);
     }
+    this.#listen();
   }
 
   #hasNews(): boolean {
@@ -149,6 +161,7 @@ export class StreamWire implements Wire {
     if (message.ready) this.#opened.resolve();
     for (const call of message.enqueues) void this.#enqueue(call);
     this.#weigh(message);
+    this.#listen();
     for (const progress of message.progress) {
       const clean = cleanProgress(progress);
       if (clean) this.#events.progress(progress, clean);
@@ -165,10 +178,20 @@ export class StreamWire implements Wire {
     }
   }
 
-  async #enqueue({ number, request }: EnqueueCall): Promise<void> {
-    const answer = await this.#events.enqueue(request ?? { jobs: [] });
-    this.#answers.push({ ...answer, number });
+  async #enqueue({ number, request = { jobs: [] } }: EnqueueCall): Promise<void> {
+    const jobs = request.jobs.reduce((sum, { payload }) => sum + payload.length + ENQUEUE_JOB_COST, 0);
+    const bytes = jobs + ENQUEUE_CALL_COST;
+    this.#enqueuingBytes += bytes;
+    const answer = await this.#events.enqueue(request);
+    this.#answers.push({ answer: { ...answer, number }, bytes });
     this.#ask();
+  }
+
+  #takeAnswers(): EnqueueAnswer[] {
+    const taken = firstAnswers(this.#answers);
+    this.#answers = this.#answers.slice(taken.length);
+    for (const { bytes } of taken) this.#enqueuingBytes -= bytes;
+    return taken.map(({ answer }) => answer);
   }
 
   /** A plugin that talks more than anybody can keep is listened to more slowly. */
@@ -179,9 +202,20 @@ export class StreamWire implements Wire {
     const saved = checkpoints.reduce((sum, { checkpoint }) => sum + checkpoint.length, 0);
     this.#talk.spend(bytes + saved + count * TALK_COST);
     const debtMs = this.#talk.debtMs();
-    if (debtMs === 0 || this.#call.isPaused()) return;
-    this.#call.pause();
-    this.#env.after(debtMs, () => this.#call.resume());
+    if (debtMs === 0 || this.#owes) return;
+    this.#owes = true;
+    this.#env.after(debtMs, () => {
+      this.#owes = false;
+      this.#listen();
+    });
+  }
+
+  /** Listens on, or lets the plugin wait while there is too much of it. */
+  #listen(): void {
+    const mustWait = this.#owes || this.#enqueuingBytes > ENQUEUING_BYTES_MAX;
+    if (mustWait === this.#call.isPaused()) return;
+    if (this.#call.isPaused()) this.#call.resume();
+    else this.#call.pause();
   }
 
   /** One that is too large is worth less than the one before it. */
@@ -227,13 +261,13 @@ function takeStarts(starts: readonly JobStart[]): JobStart[] {
 }
 
 /** The first answers that fit into one message; at least one, for however many jobs it is. */
-function takeAnswers(answers: readonly EnqueueAnswer[]): EnqueueAnswer[] {
+function firstAnswers(answers: readonly Answered[]): readonly Answered[] {
   let jobs = 0;
-  const past = answers.findIndex(({ response }) => {
+  const past = answers.findIndex(({ answer: { response } }) => {
     jobs += response?.jobs.length ?? 1;
     return jobs > JOBS_ANSWERED_PER_MESSAGE_MAX;
   });
-  return past < 0 ? [...answers] : answers.slice(0, Math.max(1, past));
+  return past < 0 ? answers : answers.slice(0, Math.max(1, past));
 }
 
 function startOf({ job, budget }: Attempt): JobStart {

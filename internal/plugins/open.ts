@@ -366,16 +366,23 @@ class Opening {
     const answer = await this.#unlessCut(connection.initialize(request, this.#host.limits.initializeMs));
     if (!answer.ok) throw new Fault("failed", `It failed to initialize: ${answerText(answer)}.`);
     // What it was told once, it is told again when others provide more or less: QNTX's plugins are made for that.
-    if (about.caller === "stranger") this.#renew = () => this.#initializeAgain(connection, about);
+    let told = Promise.resolve(); // One after the other: the last word is the newest.
+    if (about.caller === "stranger")
+      this.#renew = () => (told = told.then(() => this.#initializeAgain(connection, about)));
     return answer.value;
   }
 
+  /** Never rejects: nobody waits for it. */
   async #initializeAgain(connection: Connection, about: InitializeAbout): Promise<void> {
     const before = this.#services;
-    const request = await this.#request(about);
-    if (before === this.#services) return;
-    const answer = await connection.initialize(request, this.#host.limits.initializeMs);
-    if (!answer.ok) this.#warn(`It was told of other services, and failed: ${answerText(answer)}.`);
+    try {
+      const request = await this.#request(about);
+      if (before === this.#services) return;
+      const answer = await connection.initialize(request, this.#host.limits.initializeMs);
+      if (!answer.ok) throw new Fault("failed", `${answerText(answer)}.`);
+    } catch (error) {
+      this.#warn(`It was told of other services, and failed: ${messageOf(error)}`);
+    }
   }
 
   /** Where it finds what others provide. */
@@ -384,6 +391,10 @@ class Opening {
     const words = this.#host.servicesFor({ plugin, tenant });
     if (words.length > 0 && !this.#door) {
       const door = await this.#host.openServices({ plugin, tenant }, caller);
+      if (this.#holdings.disposed) {
+        door.close();
+        throw new Fault("failed", "It has ended meanwhile.");
+      }
       this.#door = this.#holdings.adopt(door, (open) => open.close());
     }
     this.#services = words.join();

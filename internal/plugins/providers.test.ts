@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Capability } from "../access/capability.ts";
+import { Harness, writeOdd } from "./testdata/harness.ts";
 import type { Session } from "./session.ts";
 import { type Provided, Providers } from "./providers.ts";
 
@@ -57,4 +58,41 @@ test("what a plugin provides is what it said last, and is said on when it is som
   expect(of.said({ plugin: "own", services: ["llm", "search"] })).toBe(true);
   expect(said).toEqual([{ plugin: "own", services: ["llm", "search"] }]);
   expect(of.servicesFor(caller)).toEqual(["llm", "search"]);
+});
+
+test("a plugin that cannot be told of a new service says so, and the host goes on", async () => {
+  await using host = new Harness({
+    enabled: ["odd", "giver"],
+    write(folder) {
+      writeOdd(folder, "odd", "plain");
+      writeOdd(folder, "giver", "gives");
+    },
+    openServices: () => Promise.reject(new Error("no port is free")),
+  });
+  await host.plugins.settled;
+  const said = "It was told of other services, and failed: no port is free";
+  await host.until(() => host.logged.some((line) => line.includes(said)), said);
+  expect(await host.attempt("odd/odd.do", "x").outcome).toMatchObject({ kind: "completed" });
+});
+
+test("a door that opens for a plugin which has ended meanwhile is closed again", async () => {
+  const asked = Promise.withResolvers<void>();
+  const opened = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  await using host = new Harness({
+    enabled: ["odd", "giver"],
+    write(folder) {
+      writeOdd(folder, "odd", "plain");
+      writeOdd(folder, "giver", "gives");
+    },
+    async openServices() {
+      asked.resolve();
+      await opened.promise;
+      return { address: "127.0.0.1:9", close: () => closed.resolve() };
+    },
+  });
+  await asked.promise;
+  await host.plugins.stop("odd");
+  opened.resolve();
+  await closed.promise;
 });

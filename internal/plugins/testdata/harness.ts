@@ -68,6 +68,7 @@ export interface HarnessOptions {
   sections?: Record<string, PluginSection>;
   declare?: HostSide["declare"];
   enqueue?: HostSide["enqueue"];
+  openServices?: HostSide["openServices"];
   capabilities?: readonly Capability[];
   quota?: Partial<Quota>;
   config?: Record<string, string>;
@@ -122,7 +123,7 @@ export class Harness implements AsyncDisposable {
       endpoint: () => "127.0.0.1:9",
       configOf: () => options.config ?? {},
       secretsOf: () => new Set(),
-      openServices: async () => ({ address: "127.0.0.1:9", close() {} }),
+      openServices: options.openServices ?? (async () => ({ address: "127.0.0.1:9", close() {} })),
       declare: options.declare ?? (async () => {}),
       onChange: (status) => this.#changed(status),
       onGaveUp: (plugin, reason) => void this.givenUp.push(`${plugin}: ${reason}`),

@@ -87,7 +87,8 @@ const domain: DomainPluginServiceServer = {
           ]
         : [];
     const names = mode === "bad-names" ? ["ok.name", "no name", "", "ok.name", "x".repeat(200)] : handlers;
-    answer(null, InitializeResponse.fromPartial({ handlerNames: names, schedules }));
+    const llmProvider = mode === "gives";
+    answer(null, InitializeResponse.fromPartial({ handlerNames: names, schedules, llmProvider }));
   },
   shutdown(_call, answer) {
     answer(null, {});

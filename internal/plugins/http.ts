@@ -1,6 +1,7 @@
 /** Http: one request of a browser or a schedule, handed to a plugin's HandleHTTP, and its answer checked. */
 import { status } from "@grpc/grpc-js";
 import type { HTTPHeader, HTTPResponse } from "../../proto/gen/protocol/domain.ts";
+import { grantLine } from "../access/capability.ts";
 import type { Millis } from "../base/env.ts";
 import { Fault } from "../base/fault.ts";
 import type { Answer } from "../../sdk/typescript/channel.ts";
@@ -21,6 +22,13 @@ export interface PluginHttpRequest {
 }
 
 const RETRY_AFTER_MS: Millis = 5_000; // As QNTX tells a browser while a plugin starts.
+
+/** Of a plugin that may not answer requests. */
+export function noRightToServe(plugin: string): Fault {
+  return new Fault("denied", `Plugin ${plugin} lacks cap:http.serve, and answers no requests.`, {
+    hint: `Grant it with: ${grantLine(plugin, ["cap:http.serve"])}`,
+  });
+}
 
 /** The process that answers now. Throws a Fault when there is none. */
 export function readySession(supervisor: Supervisor): Session {

@@ -11,7 +11,6 @@
  */
 import { join } from "node:path";
 import type { HTTPResponse } from "../../proto/gen/protocol/domain.ts";
-import { grantLine } from "../access/capability.ts";
 import { Fault, shown } from "../base/fault.ts";
 import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
@@ -27,7 +26,7 @@ import type { IsolationSide } from "./confinement.ts";
 import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";
 import { type About, NOTHING_SAID } from "./about.ts";
 import type { Announcement } from "./guard.ts";
-import { forwardHttp, type PluginHttpRequest, readySession } from "./http.ts";
+import { forwardHttp, noRightToServe, type PluginHttpRequest, readySession } from "./http.ts";
 import type { Connection } from "./connection.ts";
 import { type Provided, Providers, type ServiceCaller } from "./providers.ts";
 import type { ServiceWord } from "../plugin/service.ts";
@@ -390,18 +389,20 @@ export class Plugins implements Service {
     const supervisor = this.#serving(name);
     const session = readySession(supervisor);
     const isServing = () => supervisor.session === session && supervisor.status().state !== "stopping";
-    const { env } = this.#host;
+    const about = { env: this.#host.env, plugin: name, mayServe: () => this.#mayServe(name) };
     const released = this.#sockets.take(name);
-    return new PluginSocket({ env, plugin: name, session, request, isServing, released });
+    return new PluginSocket({ ...about, session, request, isServing, released });
   }
 
-  /** One that may answer requests. */
+  /** One that may answer requests. Throws a Fault for another one. */
   #serving(name: string): Supervisor {
     const supervisor = this.#get(name);
-    if (this.#host.capabilitiesOf(name).has("cap:http.serve")) return supervisor;
-    throw new Fault("denied", `Plugin ${name} lacks cap:http.serve, and answers no requests.`, {
-      hint: `Grant it with: ${grantLine(name, ["cap:http.serve"])}`,
-    });
+    if (!this.#mayServe(name)) throw noRightToServe(name);
+    return supervisor;
+  }
+
+  #mayServe(name: string): boolean {
+    return this.#host.capabilitiesOf(name).has("cap:http.serve");
   }
 
   /** Ends every process at once, because this host is about to end without being asked. */

@@ -28,12 +28,13 @@ let ends: SocketEnd[];
 let heard: string[];
 let released: number;
 let isServing: boolean;
+let mayServe: boolean;
 let died: PromiseWithResolvers<string>;
 
 beforeEach(() => {
   env = new FakeEnv();
   [sent, ends, heard, released] = [[], [], [], 0];
-  [keepsUp, cancelled, isServing] = [true, false, true];
+  [keepsUp, cancelled, isServing, mayServe] = [true, false, true, true];
   died = Promise.withResolvers();
 });
 
@@ -58,6 +59,7 @@ function open(query = "who=Ada"): PluginSocket {
     session,
     request: { query, headers: { "user-agent": "me" } },
     isServing: () => isServing,
+    mayServe: () => mayServe,
     released: () => void released++,
   });
   socket.open({ data: ({ data }) => heard.push(data.toString()), ended: (end) => ends.push(end) });
@@ -68,7 +70,9 @@ const types = () => sent.map(({ type }) => type);
 const say = (message: Partial<WebSocketMessage>) => events.message(WebSocketMessage.fromPartial(message));
 
 test("the plugin is told who connects, with the query beside the call where it can be a header", () => {
-  open("Who=Ada&room=a%20b&k%C3%B6ln=1&:path=/x&te=y&grpc-timeout=1m&authorization=z&a-bin=1&n=%0A&Qntx-Tenant=acme");
+  open(
+    "Who=Ada&room=a%20b&k%C3%B6ln=1&:path=/x&te=y&grpc-timeout=1m&authorization=z&a-bin=1&n=%0A&Qntx-Tenant=acme",
+  );
   expect(metadata).toEqual({ who: "Ada", room: "a b" });
   expect(sent[0]).toMatchObject({
     type: Type.CONNECT,
@@ -171,3 +175,19 @@ test("places are counted for each plugin, and given back", () => {
   release[0]?.();
   counts.take("demo");
 });
+
+test.each<[string, (socket: PluginSocket) => unknown]>([
+  ["the browser says", (socket) => socket.send(Buffer.from("x"), {})],
+  ["the plugin says", () => say({ type: Type.DATA, data: Buffer.from("x") })],
+  ["half a minute later", () => env.advance(PING_EVERY_MS)],
+])(
+  "a plugin that has lost the right to serve is not spoken to any more: what %s ends it",
+  async (_, happen) => {
+    const socket = open();
+    mayServe = false;
+    await happen(socket);
+    const reason = "Plugin demo lacks cap:http.serve, and answers no requests.";
+    expect(ends).toEqual([{ code: 1008, reason }]);
+    expect([types(), heard, cancelled]).toEqual([[Type.CONNECT], [], true]);
+  },
+);

@@ -11,6 +11,7 @@ import type { Cancel, Env, Millis } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import type { MessageStream } from "../../sdk/typescript/channel.ts";
 import { orNothing } from "./patience.ts";
+import { noRightToServe } from "./http.ts";
 import type { Session } from "./session.ts";
 
 /** What the browser asked with. */
@@ -22,7 +23,7 @@ export interface SocketRequest {
 
 /** Why it is over, in a WebSocket's own numbers. */
 export interface SocketEnd {
-  code: 1000 | 1007 | 1011 | 1012 | 1013;
+  code: 1000 | 1007 | 1008 | 1011 | 1012 | 1013;
   reason: string;
 }
 
@@ -41,6 +42,8 @@ export interface SocketOptions {
   request: SocketRequest;
   /** True while the plugin is wanted: otherwise an end is that of its process. */
   isServing(): boolean;
+  /** False when the plugin may not answer requests any more. */
+  mayServe(): boolean;
   /** It is over, or was never opened. */
   released(): void;
 }
@@ -91,6 +94,7 @@ export class PluginSocket {
 
   /** What the browser said. A plugin that does not keep up loses the connection. */
   send(data: Uint8Array, headers: Record<string, string>): void {
+    if (!this.#mayGoOn()) return;
     this.#write({ type: Type.DATA, data, headers });
     const { plugin } = this.#options;
     if (this.#queuedBytes > QUEUE_BYTES_MAX)
@@ -114,7 +118,7 @@ export class PluginSocket {
   #take(message: WebSocketMessage): void {
     if (this.#isOver) return;
     const { type, data } = message;
-    if (type === Type.DATA) return this.#events?.data(message);
+    if (type === Type.DATA) return this.#mayGoOn() ? this.#events?.data(message) : undefined;
     if (type === Type.PING) return this.#write({ type: Type.PONG, timestamp: message.timestamp });
     if (type === Type.PONG) this.#lastPongAt = this.#options.env.mono();
     if (type === Type.CLOSE) this.#end({ code: 1000, reason: data.toString() });
@@ -131,6 +135,7 @@ export class PluginSocket {
 
   #pingLater(): void {
     this.#cancelPing = this.#options.env.after(PING_EVERY_MS, () => {
+      if (!this.#mayGoOn()) return;
       const { env, plugin } = this.#options;
       if (env.mono() - this.#lastPongAt > PONG_WITHIN_MS) {
         const reason = `Plugin ${plugin} has answered no PING for ${formatDuration(PONG_WITHIN_MS)}.`;
@@ -139,6 +144,14 @@ export class PluginSocket {
       this.#write({ type: Type.PING });
       this.#pingLater();
     });
+  }
+
+  /** What is revoked ends what is open, at the next word or PING. */
+  #mayGoOn(): boolean {
+    const { mayServe, plugin } = this.#options;
+    if (mayServe()) return true;
+    this.#end({ code: 1008, reason: noRightToServe(plugin).message });
+    return false;
   }
 
   #write(

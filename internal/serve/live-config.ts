@@ -16,10 +16,17 @@ export interface LiveConfigOptions {
   load(): Promise<Config>;
 }
 
+/** Plugins, as far as a new configuration concerns them. */
+export type Reloadable = Pick<
+  Plugins,
+  "statuses" | "isInstalled" | "configOf" | "problemsWith" | "reconfigure"
+>;
+
 export class LiveConfig {
   readonly #load: () => Promise<Config>;
   readonly #first: Config;
   #now: Config;
+  #reloading: Promise<unknown> = Promise.resolve();
 
   constructor({ config, load }: LiveConfigOptions) {
     this.#load = load;
@@ -32,8 +39,17 @@ export class LiveConfig {
     return this.#now;
   }
 
-  /** Reads it again and gives plugins what is theirs. Throws a Fault, and then nothing has changed. */
-  async reload(plugins: Plugins, onChange: () => void): Promise<ConfigReloaded> {
+  /**
+   * Reads it again and gives plugins what is theirs. Throws a Fault, and then nothing has changed.
+   * Two at once are one after the other: the second would restart what the first restarts just now.
+   */
+  reload(plugins: Reloadable, onChange: () => void): Promise<ConfigReloaded> {
+    const done = this.#reloading.then(() => this.#reload(plugins, onChange));
+    this.#reloading = done.catch(() => {}); // Its own caller hears of it.
+    return done;
+  }
+
+  async #reload(plugins: Reloadable, onChange: () => void): Promise<ConfigReloaded> {
     const next = await this.#load();
     const changed = await this.#accept(next, plugins);
     const before = this.#now;
@@ -53,7 +69,7 @@ export class LiveConfig {
   }
 
   /** Whose section has changed. Throws a Fault with what plugins that run say against their values. */
-  async #accept(next: Config, plugins: Plugins): Promise<string[]> {
+  async #accept(next: Config, plugins: Reloadable): Promise<string[]> {
     const problems: Problem[] = [];
     const changed: string[] = [];
     for (const { name } of plugins.statuses()) {

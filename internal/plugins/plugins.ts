@@ -16,7 +16,7 @@ import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
 import type { FileIsolation } from "../config/file-isolation.ts";
-import { laneOf, partsOf } from "../job/lane.ts";
+import { laneOf } from "../job/lane.ts";
 import type { Install } from "../plugin/install.ts";
 import { type ConfigProblem, configProblems } from "../plugin/config-field.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
@@ -32,6 +32,7 @@ import { type Provided, Providers, type ServiceCaller } from "./providers.ts";
 import type { ServiceWord } from "../plugin/service.ts";
 import { installedSource } from "./installed.ts";
 import { Leftovers } from "./leftovers.ts";
+import { Joining } from "./joining.ts";
 import { PluginLocks } from "./locks.ts";
 import { PLUGIN_LIMITS, type PluginLimits } from "./limits.ts";
 import type { HostSide } from "./open.ts";
@@ -92,6 +93,7 @@ export class Plugins implements Service {
   readonly #passing = new Set<Supervisor>();
   /** Names of those that somebody upgrades, stops or restarts just now. */
   readonly #changing = new Set<string>();
+  readonly #joining: Joining;
   readonly #sockets = new SocketCounts();
   readonly #settled = Promise.withResolvers<void>();
   #isSettled = false;
@@ -114,6 +116,13 @@ export class Plugins implements Service {
     });
     const servicesFor = (caller: ServiceCaller) => this.#providers.servicesFor(caller);
     this.#host = { ...options, limits, leftovers, isolation, servicesFor, ports: new Ports(options.env) };
+    this.#joining = new Joining({
+      log: options.log,
+      registry: options.registry,
+      providers: this.#providers,
+      supervisors: () => this.#supervisors.values(),
+      onRefused: (plugin, reason) => options.onRefused?.(plugin, reason),
+    });
     this.#disabled = new Set(options.disabled);
     // Bundled ones first: a name of ours is kept by ours.
     for (const name of new Set([...options.find.bundled, ...options.enabled])) {
@@ -147,7 +156,7 @@ export class Plugins implements Service {
     await Promise.race([orNothing(env, limits.startupMs, settled), aborted(stop)]);
     for (const supervisor of all) supervisor.markLate();
     this.#isSettled = true;
-    this.#register(all);
+    this.#joining.register(all);
     this.#settled.resolve();
 
     await aborted(stop);
@@ -234,7 +243,7 @@ export class Plugins implements Service {
     this.#passing.add(old);
     this.#supervisors.set(name, next);
     this.#passing.delete(next);
-    if (next.session) this.#register([next]);
+    if (next.session) this.#joining.register([next]);
     else this.#options.registry.unregister(name); // It died meanwhile, and joins when it is back.
     await old.stop();
     this.#passing.delete(old);
@@ -369,7 +378,7 @@ export class Plugins implements Service {
 
   async #stop(name: string): Promise<void> {
     await this.#get(name).stop();
-    this.#tellConflicts(this.#options.registry.forget(name), new Set());
+    this.#joining.forget(name);
   }
 
   /** Ends the plugin and starts it again; resolves when that start has ended one way or the other, or is late. */
@@ -535,52 +544,7 @@ export class Plugins implements Service {
   }
 
   #join(supervisor: Supervisor): void {
-    if (this.#isSettled && this.#isCurrent(supervisor)) this.#register([supervisor]);
-  }
-
-  /** One registration step. */
-  #register(joining: readonly Supervisor[]): void {
-    const { log } = this.#host;
-    const step = joining.flatMap(({ session, handlers, endpoints }) =>
-      session ? [{ executor: session.proxy, handlers, endpoints }] : [],
-    );
-    log.info("[plugin-loader] Registering plugin async handlers with Pulse", { plugins: step.length });
-    const conflicts = this.#options.registry.register(step);
-    for (const { executor, handlers } of step) {
-      for (const { name } of handlers) {
-        log.info("[plugin-loader] Registering plugin async handler", {
-          plugin: executor.plugin,
-          handler: name,
-        });
-      }
-    }
-    const count = step.reduce((sum, { handlers }) => sum + handlers.length, 0);
-    log.info("[plugin-loader] Plugin async handler registration complete", { handlers: count });
-    this.#tellConflicts(conflicts, new Set(joining));
-    this.#tellProviders(joining);
-  }
-
-  /** Who provides other services than before is told of to all others. */
-  #tellProviders(joining: readonly Supervisor[]): void {
-    const said = joining.filter(({ name: plugin, announcement }) =>
-      announcement ? this.#providers.said({ plugin, services: announcement.provides }) : false,
-    );
-    if (said.length === 0) return;
-    for (const { session } of this.#supervisors.values()) void session?.renew();
-  }
-
-  #tellConflicts(conflicts: readonly Conflict[], joining: ReadonlySet<Supervisor>): void {
-    for (const supervisor of this.#supervisors.values()) {
-      const lost = conflicts.filter(({ loser }) => loser === supervisor.name);
-      const sentences = lost.map(conflictText);
-      supervisor.setConflicts(
-        lost.map(({ handler }) => handler),
-        sentences.join(" "),
-      );
-      if (!joining.has(supervisor) || lost.length === 0) continue;
-      for (const sentence of sentences) this.#host.log.warn(sentence);
-      this.#options.onRefused?.(supervisor.name, `announced what others keep. ${sentences.join(" ")}`);
-    }
+    if (this.#isSettled && this.#isCurrent(supervisor)) this.#joining.register([supervisor]);
   }
 }
 
@@ -592,9 +556,4 @@ function taken(name: string): Fault {
       hint: `Take one of them away: from enabled under [plugin] in qntx.toml, or with qntx plugin remove ${name}`,
     },
   );
-}
-
-function conflictText({ handler, keeper, loser }: Conflict): string {
-  const other = laneOf({ ...partsOf(handler), plugin: loser });
-  return `Handler ${handler} stays with plugin ${keeper}; that of plugin ${loser} is reachable as ${other}.`;
 }

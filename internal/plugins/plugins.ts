@@ -20,7 +20,7 @@ import { laneOf } from "../job/lane.ts";
 import type { Install } from "../plugin/install.ts";
 import { type ConfigProblem, configProblems } from "../plugin/config-field.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
-import { type Conflict, lanesOfEndpoints, type Registry } from "../pulse/registry.ts";
+import { lanesOfEndpoints, type Registry } from "../pulse/registry.ts";
 import { Cgroups } from "./cgroup.ts";
 import type { IsolationSide } from "./confinement.ts";
 import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";

@@ -33,11 +33,14 @@ export function holderPrincipal(holder: Holder, { grants, quotas }: Rights): Pri
 export class Tokens {
   readonly #env: Env;
   readonly #may: Rights;
+  readonly #onUnknown: () => void;
   readonly #holders = new Map<string, Holder>();
 
-  constructor(env: Env, may: Rights) {
+  /** `onUnknown` hears of each call with a token that is none. */
+  constructor(env: Env, may: Rights, onUnknown = () => {}) {
     this.#env = env;
     this.#may = may;
+    this.#onUnknown = onUnknown;
   }
 
   /** Makes the token of one process of a plugin. */
@@ -55,7 +58,9 @@ export class Tokens {
   /** Who a token speaks for, with what they may do now; null for one that was never made or has ended. */
   principal(token: string): Principal | null {
     const holder = token === "" ? undefined : this.#holders.get(hashOf(token));
-    return holder ? holderPrincipal(holder, this.#may) : null;
+    if (holder) return holderPrincipal(holder, this.#may);
+    this.#onUnknown();
+    return null;
   }
 }
 

@@ -10,10 +10,12 @@ export interface GuardOptions {
   port: number;
   /** The operator's token. */
   token: string;
+  /** Hears of each request whose token is missing or wrong. */
+  onWrongToken(): void;
 }
 
 /** Throws a Fault unless the request is one that this host should answer. */
-export function guard(request: Request, { port, token }: GuardOptions): void {
+export function guard(request: Request, { port, token, onWrongToken }: GuardOptions): void {
   const names = ["127.0.0.1", "localhost", "[::1]"].map((name) => `${name}:${port}`);
   const host = request.headers.get("host")?.toLowerCase() ?? "";
   if (!names.includes(host)) {
@@ -28,6 +30,7 @@ export function guard(request: Request, { port, token }: GuardOptions): void {
     throw new Fault("denied", `A request from another site (${JSON.stringify(site)}) is not answered.`);
   }
   if (!hasToken(request, token)) {
+    onWrongToken();
     throw new Fault("denied", "The operator's token is missing or wrong.", {
       hint: "Send `Authorization: Bearer TOKEN`; the token is in operator.token in the data folder.",
     });

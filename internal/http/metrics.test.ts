@@ -11,7 +11,7 @@ const CALL: MeteredCall = {
 };
 
 test("calls of plugins are counted by operation and tenant, with the refused ones and their times", () => {
-  const metrics = new Metrics();
+  const metrics = new Metrics(() => ({ http: 3, services: 0 }));
   metrics.count(CALL);
   metrics.count({ ...CALL, ok: false, tookMs: 300 });
   metrics.count({ ...CALL, operation: "plugin.endpoints", tenant: "" });
@@ -36,5 +36,11 @@ test("calls of plugins are counted by operation and tenant, with the refused one
     ["qntx_scheduler_api_calls_total", "counter"],
     ["qntx_scheduler_api_errors_total", "counter"],
     ["qntx_scheduler_api_duration_seconds", "histogram"],
+    ["qntx_wrong_tokens_total", "counter"],
+  ]);
+  expect(lines.slice(-3)).toEqual([
+    'qntx_wrong_tokens_total{door="http"} 3',
+    'qntx_wrong_tokens_total{door="services"} 0',
+    "",
   ]);
 });

@@ -1,6 +1,7 @@
 /**
  * Metrics: what is counted while the host runs, as Prometheus reads it. Calls of the
- * scheduler host API are counted by operation and tenant, refused ones too.
+ * scheduler host API are counted by operation and tenant, refused ones too; calls of
+ * anything whose token is none, by the door at which they came.
  */
 import type { Millis } from "../base/env.ts";
 import type { MeteredCall } from "../operations/operation.ts";
@@ -31,6 +32,12 @@ interface Series {
 
 export class Metrics {
   readonly #series = new Map<string, Series>();
+  readonly #wrongTokens: () => Readonly<Record<string, number>>;
+
+  /** `wrongTokens` tells how many calls came with one, by door. */
+  constructor(wrongTokens: () => Readonly<Record<string, number>>) {
+    this.#wrongTokens = wrongTokens;
+  }
 
   /** Takes note of a call. Those that people make are not of the API. */
   count = ({ operation, principal, tenant, ok, tookMs }: MeteredCall): void => {
@@ -54,6 +61,11 @@ export class Metrics {
       ...all.map(({ labels, errors }) => line("errors_total", labels, errors)),
       ...head("duration_seconds", "histogram", "How long the host took for them."),
       ...all.flatMap(histogram),
+      "# HELP qntx_wrong_tokens_total Calls that were refused because their token is missing or wrong.",
+      "# TYPE qntx_wrong_tokens_total counter",
+      ...Object.entries(this.#wrongTokens()).map(
+        ([door, count]) => `qntx_wrong_tokens_total{door="${door}"} ${count}`,
+      ),
     ];
     return `${lines.join("\n")}\n`;
   }

@@ -47,6 +47,7 @@ function open(): HttpServer {
     port: 0,
     socketPath: join(folder, "host.sock"),
     token: "t",
+    onWrongToken() {},
     context: () => context as Context,
     ready: () => ready,
     now: () => 0,

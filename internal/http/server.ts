@@ -15,6 +15,8 @@ export interface HttpServerOptions extends Omit<ApiOptions, "closing"> {
   socketPath: string;
   /** The operator's token. */
   token: string;
+  /** Hears of each request whose token is missing or wrong. */
+  onWrongToken(): void;
   /** Makes a request a WebSocket of a plugin. Throws a Fault when that cannot be. */
   toSocket: (plugin: string, request: Request, server: Listener) => undefined;
 }
@@ -58,7 +60,7 @@ export class HttpServer {
 type Door = HttpServerOptions & ApiOptions;
 
 function listenTcp(options: Door): Listener {
-  const { hostname, port, token, log } = options;
+  const { hostname, port, log } = options;
   try {
     return Bun.serve({
       hostname,
@@ -73,7 +75,7 @@ function listenTcp(options: Door): Listener {
         const probe = answerProbe(options, new URL(request.url).pathname);
         if (probe) return probe;
         try {
-          guard(request, { port: server.port ?? 0, token });
+          guard(request, { ...options, port: server.port ?? 0 });
         } catch (error) {
           return faultAnswer(error, log);
         }

@@ -44,6 +44,7 @@ import { LoopDelay } from "./loop-delay.ts";
 import { checkLockKeeper, locksOf } from "./locks.ts";
 import { PluginEvents } from "./plugin-events.ts";
 import { Webhooks } from "./webhooks.ts";
+import { WrongTokens } from "./wrong-tokens.ts";
 import { pluginOptions, tellStrayIsolations } from "./plugin-options.ts";
 
 export interface ServeOptions {
@@ -78,6 +79,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     });
   }
   try {
+    clearDrafts(installRoot(config.home, ""));
+    await opened.store.budgets.declare(config.budgets, CONFIG_NAME);
     await run(options, opened);
   } finally {
     await opened.store.close().finally(() => opened.lock.release());
@@ -102,17 +105,16 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   let host: Host | null = null;
   const waits = async (lane: string) => (await readWaits({ env, host, store })).lane(lane);
   const locks = locksOf(config.locks, store, () => plugins);
-  await store.budgets.declare(config.budgets, CONFIG_NAME);
   const pulse = await makePulse(options, store, { waits, locks });
   const live = new LiveConfig(options);
   const rights = await rightsOf(live, store, (plugin) => plugins.isInstalled(plugin));
-  const tokens = new Tokens(env, rights);
-  const metrics = new Metrics();
+  const wrong = new WrongTokens(options, store.audit);
+  const tokens = new Tokens(env, rights, () => wrong.note("services"));
+  const metrics = new Metrics(() => wrong.counts);
   const contextOf = (principal: Principal) => contextFor(options, { store, principal, host, metrics });
   const callbacks = await listenForPlugins({ log, tokens, contextOf });
   const events = new PluginEvents(log, store.events);
   const webhooks = new Webhooks({ env, log, webhooks: store.webhooks, target: config.webhook(), version });
-  clearDrafts(installRoot(config.home, ""));
   const plugins = new Plugins({
     ...(await remembered(options, store, { plugins: () => plugins, tokens })),
     ...pluginOptions(options, {
@@ -147,12 +149,13 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     reload: () => live.reload(plugins, () => rights.grants.reconfigured()),
   });
   host = running;
-  const http = listen(options, { live: running, plugins, contextOf, metrics });
+  const http = listen(options, { live: running, plugins, contextOf, metrics, wrong });
   try {
     await runParts(options, { pulse, live: running, plugins, services: [loop, webhooks], contextOf });
   } finally {
     await http.close();
     callbacks.close();
+    wrong.close();
     await events.settled();
   }
 }
@@ -297,7 +300,7 @@ async function listenForPlugins(options: ServiceOptions): Promise<CallbackServer
 /** Opens the host's two doors and notes its address. */
 function listen(
   { env, log, config }: ServeOptions,
-  { live, plugins, contextOf, metrics }: Parts & { metrics: Metrics },
+  { live, plugins, contextOf, metrics, wrong }: Parts & { metrics: Metrics; wrong: WrongTokens },
 ): HttpServer {
   const http = new HttpServer({
     env,
@@ -306,6 +309,7 @@ function listen(
     port: config.serve.port,
     socketPath: socketPath(config.home),
     token: operatorToken(env, config.home),
+    onWrongToken: () => wrong.note("http"),
     context: () => contextOf(OPERATOR),
     ready: () => live.ready && !live.stopping,
     now: () => env.now(),

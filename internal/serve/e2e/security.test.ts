@@ -198,6 +198,25 @@ test("no page of another site, form or look changes anything", async () => {
   expect((await place.call<{ schedules: unknown[] }>("schedule.list")).schedules).toEqual([]);
 });
 
+test("a call with a wrong token is counted, and stands in the trail, at both doors", async () => {
+  const queue = new QueueServiceClient(told.queue_endpoint, credentials.createInsecure());
+  await new Promise((resolve) => queue.listJobs({ authToken: "x".repeat(64), status: "" }, resolve));
+  queue.close();
+  const metrics = (token: string) =>
+    fetch(`${place.host.address}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+  expect((await metrics(told.auth_token)).status).toBe(403);
+  const text = await (await metrics(operator)).text();
+  const { entries } = await place.call<{ entries: { operation: string; subject: string }[] }>("audit.list", {
+    limit: 1_000,
+  });
+  for (const door of ["http", "services"]) {
+    expect(text).toMatch(new RegExp(`^qntx_wrong_tokens_total{door="${door}"} [1-9]`, "m"));
+    expect(
+      entries.filter((each) => each.operation === "token.refuse").map(({ subject }) => subject),
+    ).toContain(door);
+  }
+});
+
 test("a header of a plugin that HTTP cannot say is refused by its name, and bytes beyond ASCII pass", async () => {
   for (const [path, name] of [
     ["evil", "x-evil"],

@@ -234,7 +234,7 @@ async function programOf(
   name: string,
   { to, file: from }: { to: string | undefined; file: string | undefined },
 ): Promise<Program> {
-  const hint = "Give a file, or with to the digest of a version that was there before.";
+  const hint = "Give a file, or as to the digest of a version that was there before.";
   if (to !== undefined && from !== undefined)
     throw fieldFault("to", "cannot be given together with file.", hint);
   if (to === undefined && from === undefined) throw fieldFault("file", "is missing.", hint);

@@ -273,3 +273,13 @@ test("what a killed host left half placed is removed, and what is placed stays",
   clearDrafts(join(at, "nowhere"));
   expect([readdirSync(root), readdirSync(join(root, "whole"))]).toEqual([["whole"], [digest]]);
 });
+
+test("what is handed in several times at once is placed once, for all of them", async () => {
+  const path = join(at, "plugin.ts");
+  writeFileSync(path, "export default 1;");
+  const placed = await Promise.all([1, 2, 3, 4].map(() => place(realEnv, path, root)));
+  const [{ digest, folder }] = placed as [(typeof placed)[number]];
+  expect(placed).toEqual(Array(4).fill({ digest, folder }));
+  expect(readdirSync(root)).toEqual([digest]);
+  expect(await digestOfFolder(folder)).toBe(digest);
+});

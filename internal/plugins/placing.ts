@@ -57,12 +57,14 @@ export async function place(env: Env, from: string, root: string): Promise<Place
     else await copyFile(from, basename(from), writer);
     const digest = await digestOfFolder(draft);
     const folder = join(root, digest);
-    if (statOf(folder) && (await digestOfFolder(folder)) === digest)
-      rmSync(draft, { recursive: true }); // The same was placed before.
-    else {
+    const stands = async () => statOf(folder) !== undefined && (await digestOfFolder(folder)) === digest;
+    if (!(await stands())) {
       rmSync(folder, { recursive: true, force: true }); // Somebody has changed it since.
-      await moveWhole(draft, folder);
+      await moveWhole(draft, folder).catch(async (error: unknown) => {
+        if (!(await stands())) throw error; // Somebody else has placed the same meanwhile.
+      });
     }
+    rmSync(draft, { recursive: true, force: true });
     return { digest, folder };
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });

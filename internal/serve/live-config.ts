@@ -114,7 +114,16 @@ function laterKeys(first: Config, next: Config): string[] {
   const lists = (["schedules", "handlers", "budgets"] as const).filter(
     (list) => !same(first[list], next[list]),
   );
-  return [...keys, ...lists];
+  return [...keys, ...lists, ...changedIsolations(first, next)];
+}
+
+function changedIsolations({ isolations: first }: Config, { isolations: next }: Config): string[] {
+  const names = new Set([...first, ...next].map(({ plugin }) => plugin));
+  const of = (isolations: Config["isolations"], name: string) =>
+    isolations.find(({ plugin }) => plugin === name);
+  return [...names]
+    .filter((name) => !same(of(first, name), of(next, name)))
+    .map((name) => `isolation.${name}`);
 }
 
 function same(a: unknown, b: unknown): boolean {

@@ -85,13 +85,16 @@ test("a running host takes on other values, plugins and no nonsense", async () =
   place.write("key.txt", "k-another", 0o600);
   place.write(
     "qntx.toml",
-    file(["resident"], `${RESIDENT.replace("calm", "malformed")}[pulse]\nworkers = 9\n`),
+    file(
+      ["resident"],
+      `${RESIDENT.replace("calm", "malformed")}[pulse]\nworkers = 9\n[isolation.resident]\nfiles = 99\n`,
+    ),
   );
   const changed = await place.cli(["config", "reload"]);
   expect(changed.stdout).toBe(
     "Plugin clerk has ended: the file does not enable it any more.\n" +
       "With its new values: Plugin resident is ready.\n" +
-      "What waits for the next start of the host: pulse.workers.\n",
+      "What waits for the next start of the host: pulse.workers, isolation.resident.\n",
   );
   expect(await given()).toMatchObject({ key: "k-another", mood: "malformed" });
   await place.until("the word about the schema", async () =>

@@ -5,6 +5,7 @@ import { formatInstant } from "../base/instant.ts";
 import { missedObjectives, missedSentence } from "./objective-view.ts";
 import { type Context, type Host, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
+import { hintOf, withHint } from "./plugin.ts";
 import { type Check, hostRepair, scheduleChecks } from "./repair.ts";
 import { laneWaits, readWaits } from "./waits.ts";
 
@@ -145,10 +146,13 @@ async function storeChecks(context: Context): Promise<Check[]> {
 
 function hostChecks({ host }: Context): Check[] {
   if (!host) return [{ check: "host", ok: true, detail: "not running; start it with: qntx serve" }];
-  const plugins = host.plugins.statuses().map(({ name, state, reason }) => ({
-    check: `plugin ${name}`,
-    ok: state === "ready" || state === "stopped" || state === "disabled",
-    detail: reason === "" ? state : `${state}: ${reason}`,
+  const plugins = host.plugins.statuses().map((plugin) => ({
+    check: `plugin ${plugin.name}`,
+    ok: plugin.state === "ready" || plugin.state === "stopped" || plugin.state === "disabled",
+    detail: withHint(
+      plugin.reason === "" ? plugin.state : `${plugin.state}: ${plugin.reason}`,
+      hintOf(plugin),
+    ),
   }));
   return [
     { check: "host", ok: host.ready, detail: host.ready ? `ready at ${host.address}` : "still starting" },

@@ -144,6 +144,8 @@ export interface PluginLines {
 /** How a plugin is shown. */
 export interface PluginView extends Omit<PluginStatus, "startedAt"> {
   startedAt: string | null;
+  /** What to do about its state; empty when there is nothing to do. */
+  hint: string;
   /** Everything that a plugin may be allowed to do, whether this one is, and who said so. */
   capabilities: Standing[];
 }
@@ -177,11 +179,33 @@ function viewWatcher(watcher: KeptWatcher): WatcherView {
   return { id, handler, ...filter, firesPerSecondMax, fires, lastFiredAt, behind };
 }
 
+/** The way out of the state in which a plugin is. The reasons of a conflict and of what is disabled say it themselves. */
+export function hintOf({
+  name,
+  state,
+  startsAgain,
+}: Pick<PluginStatus, "name" | "state" | "startsAgain">): string {
+  const restart = `qntx plugin restart ${name}`;
+  if (state === "failed" && startsAgain) return `It is started again by itself; at once with: ${restart}`;
+  if (state === "failed") return `When that is mended: ${restart}`;
+  if (state === "quarantined") return `Start it again with: ${restart}`;
+  if (state === "unresponsive") return `If it stays so: ${restart}`;
+  if (state === "stopped") return `Start it with: qntx plugin start ${name}`;
+  return "";
+}
+
+/** A state or its reason, and behind it what to do about it. */
+export function withHint(reason: string, hint: string): string {
+  if (hint === "" || reason === "") return `${reason}${hint}`;
+  return `${reason.replace(/\.?$/, ".")} ${hint}`;
+}
+
 /** Makes the view of a plugin. */
 export function viewPlugin({ grants }: Host, { startedAt, ...status }: PluginStatus): PluginView {
   return {
     ...status,
     startedAt: startedAt === null ? null : formatInstant(startedAt),
+    hint: hintOf(status),
     capabilities: grants.standings(status.name),
   };
 }

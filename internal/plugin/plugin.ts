@@ -68,6 +68,8 @@ export interface PluginStatus {
   state: PluginState;
   /** Why it is in this state; empty when that is plain. */
   reason: string;
+  /** True when it has failed, and is started again by itself. */
+  startsAgain: boolean;
   pid: number | null;
   version: string;
   description: string;

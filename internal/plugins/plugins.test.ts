@@ -48,7 +48,7 @@ test.each(REASONS)("a plugin that fails to start by %s says: %s", async (mode, r
   const status = await host.state("odd", "failed");
   expect(status.reason).toContain(reason);
   expect(status.reason).toContain("(mode 0755)");
-  expect(status.pid).toBeNull();
+  expect(status).toMatchObject({ pid: null, startsAgain: true });
   await host.plugins.settled;
   expect([...host.registry.lanes()]).toEqual([]);
   expect(host.tokens.size).toBe(0);
@@ -267,7 +267,7 @@ test("a plugin that keeps ending is quarantined, and a restart lifts that", asyn
     limits: { backoffFirstMs: 5, backoffMaxMs: 10, crashesMax: 3 },
   });
   const status = await host.state("odd", "quarantined");
-  expect(status.restarts).toBe(2);
+  expect(status).toMatchObject({ restarts: 2, startsAgain: false });
   expect(status.reason).toContain("the configuration is bad");
   expect(status.reason).toContain("It has ended 3 times in short time and waits for a restart.");
   expect(host.givenUp).toEqual([`odd: ${status.reason}`]);

@@ -73,6 +73,7 @@ export class Supervisor {
   #broke = "";
   #state: PluginState = "stopped";
   #reason = "";
+  #startsAgain = false;
   #kind: PluginKind = "executable";
   #handlers: readonly HandlerOptions[] = [];
   #about: Promise<About> = Promise.resolve(NOTHING_SAID);
@@ -138,6 +139,7 @@ export class Supervisor {
       kind: this.#kind,
       state: inConflict ? "conflict" : this.#state,
       reason: inConflict ? this.#conflictReason : this.#reason,
+      startsAgain: this.#startsAgain,
       pid: this.#process?.pid ?? null,
       version: this.#session?.version ?? "",
       description: this.#session?.description ?? "",
@@ -326,7 +328,7 @@ export class Supervisor {
       const often = `It has ended ${limits.crashesMax} times in short time and waits for a restart.`;
       return this.#giveUp("quarantined", `${end.reason} ${often}`, stop);
     }
-    this.#set("failed", end.reason);
+    this.#set("failed", end.reason, true);
     const pauseMs = Math.min(limits.backoffMaxMs, limits.backoffFirstMs * 2 ** (this.#failuresInRow - 1));
     await sleep(env, pauseMs * (0.875 + env.random() / 4), stop);
   }
@@ -413,9 +415,10 @@ export class Supervisor {
     this.#events.line(this.name, line);
   }
 
-  #set(state: PluginState, reason: string): void {
+  #set(state: PluginState, reason: string, startsAgain = false): void {
     this.#state = state;
     this.#reason = reason;
+    this.#startsAgain = startsAgain;
     this.#events.changed(this.status());
   }
 }

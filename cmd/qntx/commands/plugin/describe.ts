@@ -1,10 +1,11 @@
 /** Describe: a plugin in words. */
 import type { Standing } from "../../../../internal/access/grants.ts";
-import type {
-  ConfigFieldView,
-  PluginDetails,
-  PluginView,
-  WatcherView,
+import {
+  type ConfigFieldView,
+  type PluginDetails,
+  type PluginView,
+  type WatcherView,
+  withHint,
 } from "../../../../internal/operations/plugin.ts";
 import type { Glyph } from "../../../../internal/plugin/glyph.ts";
 import { EXIT, type ExitCode } from "../../exit.ts";
@@ -18,7 +19,7 @@ export function pluginFacts(out: Out, plugin: PluginDetails): string {
     ["tenant", plugin.tenant],
     ["about", plugin.description],
     ["version", plugin.version],
-    ["state", stateOf(plugin)],
+    ["state", withHint(stateOf(plugin), plugin.hint)],
     ["kind", plugin.kind],
     ["pid", plugin.pid],
     ["started", whenInFull(out, plugin.startedAt)],

@@ -1,5 +1,5 @@
 /** `qntx plugin list`: plugins with their states and reasons. */
-import type { PluginView } from "../../../../internal/operations/plugin.ts";
+import { type PluginView, withHint } from "../../../../internal/operations/plugin.ts";
 import { openClient } from "../../client.ts";
 import { command } from "../../command.ts";
 import { printList } from "../../paging.ts";
@@ -16,14 +16,14 @@ export const pluginList = command({
     printList(out, list, {
       columns: COLUMNS,
       rows: () =>
-        list.plugins.map(({ name, state, pid, version, running, handlers, reason }) => [
+        list.plugins.map(({ name, state, pid, version, running, handlers, reason, hint }) => [
           name,
           state,
           pid === null ? "-" : String(pid),
           version || "-",
           String(running),
           String(handlers.length),
-          reason,
+          withHint(reason, hint),
         ]),
       empty: "There are no plugins.",
     });

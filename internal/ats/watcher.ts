@@ -23,6 +23,8 @@ export interface Watcher {
   contexts: readonly string[];
   actors: readonly string[];
   firesPerSecondMax: number;
+  /** How many jobs that have not ended its plugin may have, when it makes one more; infinite: any number. */
+  queueDepth: number;
 }
 
 /** How far a watcher has come. */

@@ -28,7 +28,8 @@ export const EVENT_KINDS = {
   "webhook.given-up":
     "An event is not sent to the webhook any more: it was not taken in time, or nobody is told.",
   "plugin.recovered": "A plugin that had failed is ready.",
-  "watcher.behind": "A watcher matches more attestations than it may run: the rest waits.",
+  "watcher.behind":
+    "A watcher matches more attestations than it may run, or its plugin's queue is full: the rest waits.",
   "locks.failed": "The lock provider does not answer; schedules that need a lock wait.",
   "locks.recovered": "The lock provider answers again.",
 } as const;

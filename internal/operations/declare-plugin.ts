@@ -18,7 +18,7 @@ import { readTarget } from "./schedule-input.ts";
 
 export interface PluginDeclarations extends Offer {
   schedules: readonly Declaration[];
-  watchers: readonly Omit<Watcher, "plugin" | "tenant">[];
+  watchers: readonly Omit<Watcher, "plugin" | "tenant" | "queueDepth">[];
 }
 
 /** Throws a Fault that says what is wrong, or what the plugin lacks; then nothing has changed. */
@@ -56,17 +56,21 @@ async function declared(
   }
 }
 
-/** Watchers make jobs without asking: together no more than their plugin might enqueue a second. */
+/** Watchers make jobs without asking: together no more than their plugin might enqueue a second, and none while its queue is full. */
 function sharedOut(
   principal: Principal,
   watchers: PluginDeclarations["watchers"],
 ): Omit<Watcher, "plugin">[] {
-  const all = principal.kind === "plugin" ? principal.quota.jobsPerSecond : UNLIMITED;
+  const [all, queueDepth] =
+    principal.kind === "plugin"
+      ? [principal.quota.jobsPerSecond, principal.quota.queueDepth]
+      : [UNLIMITED, UNLIMITED];
   const each = Math.max(1, Math.floor(all / Math.max(1, watchers.length)));
   const tenant = tenantSeen(principal) ?? "";
   return watchers.map((watcher) => ({
     ...watcher,
     tenant,
     firesPerSecondMax: Math.min(watcher.firesPerSecondMax, each),
+    queueDepth,
   }));
 }

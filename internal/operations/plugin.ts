@@ -151,7 +151,7 @@ export interface PluginView extends Omit<PluginStatus, "startedAt"> {
 }
 
 /** A watcher, and how far it has come. */
-export interface WatcherView extends Omit<KeptWatcher, "plugin" | "tenant" | "lastFiredAt"> {
+export interface WatcherView extends Omit<KeptWatcher, "plugin" | "tenant" | "queueDepth" | "lastFiredAt"> {
   lastFiredAt: string | null;
 }
 

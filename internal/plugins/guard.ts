@@ -52,7 +52,7 @@ export interface DeclaredSchedule {
 }
 
 /** A plugin's wish to run a handler for attestations. */
-export type DeclaredWatcher = Omit<Watcher, "plugin" | "tenant">;
+export type DeclaredWatcher = Omit<Watcher, "plugin" | "tenant" | "queueDepth">;
 
 /** What a plugin said about itself between its start and its registration. */
 export interface Announcement {

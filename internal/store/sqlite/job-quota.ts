@@ -27,9 +27,16 @@ interface Flood {
   refused: { wanted: number; exceeded: Exceeded } | null;
 }
 
+/** For how many jobs more a plugin's queue had room when it was counted last, without those that were made since. */
+interface Room {
+  until: Millis;
+  left: number;
+}
+
 export class JobQuota {
   readonly #env: Env;
   readonly #floods = new Map<string, Flood>();
+  readonly #rooms = new Map<string, Room>();
   readonly #rate: QuotaWindow;
   readonly #depth: Statement<{ depth: number }, [Values]>;
   readonly #last: Statement<{ seq: number }, []>;
@@ -60,6 +67,32 @@ export class JobQuota {
     this.#mark.run({ ...keyOf(metered), before });
     this.#rate.note(metered, made);
     return enqueued;
+  }
+
+  /** Writes a job by `write` and counts it; false where the queue is full. That is counted once a second: such jobs come in floods. */
+  fill(who: Who, queueDepth: number, write: () => void): boolean {
+    if (queueDepth === UNLIMITED) {
+      write();
+      return true;
+    }
+    const room = this.#roomOf(who, queueDepth);
+    if (room.left <= 0) return false;
+    room.left--;
+    const before = this.#last.get()?.seq ?? 0;
+    write();
+    this.#mark.run({ ...keyOf(who), before });
+    return true;
+  }
+
+  #roomOf(who: Who, queueDepth: number): Room {
+    const { owner, tenant } = keyOf(who);
+    const key = `${tenant}@${owner}`;
+    const known = this.#rooms.get(key);
+    const now = this.#env.mono();
+    if (known && now < known.until) return known;
+    const room = { until: now + SECOND, left: queueDepth - (this.#depth.get({ owner, tenant })?.depth ?? 0) };
+    this.#rooms.set(key, room);
+    return room;
   }
 
   use(who: Who): JobUse {

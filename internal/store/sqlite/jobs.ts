@@ -131,6 +131,11 @@ export class SqliteJobs implements JobStore {
     return this.#inserts.one(job);
   }
 
+  /** Writes a job for a plugin, which did not ask for it, inside the running group. False when its queue is full. */
+  insertWithin(who: Omit<Metered, "quota">, queueDepth: number, job: NewJob): boolean {
+    return this.#quota.fill(who, queueDepth, () => void this.insert(job));
+  }
+
   /** Says that a job of this lane was queued inside the running group, by somebody who moves jobs with words of their own. */
   queued(lane: string): void {
     this.#claims.added(lane);

@@ -548,6 +548,7 @@ CREATE TABLE watcher (
   contexts             TEXT    NOT NULL,
   actors               TEXT    NOT NULL,
   fires_per_second_max INTEGER NOT NULL,
+  queue_depth          INTEGER, -- How many jobs that have not ended its plugin may have; NULL: any number.
   next_at              REAL    NOT NULL DEFAULT 0, -- When its next job may begin.
   behind               INTEGER, -- The attestation up to which it has come, while it has not come to all.
   fires                INTEGER NOT NULL DEFAULT 0,

@@ -4,6 +4,7 @@
  * transaction that makes the jobs.
  */
 import type { Database, Statement } from "bun:sqlite";
+import { UNLIMITED } from "../../access/quota.ts";
 import type { Attestation } from "../../ats/attestation.ts";
 import { bookFire, type Watcher, wants, watcherPayload } from "../../ats/watcher.ts";
 import type { Env } from "../../base/env.ts";
@@ -26,6 +27,7 @@ interface WatcherRow {
   contexts: string;
   actors: string;
   fires_per_second_max: number;
+  queue_depth: number | null;
   next_at: number;
   behind: number | null;
   fires: number;
@@ -89,12 +91,14 @@ export class SqliteWatchers implements WatcherStore {
   }
 
   async catchUp(limit: number): Promise<CaughtUp> {
-    if (this.#all.all().every(({ behind }) => behind === null)) return { made: 0, more: false };
-    return this.#group.write(() => {
-      const all = this.#all.all().map((row) => this.#catchUp(readWatcher(row), row.behind, limit));
-      const made = all.reduce((sum, one) => sum + one.made, 0);
-      return { made, more: all.some(({ more }) => more) };
-    });
+    const all: CaughtUp = { made: 0, more: false };
+    for (const row of this.#all.all()) {
+      if (row.behind === null) continue;
+      const one = await this.#group.write(() => this.#catchUp(row, limit)); // Others have their turn between two of them.
+      all.made += one.made;
+      all.more ||= one.more;
+    }
+    return all;
   }
 
   /** Makes the jobs of an attestation that was written just now, inside the running group. */
@@ -103,28 +107,30 @@ export class SqliteWatchers implements WatcherStore {
       if (!wants(watcher, attestation)) continue;
       const row = this.#get.get({ plugin: watcher.plugin, id: watcher.id });
       if (!row || row.behind !== null) continue; // It comes to this one in its turn.
-      if (!this.#fire(watcher, row.next_at, attestation)) this.#fallBehind(watcher, seq - 1);
+      const why = this.#fire(watcher, row.next_at, attestation);
+      if (why !== null) this.#fallBehind(watcher, seq - 1, why);
     }
   }
 
-  #fallBehind(watcher: Watcher, behind: number): void {
-    const { plugin, id, firesPerSecondMax } = watcher;
+  #fallBehind({ plugin, id }: Watcher, behind: number, why: string): void {
     this.#behind.run({ plugin, id, behind });
-    const message = `Watcher ${id} of plugin ${plugin} matches more than the ${firesPerSecondMax} a second that it may run: the rest waits.`;
+    const message = `Watcher ${id} of plugin ${plugin} ${why}: the rest waits.`;
     this.#events.addNow({ kind: "watcher.behind", subject: plugin, message, data: { plugin, watcher: id } });
   }
 
-  /** Goes on where it stopped; null: it is not behind. */
-  #catchUp(watcher: Watcher, behind: number | null, limit: number): CaughtUp {
-    const { plugin, id, tenant } = watcher;
-    if (behind === null) return { made: 0, more: false };
-    const rows = this.#missed.all({ after: behind, tenant, limit });
+  /** Goes on where it stopped, if it is still there. */
+  #catchUp({ plugin, id }: WatcherRow, limit: number): CaughtUp {
+    const found = this.#get.get({ plugin, id });
+    const behind = found?.behind ?? null;
+    if (!found || behind === null) return { made: 0, more: false };
+    const watcher = readWatcher(found);
+    const rows = this.#missed.all({ after: behind, tenant: watcher.tenant, limit });
     let made = 0;
     for (const row of rows) {
       const attestation = readAttestation(row);
       if (!wants(watcher, attestation)) continue;
       const nextAt = this.#get.get({ plugin, id })?.next_at ?? 0;
-      if (!this.#fire(watcher, nextAt, attestation)) {
+      if (this.#fire(watcher, nextAt, attestation) !== null) {
         this.#behind.run({ plugin, id, behind: row.seq - 1 });
         return { made, more: false };
       }
@@ -135,13 +141,13 @@ export class SqliteWatchers implements WatcherStore {
     return { made, more };
   }
 
-  /** Makes one job. False when too many are booked. */
-  #fire(watcher: Watcher, nextAt: number, attestation: Attestation): boolean {
-    const { plugin, id, tenant, handler } = watcher;
+  /** Makes one job, and gives null; or why it waits. */
+  #fire(watcher: Watcher, nextAt: number, attestation: Attestation): string | null {
+    const { plugin, id, tenant, handler, firesPerSecondMax, queueDepth } = watcher;
     const now = this.#env.now();
     const booked = bookFire(watcher, nextAt, now);
-    if (!booked) return false;
-    this.#jobs.insert({
+    if (!booked) return `matches more than the ${firesPerSecondMax} a second that it may run`;
+    const made = this.#jobs.insertWithin({ plugin, tenant }, queueDepth, {
       id: newId(this.#env, "JB"),
       tenant,
       plugin,
@@ -153,8 +159,9 @@ export class SqliteWatchers implements WatcherStore {
       runAt: booked.runAt,
       uniqueKey: `${plugin}/${id}:${attestation.id}`,
     });
+    if (!made) return `makes no more jobs while its plugin has ${queueDepth} that have not ended`;
     this.#fired.run({ plugin, id, nextAt: booked.nextAt, now });
-    return true;
+    return null;
   }
 
   /** What is held against attestations is what is on disk, whether or not the change came to that. */
@@ -171,9 +178,10 @@ export class SqliteWatchers implements WatcherStore {
   }
 }
 
-function rowOf({ subjects, predicates, contexts, actors, ...watcher }: Watcher): Values {
+function rowOf({ subjects, predicates, contexts, actors, queueDepth, ...watcher }: Watcher): Values {
   return {
     ...watcher,
+    queueDepth: queueDepth === UNLIMITED ? null : queueDepth,
     subjects: JSON.stringify(subjects),
     predicates: JSON.stringify(predicates),
     contexts: JSON.stringify(contexts),
@@ -192,6 +200,7 @@ function readWatcher(row: WatcherRow): KeptWatcher {
     contexts: JSON.parse(row.contexts) as string[],
     actors: JSON.parse(row.actors) as string[],
     firesPerSecondMax: row.fires_per_second_max,
+    queueDepth: row.queue_depth ?? UNLIMITED,
     fires: row.fires,
     lastFiredAt: row.last_fired_at,
     behind: row.behind !== null,
@@ -199,8 +208,10 @@ function readWatcher(row: WatcherRow): KeptWatcher {
 }
 
 const SET = `
-  INSERT INTO watcher (plugin, id, tenant, handler, subjects, predicates, contexts, actors, fires_per_second_max)
-  VALUES ($plugin, $id, $tenant, $handler, $subjects, $predicates, $contexts, $actors, $firesPerSecondMax)
+  INSERT INTO watcher (plugin, id, tenant, handler, subjects, predicates, contexts, actors, fires_per_second_max,
+                       queue_depth)
+  VALUES ($plugin, $id, $tenant, $handler, $subjects, $predicates, $contexts, $actors, $firesPerSecondMax,
+          $queueDepth)
   ON CONFLICT (plugin, id) DO UPDATE
      SET tenant               = excluded.tenant,
          handler              = excluded.handler,
@@ -208,7 +219,8 @@ const SET = `
          predicates           = excluded.predicates,
          contexts             = excluded.contexts,
          actors               = excluded.actors,
-         fires_per_second_max = excluded.fires_per_second_max`;
+         fires_per_second_max = excluded.fires_per_second_max,
+         queue_depth          = excluded.queue_depth`;
 
 const FIRED = `
   UPDATE watcher

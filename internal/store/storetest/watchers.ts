@@ -1,5 +1,6 @@
 /** What every engine promises about watchers: nothing that matches is left out, nothing twice, and nothing faster than it may. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { UNLIMITED } from "../../access/quota.ts";
 import { type Watcher, WATCHER_AHEAD_MS } from "../../ats/watcher.ts";
 import type { NewAttestation } from "../attestations.ts";
 import { newAttestation, type Opened, type OpenStore } from "./fixture.ts";
@@ -23,6 +24,7 @@ export function watcherSuite(engine: string, open: OpenStore): void {
       contexts: [],
       actors: [],
       firesPerSecondMax: 10,
+      queueDepth: UNLIMITED,
       ...more,
     });
     const attest = (...attestations: Partial<NewAttestation>[]) =>
@@ -117,6 +119,26 @@ export function watcherSuite(engine: string, open: OpenStore): void {
       expect(Math.min(...gaps)).toBe(1_000);
       const events = await at.store.events.list({}, { limit: 10 });
       expect(events.items.map(({ kind }) => kind)).toEqual(["watcher.behind"]);
+    });
+
+    test("while its plugin's queue is full it makes no jobs, and comes to the rest when there is room", async () => {
+      const { watchers } = at.store;
+      await watchers.declare("p", [watcher({ queueDepth: 2 }), watcher({ id: "other", queueDepth: 2 })]);
+      await attest({ subjects: ["first"] }, { subjects: ["second"] });
+      const [one, two] = await jobs();
+      expect(await jobs()).toHaveLength(2);
+      expect(await watchers.of("p")).toMatchObject([{ behind: true }, { behind: true }]);
+      expect(await at.store.jobs.quotaUse({ plugin: "p", tenant: "" })).toMatchObject({ queueDepth: 2 });
+      const events = await at.store.events.list({}, { limit: 10 });
+      expect(events.items.map(({ message }) => message)).toEqual([
+        "Watcher other of plugin p makes no more jobs while its plugin has 2 that have not ended: the rest waits.",
+        "Watcher news of plugin p makes no more jobs while its plugin has 2 that have not ended: the rest waits.",
+      ]);
+      for (const job of [one, two]) await at.store.jobs.cancel(job?.id ?? "", "operator");
+      await at.env.advance(1_000);
+      expect(await watchers.catchUp(STEP)).toEqual({ made: 2, more: false });
+      expect(await jobs()).toHaveLength(4);
+      expect(await watchers.of("p")).toMatchObject([{ behind: false }, { behind: false }]);
     });
 
     test("a clock that was set back does not stop it", async () => {

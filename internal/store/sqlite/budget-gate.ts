@@ -91,8 +91,13 @@ export class BudgetGate {
 
   /** Budgets have changed. */
   changed(): void {
-    this.#closed.clear();
+    this.forget();
     this.onHeld();
+  }
+
+  /** What was found in a group of writes that was undone does not count. */
+  forget(): void {
+    this.#closed.clear();
   }
 
   /** See BudgetStore. */

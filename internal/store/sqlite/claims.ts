@@ -55,9 +55,9 @@ export class SqliteClaims {
     this.#sql = sql;
     this.#onUnreadable = onUnreadable;
     limits.keys.onRelease((lane) => this.added(lane));
-    group.closeWith(() => this.#ask(), {
+    group.closeWith((careful) => this.#ask(careful), {
       done: (claimed) => this.#hand(claimed),
-      failed: (error) => (this.#failure = { error }),
+      failed: (error) => this.#fail(error),
     });
   }
 
@@ -77,16 +77,23 @@ export class SqliteClaims {
     this.#fresh.add(lane);
   }
 
-  /** Claims inside the running group. */
-  claimNow(bootId: string, lanes: readonly LaneRequest[]): Job[] {
+  /** Claims inside the running group; `careful` where the first try of it was undone. */
+  claimNow(bootId: string, lanes: readonly LaneRequest[], careful: boolean): Job[] {
+    if (careful) this.#limits.budgets.gate.forget();
     return lanes.flatMap((request) => this.#claimLane(bootId, request));
   }
 
   /** A group that runs again asks again: the lanes are forgotten when it is over. */
-  #ask(): Claimed | null {
+  #ask(careful: boolean): Claimed | null {
     const claimer = this.#claimer;
     const wishes = claimer?.wishes(this.#fresh) ?? [];
-    return claimer && wishes.length > 0 ? { wishes, jobs: this.claimNow(claimer.bootId, wishes) } : null;
+    if (!claimer || wishes.length === 0) return null;
+    return { wishes, jobs: this.claimNow(claimer.bootId, wishes, careful) };
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = { error };
+    this.#limits.budgets.gate.forget();
   }
 
   #hand(claimed: Claimed | null): void {

@@ -166,7 +166,7 @@ export class SqliteJobs implements JobStore {
   }
 
   claim({ bootId, lanes }: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]> {
-    return this.#group.write(() => this.#claims.claimNow(bootId, lanes));
+    return this.#group.write((careful) => this.#claims.claimNow(bootId, lanes, careful));
   }
 
   serve(claimer: Claimer | null): void {

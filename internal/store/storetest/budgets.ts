@@ -5,7 +5,7 @@ import type { Job, NewJob } from "../../job/job.ts";
 import { laneOf } from "../../job/lane.ts";
 import type { Outcome } from "../../job/outcome.ts";
 import { BUDGETS_MAX, closedState } from "../budgets.ts";
-import { COMPLETED, end, failed, newJob, type Opened, type OpenStore } from "./fixture.ts";
+import { COMPLETED, end, failed, newAttestation, newJob, type Opened, type OpenStore } from "./fixture.ts";
 
 const BOOT = "BT_x";
 const MINUTE = 60_000;
@@ -54,6 +54,18 @@ export function budgetSuite(engine: string, open: OpenStore): void {
       return opens;
     };
     const until = (time: number) => at.env.advance(time - at.env.now());
+
+    test("a claim that runs again, because somebody wrote beside it what cannot be written, finds what it found before", async () => {
+      await set("tenant:", { callsPerMinute: 1 });
+      await addMany(2);
+      const broken = { ...newAttestation(at.env), attributes: { n: 1n as unknown as number } };
+      const [claimed] = await Promise.all([
+        claim(),
+        expect(at.store.attestations.create([broken])).rejects.toThrow("BigInt"),
+      ]);
+      expect(claimed).toHaveLength(1);
+      expect(await claim()).toEqual([]);
+    });
 
     test.each([
       ["handler:test.work", {}],

@@ -1,6 +1,7 @@
 /** What the kernel holds plugins to, where it lets us ask: as root, or in a cgroup that was given to us. */
 import { expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { realEnv } from "../base/env.ts";
 import { type CgroupLimits, Cgroups, pathsIn } from "./cgroup.ts";
 import { isAlive, processInfo } from "./proc.ts";
@@ -78,3 +79,10 @@ test.skipIf(!probe?.holds("pids"))(
     expect(existsSync(earlier?.path ?? "")).toBe(false);
   },
 );
+
+test("a place of v2 that another host's keeper found empty and took away is made again", () => {
+  using temp = tempFolder();
+  const place = join(temp.path, "qntx-1"); // A plain folder, in which the kernel's files are ours to write.
+  new Cgroups(2, new Map([["pids", place] as const, ["cpu", place] as const])).make("one", {});
+  expect(readFileSync(join(place, "cgroup.subtree_control"), "utf8")).toBe("+pids +cpu");
+});

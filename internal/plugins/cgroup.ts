@@ -11,7 +11,7 @@
  * cgroup to itself moves, with its keeper, into `qntx-host` below it.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Env } from "../base/env.ts";
 import { killUntilNone, type ProcessInfo, processInfo } from "./proc.ts";
@@ -36,6 +36,7 @@ export interface CgroupRefusals {
 }
 
 const HOST_LEAF = "qntx-host";
+const SUBTREE = "cgroup.subtree_control"; // What the children may be limited in.
 const OURS = /^qntx-[0-9a-f]{12}$/;
 const CPU_PERIOD_US = 100_000; // The kernel's own: long enough for a compiler's burst.
 const ROOT = "/sys/fs/cgroup"; // Where every distribution mounts it.
@@ -70,10 +71,18 @@ export class Cgroups {
     const folders = new Map(
       [...this.#folders].map(([controller, folder]) => [controller, join(folder, name)]),
     );
+    if (this.version === 2) for (const folder of new Set(this.#folders.values())) this.#stand(folder);
     for (const folder of new Set(folders.values())) mkdirSync(folder, { recursive: true });
     const cgroup = new Cgroup(this.version, folders);
     cgroup.limit(limits);
     return cgroup;
+  }
+
+  /** In v2 a folder alone does not do, and the keeper of another host takes away what it finds empty. */
+  #stand(folder: string): void {
+    if (existsSync(folder)) return;
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, SUBTREE), enabling([...this.#folders.keys()]));
   }
 
   /** Ends what an earlier host left in them, and takes the folders away. Returns how many processes that were. */
@@ -205,14 +214,17 @@ function openV2(name: string, hostPids: readonly number[]): Map<Controller, stri
     const all = CONTROLLERS.filter((controller) => offered.includes(controller));
     if (!all.includes("pids") || !isEmptied(base, hostPids)) continue;
     const place = join(base, name);
-    const enable = all.map((controller) => `+${controller}`).join(" ");
     const isMade =
-      tryWrite(join(base, "cgroup.subtree_control"), enable) &&
+      tryWrite(join(base, SUBTREE), enabling(all)) &&
       makeFolder(place) &&
-      tryWrite(join(place, "cgroup.subtree_control"), enable);
+      tryWrite(join(place, SUBTREE), enabling(all));
     if (isMade) return new Map(all.map((controller) => [controller, place]));
   }
   return null;
+}
+
+function enabling(controllers: readonly Controller[]): string {
+  return controllers.map((controller) => `+${controller}`).join(" ");
 }
 
 /** True when a cgroup may have limited children: the root of all may; another one must have no processes of its own. */

@@ -115,11 +115,11 @@ test("who waits for an answer when the stream breaks is told that nobody knows",
     .queue.enqueueMany([{ handler: "p.next" }])
     .then(
       () => undefined,
-      (error: HostError) => error.code,
+      ({ code, message }: HostError) => ({ code, message }),
     );
   await asked(stream, 2);
   stream.break();
-  expect(await lost).toBe("unavailable");
+  expect(await lost).toMatchObject({ code: "unavailable", message: expect.stringContaining("nobody knows") });
 });
 
 test("a stream that is drained stays until what was asked on it is answered", async () => {

@@ -72,7 +72,11 @@ export class EnqueueCalls {
   /** Nobody answers any more. */
   close(): void {
     for (const number of this.#waiting.keys())
-      this.#refuse(number, "UNAVAILABLE", "The job stream ended before the host had answered.");
+      this.#refuse(
+        number,
+        "UNAVAILABLE",
+        "The job stream ended before the host had answered: whether the jobs are there, nobody knows.",
+      );
   }
 
   get isEmpty(): boolean {

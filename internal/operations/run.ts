@@ -54,7 +54,7 @@ function metered(
 
 async function audited(context: Context, operation: AnyOperation, input: unknown): Promise<unknown> {
   try {
-    authorized(context, operation);
+    checkMayCall(context, operation);
     if (operation.byClock) refuseDoubt(context, operation);
     const parsed = operation.fits?.(input) ? input : parseInput(operation.input, input);
     if (operation.needsHost && !context.host) throw noHost(operation.name);
@@ -87,7 +87,7 @@ export async function noteRefusal(
 export async function admit(context: Context, operation: AnyOperation, input: unknown): Promise<void> {
   const startedAt = context.env.mono();
   try {
-    authorized(context, operation);
+    checkMayCall(context, operation);
   } catch (error) {
     metered(context, operation, { ok: false, startedAt }); // It comes no further.
     await noteRefusal(context, operation, { input, error });
@@ -95,7 +95,8 @@ export async function admit(context: Context, operation: AnyOperation, input: un
   }
 }
 
-function authorized({ principal }: Context, operation: AnyOperation): void {
+/** Throws a Fault unless this principal may call the operation. */
+export function checkMayCall({ principal }: Pick<Context, "principal">, operation: AnyOperation): void {
   if (principal.kind !== "plugin") return;
   const { plugin: capability } = operation;
   if (capability && principal.capabilities.has(capability)) return;

@@ -6,7 +6,7 @@ import { attestationQuery } from "../operations/attestation.ts";
 import { jobEnqueueMany } from "../operations/job.ts";
 import type { Context } from "../operations/operation.ts";
 import { resolveSchedule } from "../operations/reference.ts";
-import { admit, call } from "../operations/run.ts";
+import { admit, call, checkMayCall } from "../operations/run.ts";
 import {
   scheduleCreate,
   scheduleDelete,
@@ -68,7 +68,9 @@ async function watch(
 ): Promise<void> {
   const context = byMetadata(options, stream);
   await admit(context, attestationQuery, {});
-  watches.add(readFilter(context, stream.request.filter), stream);
+  const { principal: reader } = context;
+  const check = () => checkMayCall(byMetadata(options, stream), attestationQuery);
+  watches.add({ filter: readFilter(context, stream.request.filter), reader, check }, stream);
 }
 
 type Scheduling =

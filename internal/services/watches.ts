@@ -1,5 +1,6 @@
 /** Watches: plugins that follow attestations as they are made. One that does not read is let go, and may ask again. */
 import { Metadata, type ServerWritableStream } from "@grpc/grpc-js";
+import { type Principal, principalName } from "../access/principal.ts";
 import { type Attestation, type AttestationFilter, matches } from "../ats/attestation.ts";
 import { Fault } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
@@ -14,9 +15,18 @@ type Stream = Pick<
 
 const UNREAD_MESSAGES_MAX = 10_000; // Of one reader; then it is cut, and reads what it missed by a query.
 const WATCHES_MAX = 1_000;
+export const WATCHES_OF_ONE_MAX = 50; // Of one plugin: for as many filters as one program follows, and not in the place of others.
+
+/** Who follows what. */
+export interface Watch {
+  filter: AttestationFilter;
+  reader: Principal;
+  /** Throws a Fault once it may not read any more. */
+  check(): void;
+}
 
 export class Watches {
-  readonly #watches = new Map<Stream, AttestationFilter>();
+  readonly #watches = new Map<Stream, Watch>();
   readonly #log: Log;
 
   constructor(log: Log) {
@@ -24,23 +34,32 @@ export class Watches {
   }
 
   /** Sends what matches to this stream until it ends. Throws a Fault when there are too many. */
-  add(filter: AttestationFilter, stream: Stream): void {
+  add(watch: Watch, stream: Stream): void {
     if (this.#watches.size >= WATCHES_MAX)
       throw new Fault("exhausted", `There are ${WATCHES_MAX} watches already.`);
-    this.#watches.set(stream, filter);
+    const name = nameOf(watch.reader);
+    const own = [...this.#watches.values()].filter(({ reader }) => nameOf(reader) === name).length;
+    if (own >= WATCHES_OF_ONE_MAX)
+      throw new Fault("exhausted", `${name} has ${WATCHES_OF_ONE_MAX} watches already.`);
+    this.#watches.set(stream, watch);
     stream.sendMetadata(new Metadata()); // The reader knows now that nothing from here on is missed.
     for (const event of ["cancelled", "close", "error"]) stream.on(event, () => this.#watches.delete(stream));
   }
 
   /** Tells everybody who asked for them. */
   tell(attestations: readonly Attestation[]): void {
-    for (const [stream, filter] of this.#watches) {
-      for (const attestation of attestations) {
-        if (matches(attestation, filter)) stream.write(attestationMessage(attestation));
+    for (const [stream, watch] of this.#watches) {
+      const found = attestations.filter((attestation) => matches(attestation, watch.filter));
+      if (found.length === 0) continue;
+      try {
+        watch.check();
+        for (const attestation of found) stream.write(attestationMessage(attestation));
+        if (stream.writableLength > UNREAD_MESSAGES_MAX)
+          throw new Fault("exhausted", "This reader fell behind, and is told no more.");
+      } catch (error) {
+        this.#watches.delete(stream);
+        endWith(stream, error, this.#log);
       }
-      if (stream.writableLength <= UNREAD_MESSAGES_MAX) continue;
-      this.#watches.delete(stream);
-      endWith(stream, new Fault("exhausted", "This reader fell behind, and is told no more."), this.#log);
     }
   }
 
@@ -49,4 +68,8 @@ export class Watches {
     for (const stream of this.#watches.keys()) stream.end();
     this.#watches.clear();
   }
+}
+
+function nameOf(reader: Principal): string {
+  return reader.kind === "plugin" ? `Plugin ${reader.plugin}` : principalName(reader);
 }

@@ -97,6 +97,7 @@ export function messageOf(error: unknown): string {
 
 /** Shows a value inside a message: quoted, and cut so that a megabyte of input stays one line. */
 export function shown(value: unknown, charsMax = 60): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
+  const isNumber = typeof value === "number"; // JSON has no words for NaN and the infinities.
+  const text = isNumber ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > charsMax ? `${text.slice(0, charsMax)}… (${text.length} characters)` : text;
 }

@@ -141,6 +141,14 @@ const WRONG_FILES: readonly (readonly [string, string])[] = [
     'qntx.toml:3: handler is 3, but must be a text. Write handler = "…".',
   ],
   [
+    '[plugin]\nenabled = "tides"',
+    'qntx.toml:2: plugin.enabled is "tides", but must be a list of different plugin names (small letters, digits, dashes). Write it like ["tides"].',
+  ],
+  [
+    '[fetch]\nallowed_private_addresses = "10.0.0.0/8"',
+    'qntx.toml:2: fetch.allowed_private_addresses is "10.0.0.0/8", but must be a list of addresses like "192.168.1.10", "127.0.0.1:8080" or "10.0.0.0/8". Write it like ["10.0.0.0/8"].',
+  ],
+  [
     '[fetch]\nallowed_private_addresses = ["localhost"]',
     'qntx.toml:2: fetch.allowed_private_addresses is ["localhost"], but must be a list of addresses like "192.168.1.10", "127.0.0.1:8080" or "10.0.0.0/8". Change it, or delete the line to get [].',
   ],

@@ -38,6 +38,7 @@ test.each([
   ["[isolation.weather]\nmemory = 512\n", "memory is 512, but must be an amount"],
   ['[isolation.weather]\nmemory = "1MiB"\n', 'but must be an amount from "32 MiB" to "4096 GiB"'],
   ["[isolation.weather]\ncpu = 0\n", "cpu is 0, but must be a number from 0.01 to 1024"],
+  ["[isolation.weather]\ncpu = nan\n", "cpu is NaN, but must be a number from 0.01 to 1024"],
   ["[isolation.weather]\nprocesses = 1.5\n", "must be a whole number from 1"],
   ['[isolation.weather]\nuser = "a b"\n', 'must be "own", "host" or the name of a user'],
   ["[isolation.weather]\nmemroy = 3\n", "Did you mean memory?"],

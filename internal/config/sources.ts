@@ -127,14 +127,11 @@ function fromFile(
   const read = kind.read(value, place);
   const where = file.where(section, word);
   if (read !== undefined) return { value: read, origin: { kind: "file", where } };
-  const unquoted = typeof value === "string" && kind.parse(value, place) !== undefined;
-  problems.push({
-    where,
-    message: wrongValue(name, value),
-    hint: unquoted
-      ? "Write it without quotes."
-      : `Change it, or delete the line to get ${defaultText(name)}.`,
-  });
+  const meant = typeof value === "string" ? kind.parse(value, place) : undefined;
+  let hint = `Change it, or delete the line to get ${defaultText(name)}.`;
+  if (meant !== undefined)
+    hint = Array.isArray(meant) ? `Write it like ${kind.show(meant)}.` : "Write it without quotes.";
+  problems.push({ where, message: wrongValue(name, value), hint });
   return undefined;
 }
 

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { ConfigReloaded } from "./operation.ts";
 import { operation } from "./operation.ts";
+import { idleQuotas } from "./quota.ts";
 import { viewPlugin, type PluginView } from "./plugin.ts";
 
 export const configReload = operation({
@@ -12,10 +13,17 @@ export const configReload = operation({
   input: z.strictObject({}),
   async run({ host, store }): Promise<ReloadView> {
     if (!host) throw new Error("an operation that needs a host ran without one");
-    const { restarted, added, ...rest } = await host.reload();
+    const { restarted, added, quotas, ...rest } = await host.reload();
     for (const name of rest.removed) await store.watchers.declare(name, []);
     const view = (plugins: ConfigReloaded["added"]) => plugins.map((status) => viewPlugin(host, status));
-    return { ...rest, restarted: view(restarted), added: view(added) };
+    const plugins = host.plugins.statuses();
+    return {
+      ...rest,
+      quotas: quotas.filter((name) => plugins.some((plugin) => plugin.name === name)),
+      restarted: view(restarted),
+      added: view(added),
+      warnings: idleQuotas(host, plugins),
+    };
   },
 });
 
@@ -23,4 +31,6 @@ export const configReload = operation({
 export interface ReloadView extends Omit<ConfigReloaded, "restarted" | "added"> {
   restarted: PluginView[];
   added: PluginView[];
+  /** Quotas of plugins that are not there. */
+  warnings: string[];
 }

@@ -17,7 +17,7 @@ export const quotaShow = operation({
     const all = host.plugins.statuses();
     const plugins = named(all, name);
     const quotas = await Promise.all(plugins.map((plugin) => viewQuota(context, host, plugin)));
-    return { quotas, warnings: idle(host, all) };
+    return { quotas, warnings: idleQuotas(host, all) };
   },
 });
 
@@ -37,7 +37,7 @@ export interface QuotaView {
 }
 
 /** What the configuration says of plugins that are not there. */
-function idle({ quotas }: Host, plugins: readonly PluginStatus[]): string[] {
+export function idleQuotas({ quotas }: Host, plugins: readonly PluginStatus[]): string[] {
   const names = plugins.map((plugin) => plugin.name);
   return quotas.configured
     .filter((name) => !names.includes(name))

@@ -183,10 +183,12 @@ test(
 
     expect(await enqueue("wait", 10)).toEqual({ made: 10 });
     await place.until("three to run", async () => (await place.plugin("hoarder")).running === 3);
-    place.write("qntx.toml", config.replace("jobsAtOnce = 3", "jobsAtOnce = 4"));
-    expect((await place.cli(["config", "reload"])).stdout).toBe(
-      "Plugin hoarder has another quota: qntx quota show hoarder\n",
-    );
+    const slip = "[quota.hoardr]\nschedules = 3\n";
+    place.write("qntx.toml", `${config.replace("jobsAtOnce = 3", "jobsAtOnce = 4")}\n${slip}`);
+    expect(await place.cli(["config", "reload"])).toMatchObject({
+      stdout: "Plugin hoarder has another quota: qntx quota show hoarder\n",
+      stderr: expect.stringContaining("[quota.hoardr] in qntx.toml is for a plugin that is not there now."),
+    });
     await place.until("four to run", async () => (await place.plugin("hoarder")).running === 4);
     expect(await place.call("plugin.show", { name: "hoarder" })).toMatchObject({ concurrency: 4 });
     expect(await enqueue("wait", 3)).toMatchObject({

@@ -16,6 +16,7 @@ export const configReload = command({
     await using client = await openClient(world, globals);
     const reloaded = await client.call<ReloadView>("config.reload", {});
     out.data(reloaded, () => sentences(reloaded).join("\n"));
+    if (!out.json) reloaded.warnings.forEach((warning) => out.warn(warning));
     const started = [...reloaded.added, ...reloaded.restarted].map(startCode);
     return started.find((code) => code !== EXIT.ok) ?? EXIT.ok;
   },

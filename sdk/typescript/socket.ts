@@ -42,6 +42,8 @@ class ServedSocket implements Socket {
   readonly #over = new AbortController();
   readonly #unread: SocketMessage[] = [];
   #wake = () => {};
+  /** Who waits to send more. */
+  #onRoom: (() => void)[] = [];
   #isFull = false;
 
   constructor(call: Call) {
@@ -52,6 +54,7 @@ class ServedSocket implements Socket {
       this.#take(message);
       connected.resolve();
     });
+    call.on("drain", () => this.#makeRoom());
     for (const event of ["end", "cancelled", "error", "close"])
       call.on(event, () => {
         this.#end();
@@ -65,11 +68,8 @@ class ServedSocket implements Socket {
 
   async send(data: string | Uint8Array): Promise<void> {
     if (this.signal.aborted) return;
-    const drained = new Promise<void>((resolve) => {
-      this.#call.once("drain", resolve);
-      this.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-    if (!this.#write(Type.DATA, Buffer.from(data))) await drained;
+    if (this.#write(Type.DATA, Buffer.from(data))) return;
+    await new Promise<void>((resolve) => this.#onRoom.push(resolve));
   }
 
   close(reason = ""): void {
@@ -108,6 +108,10 @@ class ServedSocket implements Socket {
     this.headers = new Headers(headers);
   }
 
+  #makeRoom(): void {
+    for (const resolve of this.#onRoom.splice(0)) resolve();
+  }
+
   #pause(): void {
     this.#isFull = true;
     this.#call.pause();
@@ -133,6 +137,7 @@ class ServedSocket implements Socket {
     if (this.signal.aborted) return;
     this.#over.abort();
     this.#wake();
+    this.#makeRoom();
     this.#call.end();
   }
 }

@@ -126,7 +126,7 @@ export interface ScheduleChanges {
   ): Promise<Schedule | ScheduleRefusal>;
   /** Occurrences of the pause are recorded as `paused`; the next one is after now. */
   resume(id: string): Promise<Schedule | ScheduleRefusal>;
-  /** Soft: the row and its ledger stay. Of a plugin's own, the last ones that it deleted keep their payload: as many as it may have. */
+  /** Soft: the row and its ledger stay. Of a plugin's own, the last ones that it deleted keep payload and metadata: as many as it may have. */
   delete(id: string, by: string): Promise<Schedule | ScheduleRefusal>;
   /** Does all of the steps in one transaction, or, when one is refused, none. Null when they are done. */
   apply(steps: readonly ScheduleStep[]): Promise<ScheduleRefusal | null>;

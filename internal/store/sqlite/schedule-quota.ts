@@ -43,7 +43,7 @@ export class ScheduleQuota {
     this.#writes.note({ plugin, tenant }, count);
   }
 
-  /** Takes the payloads of all that were deleted, but of the last ones: whoever makes and deletes them would fill the disk. */
+  /** Takes the payloads and metadata of all that were deleted, but of the last ones: whoever makes and deletes them would fill the disk. */
   emptyDeleted({ plugin, tenant, quota }: Metered): void {
     this.#empty.run({ plugin, tenant, kept: quota.schedules });
   }
@@ -80,7 +80,8 @@ const LARGEST = `
 // Not of those that were declared: they may come back.
 const EMPTY = `
   UPDATE schedule
-     SET payload = x''
+     SET payload  = x'',
+         metadata = '{}'
    WHERE id IN (
            SELECT id
              FROM schedule INDEXED BY schedule_kept
@@ -89,6 +90,6 @@ const EMPTY = `
               AND tenant      = $tenant
               AND state       = 'deleted'
               AND declared_id = ''
-              AND payload    <> x''
+              AND (payload <> x'' OR metadata <> '{}')
             ORDER BY updated_at DESC
             LIMIT -1 OFFSET $kept + 0)`;

@@ -470,7 +470,7 @@ CREATE INDEX schedule_counted ON schedule (owner_name, tenant, declared_id) WHER
 CREATE UNIQUE INDEX schedule_declared ON schedule (tenant, owner_kind, owner_name, declared_id) WHERE declared_id <> '';
 
 CREATE INDEX schedule_kept ON schedule (owner_name, tenant, updated_at)
-  WHERE owner_kind = 'plugin' AND state = 'deleted' AND declared_id = '' AND payload <> x'';
+  WHERE owner_kind = 'plugin' AND state = 'deleted' AND declared_id = '' AND (payload <> x'' OR metadata <> '{}');
 
 CREATE UNIQUE INDEX schedule_name ON schedule (tenant, owner_kind, owner_name, name) WHERE name <> '' AND state <> 'deleted';
 

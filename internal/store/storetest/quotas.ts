@@ -87,24 +87,29 @@ export function quotaSuite(engine: string, open: OpenStore): void {
       expect(await changes.create(own())).toEqual(refused(30_000));
     });
 
-    test("of what a plugin deleted, as many keep their payload as it may have; what was declared comes back as it was", async () => {
+    test("of what a plugin deleted, as many keep payload and metadata as it may have; what was declared comes back as it was", async () => {
       const changes = at.store.schedules.within(metered({ schedules: 3, scheduleWritesPerMinute: 1_000 }));
       const payload = new Uint8Array([7]);
+      const metadata = { glyph: "g" };
       const owner = { kind: "plugin", name: "demo" } as const;
       const declared = own({ declaredId: "d", payload });
       await changes.declare(owner, [declared]);
       await changes.declare(owner, []);
       const deleted: string[] = [];
       for (let i = 0; i < 5; i++) {
-        const { id } = ok(await changes.create(own({ payload })));
+        const { id } = ok(await changes.create(own(i % 2 === 0 ? { payload } : { metadata })));
         await at.env.advance(1);
-        expect(ok(await changes.delete(id, "demo")).payload).toEqual(payload);
+        ok(await changes.delete(id, "demo"));
         deleted.push(id);
       }
-      const kept = await Promise.all(
-        deleted.map(async (id) => (await at.store.schedules.get(id))?.payload.length),
-      );
-      expect(kept).toEqual([0, 0, 1, 1, 1]);
+      const kept = await Promise.all(deleted.map((id) => at.store.schedules.get(id)));
+      expect(kept.map((one) => [one?.payload.length, one?.metadata])).toEqual([
+        [0, {}],
+        [0, {}],
+        [1, {}],
+        [0, metadata],
+        [1, {}],
+      ]);
       await changes.declare(owner, [declared]);
       expect((await at.store.schedules.declaredAs(owner, "d", "acme"))?.payload).toEqual(payload);
     });

@@ -230,7 +230,7 @@ CREATE INDEX schedule_owner ON schedule (owner_kind, owner_name, id);
 CREATE INDEX schedule_counted ON schedule (owner_name, tenant, declared_id) WHERE owner_kind = 'plugin' AND state <> 'deleted';
 -- What a plugin's deleted ones still carry: as many of them as it may have schedules.
 CREATE INDEX schedule_kept ON schedule (owner_name, tenant, updated_at)
-  WHERE owner_kind = 'plugin' AND state = 'deleted' AND declared_id = '' AND payload <> x'';
+  WHERE owner_kind = 'plugin' AND state = 'deleted' AND declared_id = '' AND (payload <> x'' OR metadata <> '{}');
 
 -- What plugins did within the last moments: windows that slide, one for all processes on this store.
 CREATE TABLE quota_window (

@@ -38,7 +38,7 @@ export interface ProviderDoor {
 
 const MESSAGE_BYTES_MAX = 16_777_216; // 16 MiB, as to and from plugins.
 const CALL_MS = 600_000; // What a model may think, where the caller does not say.
-const CALLS_MAX = 100; // Of one process at once: what is more waits at the caller.
+const CALLS_MAX = 100; // Of one process at once: what is more is refused, and its caller knows best when to ask again.
 const TOKEN_FIELD = 1;
 
 /** Opens a door; `ours` for who sends all that HTTP/2 may ask for. */

@@ -4,7 +4,7 @@
  */
 import type { HTTPHeader, HTTPRequest, HTTPResponse } from "../../proto/gen/protocol/domain.ts";
 import type { Endpoint } from "../../proto/gen/qntx/v1/plugin.ts";
-import { PluginError } from "./names.ts";
+import { PluginError, refuseUnknown } from "./names.ts";
 import type { Host, HttpHandler, HttpRoute } from "./qntx.ts";
 
 const ROUTE_PATTERN = /^([A-Z]+) (\/\S*)$/;
@@ -18,6 +18,8 @@ export interface Router {
 /** What a schedule can call: it has a request to make, and nothing to put into a path. */
 const SCHEDULABLE = /^(GET|POST) [^:{}*<>]*$/;
 
+const ROUTE_FIELDS: Record<keyof HttpRoute, true> = { run: true, schedulable: true, description: true };
+
 /** Checks the routes of a plugin and makes the one function that answers them. */
 export function createRouter(plugin: string, routes: Record<string, HttpHandler | HttpRoute>): Router {
   const handlers = new Map<string, HttpHandler>();
@@ -29,6 +31,8 @@ export function createRouter(plugin: string, routes: Record<string, HttpHandler 
         `Route ${JSON.stringify(key)} of plugin ${plugin} is not like "GET /path": a function.`,
       );
     }
+    if (typeof given !== "function")
+      refuseUnknown(`route ${JSON.stringify(key)} of plugin ${plugin}`, given, ROUTE_FIELDS);
     const schedulable = route.schedulable ?? SCHEDULABLE.test(key);
     if (schedulable && !SCHEDULABLE.test(key)) {
       throw new PluginError(

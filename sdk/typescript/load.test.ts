@@ -130,6 +130,26 @@ describe("what is wrong is said, with the file", () => {
       `export default { ${good}, jobs: { go: { run() {}, timeoutMs: 0.5 } } };`,
       /timeoutMs of handler p\.go is 0\.5/,
     ],
+    [
+      "an option that is too great",
+      `export default { ${good}, jobs: { go: { run() {}, maxAttempts: 1e12 } } };`,
+      /maxAttempts of handler p\.go is 1000000000000; .* at most 2147483647/,
+    ],
+    [
+      "a misspelt option",
+      `export default { ${good}, jobs: { go: { run() {}, timeout: 5 } } };`,
+      /The handler p\.go of plugin p has no field timeout\. It has run, timeoutMs, /,
+    ],
+    [
+      "half a job at once",
+      `export default { ${good}, concurrency: 0.5 };`,
+      /The concurrency of plugin p is 0\.5/,
+    ],
+    [
+      "a misspelt option of a route",
+      `export default { ${good}, http: { "GET /x": { run() {}, schedulabe: false } } };`,
+      /The route "GET \/x" of plugin p has no field schedulabe\. It has run, schedulable, /,
+    ],
     ["a bad route", `export default { ${good}, http: { "/x": () => 1 } };`, /Route "\/x" of plugin p/],
     ["a bad priority", `export default { ${good}, priority: 0.5 };`, /The priority of plugin p is 0\.5/],
     ["a syntax error", "export default {;", /cannot be loaded: line 1/],

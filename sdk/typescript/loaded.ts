@@ -15,7 +15,7 @@ import type {
 } from "../../proto/gen/protocol/domain.ts";
 import type { DeclaredSchedule, Endpoint, HandlerOptions } from "../../proto/gen/qntx/v1/plugin.ts";
 import { createRouter } from "./http.ts";
-import { checkedName, handlerName, PluginError } from "./names.ts";
+import { checkedName, handlerName, PluginError, refuseUnknown } from "./names.ts";
 import type { Host, JobHandler, JobOptions, Locks, PluginDefinition, SocketHandler } from "./qntx.ts";
 import { readPriority, readSchedules } from "./schedules.ts";
 import { readConfigFields, readGlyphs } from "./surface.ts";
@@ -74,7 +74,7 @@ export function fromDefinition(definition: PluginDefinition): LoadedPlugin {
       license: definition.license ?? "",
     },
     capabilities: definition.capabilities ?? [],
-    concurrency: definition.concurrency ?? 0,
+    concurrency: readWidth(name, definition.concurrency ?? 0),
     priority: readPriority(`plugin ${name}`, definition.priority ?? 0),
     schedules: () => readSchedules(name, definition),
     scheduleInfos: [],
@@ -104,15 +104,29 @@ export function readHandlers(plugin: string, jobs: Record<string, JobHandler | J
       );
     }
     if (handlers.has(name)) throw new PluginError(`Plugin ${plugin} has two handlers ${name}.`);
+    refuseUnknown(`handler ${name} of plugin ${plugin}`, typeof job === "function" ? {} : job, JOB_FIELDS);
     handlers.set(name, { run: options.run, options: readOptions(name, options) });
   }
   return handlers;
 }
 
+const INT32_MAX = 2_147_483_647; // What the wire takes.
+const JOB_FIELDS: Record<keyof JobOptions, true> = {
+  run: true,
+  timeoutMs: true,
+  maxAttempts: true,
+  retry: true,
+  concurrency: true,
+  concurrencyPerKey: true,
+  rate: true,
+  burst: true,
+  description: true,
+};
+
 function readOptions(name: string, options: JobOptions): HandlerOptions {
   return {
     name,
-    timeoutMs: wholeOption(name, "timeoutMs", options.timeoutMs),
+    timeoutMs: wholeOption(name, "timeoutMs", options.timeoutMs, Number.MAX_SAFE_INTEGER),
     maxAttempts: wholeOption(name, "maxAttempts", options.maxAttempts),
     concurrency: wholeOption(name, "concurrency", options.concurrency),
     concurrencyPerKey: wholeOption(name, "concurrencyPerKey", options.concurrencyPerKey),
@@ -123,6 +137,13 @@ function readOptions(name: string, options: JobOptions): HandlerOptions {
   };
 }
 
+function readWidth(plugin: string, width: number): number {
+  if (Number.isInteger(width) && width >= 0 && width <= INT32_MAX) return width;
+  throw new PluginError(
+    `The concurrency of plugin ${plugin} is ${width}; it must be a whole number above 0.`,
+  );
+}
+
 /** What it means is for the host to say. */
 function textOption(handler: string, option: string, value: unknown, example: string): string {
   if (typeof value === "string") return value;
@@ -131,8 +152,10 @@ function textOption(handler: string, option: string, value: unknown, example: st
   );
 }
 
-function wholeOption(handler: string, option: string, value: number | undefined): number {
+function wholeOption(handler: string, option: string, value: number | undefined, max = INT32_MAX): number {
   if (value === undefined) return 0;
-  if (Number.isSafeInteger(value) && value > 0) return value;
-  throw new PluginError(`${option} of handler ${handler} is ${value}; it must be a whole number above 0.`);
+  if (Number.isSafeInteger(value) && value > 0 && value <= max) return value;
+  throw new PluginError(
+    `${option} of handler ${handler} is ${value}; it must be a whole number above 0 and at most ${max}.`,
+  );
 }

@@ -24,3 +24,12 @@ export function handlerName(plugin: string, key: string): string {
     `${JSON.stringify(key)} is not a handler's name. Use letters, digits and _ . : - (at most 128).`,
   );
 }
+
+/** A misspelt field would do nothing, silently. Throws a PluginError that names those that there are. */
+export function refuseUnknown(which: string, thing: object, known: Record<string, true>): void {
+  const unknown = Object.keys(thing).filter((key) => !Object.hasOwn(known, key));
+  if (unknown.length === 0) return;
+  throw new PluginError(
+    `The ${which} has no field ${unknown.join(", ")}. It has ${Object.keys(known).join(", ")}.`,
+  );
+}

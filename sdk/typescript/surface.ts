@@ -1,6 +1,6 @@
 /** Surface: what a plugin shows of itself to people, in the form that travels: the keys of its configuration, its glyphs. */
 import { ConfigFieldSchema, GlyphDef } from "../../proto/gen/protocol/domain.ts";
-import { PluginError } from "./names.ts";
+import { PluginError, refuseUnknown } from "./names.ts";
 import type { ConfigField, Glyph } from "./qntx.ts";
 
 const TYPES: readonly unknown[] = ["string", "number", "integer", "boolean", "array"];
@@ -77,14 +77,6 @@ export function readGlyphs(plugin: string, glyphs: readonly Glyph[]): GlyphDef[]
       defaultHeight: glyph.height ?? 0,
     });
   });
-}
-
-function refuseUnknown(which: string, thing: object, known: Record<string, true>): void {
-  const unknown = Object.keys(thing).filter((key) => !Object.hasOwn(known, key));
-  if (unknown.length === 0) return;
-  throw new PluginError(
-    `The ${which} has no field ${unknown.join(", ")}. It has ${Object.keys(known).join(", ")}.`,
-  );
 }
 
 function textOf(value: string | number | boolean | undefined): string {

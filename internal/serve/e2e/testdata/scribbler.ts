@@ -16,9 +16,9 @@ export default definePlugin({
       }
     },
     async "POST /find"(request, host) {
-      const wanted: Json = await request.json();
-      const found = await host.ats.query(wanted);
-      const exists = await Promise.all((wanted.ids ?? []).map((id: string) => host.ats.exists(id)));
+      const { ids = [], ...filter }: Json = await request.json();
+      const found = await host.ats.query(filter);
+      const exists = await Promise.all(ids.map((id: string) => host.ats.exists(id)));
       return Response.json({ found: found.map(({ subjects }) => subjects.join()), exists });
     },
   },

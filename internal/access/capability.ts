@@ -33,6 +33,8 @@ export const CAPABILITIES = {
     may: "save scripts as handlers, which the plugin of their language runs",
     ...TRUSTED,
   },
+  "cap:context.read": { may: "know its tenant, its version and what it may do", ...EVERYBODY },
+  "cap:storage.kv": { may: "store values by key, of its own", ...TRUSTED },
   "cap:locks.use": { may: "take locks", ...TRUSTED },
   "cap:http.serve": { may: "answer requests under /api/<plugin> and /ws/<plugin>", ...EVERYBODY },
   "cap:http.fetch": { may: "fetch from the web through the host", ...TRUSTED },

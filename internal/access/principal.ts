@@ -17,9 +17,19 @@ export type Principal =
       quota: Quota;
       /** Its own HTTP routes, which its other version may not have; absent: none. */
       endpoints?: readonly PluginEndpoint[];
+      /** Which program this process runs; absent: nobody has looked. */
+      program?: RunningProgram;
     }
   /** The host itself: declared schedules, file schedules, repairs. */
   | { kind: "host" };
+
+/** What a process was started from. */
+export interface RunningProgram {
+  /** As it says itself. */
+  version: string;
+  /** That of the install or the pin, else the first digits of its file's; null where it runs elsewhere. */
+  digest: string | null;
+}
 
 /** One of a plugin's HTTP routes. */
 export interface PluginEndpoint {

@@ -84,6 +84,20 @@ export const QUOTA_LIMITS = {
     trusted: 8_388_608,
     max: 8_388_608,
   },
+  storageKeys: {
+    of: "keys under which it stores values",
+    unit: "count",
+    guest: 1_000,
+    trusted: 100_000,
+    max: 1_000_000,
+  },
+  storageBytes: {
+    of: "bytes that it stores, keys and values together",
+    unit: "bytes",
+    guest: 10_485_760,
+    trusted: 1_073_741_824,
+    max: 10_737_418_240, // They lie in the database of the jobs, and are in every copy of it.
+  },
 } as const satisfies Record<string, Meaning>;
 
 export type QuotaLimit = keyof typeof QUOTA_LIMITS;
@@ -171,6 +185,14 @@ const SENTENCES: Record<Refusing, Sentence> = {
   jobsPerSecond: ({ allows, used }) => ({
     said: `enqueues ${used} jobs a second and may enqueue ${allows}, over ten seconds.`,
     helps: "Enqueue fewer of them.",
+  }),
+  storageKeys: ({ allows, used, has }) => ({
+    said: `${has} ${used} stored keys and may have ${allows}.`,
+    helps: "Delete some that are not needed.",
+  }),
+  storageBytes: ({ allows, used }) => ({
+    said: `would have ${used} bytes stored and may have ${allows}.`,
+    helps: "Delete what is not needed, or store less.",
   }),
   schedulePayloadBytes: ({ allows, used }) => ({
     said: `gives a schedule ${used} bytes and may give it ${allows}.`,

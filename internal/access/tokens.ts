@@ -6,7 +6,7 @@
 import type { Env } from "../base/env.ts";
 import type { Grants } from "./grants.ts";
 import type { Quotas } from "./quotas.ts";
-import type { PluginEndpoint, Principal } from "./principal.ts";
+import type { PluginEndpoint, Principal, RunningProgram } from "./principal.ts";
 
 const TOKEN_BYTES = 32; // 256 bits: not to be guessed.
 
@@ -16,6 +16,7 @@ export interface Holder {
   tenant: string;
   /** What the process has announced of itself; absent: nothing. */
   endpoints?: readonly PluginEndpoint[];
+  program?: RunningProgram;
 }
 
 /** What plugins may do, and how much. */

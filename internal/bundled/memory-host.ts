@@ -21,6 +21,7 @@ import type {
   Schedule,
   ScheduleChange,
   Scheduler,
+  Storage,
   Web,
 } from "../../sdk/typescript/qntx.ts";
 
@@ -223,6 +224,14 @@ export class MemoryHost implements Host {
 
   get http(): Web {
     throw new Error("MemoryHost has no web.");
+  }
+
+  get storage(): Storage {
+    throw new Error("MemoryHost has no storage.");
+  }
+
+  async context(): Promise<never> {
+    throw new Error("MemoryHost has no context.");
   }
 
   async setJobs(): Promise<void> {

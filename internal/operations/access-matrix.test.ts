@@ -34,12 +34,14 @@ const THEIRS = {
   running: "theirs-running",
   schedule: "",
   attestation: "theirs-statement",
+  key: "theirs-key",
 };
 const NOTHING = {
   job: "no-such-job",
   running: "no-such-running",
   schedule: "SC_NOSUCHSCHEDULE0000000000",
   attestation: "no-such-statement",
+  key: "no-such-key",
 };
 type Things = Record<keyof typeof THEIRS, string>;
 
@@ -99,6 +101,11 @@ const MATRIX: Readonly<Record<string, Row>> = {
     reaches: "nothing",
     why: "what was attested before is its tenant's (http-fetch.test.ts)",
   },
+  "plugin.context": { reaches: "nothing", why: "it names nothing: the token says of whom it tells" },
+  "storage.get": { names: ({ key }) => [{ key }] },
+  "storage.list": { lists: "key" },
+  "storage.set": { reaches: "nothing", why: "each has keys of its own (a test below)" },
+  "storage.delete": { reaches: "nothing", why: "each has keys of its own (a test below)" },
   "lock.try": { reaches: "nothing", why: "each has keys of its own (lock.test.ts)" },
   "lock.renew": { reaches: "nothing", why: "whoever has the token, which is random, has the lock" },
   "lock.release": { reaches: "nothing", why: "whoever has the token, which is random, has the lock" },
@@ -116,6 +123,8 @@ beforeEach(async () => {
     newJob(env, { id: THEIRS.job, ...owner }),
     newJob(env, { id: THEIRS.running, ...owner }),
   ]);
+  const quota = usualQuota("trusted");
+  await store.storage.set({ ...CALLERS.owner, quota }, { key: THEIRS.key, value: Buffer.from("1") });
   await store.attestations.create([newAttestation(env, { id: THEIRS.attestation, tenant: "acme" })]);
   const made = await store.schedules.create(
     newSchedule(env, { tenant: "acme", owner: { kind: "plugin", name: "guest" } }),
@@ -160,6 +169,7 @@ const everything = async () =>
     await store.jobs.get(THEIRS.job),
     await store.jobs.get(THEIRS.running),
     await store.schedules.get(THEIRS.schedule),
+    await store.storage.get(CALLERS.owner, THEIRS.key),
   ]);
 
 const FOR_PLUGINS = OPERATIONS.filter(({ plugin }) => plugin !== undefined);
@@ -227,6 +237,15 @@ test.each(listed)(
     }
   },
 );
+
+test.each(OTHERS)("of %s, what is stored under a key of its own stays as it is", async (caller) => {
+  const before = await everything();
+  const { key } = THEIRS;
+  expect(await ask(caller, "storage.delete", { key })).toBe('answered {"deleted":false}');
+  expect(await ask(caller, "storage.set", { key, value: 2, version: 0 })).toStartWith("answered");
+  expect(await ask(caller, "storage.delete", { key })).toBe('answered {"deleted":true}');
+  expect(await everything()).toBe(before);
+});
 
 test.each(OTHERS)("of %s, an id that is taken says that, and nothing of whose job it is", async (caller) => {
   const before = await everything();

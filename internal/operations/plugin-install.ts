@@ -102,8 +102,12 @@ export const pluginRemove = operation({
   name: "plugin.remove",
   summary: "Remove an installed plugin with all that it registered",
   changes: true,
-  input: z.strictObject({ name: z.string() }),
-  async run(context, { name }) {
+  input: z.strictObject({
+    name: z.string(),
+    /** What it stored goes, too; otherwise it is there for who takes its name and tenant. */
+    deleteStorage: z.boolean().optional(),
+  }),
+  async run(context, { name, deleteStorage = false }) {
     const { host, store } = context;
     const { tenant } = await resolveInstall(context, name);
     const isStarted = host?.plugins.isInstalled(name) ?? true; // Otherwise the configuration has a plugin of that name.
@@ -116,7 +120,10 @@ export const pluginRemove = operation({
     if (isStarted) host?.grants.forget(name);
     await store.plugins.remove(name, by);
     rmSync(installRoot(context.home, name), { recursive: true, force: true });
-    return { name, tenant, schedules };
+    const room = { plugin: name, tenant };
+    if (deleteStorage && isStarted) await store.storage.clear(room);
+    const { storageKeys: storedKeys } = await store.storage.quotaUse(room);
+    return { name, tenant, schedules, storedKeys };
   },
 });
 

@@ -55,7 +55,8 @@ async function viewQuota(
 ): Promise<QuotaView> {
   const schedules = await store.schedules.quotaUse({ plugin, tenant });
   const jobs = await store.jobs.quotaUse({ plugin, tenant });
-  const use: Partial<Record<QuotaLimit, number>> = { ...schedules, ...jobs, jobsAtOnce };
+  const storage = await store.storage.quotaUse({ plugin, tenant });
+  const use: Partial<Record<QuotaLimit, number>> = { ...schedules, ...jobs, ...storage, jobsAtOnce };
   const limits = quotas.standings(plugin).map(({ limit, allows, by }) => {
     return { limit, allows: allows === UNLIMITED ? null : allows, used: use[limit] ?? null, setBy: by };
   });

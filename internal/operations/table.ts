@@ -15,6 +15,7 @@ import { hostOperations } from "./host.ts";
 import { jobOperations } from "./job.ts";
 import { lockOperations } from "./lock.ts";
 import type { AnyOperation } from "./operation.ts";
+import { pluginContext } from "./plugin-context.ts";
 import { pluginGrantOperations } from "./plugin-grant.ts";
 import { pluginInstallOperations } from "./plugin-install.ts";
 import { pluginOperations } from "./plugin.ts";
@@ -22,6 +23,7 @@ import { quotaShow } from "./quota.ts";
 import { documentOperations } from "./schedule-apply.ts";
 import { scheduleOperations } from "./schedule.ts";
 import { scheduleSimulate } from "./simulate.ts";
+import { storageOperations } from "./storage.ts";
 import { scheduleVerify } from "./verify.ts";
 
 /** All operations, in the order in which documents list them. */
@@ -41,10 +43,12 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...budgetOperations,
   ...lockOperations,
   ...pluginOperations,
+  pluginContext,
   ...pluginGrantOperations,
   ...pluginInstallOperations,
   quotaShow,
   configReload,
+  ...storageOperations,
   ...attestationOperations,
   ...eventOperations,
   httpFetch,

@@ -14,6 +14,7 @@ import type {
 import type { EnqueueRequest } from "../../proto/gen/qntx/v1/host.ts";
 import type { DescribeResponse, EnqueueAnswer } from "../../proto/gen/qntx/v1/plugin.ts";
 import { type Capability, grantLine, parseCapability } from "../access/capability.ts";
+import type { RunningProgram } from "../access/principal.ts";
 import type { Quota } from "../access/quota.ts";
 import type { Holder } from "../access/tokens.ts";
 import { formatDuration } from "../base/duration.ts";
@@ -164,7 +165,9 @@ class Opening {
     const process = this.#source.address === null ? await this.#spawn() : null;
     const { connection, metadata } = await this.#handshake(process);
     const described = await this.#describe(connection);
-    const token = this.#token(described, process);
+    const version = cleanText(metadata.version, VERSION_CHARS_MAX);
+    const program = { version, digest: this.#source.digest ?? digest };
+    const token = this.#token(described, process, program);
     const config = { ...this.#host.configOf(name) };
     const caller = described ? "ours" : "stranger";
     const initialized = await this.#initialize(connection, { config, token, caller });
@@ -172,7 +175,6 @@ class Opening {
     this.#checkTargets(announcement);
     this.#checkWanted(announcement);
     await this.#unlessCut(this.#host.declare({ plugin: name, tenant }, announcement));
-    const version = cleanText(metadata.version, VERSION_CHARS_MAX);
     const proxy = await this.#openProxy(connection, announcement, { version, digest, token });
     return new Session({
       source: this.#source,
@@ -212,10 +214,10 @@ class Opening {
   }
 
   /** Made when it has said what it is, and worth nothing once its process has ended. */
-  #token(described: DescribeResponse | null, process: PluginProcess | null): string {
+  #token(described: DescribeResponse | null, process: PluginProcess | null, program: RunningProgram): string {
     const { name, tenant = "" } = this.#source;
     const endpoints = readEndpoints(described, () => {});
-    const token = this.#host.issueToken({ plugin: name, tenant, endpoints });
+    const token = this.#host.issueToken({ plugin: name, tenant, endpoints, program });
     const revoke = () => this.#host.revokeToken(token);
     this.#holdings.defer(revoke);
     void process?.exited.then(revoke); // Not only once all is cleared away.

@@ -46,7 +46,7 @@ const BOOTS_MS: Millis = 86_400_000; // A boot that is dead for a day holds noth
 
 /** Everything that is removed some day. */
 export function keptOf(store: Store, times: RetentionTimes): Kept[] {
-  const { ledger, audit, events, nodes } = store;
+  const { ledger, audit, events, nodes, storage } = store;
   const { ledgerMs, auditMs, eventsMs } = times;
   return [
     ...(times.jobs ? jobsKept(store, times.jobs, ledgerMs) : []),
@@ -54,6 +54,7 @@ export function keptOf(store: Store, times: RetentionTimes): Kept[] {
     { name: "audit", keepMs: auditMs, prune: (request) => audit.prune(request) },
     { name: "events", keepMs: eventsMs, prune: (request) => events.prune(request) },
     { name: "boots", keepMs: BOOTS_MS, prune: (request) => nodes.prune(request) },
+    { name: "storage", keepMs: 0, prune: (request) => storage.prune(request) },
   ];
 }
 

@@ -16,6 +16,7 @@ import {
   scheduleShow,
   scheduleUpdate,
 } from "../operations/schedule.ts";
+import { pluginContext } from "../operations/plugin-context.ts";
 import { pluginEndpoints } from "../operations/plugin.ts";
 import type { ScheduleView } from "../operations/schedule-view.ts";
 import type {
@@ -39,6 +40,7 @@ const given = (text: string | undefined): string | undefined => (text === "" ? u
 export function hostService(options: ServiceOptions, watches: Watches): HostServiceServer {
   return {
     ...scheduling(options),
+    getContext: unary(options, pluginContext, (context) => call(context, pluginContext, {})),
     enqueue: unary(options, jobEnqueueMany, enqueue),
     watchAttestations(stream) {
       watch(options, watches, stream).catch((error: unknown) => endWith(stream, error, options.log));

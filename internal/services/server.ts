@@ -9,6 +9,7 @@ import {
   LockServiceService,
   QueueServiceService,
   ScheduleServiceService,
+  StorageServiceService,
 } from "../wire/host.ts";
 import { attestationService } from "./attestations.ts";
 import type { ServiceOptions } from "./door.ts";
@@ -18,6 +19,7 @@ import { enqueueFor, hostService } from "./host.ts";
 import { lockService } from "./locks.ts";
 import { queueService } from "./queue.ts";
 import { scheduleService } from "./schedules.ts";
+import { storageService } from "./storage.ts";
 import { Watches } from "./watches.ts";
 
 const MESSAGE_BYTES_MAX = 4_194_304; // What QNTX's own services take.
@@ -40,6 +42,7 @@ export class CallbackServer {
     this.#server.addService(HostServiceService, hostService(options, this.watches));
     this.#server.addService(FetchServiceService, fetchService(options));
     this.#server.addService(LockServiceService, lockService(options));
+    this.#server.addService(StorageServiceService, storageService(options));
   }
 
   /** `127.0.0.1:port`, once it listens: plugins of our SDK come straight to it, others through its front. */

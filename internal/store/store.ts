@@ -25,6 +25,7 @@ import type { NodeStore } from "./nodes.ts";
 import type { ObjectiveStore } from "./objectives.ts";
 import type { PluginStore } from "./plugins.ts";
 import type { ScheduleStore } from "./schedules.ts";
+import type { StorageStore } from "./storage.ts";
 import type { WatcherStore } from "./watchers.ts";
 import type { WebhookStore } from "./webhooks.ts";
 
@@ -46,6 +47,7 @@ export interface Store {
   readonly audit: AuditStore;
   readonly grants: GrantStore;
   readonly plugins: PluginStore;
+  readonly storage: StorageStore;
   readonly events: EventStore;
   readonly locks: LockProvider;
   readonly objectives: ObjectiveStore;

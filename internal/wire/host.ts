@@ -25,6 +25,11 @@ export {
   type TryLockResponse as TryLockAnswerMessage,
 } from "../../proto/gen/qntx/v1/lock.ts";
 export {
+  StorageServiceService,
+  type StorageServiceServer,
+  type StoredKey as StoredKeyMessage,
+} from "../../proto/gen/qntx/v1/storage.ts";
+export {
   FieldFaults,
   HostServiceService,
   type HostServiceServer,

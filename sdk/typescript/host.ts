@@ -2,6 +2,7 @@
  * Host: what a plugin may ask of the program that runs it. One address serves
  * all services; the token of this process goes with every call.
  */
+import { HostServiceService } from "../../proto/gen/qntx/v1/host.ts";
 import { createAttestations } from "./attestations.ts";
 import { asking } from "./call.ts";
 import { Channel, type Clock } from "./channel.ts";
@@ -10,6 +11,7 @@ import { createLocks } from "./locks.ts";
 import type { Host, JobLog } from "./qntx.ts";
 import { createQueue } from "./queue.ts";
 import { createScheduler } from "./scheduler.ts";
+import { createStorage } from "./storage.ts";
 import { createWeb } from "./web.ts";
 
 export const MESSAGE_BYTES_MAX = 104_857_600; // 100 MiB, as QNTX allows.
@@ -60,6 +62,8 @@ export function connectHost(
       ats: createAttestations({ ask, channel, headers, token, log }),
       locks: createLocks(ask),
       http: createWeb(ask, token),
+      storage: createStorage(ask),
+      context: () => ask(HostServiceService.getContext, {}),
       setJobs,
     },
     close: () => channel.close(),

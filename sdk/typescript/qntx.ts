@@ -19,6 +19,8 @@
  * ```
  */
 
+import type { Storage } from "./storage.ts";
+
 // biome-ignore lint: a payload is whatever JSON the caller sent.
 // deno-lint-ignore no-explicit-any
 // oxlint-disable-next-line no-explicit-any
@@ -436,6 +438,20 @@ export interface Web {
   fetch(url: string, options?: FetchOptions): Promise<Fetched>;
 }
 
+/** Who the plugin is to its host. */
+export interface PluginContext {
+  /** The name under which it is installed or enabled. */
+  plugin: string;
+  /** Whose it is; empty when it is nobody's. */
+  tenant: string;
+  version: string;
+  /** SHA-256 of the program that this process was started from: whole where it was installed or pinned, else the first 16 digits; empty where it runs elsewhere. */
+  digest: string;
+  /** What it may do now. */
+  capabilities: string[];
+  hostVersion: string;
+}
+
 /** What a plugin may ask of its host. */
 export interface Host {
   /** The plugin's section of the configuration, as text. */
@@ -448,6 +464,9 @@ export interface Host {
   readonly locks: Locks;
   /** The web, through the host: it refuses what is not public. */
   readonly http: Web;
+  readonly storage: Storage;
+  /** Who the plugin is, and what it may do now. Needs cap:context.read. */
+  context(): Promise<PluginContext>;
   /** Replaces the plugin's handlers while it runs; live when the promise resolves. */
   setJobs(jobs: Record<string, JobHandler | JobOptions>): Promise<void>;
 }
@@ -527,6 +546,7 @@ export interface PluginDefinition {
 export type Declarations<T> = readonly T[] | (() => readonly T[] | Promise<readonly T[]>);
 
 export { HostError, type HostErrorCode } from "./host-error.ts";
+export type { Storage, StoredKey, StoredValue, StoreOptions } from "./storage.ts";
 export { defineScheduledPlugin, type PluginSchedule, type ScheduledPlugin } from "./scheduled.ts";
 
 /** Marks a definition as one; checked when it is loaded. */

@@ -77,6 +77,27 @@ class World implements AsyncDisposable {
       release: async () => false,
     },
     http: { fetch: async (url) => ({ status: 200, body: `the page of ${url}`, attestationId: "" }) },
+    storage: {
+      get: async (key) => ({
+        key,
+        version: 7,
+        size: 2,
+        expiresAt: "",
+        value: [1],
+        bytes: Buffer.from("[1]"),
+      }),
+      set: async (key) => ({ key, version: 8, size: 2, expiresAt: "" }),
+      delete: async () => true,
+      list: async () => ({ keys: [], cursor: "" }),
+    },
+    context: async () => ({
+      plugin: "script",
+      tenant: "",
+      version: "1",
+      digest: "",
+      capabilities: [],
+      hostVersion: "1",
+    }),
     setJobs: async (jobs) => {
       this.jobs = jobs;
       this.#announced();
@@ -298,7 +319,9 @@ test("a script asks the host through the plugin, and is told what it refuses", a
       let watch = "";
       try { qntx.ats.watch({}) } catch (error) { watch = error.message }
       const { body } = await qntx.http.fetch("http://example.org/");
-      return { job: job.id, schedule: schedule.id, made: made[0].attributes, refused, watch, body };
+      const { value } = await qntx.storage.get("where");
+      const { plugin } = await qntx.context();
+      return { job: job.id, schedule: schedule.id, made: made[0].attributes, refused, watch, body, value, plugin };
     };`);
   expect(ended.result).toEqual({
     job: 'p.go {"a":1}',
@@ -307,6 +330,8 @@ test("a script asks the host through the plugin, and is told what it refuses", a
     refused: "HostError: the queue is full",
     watch: "A handler file cannot watch attestations: it lives no longer than its job. Write a plugin.",
     body: "the page of http://example.org/",
+    value: [1],
+    plugin: "script",
   });
 });
 

@@ -17,6 +17,7 @@ import type {
   Locks,
   Queue,
   Scheduler,
+  Storage,
   Web,
 } from "../../../sdk/typescript/qntx.ts";
 import { JobStream } from "../../../sdk/typescript/stream.ts";
@@ -104,6 +105,8 @@ function askedHost(asks: Asks, config: Record<string, string>): Host {
     queue: asked<Queue>(asks, "queue"),
     locks: asked<Locks>(asks, "locks"),
     http: asked<Web>(asks, "http"),
+    storage: asked<Storage>(asks, "storage"),
+    ...asked<Pick<Host, "context">>(asks, "host"),
     ats: { ...asked<Omit<Attestations, "watch">>(asks, "ats"), watch },
     setJobs: async () => {
       throw new Error("A handler file cannot change the plugin's handlers. Write a plugin.");

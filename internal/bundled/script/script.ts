@@ -136,7 +136,7 @@ function askHost(host: Host, service: string, method: string, args: unknown[]): 
     ([name, methods]) => name === service && methods.some((each) => each === method),
   );
   if (!known) throw new HostError("UNIMPLEMENTED", `A script cannot ask for ${service}.${method}.`);
-  const part: object = Reflect.get(host, service);
+  const part: object = service === "host" ? host : Reflect.get(host, service);
   return Reflect.apply(Reflect.get(part, method), part, args);
 }
 

@@ -34,6 +34,8 @@ export const ASKABLE = {
   queue: ["enqueue", "enqueueMany"],
   locks: ["tryLock", "renew", "release"],
   http: ["fetch"],
+  storage: ["get", "set", "delete", "list"],
+  host: ["context"],
   ats: ["create", "createMany", "query", "exists"],
   log: ["debug", "info", "warn", "error"],
 } as const;

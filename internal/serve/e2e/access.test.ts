@@ -125,7 +125,7 @@ test("what each makes is its own: statements that are followed, locks of one key
   end();
   expect(heard).toHaveLength(1);
   expect(heard[0]).toContain(own.attestation);
-  for (const name of ["LockService.TryLock", "HostService.CreateSchedule"]) {
+  for (const name of ["LockService.TryLock", "HostService.CreateSchedule", "StorageService.Set"]) {
     const method = ALL.find((each) => each.name === name);
     const row = ROWS[name];
     if (!method || !row || !("makes" in row)) throw new Error(name);

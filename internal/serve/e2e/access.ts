@@ -12,6 +12,7 @@ import * as queue from "../../../proto/gen/protocol/queue.ts";
 import * as legacy from "../../../proto/gen/protocol/schedule.ts";
 import * as host from "../../../proto/gen/qntx/v1/host.ts";
 import * as lock from "../../../proto/gen/qntx/v1/lock.ts";
+import * as storage from "../../../proto/gen/qntx/v1/storage.ts";
 import { CAPABILITY_NAMES } from "../../access/capability.ts";
 import { Place } from "./host.ts";
 
@@ -68,10 +69,16 @@ export interface Things {
   job: string;
   schedule: string;
   attestation: string;
+  key: string;
 }
 
 /** What nobody has. */
-export const NOTHING: Things = { job: "JB-nothing", schedule: "SC-nothing", attestation: "AS-nothing" };
+export const NOTHING: Things = {
+  job: "JB-nothing",
+  schedule: "SC-nothing",
+  attestation: "AS-nothing",
+  key: "KY-nothing",
+};
 
 export interface Call {
   token: string;
@@ -220,6 +227,15 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "LockService.TryLock": {
     makes: of(lock.TryLockRequest, () => ({ key: "the same for everybody", ttlMs: 60_000, holder: "me" })),
   },
+  "HostService.GetContext": { makes: of(host.GetContextRequest, () => ({})) },
+  "StorageService.Get": {
+    names: "key",
+    ask: of(storage.GetStoredRequest, ({ things: { key } }) => ({ key })),
+  },
+  "StorageService.List": { lists: "key", ask: of(storage.ListStoredRequest, () => ({ limit: 1_000 })) },
+  "StorageService.Set": { makes: of(storage.SetStoredRequest, () => ({ key: "the same for everybody" })) },
+  // That it leaves another's where it is, is asked of the operation (access-matrix.test.ts).
+  "StorageService.Delete": { makes: of(storage.DeleteStoredRequest, ({ things: { key } }) => ({ key })) },
   // Whoever has the token has the lock: nothing else is named.
   "LockService.Renew": { makes: of(lock.RenewLockRequest, () => ({ token: "none", ttlMs: 60_000 })) },
   "LockService.Release": { makes: of(lock.ReleaseLockRequest, () => ({ token: "none" })) },
@@ -305,7 +321,10 @@ export class Access implements AsyncDisposable {
       statements,
       ats.GenerateAttestationResponse.decode,
     );
+    const stores = of(storage.SetStoredRequest, ({ turn }) => ({ key: `KY-${turn}` }));
+    const stored = await made("StorageService.Set", stores, storage.StoredKey.decode);
     return {
+      key: stored.key,
       job: enqueued.jobs[0]?.id ?? "",
       schedule: scheduled.id,
       attestation: said.attestation?.id ?? "",

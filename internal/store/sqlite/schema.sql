@@ -416,6 +416,52 @@ CREATE TABLE plugin_provides (
   services TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER plugin_storage_added AFTER INSERT ON plugin_storage BEGIN
+  UPDATE plugin_storage_use
+     SET keys  = keys + 1,
+         bytes = bytes + octet_length(new.key) + length(new.value)
+   WHERE plugin = new.plugin
+     AND tenant = new.tenant;
+END;
+
+CREATE TRIGGER plugin_storage_changed AFTER UPDATE OF value ON plugin_storage BEGIN
+  UPDATE plugin_storage_use
+     SET bytes = bytes + length(new.value) - length(old.value)
+   WHERE plugin = new.plugin
+     AND tenant = new.tenant;
+END;
+
+CREATE TRIGGER plugin_storage_removed AFTER DELETE ON plugin_storage BEGIN
+  UPDATE plugin_storage_use
+     SET keys  = keys - 1,
+         bytes = bytes - octet_length(old.key) - length(old.value)
+   WHERE plugin = old.plugin
+     AND tenant = old.tenant;
+END;
+
+CREATE TABLE plugin_storage (
+  plugin     TEXT    NOT NULL,
+  tenant     TEXT    NOT NULL,
+  key        TEXT    NOT NULL,
+  version    INTEGER NOT NULL,
+  expires_at INTEGER,
+  value      BLOB    NOT NULL,
+  PRIMARY KEY (plugin, tenant, key)
+) STRICT;
+
+CREATE INDEX plugin_storage_expires ON plugin_storage (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE INDEX plugin_storage_expires_in ON plugin_storage (plugin, tenant, expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE plugin_storage_use (
+  plugin  TEXT    NOT NULL,
+  tenant  TEXT    NOT NULL,
+  version INTEGER NOT NULL,
+  keys    INTEGER NOT NULL,
+  bytes   INTEGER NOT NULL,
+  PRIMARY KEY (plugin, tenant)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE quota_window (
   plugin TEXT    NOT NULL,
   tenant TEXT    NOT NULL,

@@ -32,6 +32,7 @@ import { pluginSuite } from "../storetest/plugins.ts";
 import { quotaSuite } from "../storetest/quotas.ts";
 import { policySuite } from "../storetest/policies.ts";
 import { scheduleSuite } from "../storetest/schedules.ts";
+import { storageSuite } from "../storetest/storage.ts";
 import { openDatabase } from "./open.ts";
 import { SqliteStore } from "./store.ts";
 
@@ -202,6 +203,7 @@ flowSuite("sqlite", open);
 grantSuite("sqlite", open);
 quotaSuite("sqlite", open);
 pluginSuite("sqlite", open);
+storageSuite("sqlite", open);
 jobPruningSuite("sqlite", open);
 ledgerSuite("sqlite", open);
 limitSuite("sqlite", open);

@@ -26,6 +26,7 @@ import { followPaces } from "./paces.ts";
 import { SqlitePlugins } from "./plugins.ts";
 import { SqliteObjectives } from "./objectives.ts";
 import { SqliteSchedules } from "./schedules.ts";
+import { SqliteStorage } from "./storage.ts";
 import { followTimezoneData, Terms } from "./terms.ts";
 import { SqliteWatchers } from "./watchers.ts";
 import { SqliteWebhooks } from "./webhooks.ts";
@@ -59,6 +60,7 @@ export class SqliteStore implements Store {
   readonly audit: SqliteAudit;
   readonly grants: SqliteGrants;
   readonly plugins: SqlitePlugins;
+  readonly storage: SqliteStorage;
   readonly events: SqliteEvents;
   readonly locks: SqliteLocks;
   readonly locksBy: LocksBy;
@@ -119,6 +121,7 @@ export class SqliteStore implements Store {
     this.audit = new SqliteAudit(env, db, this.#group);
     this.grants = new SqliteGrants(env, db, this.#group);
     this.plugins = new SqlitePlugins(env, db, this.#group);
+    this.storage = new SqliteStorage(env, db, this.#group);
   }
 
   async close(): Promise<void> {

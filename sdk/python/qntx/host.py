@@ -8,6 +8,7 @@ the fields that the class which gives them names.
 from __future__ import annotations
 
 import asyncio
+import math
 import typing
 from concurrent import futures
 from types import SimpleNamespace as Record
@@ -31,7 +32,7 @@ LIST_MAX = 10_000  # Schedules that list() collects: far above any quota.
 
 class Host:
     """config     the plugin's section of the configuration: text by name
-    log        the plugin's own log; scheduler, queue, ats, locks, http: see their classes
+    log        the plugin's own log; scheduler, queue, ats, locks, http, storage: see their classes
     """
 
     def __init__(self, plugin: Plugin):
@@ -42,10 +43,11 @@ class Host:
         self.ats = Attestations(self)
         self.locks = Locks(self)
         self.http = Web(self)
+        self.storage = Storage(self)
         self._plugin = plugin
         self._token = ""
         self._endpoints = {"protocol.ATSStoreService": "", "protocol.FetchService": "",
-                           "qntx.v1.HostService": "", "qntx.v1.LockService": ""}
+                           "qntx.v1.HostService": "", "qntx.v1.LockService": "", "qntx.v1.StorageService": ""}
         self._channels: dict[str, grpc.Channel] = {}
         self._pool = futures.ThreadPoolExecutor(CALLS_MAX, "qntx-host")
 
@@ -53,6 +55,19 @@ class Host:
         """Replaces the plugin's handlers while it runs: {"name": function}, or
         {"name": Handler(function, timeout=…)}."""
         return self._answer(lambda: self._plugin._set_jobs(jobs))
+
+    def context(self) -> typing.Any:
+        """Who the plugin is to its host: a record of plugin (its name there), tenant ("" is
+        nobody's), version, digest (SHA-256 of the program that this process was started from:
+        whole where it was installed or pinned, else the first 16 digits), capabilities (names
+        of what it may do now), host_version. Needs cap:context.read."""
+        request = v1.GetContextRequest()
+
+        def ask():
+            answer = self._ask("qntx.v1.HostService/GetContext", request)
+            return Record(**{**vars(_record(answer)), "capabilities": list(answer.capabilities)})
+
+        return self._answer(ask)
 
     def _initialize(self, request) -> None:
         self.config = dict(request.config)
@@ -64,6 +79,7 @@ class Host:
             "protocol.FetchService": request.fetch_endpoint,
             "qntx.v1.HostService": ours,
             "qntx.v1.LockService": ours,
+            "qntx.v1.StorageService": ours,
         }
 
     def _stub(self, kind: str, path: str) -> typing.Callable:
@@ -275,6 +291,54 @@ class Web:
             if not answer.success:
                 raise HostError("UNKNOWN", answer.error or "Fetch was refused.")
             return Record(status=answer.status_code, body=answer.body, attestation_id=answer.attestation_id)
+
+        return self._host._answer(ask)
+
+
+class Storage:
+    """Values that the plugin keeps by key, apart from everybody else's, over restarts and
+    upgrades; needs cap:storage.kv. Answers are records of key, version (greater after every
+    change, and never the same again), size (bytes of the value) and expires_at ("" is never)."""
+
+    def __init__(self, host: Host):
+        self._host = host
+
+    def get(self, key: str) -> typing.Any:
+        """A record that also has value (read as JSON; text when it is not JSON) and bytes; or None."""
+
+        def ask():
+            try:
+                answer = self._host._ask("qntx.v1.StorageService/Get", _request(v1.GetStoredRequest, key=key))
+            except HostError as error:
+                if error.code == "not-found":
+                    return None
+                raise
+            return Record(**vars(_record(answer.about)), value=read_json(answer.value), bytes=answer.value)
+
+        return self._host._answer(ask)
+
+    def set(self, key: str, value: object, version: int | None = None, ttl: float | None = None) -> typing.Any:
+        """Puts JSON, or bytes as they are, on disk, at most 1 MiB. With `version` it is refused
+        (code "conflict") unless the key has that one now; 0 means that it must not be there.
+        After `ttl` seconds it is gone."""
+        said = {"version": version, "ttl_ms": None if ttl is None else math.ceil(ttl * 1000)}
+        said = {name: number for name, number in said.items() if number is not None}
+        request = _request(v1.SetStoredRequest, key=key, value=write_json(value), **said)
+        return self._host._answer(lambda: _record(self._host._ask("qntx.v1.StorageService/Set", request)))
+
+    def delete(self, key: str) -> typing.Any:
+        """False when there was none."""
+        request = _request(v1.DeleteStoredRequest, key=key)
+        return self._host._answer(lambda: self._host._ask("qntx.v1.StorageService/Delete", request).deleted)
+
+    def list(self, prefix: str = "", limit: int = 0, cursor: str = "") -> typing.Any:
+        """A page of keys that begin so, at most `limit` (50 when 0, 1,000 at most): a record of
+        keys and cursor, which leads to the next page and is "" on the last."""
+        request = _request(v1.ListStoredRequest, prefix=prefix, limit=limit, cursor=cursor)
+
+        def ask():
+            page = self._host._ask("qntx.v1.StorageService/List", request)
+            return Record(keys=[_record(each) for each in page.keys], cursor=page.cursor)
 
         return self._host._answer(ask)
 

@@ -186,6 +186,25 @@ export interface EndpointInfo {
   schedulable: boolean;
 }
 
+export interface GetContextRequest {}
+
+export interface PluginContext {
+  /** The name under which it is installed or enabled. */
+  plugin: string;
+  /** Whose it is; empty when it is nobody's. */
+  tenant: string;
+  /** As it says itself. */
+  version: string;
+  /**
+   * SHA-256 of the program that this process was started from: whole where it was installed or pinned, else the first 16
+   * digits; empty where it runs elsewhere.
+   */
+  digest: string;
+  /** What it may do now. */
+  capabilities: string[];
+  hostVersion: string;
+}
+
 export interface ListSchedulesRequest {
   handler: string;
   state: string;
@@ -1985,6 +2004,164 @@ export const EndpointInfo: MessageFns<EndpointInfo> = {
   },
 };
 
+function createBaseGetContextRequest(): GetContextRequest {
+  return {};
+}
+
+export const GetContextRequest: MessageFns<GetContextRequest> = {
+  encode(_: GetContextRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetContextRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetContextRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetContextRequest>): GetContextRequest {
+    return GetContextRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<GetContextRequest>): GetContextRequest {
+    const message = createBaseGetContextRequest();
+    return message;
+  },
+};
+
+function createBasePluginContext(): PluginContext {
+  return { plugin: "", tenant: "", version: "", digest: "", capabilities: [], hostVersion: "" };
+}
+
+export const PluginContext: MessageFns<PluginContext> = {
+  encode(message: PluginContext, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.plugin !== "") {
+      writer.uint32(10).string(message.plugin);
+    }
+    if (message.tenant !== "") {
+      writer.uint32(18).string(message.tenant);
+    }
+    if (message.version !== "") {
+      writer.uint32(26).string(message.version);
+    }
+    if (message.digest !== "") {
+      writer.uint32(34).string(message.digest);
+    }
+    for (const v of message.capabilities) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.hostVersion !== "") {
+      writer.uint32(50).string(message.hostVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PluginContext {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePluginContext();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.plugin = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tenant = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.digest = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.capabilities.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.hostVersion = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PluginContext>): PluginContext {
+    return PluginContext.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PluginContext>): PluginContext {
+    const message = createBasePluginContext();
+    message.plugin = object.plugin ?? "";
+    message.tenant = object.tenant ?? "";
+    message.version = object.version ?? "";
+    message.digest = object.digest ?? "";
+    message.capabilities = object.capabilities?.map((e) => e) || [];
+    message.hostVersion = object.hostVersion ?? "";
+    return message;
+  },
+};
+
 function createBaseListSchedulesRequest(): ListSchedulesRequest {
   return { handler: "", state: "", limit: 0, cursor: "" };
 }
@@ -2724,6 +2901,17 @@ export const HostServiceService = {
       Buffer.from(GetEndpointsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetEndpointsResponse => GetEndpointsResponse.decode(value),
   },
+  /** Who is asking, as far as the host knows. Needs cap:context.read. */
+  getContext: {
+    path: "/qntx.v1.HostService/GetContext" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetContextRequest): Buffer =>
+      Buffer.from(GetContextRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetContextRequest => GetContextRequest.decode(value),
+    responseSerialize: (value: PluginContext): Buffer => Buffer.from(PluginContext.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PluginContext => PluginContext.decode(value),
+  },
   /** Durable when it answers. */
   enqueue: {
     path: "/qntx.v1.HostService/Enqueue" as const,
@@ -2758,6 +2946,8 @@ export interface HostServiceServer extends UntypedServiceImplementation {
   deleteSchedule: handleUnaryCall<ScheduleRef, Schedule>;
   /** The plugin's own HTTP routes, as it has described them, by path. */
   getEndpoints: handleUnaryCall<GetEndpointsRequest, GetEndpointsResponse>;
+  /** Who is asking, as far as the host knows. Needs cap:context.read. */
+  getContext: handleUnaryCall<GetContextRequest, PluginContext>;
   /** Durable when it answers. */
   enqueue: handleUnaryCall<EnqueueRequest, EnqueueResponse>;
   /** Attestations that match, as they are made, from the moment of the call on. */
@@ -2885,6 +3075,22 @@ export interface HostServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetEndpointsResponse) => void,
+  ): ClientUnaryCall;
+  /** Who is asking, as far as the host knows. Needs cap:context.read. */
+  getContext(
+    request: GetContextRequest,
+    callback: (error: ServiceError | null, response: PluginContext) => void,
+  ): ClientUnaryCall;
+  getContext(
+    request: GetContextRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PluginContext) => void,
+  ): ClientUnaryCall;
+  getContext(
+    request: GetContextRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PluginContext) => void,
   ): ClientUnaryCall;
   /** Durable when it answers. */
   enqueue(

@@ -7,13 +7,15 @@ import type { Database, Statement } from "bun:sqlite";
 import { UNLIMITED } from "../../access/quota.ts";
 import type { Attestation } from "../../ats/attestation.ts";
 import { bookFire, type Watcher, wants, watcherPayload } from "../../ats/watcher.ts";
-import type { Env } from "../../base/env.ts";
+import type { Env, Millis } from "../../base/env.ts";
 import { newId } from "../../base/id.ts";
 import type { CaughtUp, KeptWatcher, WatcherStore } from "../watchers.ts";
 import { type AttestationRow, readAttestation } from "./attestation-row.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
 import type { SqliteJobs } from "./jobs.ts";
+
+const QUIET_MS: Millis = 600_000; // Between two events about one plugin: who comes after and falls behind again does so every second.
 
 type Values = Record<string, string | number | null>;
 
@@ -114,6 +116,8 @@ export class SqliteWatchers implements WatcherStore {
 
   #fallBehind({ plugin, id }: Watcher, behind: number, why: string): void {
     this.#behind.run({ plugin, id, behind });
+    const said = this.#events.last("watcher.behind", plugin);
+    if (said && Math.abs(this.#env.now() - said.at) < QUIET_MS) return;
     const message = `Watcher ${id} of plugin ${plugin} ${why}: the rest waits.`;
     this.#events.addNow({ kind: "watcher.behind", subject: plugin, message, data: { plugin, watcher: id } });
   }

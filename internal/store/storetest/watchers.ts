@@ -131,7 +131,6 @@ export function watcherSuite(engine: string, open: OpenStore): void {
       expect(await at.store.jobs.quotaUse({ plugin: "p", tenant: "" })).toMatchObject({ queueDepth: 2 });
       const events = await at.store.events.list({}, { limit: 10 });
       expect(events.items.map(({ message }) => message)).toEqual([
-        "Watcher other of plugin p makes no more jobs while its plugin has 2 that have not ended: the rest waits.",
         "Watcher news of plugin p makes no more jobs while its plugin has 2 that have not ended: the rest waits.",
       ]);
       for (const job of [one, two]) await at.store.jobs.cancel(job?.id ?? "", "operator");
@@ -139,6 +138,24 @@ export function watcherSuite(engine: string, open: OpenStore): void {
       expect(await watchers.catchUp(STEP)).toEqual({ made: 2, more: false });
       expect(await jobs()).toHaveLength(4);
       expect(await watchers.of("p")).toMatchObject([{ behind: false }, { behind: false }]);
+    });
+
+    test("one that falls behind every second is an event every ten minutes", async () => {
+      await at.store.watchers.declare("p", [watcher({ queueDepth: 0 })]);
+      const said = async () => (await at.store.events.list({}, { limit: 10 })).items.length;
+      const again = async () => {
+        await at.store.watchers.declare("p", []);
+        await at.store.watchers.declare("p", [watcher({ queueDepth: 0 })]);
+        await attest({});
+        expect(await at.store.watchers.of("p")).toMatchObject([{ behind: true }]);
+      };
+      await again();
+      await at.env.advance(599_999);
+      await again();
+      expect(await said()).toBe(1);
+      await at.env.advance(1);
+      await again();
+      expect(await said()).toBe(2);
     });
 
     test("a clock that was set back does not stop it", async () => {

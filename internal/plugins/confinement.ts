@@ -60,7 +60,7 @@ export class Confinement {
     const isGuest = source.installed === true;
     const section = isolation.sectionOf(source.name);
     const limits = limitsOf(section, isGuest);
-    this.cwd = join(home, "plugins-data", source.name);
+    this.cwd = join(home, "plugins-data", keptAs(source));
     mkdirSync(this.cwd, { recursive: true, mode: 0o700 });
     const place = { source, home, cwd: this.cwd, pythonPath, self: isolation.self };
     const wanted = section?.user ?? (isGuest ? null : "host");
@@ -211,8 +211,13 @@ function userFor(place: Place, wanted: string | null): { user: User | null; note
   });
 }
 
+/** Whose files they are: a plugin that another tenant had under this name leaves none to the next. */
+function keptAs({ name, tenant = "" }: PluginSource): string {
+  return tenant === "" ? name : `${tenant}@${name}`;
+}
+
 function userCalled(wanted: string, { source, home }: Place): User {
-  if (wanted === "own") return ownUser(home, source.name);
+  if (wanted === "own") return ownUser(home, keptAs(source));
   const user = namedUser(wanted);
   if (user) return user;
   throw new Fault("config", `There is no user ${wanted} for plugin ${source.name} on this machine.`, {

@@ -4,7 +4,7 @@
  * reach of somebody else. Tests ask whether it does, a proof how long the answer takes.
  */
 import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as ats from "../../../proto/gen/protocol/atsstore.ts";
 import * as web from "../../../proto/gen/protocol/fetch.ts";
@@ -408,7 +408,9 @@ export class Access implements AsyncDisposable {
   }
 
   #told(name: string): { queue_endpoint: string; auth_token: string } {
-    const file = join(this.place.home, "plugins-data", name, "told.json");
+    const data = join(this.place.home, "plugins-data");
+    const folder = readdirSync(data).find((entry) => entry.split("@").at(-1) === name) ?? name; // acme@name
+    const file = join(data, folder, "told.json");
     if (!existsSync(file)) throw new Error(`${basename(file)} of ${name} is not there.`);
     return JSON.parse(readFileSync(file, "utf8"));
   }

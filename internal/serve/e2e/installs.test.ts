@@ -238,3 +238,25 @@ test(
   },
   STORY_LIMIT_MS,
 );
+
+test(
+  "a plugin finds the files that it left when it comes back, and another tenant's of its name does not",
+  async () => {
+    await using place = new Place();
+    await place.start();
+    await place.working();
+    const leaveFile = `const file = Bun.file("left.txt");
+    console.log((await file.exists()) ? "found " + (await file.text()) : "found nothing");
+    await Bun.write(file, "secrets of acme");`;
+    place.write("demo.ts", program({ start: leaveFile }));
+    const lives: string[] = [];
+    for (const tenant of ["acme", "globex", "acme"]) {
+      await place.json("plugin", "install", "demo.ts", "--tenant", tenant);
+      const { stdout } = await place.cli(["plugin", "logs", "demo"]);
+      lives.push(/found .*/.exec(stdout)?.[0] ?? stdout);
+      await place.json("plugin", "remove", "demo", "--yes");
+    }
+    expect(lives).toEqual(["found nothing", "found nothing", "found secrets of acme"]);
+  },
+  STORY_LIMIT_MS,
+);

@@ -33,7 +33,7 @@ async function withGrasper(config = ""): Promise<Place & Told> {
   const grant = ["--grant", "cap:scheduler.manage"];
   const { code, stderr } = await place.cli(["plugin", "install", file, "--tenant", "acme", ...grant]);
   if (code !== 0) throw new Error(stderr);
-  const told = readFileSync(join(place.home, "plugins-data/grasper/told.json"), "utf8");
+  const told = readFileSync(join(place.home, "plugins-data/acme@grasper/told.json"), "utf8");
   return Object.assign(place, JSON.parse(told) as Told);
 }
 

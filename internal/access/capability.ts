@@ -38,6 +38,7 @@ export const CAPABILITIES = {
   "cap:locks.use": { may: "take locks", ...TRUSTED },
   "cap:http.serve": { may: "answer requests under /api/<plugin> and /ws/<plugin>", ...EVERYBODY },
   "cap:http.fetch": { may: "fetch from the web through the host", ...TRUSTED },
+  "cap:secrets.get": { may: "ask for the secrets that [secrets.<plugin>] names for it", ...TRUSTED },
   "cap:services.use": {
     may: "call the models, embeddings and searches that other plugins provide",
     ...TRUSTED,

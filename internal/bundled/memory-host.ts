@@ -21,6 +21,7 @@ import type {
   Schedule,
   ScheduleChange,
   Scheduler,
+  Secrets,
   Storage,
   Web,
 } from "../../sdk/typescript/qntx.ts";
@@ -216,6 +217,10 @@ export class MemoryHost implements Host {
 
   get queue(): Queue {
     throw new Error("MemoryHost has no queue.");
+  }
+
+  get secrets(): Secrets {
+    throw new Error("MemoryHost has no secrets.");
   }
 
   get locks(): Locks {

@@ -124,6 +124,10 @@ const WRONG_FILES: readonly (readonly [string, string])[] = [
     'qntx.toml:2: python.address is "nowhere", but must be "host:port". Write it like "127.0.0.1:9000".',
   ],
   [
+    '[python.secrets]\nKEY = "env:KEY"',
+    "qntx.toml:1: [python.secrets] would be handed to the plugin as it is written. What it may ask for by name stands under [secrets.python].",
+  ],
+  [
     "[schedule]\nid = 'a'",
     "qntx.toml:1: schedule must be written as [[schedule]], once for each. Put the name in double brackets.",
   ],

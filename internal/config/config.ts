@@ -17,8 +17,8 @@ import { readFileQuotas } from "./file-quota.ts";
 import { type FileHandler, readFileHandlers } from "./file-handler.ts";
 import { type FileIsolation, readFileIsolations } from "./file-isolation.ts";
 import { type FileSchedule, readSchedules } from "./file-schedule.ts";
+import { type FileSecrets, readFileSecrets, secretOf } from "./file-secrets.ts";
 import type { ConfigKey, ConfigValues } from "./keys.ts";
-import type { Place } from "./kinds.ts";
 import { checkLockPlugin, type LockKeeper, lockKeeper } from "./locks.ts";
 import { type PluginSection, resolveValues, secretKeys } from "./plugin-section.ts";
 import { configFault, type Problem } from "./problems.ts";
@@ -80,6 +80,8 @@ export interface Config {
   readonly quotas: ReadonlyMap<string, QuotaAmounts>;
   /** What the processes of plugins are held to. */
   readonly isolations: readonly FileIsolation[];
+  /** What plugins may ask for by name, and where it is kept. */
+  readonly secrets: readonly FileSecrets[];
   /** Where events are sent, its secret fetched now; null for nowhere. Throws a Fault that names the key of what is not there. */
   webhook(): { readonly url: string; readonly secret: string | null } | null;
   /** `[name]` sections, as they are written. */
@@ -100,6 +102,8 @@ export interface Config {
   pluginWhere(name: string, key: string): string;
   /** What a plugin is given, its secrets fetched now. Throws a Fault that names the key of one that is not there. */
   pluginConfig(name: string): Record<string, string>;
+  /** A secret of a plugin, fetched now; null when it has none of that name. Throws a Fault that names the key of one that is not there. */
+  secretOf(plugin: string, name: string): string | null;
 }
 
 export interface LoadOptions {
@@ -110,6 +114,8 @@ export interface LoadOptions {
   cwd: string;
   /** The folder that `~` means. */
   userHome: string;
+  /** Told of every secret when it is fetched, with its key. */
+  onSecret?(name: string, value: string): void;
 }
 
 export type Flags = Readonly<Partial<Record<ConfigKey | "config", string | undefined>>>;
@@ -128,8 +134,10 @@ export function loadConfig(options: LoadOptions): Config {
   const budgets = file ? readFileBudgets(file, problems) : [];
   const quotas = file ? readFileQuotas(file, problems) : new Map<string, QuotaAmounts>();
   const isolations = file ? readFileIsolations(file, problems) : [];
+  const secrets = file ? readFileSecrets(file, problems) : [];
   checkLockPlugin(values, origins, problems);
   if (problems.length > 0) throw configFault(problems);
+  const source = sourceOf(options, file);
   return frozen({
     ...grouped(values),
     file: found.path,
@@ -140,17 +148,19 @@ export function loadConfig(options: LoadOptions): Config {
     budgets,
     quotas,
     isolations,
+    secrets,
     sections,
     values,
     origin: (key: ConfigKey) => origins[key],
-    webhook: () => webhookOf(values, origins, { vars: options.vars, place: placeOf(options, file) }),
-    ...pluginLookups(sections, options, file),
+    webhook: () => webhookOf(values, origins, source),
+    ...pluginLookups(sections, source, file),
+    secretOf: (plugin: string, name: string) => secretOf(secrets, { plugin, name }, source),
   });
 }
 
 /** What is relative in the file is meant from there; without a file, from the current folder. */
-function placeOf({ cwd, userHome }: LoadOptions, file: TomlFile | null): Place {
-  return { folder: file?.folder ?? cwd, userHome };
+function sourceOf({ vars, cwd, userHome, onSecret }: LoadOptions, file: TomlFile | null): Source {
+  return { vars, place: { folder: file?.folder ?? cwd, userHome }, ...(onSecret && { onSecret }) };
 }
 
 function webhookOf(values: ConfigValues, origins: Origins, source: Source): ReturnType<Config["webhook"]> {
@@ -206,13 +216,12 @@ function grouped(
 
 function pluginLookups(
   sections: readonly PluginSection[],
-  options: LoadOptions,
+  source: Source,
   file: TomlFile | null,
 ): Pick<
   Config,
   "pluginArgs" | "pluginAddress" | "pluginGrant" | "pluginSecrets" | "pluginWhere" | "pluginConfig"
 > {
-  const place = placeOf(options, file);
   const sectionOf = (name: string) => sections.find((section) => section.name === name);
   return {
     pluginArgs: (name) => sectionOf(name)?.args ?? [],
@@ -222,7 +231,7 @@ function pluginLookups(
     pluginWhere: (name, key) => sectionOf(name)?.where(key) ?? file?.name ?? "qntx.toml",
     pluginConfig(name) {
       const section = sectionOf(name);
-      return section ? resolveValues(section, options.vars, place) : {};
+      return section ? resolveValues(section, source) : {};
     },
   };
 }

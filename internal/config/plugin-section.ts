@@ -9,10 +9,10 @@
  */
 import { type Capability, parseCapability } from "../access/capability.ts";
 import { Fault } from "../base/fault.ts";
-import { said } from "./file-schedule.ts";
-import { type Place, textsOf } from "./kinds.ts";
+import { isTable, said } from "./file-schedule.ts";
+import { textsOf } from "./kinds.ts";
 import type { Problem } from "./problems.ts";
-import { fetched, isReference } from "./references.ts";
+import { fetched, isReference, type Source } from "./references.ts";
 import type { TomlFile } from "./toml.ts";
 
 declare global {
@@ -59,6 +59,13 @@ export function readPluginSection(
   const isAddress = address === null || (typeof address === "string" && isHostPort(address));
   if (!isAddress) wrong("address", '"host:port"', 'Write it like "127.0.0.1:9000".');
 
+  if (isListOfReferences(table["secrets"]))
+    problems.push({
+      where: where("secrets"),
+      message: `[${name}.secrets] would be handed to the plugin as it is written.`,
+      hint: `What it may ask for by name stands under [secrets.${name}].`,
+    });
+
   const grant = readGrant(table["grant"] ?? [], { name, where: where("grant") }, problems);
 
   const values = Object.entries(table).flatMap(([key, value]) => {
@@ -76,14 +83,11 @@ export function readPluginSection(
 }
 
 /** What the plugin gets, secrets fetched. Throws a Fault that names the key of one that is not there. */
-export function resolveValues(
-  section: PluginSection,
-  vars: Readonly<Record<string, string | undefined>>,
-  place: Place,
-): Record<string, string> {
+export function resolveValues(section: PluginSection, source: Source): Record<string, string> {
   const resolved = Object.entries(section.values).map(([key, value]) => {
     const about = { name: `${section.name}.${key}`, where: section.where(key) };
-    return [key, fetched(value, about, { vars, place })] as const;
+    if (isSecretName(key) && !isReference(value)) source.onSecret?.(about.name, value); // Written out, and one all the same.
+    return [key, fetched(value, about, source)] as const;
   });
   return Object.fromEntries(resolved);
 }
@@ -120,6 +124,12 @@ function readGrant(
       return [];
     }
   });
+}
+
+/** True for a table that somebody has most probably meant for the host. */
+function isListOfReferences(value: unknown): boolean {
+  const values = isTable(value) ? Object.values(value) : [];
+  return values.length > 0 && values.every((each) => typeof each === "string" && isReference(each));
 }
 
 function isHostPort(text: string): boolean {

@@ -55,14 +55,19 @@ interface About {
 export interface Source {
   vars: Readonly<Record<string, string | undefined>>;
   place: Place;
+  /** Told what every reference leads to: whoever keeps secrets out of texts must know them. */
+  onSecret?(name: string, value: string): void;
 }
 
 /** The value itself, or what it refers to. Throws a Fault that names the key of one that is not there. */
-export function fetched(value: string, about: About, { vars, place }: Source): string {
+export function fetched(value: string, about: About, { vars, place, onSecret }: Source): string {
   const variable = ENV_REFERENCE.exec(value)?.[1];
   const path = FILE_REFERENCE.exec(value)?.[1];
-  if (variable !== undefined) return variableValue(about, variable, vars);
-  return path === undefined ? value : fileValue(about, pathOf(path, place));
+  if (variable === undefined && path === undefined) return value;
+  const secret =
+    path === undefined ? variableValue(about, variable ?? "", vars) : fileValue(about, pathOf(path, place));
+  onSecret?.(about.name, secret);
+  return secret;
 }
 
 function variableValue({ name, where }: About, variable: string, vars: Source["vars"]): string {

@@ -15,7 +15,7 @@ import type { Problem } from "./problems.ts";
 import type { Origins } from "./sources.ts";
 import type { TomlFile } from "./toml.ts";
 
-const LISTS = ["schedule", "handler", "budget", "quota", "isolation"]; // Sections of sections, read elsewhere.
+const LISTS = ["schedule", "handler", "budget", "quota", "isolation", "secrets"]; // Sections of sections, read elsewhere.
 const VARIABLES_BESIDE_KEYS = ["QNTX_CONFIG", "QNTX_SERVER"];
 const VARIABLE_SLIPS_MAX = 2; // The environment is shared: only what is nearly one of ours is taken for a mistake.
 

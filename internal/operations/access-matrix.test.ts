@@ -106,6 +106,10 @@ const MATRIX: Readonly<Record<string, Row>> = {
   "storage.list": { lists: "key" },
   "storage.set": { reaches: "nothing", why: "each has keys of its own (a test below)" },
   "storage.delete": { reaches: "nothing", why: "each has keys of its own (a test below)" },
+  "secret.get": {
+    reaches: "nothing",
+    why: "a plugin is told its own (secret.test.ts), and its name is its own on a host (e2e/access.test.ts)",
+  },
   "lock.try": { reaches: "nothing", why: "each has keys of its own (lock.test.ts)" },
   "lock.renew": { reaches: "nothing", why: "whoever has the token, which is random, has the lock" },
   "lock.release": { reaches: "nothing", why: "whoever has the token, which is random, has the lock" },

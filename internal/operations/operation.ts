@@ -47,6 +47,8 @@ export interface Host {
   readonly quotas: Pick<Quotas, "standings" | "configured">;
   /** Who keeps locks. */
   readonly locks: LockControl;
+  /** Secrets, for the plugins that have them. */
+  readonly secrets: SecretControl;
   /** The web, for plugins. */
   readonly web: Pick<Fetcher, "fetch">;
 }
@@ -63,6 +65,11 @@ export interface ConfigReloaded {
   quotas: string[];
   /** Keys whose new values count from the next start on. */
   later: string[];
+}
+
+export interface SecretControl {
+  /** What a plugin's secret is now; null when it has none of that name. Throws a Fault when it cannot be fetched. */
+  get(plugin: string, name: string): Promise<string | null>;
 }
 
 export interface LockControl {
@@ -129,6 +136,8 @@ export interface Context {
   readonly host: Host | null;
   /** The data folder. */
   readonly home: string;
+  /** Takes secrets out of what is written down. Absent where none are known. */
+  readonly redact?: (text: string) => string;
   /** How this program starts itself in another role. Absent where nothing needs that. */
   readonly self?: readonly string[];
   /** Aborted when whoever called is gone, or cannot be answered much longer: nothing is waited for then. */
@@ -160,6 +169,8 @@ export interface Operation<Input, Output> {
   readonly needsHost?: boolean;
   /** Changes something: the call is written into the audit trail, refused ones too. */
   readonly changes?: boolean;
+  /** What a plugin asks for and does not have is written into the audit trail, although nothing changes. */
+  readonly notesMisses?: boolean;
   /** Accounts for what is due up to now: refused while the clock is not believed, or a wrong year would silence schedules until then. */
   readonly byClock?: boolean;
   run(context: Context, input: Input): Promise<Output>;
@@ -174,6 +185,7 @@ export interface AnyOperation {
   readonly plugin?: Capability;
   readonly needsHost?: boolean;
   readonly changes?: boolean;
+  readonly notesMisses?: boolean;
   readonly byClock?: boolean;
   call(context: Context, input: unknown): Promise<unknown>;
 }

@@ -69,7 +69,7 @@ async function audited(context: Context, operation: AnyOperation, input: unknown
 
 /**
  * Writes into the trail that somebody was refused: for lack of a capability, because a limit is
- * reached, or, where a plugin wants to change what it does not see, because that may be another's.
+ * reached, or, where a plugin wants to change what it does not see, because that may be another's; so may a secret.
  * Other errors are none.
  */
 export async function noteRefusal(
@@ -78,7 +78,8 @@ export async function noteRefusal(
   { input, error }: { input: unknown; error: unknown },
 ): Promise<void> {
   if (!(error instanceof Fault)) return;
-  const isHidden = error.code === "not-found" && operation.changes && context.principal.kind === "plugin";
+  const notes = operation.changes || operation.notesMisses;
+  const isHidden = error.code === "not-found" && notes && context.principal.kind === "plugin";
   if (error.code !== "denied" && !error.limit && !isHidden) return;
   await audit(context, operation, { input, allowed: false, detail: error.message });
 }
@@ -125,7 +126,7 @@ function noHost(name: string): Fault {
 const AUDIT_DETAIL_CHARS_MAX = 1_000; // A trail, not a copy of every input.
 
 async function audit(
-  { store, env, principal, log }: Context,
+  { store, env, principal, log, redact = (text) => text }: Context,
   operation: AnyOperation,
   { input, allowed, detail }: { input: unknown; allowed: boolean; detail: string },
 ): Promise<void> {
@@ -134,9 +135,9 @@ async function audit(
       id: newId(env, "AU"),
       principal: principalName(principal),
       operation: operation.name,
-      subject: subjectOf(input),
+      subject: redact(subjectOf(input)),
       allowed,
-      detail: detail.slice(0, AUDIT_DETAIL_CHARS_MAX),
+      detail: redact(detail).slice(0, AUDIT_DETAIL_CHARS_MAX),
     });
   } catch (error) {
     log.error("an audit row could not be written", { operation: operation.name, error: messageOf(error) });

@@ -20,6 +20,7 @@ import { pluginGrantOperations } from "./plugin-grant.ts";
 import { pluginInstallOperations } from "./plugin-install.ts";
 import { pluginOperations } from "./plugin.ts";
 import { quotaShow } from "./quota.ts";
+import { secretGet } from "./secret.ts";
 import { documentOperations } from "./schedule-apply.ts";
 import { scheduleOperations } from "./schedule.ts";
 import { scheduleSimulate } from "./simulate.ts";
@@ -52,6 +53,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...attestationOperations,
   ...eventOperations,
   httpFetch,
+  secretGet,
   ...hostOperations,
 ];
 

@@ -39,56 +39,65 @@ import {
   type TryLockResponse,
 } from "../../proto/gen/qntx/v1/lock.ts";
 import type { Env, Millis } from "../base/env.ts";
-import { type Answer, Channel, type MessageStream, type StreamEvents } from "../../sdk/typescript/channel.ts";
+import type { Redactor } from "../base/redactor.ts";
+import {
+  type Answer,
+  type CallOptions,
+  Channel,
+  type MessageStream,
+  type StreamEvents,
+} from "../../sdk/typescript/channel.ts";
 
 const MESSAGE_BYTES_MAX = 16_777_216; // 16 MiB either way: QNTX allows 100, and one such answer would be the host's whole memory.
 
 export class Connection {
   readonly address: string;
   readonly #channel: Channel;
+  readonly #redactor: Redactor;
 
   /** Opens nothing yet: the first call connects. */
-  constructor(env: Env, address: string) {
+  constructor(env: Env, address: string, redactor: Redactor) {
     this.address = address;
+    this.#redactor = redactor;
     this.#channel = new Channel(env, { address, bytesMax: MESSAGE_BYTES_MAX });
   }
 
   /** Waits until the plugin listens. */
   metadata(limitMs: Millis): Promise<Answer<MetadataResponse>> {
-    return this.#channel.call(Domain.metadata, Empty.create(), { limitMs, waits: true });
+    return this.#call(Domain.metadata, Empty.create(), { limitMs, waits: true });
   }
 
   describe(hostVersion: string, limitMs: Millis): Promise<Answer<DescribeResponse>> {
-    return this.#channel.call(Ours.describe, { hostVersion }, { limitMs });
+    return this.#call(Ours.describe, { hostVersion }, { limitMs });
   }
 
   initialize(request: InitializeRequest, limitMs: Millis): Promise<Answer<InitializeResponse>> {
-    return this.#channel.call(Domain.initialize, request, { limitMs });
+    return this.#call(Domain.initialize, request, { limitMs });
   }
 
   configSchema(limitMs: Millis): Promise<Answer<ConfigSchemaResponse>> {
-    return this.#channel.call(Domain.configSchema, Empty.create(), { limitMs });
+    return this.#call(Domain.configSchema, Empty.create(), { limitMs });
   }
 
   registerGlyphs(limitMs: Millis): Promise<Answer<GlyphDefResponse>> {
-    return this.#channel.call(Domain.registerGlyphs, Empty.create(), { limitMs });
+    return this.#call(Domain.registerGlyphs, Empty.create(), { limitMs });
   }
 
   health(limitMs: Millis): Promise<Answer<HealthResponse>> {
-    return this.#channel.call(Domain.health, Empty.create(), { limitMs });
+    return this.#call(Domain.health, Empty.create(), { limitMs });
   }
 
   /** Lets the plugin let go of what it holds, before it is told to end. */
   cleanup(reason: string, limitMs: Millis): Promise<Answer<CleanupResponse>> {
-    return this.#channel.call(Ours.cleanup, { reason }, { limitMs });
+    return this.#call(Ours.cleanup, { reason }, { limitMs });
   }
 
   shutdown(limitMs: Millis): Promise<Answer<Empty>> {
-    return this.#channel.call(Domain.shutdown, Empty.create(), { limitMs });
+    return this.#call(Domain.shutdown, Empty.create(), { limitMs });
   }
 
   handleHttp(request: HTTPRequest, limitMs: Millis, signal?: AbortSignal): Promise<Answer<HTTPResponse>> {
-    return this.#channel.call(Domain.handleHttp, request, { limitMs, signal });
+    return this.#call(Domain.handleHttp, request, { limitMs, signal });
   }
 
   /** One connection of a browser. Throws when the channel is closed. */
@@ -106,7 +115,7 @@ export class Connection {
     request: ExecuteJobRequest,
     options: { headers: Record<string, string>; limitMs: Millis; signal: AbortSignal },
   ): Promise<Answer<ExecuteJobResponse>> {
-    return this.#channel.call(Domain.executeJob, request, options);
+    return this.#call(Domain.executeJob, request, options);
   }
 
   /** A call of a service that the plugin provides, its messages as they are. */
@@ -115,7 +124,7 @@ export class Connection {
     request: Buffer,
     options: { limitMs: Millis; signal: AbortSignal },
   ): Promise<Answer<Buffer>> {
-    return this.#channel.call(asItIs(path), request, options);
+    return this.#call(asItIs(path), request, options);
   }
 
   /** The same, answered by a stream. */
@@ -124,15 +133,15 @@ export class Connection {
   }
 
   tryLock(request: TryLockRequest, limitMs: Millis): Promise<Answer<TryLockResponse>> {
-    return this.#channel.call(Locks.tryLock, request, { limitMs });
+    return this.#call(Locks.tryLock, request, { limitMs });
   }
 
   renewLock(request: RenewLockRequest, limitMs: Millis): Promise<Answer<RenewLockResponse>> {
-    return this.#channel.call(Locks.renew, request, { limitMs });
+    return this.#call(Locks.renew, request, { limitMs });
   }
 
   releaseLock(request: ReleaseLockRequest, limitMs: Millis): Promise<Answer<ReleaseLockResponse>> {
-    return this.#channel.call(Locks.release, request, { limitMs });
+    return this.#call(Locks.release, request, { limitMs });
   }
 
   /** The job stream. It has no deadline: it lives as long as the process. */
@@ -153,6 +162,12 @@ export class Connection {
   /** Ends the channel and every call on it. Safe to call twice. */
   close(): void {
     this.#channel.close();
+  }
+
+  /** Why a plugin did not answer is in its own words, and people read them. */
+  async #call<Q, A>(method: MethodDefinition<Q, A>, request: Q, options: CallOptions): Promise<Answer<A>> {
+    const answer = await this.#channel.call(method, request, options);
+    return answer.ok ? answer : { ...answer, details: this.#redactor.redact(answer.details) };
   }
 }
 

@@ -22,6 +22,7 @@ import type { Millis } from "../base/env.ts";
 import { messageOf, shown } from "../base/fault.ts";
 import { JOB_ATTEMPTS_MAX, JOB_TIMEOUT_MAX_MS, type JobProgress } from "../job/job.ts";
 import { parseRate, type Rate, RATE_COUNT_MAX } from "../base/rate.ts";
+import { CUT_MARK } from "../base/redactor.ts";
 import { parseRetry, type RetryPolicy } from "../base/retry.ts";
 import { endpointName, ENDPOINT_CHARS_MAX, ENDPOINTS_MAX, isCallable } from "../plugin/endpoint.ts";
 import { HANDLER_NAME_PATTERN, type HandlerOptions, WATCHER_ID_PATTERN } from "../plugin/plugin.ts";
@@ -86,7 +87,7 @@ const FIELDS_CHARS_MAX = 8_192;
 export function cleanText(text: string, charsMax: number): string {
   const whole = text.includes("\0") ? text.replaceAll("\0", "\uFFFD") : text;
   if (whole.length <= charsMax) return whole;
-  return `${whole.slice(0, charsMax).replace(/[\uD800-\uDBFF]$/, "")}… (cut: ${whole.length} characters)`;
+  return `${whole.slice(0, charsMax).replace(/[\uD800-\uDBFF]$/, "")}${CUT_MARK}${whole.length} characters)`;
 }
 
 /** A cost that can be added up: finite and not negative, otherwise 0. */

@@ -6,6 +6,7 @@
  * who prints more than can be kept is read more slowly, and waits when it prints.
  */
 import { type Env, sleep, turn } from "../base/env.ts";
+import { CUT_MARK } from "../base/redactor.ts";
 import { Meter } from "./meter.ts";
 
 export const LINE_BYTES_MAX = 8_192; // A line is read by people; more is a file.
@@ -54,7 +55,7 @@ export class LineSplitter {
       this.#parts.length === 1 ? (this.#parts[0] ?? new Uint8Array()) : Buffer.concat(this.#parts);
     const end = whole.at(-1) === CARRIAGE_RETURN ? whole.length - 1 : whole.length;
     const text = this.#decoder.decode(whole.subarray(0, end));
-    const cut = this.#bytes > LINE_BYTES_MAX ? `… (cut: ${this.#bytes} bytes)` : "";
+    const cut = this.#bytes > LINE_BYTES_MAX ? `${CUT_MARK}${this.#bytes} bytes)` : "";
     this.#parts = [];
     this.#bytes = 0;
     this.#onLine(text + cut);

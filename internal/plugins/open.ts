@@ -22,6 +22,7 @@ import type { Env } from "../base/env.ts";
 import { Fault, messageOf, shown } from "../base/fault.ts";
 import { aborted } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
+import type { Redactor } from "../base/redactor.ts";
 import { BUDGETED_CALLS, configuredBudget, overBudget } from "../plugin/budget.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { ServiceWord } from "../plugin/service.ts";
@@ -47,6 +48,8 @@ import { answersHealth, Width } from "./width.ts";
 export interface HostSide {
   env: Env;
   log: Log;
+  /** Takes secrets out of what plugins say. */
+  redactor: Redactor;
   limits: PluginLimits;
   /** The data folder. */
   home: string;
@@ -286,7 +289,7 @@ class Opening {
   }
 
   #connect(address: string): Connection {
-    const connection = new Connection(this.#host.env, address);
+    const connection = new Connection(this.#host.env, address, this.#host.redactor);
     this.#holdings.defer(() => connection.close());
     return connection;
   }
@@ -436,6 +439,7 @@ class Opening {
       concurrency: announcement.concurrency || usual,
       quota: () => this.#host.quotaOf(this.#source.name),
       log: this.#host.log,
+      redactor: this.#host.redactor,
       replace: (reason) => this.#events.replace(reason),
       broke: (reason) => this.#events.broke(reason),
       handlersChanged: (handlers) => this.#events.handlersChanged(handlers),

@@ -411,7 +411,7 @@ test("a request reaches the plugin, and an answer that is none is a Fault", asyn
     statusCode: 200,
     body: Buffer.from("/a?b=c"),
   });
-  expect(host.plugins.http("bad", request)).rejects.toThrow("status 7");
+  await expect(host.plugins.http("bad", request)).rejects.toThrow("status 7");
   for (const path of ["/nothing", "/empty"]) {
     const refused = await host.plugins.http("odd", { ...request, path }).catch(messageOf);
     expect(refused).toBe(`Plugin odd has no GET ${path}.`);
@@ -420,7 +420,7 @@ test("a request reaches the plugin, and an answer that is none is a Fault", asyn
   const whole = await host.plugins.http("odd", { ...request, path: "/whole" });
   expect(whole.body.toString()).toBe("/api/odd/whole");
   await host.plugins.stop("odd");
-  expect(host.plugins.http("odd", request)).rejects.toThrow("Plugin odd is stopped.");
+  await expect(host.plugins.http("odd", request)).rejects.toThrow("Plugin odd is stopped.");
 });
 
 /** The port that a process listens on, as the kernel sees it. */

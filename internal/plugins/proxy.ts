@@ -9,6 +9,7 @@
 import type { Quota } from "../access/quota.ts";
 import type { Env, Millis } from "../base/env.ts";
 import type { Log } from "../base/log.ts";
+import type { Redactor } from "../base/redactor.ts";
 import type { JobProgress } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { isEndpoint } from "../plugin/endpoint.ts";
@@ -20,6 +21,7 @@ import type { Connection } from "./connection.ts";
 import { endingOfCancel } from "./endings.ts";
 import { endpointCall } from "./endpoint-call.ts";
 import { EXECUTE_CALL } from "./execute-call.ts";
+import { redactedLines, redactedOutcome, redactedProgress } from "./redacting.ts";
 import { StreamWire } from "./stream-wire.ts";
 import { type UnaryCall, UnaryWire } from "./unary-wire.ts";
 import type { Width } from "./width.ts";
@@ -40,6 +42,7 @@ export interface ProxyOptions {
   /** How much of the host it may take now, whatever it says of itself. */
   quota(): Pick<Quota, "jobsAtOnce" | "jobLogBytes">;
   log: Log;
+  redactor: Redactor;
   /** Ends the process and starts another. */
   replace(reason: string): void;
   /** Ends the process, because nobody knows any more what runs in it. */
@@ -197,13 +200,16 @@ export class PluginProxy implements Executor {
   }
 
   #events() {
+    const { redactor } = this.#options;
     return {
       warn: (sentence: string) => this.#options.log.warn(sentence, { plugin: this.plugin }),
       ended: (key: AttemptKey, outcome: Outcome) => this.#ended(key, outcome),
-      progress: (key: AttemptKey, progress: JobProgress) => this.#find(key)?.attempt.progress(progress),
+      progress: (key: AttemptKey, progress: JobProgress) =>
+        this.#find(key)?.attempt.progress(redactedProgress(redactor, progress)),
       checkpoint: (key: AttemptKey, checkpoint: Uint8Array) =>
         this.#find(key)?.attempt.checkpoint(checkpoint),
-      log: (key: AttemptKey, lines: readonly JobLogLine[]) => this.#find(key)?.attempt.log(lines),
+      log: (key: AttemptKey, lines: readonly JobLogLine[]) =>
+        this.#find(key)?.attempt.log(redactedLines(redactor, lines)),
     };
   }
 
@@ -214,7 +220,8 @@ export class PluginProxy implements Executor {
     // A handler that obeys its signal by returning early has not completed its job.
     if (attempt.cancelled !== null)
       this.#settle(key.jobId, endingOfCancel(attempt.cancelled, this.plugin, attempt));
-    else this.#settle(key.jobId, this.#interrupted ? { kind: "returned" } : outcome);
+    else if (this.#interrupted) this.#settle(key.jobId, { kind: "returned" });
+    else this.#settle(key.jobId, redactedOutcome(this.#options.redactor, outcome));
   }
 
   /** The attempt that a message is for. What is for another one is dropped, and said, but not each time. */

@@ -335,7 +335,7 @@ export class Supervisor {
 
   #giveUp(state: PluginState, reason: string, stop: AbortSignal): Promise<void> {
     this.#set(state, reason);
-    this.#events.gaveUp(this.name, reason);
+    this.#events.gaveUp(this.name, this.#clean(reason));
     return aborted(stop);
   }
 
@@ -363,7 +363,7 @@ export class Supervisor {
     const process = this.#process;
     if (process && (await orNothing(this.#host.env, DEATH_NOTICE_MS, process.exited))) return;
     if (process !== this.#process) return;
-    this.#broke = reason;
+    this.#broke = this.#clean(reason);
     this.#killProcess();
   }
 
@@ -378,9 +378,10 @@ export class Supervisor {
         this.#process = process;
         this.#keepLine({ level: "info", text: `${START_MARK}${process.pid}` });
       },
-      line: (line) => {
+      line: ({ level, text }) => {
+        const line = { level, text: this.#clean(text) };
         this.#keepLine(line);
-        this.#session?.proxy.printed(line.level, line.text);
+        this.#session?.proxy.printed(level, line.text);
       },
       lastLines: () => {
         const lines = this.lines();
@@ -406,7 +407,7 @@ export class Supervisor {
   }
 
   #note(sentence: string): void {
-    this.#keepLine({ level: "warn", text: `${HOST_MARK}${sentence}` });
+    this.#keepLine({ level: "warn", text: `${HOST_MARK}${this.#clean(sentence)}` });
   }
 
   #keepLine(line: PrintedLine): void {
@@ -415,9 +416,14 @@ export class Supervisor {
     this.#events.line(this.name, line);
   }
 
+  /** What a plugin says, or is said of it, without the secrets that it may have. */
+  #clean(text: string): string {
+    return this.#host.redactor.redact(text);
+  }
+
   #set(state: PluginState, reason: string, startsAgain = false): void {
     this.#state = state;
-    this.#reason = reason;
+    this.#reason = this.#clean(reason);
     this.#startsAgain = startsAgain;
     this.#events.changed(this.status());
   }

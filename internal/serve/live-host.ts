@@ -11,6 +11,7 @@ import type {
   Host,
   LockControl,
   PluginControl,
+  SecretControl,
 } from "../operations/operation.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
 import type { Plugins } from "../plugins/plugins.ts";
@@ -28,6 +29,7 @@ export interface LiveHostOptions {
   quotas: Quotas;
   loop: Pick<LoopDelay, "lately">;
   web: Fetcher;
+  secrets: SecretControl;
   attested: (attestations: readonly Attestation[]) => void;
   reload: () => Promise<ConfigReloaded>;
   /** True while attestations may become jobs. */
@@ -42,6 +44,7 @@ export class LiveHost implements Host {
   readonly locks: LockControl;
   readonly grants: Grants;
   readonly web: Fetcher;
+  readonly secrets: SecretControl;
   readonly quotas: Quotas;
   address = "";
   ready = false;
@@ -57,6 +60,7 @@ export class LiveHost implements Host {
     this.clock = options.pulse.clock;
     this.grants = options.grants;
     this.web = options.web;
+    this.secrets = options.secrets;
     this.quotas = options.quotas;
     const { pulse, locks } = options;
     this.locks = {

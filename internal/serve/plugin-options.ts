@@ -29,13 +29,14 @@ interface Parts {
 
 /** Everything but what concerns declared schedules and events. */
 export function pluginOptions(
-  { env, log, config, self, version }: ServeOptions,
+  { env, log, redactor, config, self, version }: ServeOptions,
   { registry, tokens, grants, quotas, enqueue, endpoint, live }: Parts,
 ): Omit<PluginsOptions, "declare" | "openServices"> {
   const { startupMs, describeMs, cleanupMs } = config.plugin;
   return {
     env,
     log,
+    redactor,
     registry,
     home: config.home,
     hostVersion: version,
@@ -72,10 +73,14 @@ function sectionsOf(config: Config): FindOptions["sections"] {
 }
 
 /** Says which sections hold nobody: a slip in a name, and a plugin is not held to what somebody believes. */
-export function tellStrayIsolations({ config, log }: ServeOptions, names: readonly string[]): void {
-  for (const { plugin } of config.isolations) {
+export function tellStraySections({ config, log }: ServeOptions, names: readonly string[]): void {
+  const sections = [
+    ...config.isolations.map(({ plugin }) => ({ word: "isolation", plugin, does: "holds nobody" })),
+    ...config.secrets.map(({ plugin }) => ({ word: "secrets", plugin, does: "is for nobody" })),
+  ];
+  for (const { word, plugin, does } of sections) {
     if (names.includes(plugin)) continue;
-    const sentence = `[isolation.${plugin}] in qntx.toml holds nobody: there is no plugin of that name here`;
+    const sentence = `[${word}.${plugin}] in qntx.toml ${does}: there is no plugin of that name here`;
     log.warn(sentence, { plugins: names.join(", ") });
   }
 }

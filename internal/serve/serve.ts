@@ -17,6 +17,7 @@ import { Fault, messageOf } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { aborted, type QuitSignals, runTogether, type Service } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
+import type { Redactor } from "../base/redactor.ts";
 import type { Config } from "../config/config.ts";
 import { Fetcher } from "../fetch/fetcher.ts";
 import { Metrics } from "../http/metrics.ts";
@@ -45,11 +46,14 @@ import { checkLockKeeper, locksOf } from "./locks.ts";
 import { PluginEvents } from "./plugin-events.ts";
 import { Webhooks } from "./webhooks.ts";
 import { WrongTokens } from "./wrong-tokens.ts";
-import { pluginOptions, tellStrayIsolations } from "./plugin-options.ts";
+import { pluginOptions, tellStraySections } from "./plugin-options.ts";
+import { PluginSecrets } from "./plugin-secrets.ts";
 
 export interface ServeOptions {
   env: Env;
   log: Log;
+  /** Knows what the configuration has fetched. */
+  redactor: Redactor;
   config: Config;
   /** Reads the configuration again. Throws a Fault with everything that is wrong with it. */
   load(): Promise<Config>;
@@ -144,6 +148,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
     locks,
     ...rights,
     web: new Fetcher({ env, version, allowed: config.fetch.allowed }),
+    secrets: new PluginSecrets({ env, log, config: () => live.now, audit: store.audit }),
     attested: (list) => callbacks.watches.tell(list),
     watched: () => store.watchers.any,
     reload: () => live.reload(plugins, () => rights.grants.reconfigured()),
@@ -165,7 +170,7 @@ async function runParts(options: ServeOptions, parts: Running): Promise<void> {
   const { env, log, config, signals } = options;
   const { pulse, live, plugins, services, contextOf } = parts;
   await declareSchedules(contextOf(HOST), FILE_OWNER, declarationsOf(config.schedules));
-  tellStrayIsolations(
+  tellStraySections(
     options,
     plugins.statuses().map(({ name }) => name),
   );
@@ -214,10 +219,11 @@ function declareBy(
 }
 
 function contextFor(
-  { env, log, config, self }: ServeOptions,
+  { env, log, redactor, config, self }: ServeOptions,
   { metrics, ...about }: Pick<Context, "store" | "principal" | "host"> & { metrics: Metrics },
 ): Context {
-  return { env, log, home: config.home, self, meter: metrics.count, ...about };
+  const redact = (text: string) => redactor.redact(text);
+  return { env, log, redact, home: config.home, self, meter: metrics.count, ...about };
 }
 
 /** What plugins may do, and how much. Whoever was not installed was enabled by name, or is ours. */
@@ -236,13 +242,18 @@ async function rightsOf(
 
 /** What a plugin's process was refused stands in the audit trail, as what it is refused when it calls does. */
 async function writeRefusal(
-  { env, log }: ServeOptions,
+  { env, log, redactor }: ServeOptions,
   { audit }: Store,
   { plugin, what }: { plugin: string; what: string },
 ): Promise<void> {
   try {
     const about = { principal: `plugin:${plugin}`, operation: "plugin.contain", subject: plugin };
-    await audit.add({ id: newId(env, "AU"), ...about, allowed: false, detail: `It ${what}` });
+    await audit.add({
+      id: newId(env, "AU"),
+      ...about,
+      allowed: false,
+      detail: redactor.redact(`It ${what}`),
+    });
   } catch (error) {
     log.error("an audit row could not be written", { plugin, error: messageOf(error) });
   }

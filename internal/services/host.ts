@@ -16,6 +16,7 @@ import {
   scheduleShow,
   scheduleUpdate,
 } from "../operations/schedule.ts";
+import { secretGet } from "../operations/secret.ts";
 import { pluginContext } from "../operations/plugin-context.ts";
 import { pluginEndpoints } from "../operations/plugin.ts";
 import type { ScheduleView } from "../operations/schedule-view.ts";
@@ -42,6 +43,7 @@ export function hostService(options: ServiceOptions, watches: Watches): HostServ
     ...scheduling(options),
     getContext: unary(options, pluginContext, (context) => call(context, pluginContext, {})),
     enqueue: unary(options, jobEnqueueMany, enqueue),
+    getSecret: unary(options, secretGet, (context, { name }) => call(context, secretGet, { name })),
     watchAttestations(stream) {
       watch(options, watches, stream).catch((error: unknown) => endWith(stream, error, options.log));
     },

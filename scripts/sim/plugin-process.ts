@@ -8,6 +8,7 @@ import { status } from "@grpc/grpc-js";
 import { usualQuota } from "../../internal/access/quota.ts";
 import type { Env } from "../../internal/base/env.ts";
 import type { Log } from "../../internal/base/log.ts";
+import { Redactor } from "../../internal/base/redactor.ts";
 import type { Outcome } from "../../internal/job/outcome.ts";
 import type { Connection } from "../../internal/plugins/connection.ts";
 import { type DeathCause, PluginProxy } from "../../internal/plugins/proxy.ts";
@@ -80,6 +81,7 @@ export class SimProcess implements Executor {
     this.#proxy = new PluginProxy({
       env,
       log,
+      redactor: new Redactor(),
       plugin: this.plugin,
       version: this.version,
       digest: null,

@@ -11,6 +11,7 @@ import { createLocks } from "./locks.ts";
 import type { Host, JobLog } from "./qntx.ts";
 import { createQueue } from "./queue.ts";
 import { createScheduler } from "./scheduler.ts";
+import { createSecrets } from "./secrets.ts";
 import { createStorage } from "./storage.ts";
 import { createWeb } from "./web.ts";
 
@@ -61,6 +62,7 @@ export function connectHost(
       queue: createQueue(enqueuing(ask, stream)),
       ats: createAttestations({ ask, channel, headers, token, log }),
       locks: createLocks(ask),
+      secrets: createSecrets(ask),
       http: createWeb(ask, token),
       storage: createStorage(ask),
       context: () => ask(HostServiceService.getContext, {}),

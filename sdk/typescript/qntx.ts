@@ -452,6 +452,15 @@ export interface PluginContext {
   hostVersion: string;
 }
 
+/** What the operator keeps for this plugin elsewhere than in its configuration. */
+export interface Secrets {
+  /**
+   * What `[secrets.<plugin>]` in qntx.toml names so, as it is now; needs cap:secrets.get. Rejects with a
+   * HostError: "not-found" for any other name. Ask when you use it, and keep it no longer than that.
+   */
+  get(name: string): Promise<string>;
+}
+
 /** What a plugin may ask of its host. */
 export interface Host {
   /** The plugin's section of the configuration, as text. */
@@ -462,6 +471,8 @@ export interface Host {
   readonly ats: Attestations;
   /** Locks among this plugin's processes, on all hosts that have the same lock provider. */
   readonly locks: Locks;
+  /** Secrets that are named for this plugin. */
+  readonly secrets: Secrets;
   /** The web, through the host: it refuses what is not public. */
   readonly http: Web;
   readonly storage: Storage;

@@ -1,5 +1,6 @@
 /** `qntx serve` runs the host: a small keeper in front, and behind it the process that does the work. */
 import { createLog } from "../../../internal/base/log.ts";
+import { Redactor } from "../../../internal/base/redactor.ts";
 import { VERSION } from "../../../internal/base/version.ts";
 import { command } from "../command.ts";
 import type { ExitCode } from "../exit.ts";
@@ -38,19 +39,22 @@ export const serve = command({
       return code as ExitCode;
     }
     const flags = args.port === undefined ? {} : { "serve.port": String(args.port) };
-    const load = () => openConfig(world, globals, flags);
+    const redactor = new Redactor();
+    const onSecret = (name: string, value: string) => redactor.learn(name, value);
+    const load = () => openConfig(world, globals, flags, { onSecret });
     const config = await load();
     const { serve: runHost } = await import("../../../internal/serve/serve.ts");
     const log = createLog(world.env, {
       level: config.log.level,
       format: config.log.format,
-      write: (line) => world.stderr.write(`${line}\n`),
+      write: (line) => world.stderr.write(`${redactor.redact(line)}\n`),
     });
     const startedAt = world.env.mono();
     const took = () => Math.round(world.env.mono() - startedAt);
     await runHost({
       env: world.env,
       log,
+      redactor,
       config,
       load,
       self: programArgv(),

@@ -76,6 +76,7 @@ class World implements AsyncDisposable {
       renew: async () => true,
       release: async () => false,
     },
+    secrets: { get: async (name) => `the secret ${name}` },
     http: { fetch: async (url) => ({ status: 200, body: `the page of ${url}`, attestationId: "" }) },
     storage: {
       get: async (key) => ({

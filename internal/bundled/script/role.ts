@@ -17,6 +17,7 @@ import type {
   Locks,
   Queue,
   Scheduler,
+  Secrets,
   Storage,
   Web,
 } from "../../../sdk/typescript/qntx.ts";
@@ -104,6 +105,7 @@ function askedHost(asks: Asks, config: Record<string, string>): Host {
     scheduler: asked<Scheduler>(asks, "scheduler"),
     queue: asked<Queue>(asks, "queue"),
     locks: asked<Locks>(asks, "locks"),
+    secrets: asked<Secrets>(asks, "secrets"),
     http: asked<Web>(asks, "http"),
     storage: asked<Storage>(asks, "storage"),
     ...asked<Pick<Host, "context">>(asks, "host"),

@@ -33,6 +33,7 @@ export const ASKABLE = {
   scheduler: ["create", "upsert", "get", "list", "update", "pause", "resume", "delete"],
   queue: ["enqueue", "enqueueMany"],
   locks: ["tryLock", "renew", "release"],
+  secrets: ["get"],
   http: ["fetch"],
   storage: ["get", "set", "delete", "list"],
   host: ["context"],

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { realEnv } from "../../base/env.ts";
 import { seededRandom } from "../../base/fake-env.ts";
 import { silentLog } from "../../base/log.ts";
+import { Redactor } from "../../base/redactor.ts";
 import { Connection } from "../connection.ts";
 import { surviveStrays } from "../stray.ts";
 
@@ -52,7 +53,7 @@ const port = typeof address === "object" && address ? address.port : 0;
 
 using _ = surviveStrays(silentLog);
 for (let i = 0; i < CONNECTIONS; i++) {
-  const connection = new Connection(realEnv, `127.0.0.1:${port}`);
+  const connection = new Connection(realEnv, `127.0.0.1:${port}`, new Redactor());
   connection.jobs({ message() {}, drained() {}, ended() {} });
   await connection.metadata(50);
   connection.close();

@@ -15,6 +15,7 @@ import { type Capability, usualCapabilities } from "../../access/capability.ts";
 import { type Quota, usualQuota } from "../../access/quota.ts";
 import { realEnv } from "../../base/env.ts";
 import { type Log, silentLog } from "../../base/log.ts";
+import { Redactor } from "../../base/redactor.ts";
 import type { Job } from "../../job/job.ts";
 import type { Outcome } from "../../job/outcome.ts";
 import type { Install } from "../../plugin/install.ts";
@@ -71,6 +72,7 @@ export interface HarnessOptions {
   openServices?: HostSide["openServices"];
   capabilities?: readonly Capability[];
   quota?: Partial<Quota>;
+  redactor?: Redactor;
   config?: Record<string, string>;
   python?: string;
 }
@@ -123,6 +125,7 @@ export class Harness implements AsyncDisposable {
       endpoint: () => "127.0.0.1:9",
       configOf: () => options.config ?? {},
       secretsOf: () => new Set(),
+      redactor: options.redactor ?? new Redactor(),
       openServices: options.openServices ?? (async () => ({ address: "127.0.0.1:9", close() {} })),
       declare: options.declare ?? (async () => {}),
       onChange: (status) => this.#changed(status),

@@ -5,6 +5,7 @@
 import { usualQuota } from "../../access/quota.ts";
 import { realEnv } from "../../base/env.ts";
 import { silentLog } from "../../base/log.ts";
+import { Redactor } from "../../base/redactor.ts";
 import { Registry } from "../../pulse/registry.ts";
 import { watchKeeper } from "../keeper.ts";
 import { Plugins } from "../plugins.ts";
@@ -29,6 +30,7 @@ const plugins = new Plugins({
   endpoint: () => "127.0.0.1:9",
   configOf: () => ({}),
   secretsOf: () => new Set(),
+  redactor: new Redactor(),
   openServices: async () => ({ address: "127.0.0.1:9", close() {} }),
   declare: async () => {},
 });

@@ -70,6 +70,8 @@ export interface Things {
   schedule: string;
   attestation: string;
   key: string;
+  /** A name that the configuration has for it. */
+  secret: string;
 }
 
 /** What nobody has. */
@@ -78,6 +80,7 @@ export const NOTHING: Things = {
   schedule: "SC-nothing",
   attestation: "AS-nothing",
   key: "KY-nothing",
+  secret: "SECRET-nothing",
 };
 
 export interface Call {
@@ -171,6 +174,10 @@ export const ROWS: Readonly<Record<string, Row>> = {
     lists: "job",
     ask: of(queue.ListJobsRequest, ({ token }) => ({ authToken: token, limit: 1_000 })),
   },
+  "HostService.GetSecret": {
+    names: "secret",
+    ask: of(host.GetSecretRequest, ({ things }) => ({ name: things.secret })),
+  },
   "QueueService.Enqueue": {
     names: "job",
     ask: of(queue.EnqueueRequest, ({ token, handler, things }) => ({
@@ -256,6 +263,7 @@ export interface Keyholder {
   handler: string;
 }
 
+const SECRET_NAME = "SECRET_OF_ACME";
 const PLUGINS = ["keys-acme", "keys-globex", "bystander"];
 
 /** They change more schedules in a minute than a guest may, and keep more: what they reach is asked here, and not how much. */
@@ -264,11 +272,14 @@ export const roomy = (name: string) =>
 
 /** The host, its three plugins and what they have. */
 export class Access implements AsyncDisposable {
-  readonly place = new Place(`[plugin]\nbundled = false\n${PLUGINS.map(roomy).join("")}`);
+  readonly place = new Place(
+    `[plugin]\nbundled = false\n${PLUGINS.map(roomy).join("")}[secrets.keys-acme]\n${SECRET_NAME} = "file:acme.key"\n`,
+  );
   readonly #clients: Client[] = [];
   #turn = 0;
 
   async start(): Promise<void> {
+    this.place.write("acme.key", "what acme keeps");
     await this.place.start();
     await this.place.working();
     for (const [name, tenant, announced] of [
@@ -328,6 +339,7 @@ export class Access implements AsyncDisposable {
       job: enqueued.jobs[0]?.id ?? "",
       schedule: scheduled.id,
       attestation: said.attestation?.id ?? "",
+      secret: SECRET_NAME,
     };
   }
 

@@ -32,7 +32,8 @@ LIST_MAX = 10_000  # Schedules that list() collects: far above any quota.
 
 class Host:
     """config     the plugin's section of the configuration: text by name
-    log        the plugin's own log; scheduler, queue, ats, locks, http, storage: see their classes
+    log        the plugin's own log; scheduler, queue, ats, locks, secrets, http,
+               storage: see their classes
     """
 
     def __init__(self, plugin: Plugin):
@@ -42,6 +43,7 @@ class Host:
         self.queue = Queue(self)
         self.ats = Attestations(self)
         self.locks = Locks(self)
+        self.secrets = Secrets(self)
         self.http = Web(self)
         self.storage = Storage(self)
         self._plugin = plugin
@@ -271,6 +273,20 @@ class Locks:
         """Gives it back. False when it was not held with this token any more."""
         request = v1.ReleaseLockRequest(token=token)
         return self._host._answer(lambda: self._host._ask("qntx.v1.LockService/Release", request).released)
+
+
+class Secrets:
+    """What the operator keeps for this plugin elsewhere than in its configuration; needs
+    cap:secrets.get."""
+
+    def __init__(self, host: Host):
+        self._host = host
+
+    def get(self, name: str) -> typing.Any:
+        """What [secrets.<plugin>] in qntx.toml names so, as it is now: text. Raises HostError,
+        code "not-found" for any other name. Ask when you use it, and keep it no longer."""
+        request = v1.GetSecretRequest(name=name)
+        return self._host._answer(lambda: self._host._ask("qntx.v1.HostService/GetSecret", request).value)
 
 
 class Web:

@@ -31,6 +31,7 @@ const HIDDEN = "(hidden)";
 
 function asObject(config: Config, withOrigin: boolean): object {
   const { home, file, schedules, handlers, budgets } = config;
+  const secrets = config.secrets.map(({ plugin, references }) => [plugin, Object.fromEntries(references)]);
   const values = configKeys().map((key) => [key, isHidden(config, key) ? HIDDEN : config.values[key]]);
   const origins = Object.fromEntries(configKeys().map((key) => [key, config.origin(key)]));
   const plugins = config.sections.map((section) => [
@@ -42,6 +43,7 @@ function asObject(config: Config, withOrigin: boolean): object {
     file,
     values: Object.fromEntries(values),
     plugins: Object.fromEntries(plugins),
+    secrets: Object.fromEntries(secrets),
     schedules,
     handlers,
     budgets,
@@ -61,6 +63,12 @@ function asToml(config: Config, withOrigin: boolean): string {
   }
   for (const plugin of config.sections) lines.push("", ...pluginLines(plugin));
   for (const handler of config.handlers) lines.push("", ...handlerLines(handler));
+  for (const { plugin, references } of config.secrets)
+    lines.push(
+      "",
+      `[secrets.${plugin}]`,
+      ...[...references].map(([name, at]) => `${quoted(name)} = ${quoted(at)}`),
+    );
   for (const { scope, amounts } of config.budgets)
     lines.push("", `[budget.${quoted(scope)}]`, ...Object.entries(amounts).map((entry) => entry.join(" = ")));
   for (const { id, where } of config.schedules)

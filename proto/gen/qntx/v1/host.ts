@@ -205,6 +205,15 @@ export interface PluginContext {
   hostVersion: string;
 }
 
+export interface GetSecretRequest {
+  name: string;
+}
+
+export interface GetSecretResponse {
+  /** As it is now. */
+  value: string;
+}
+
 export interface ListSchedulesRequest {
   handler: string;
   state: string;
@@ -2162,6 +2171,116 @@ export const PluginContext: MessageFns<PluginContext> = {
   },
 };
 
+function createBaseGetSecretRequest(): GetSecretRequest {
+  return { name: "" };
+}
+
+export const GetSecretRequest: MessageFns<GetSecretRequest> = {
+  encode(message: GetSecretRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSecretRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSecretRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetSecretRequest>): GetSecretRequest {
+    return GetSecretRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSecretRequest>): GetSecretRequest {
+    const message = createBaseGetSecretRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseGetSecretResponse(): GetSecretResponse {
+  return { value: "" };
+}
+
+export const GetSecretResponse: MessageFns<GetSecretResponse> = {
+  encode(message: GetSecretResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.value !== "") {
+      writer.uint32(10).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetSecretResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetSecretResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetSecretResponse>): GetSecretResponse {
+    return GetSecretResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetSecretResponse>): GetSecretResponse {
+    const message = createBaseGetSecretResponse();
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
 function createBaseListSchedulesRequest(): ListSchedulesRequest {
   return { handler: "", state: "", limit: 0, cursor: "" };
 }
@@ -2912,6 +3031,18 @@ export const HostServiceService = {
     responseSerialize: (value: PluginContext): Buffer => Buffer.from(PluginContext.encode(value).finish()),
     responseDeserialize: (value: Buffer): PluginContext => PluginContext.decode(value),
   },
+  /** What [secrets.<plugin>] in qntx.toml names; needs cap:secrets.get. NOT_FOUND for any other name. */
+  getSecret: {
+    path: "/qntx.v1.HostService/GetSecret" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetSecretRequest): Buffer =>
+      Buffer.from(GetSecretRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetSecretRequest => GetSecretRequest.decode(value),
+    responseSerialize: (value: GetSecretResponse): Buffer =>
+      Buffer.from(GetSecretResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetSecretResponse => GetSecretResponse.decode(value),
+  },
   /** Durable when it answers. */
   enqueue: {
     path: "/qntx.v1.HostService/Enqueue" as const,
@@ -2948,6 +3079,8 @@ export interface HostServiceServer extends UntypedServiceImplementation {
   getEndpoints: handleUnaryCall<GetEndpointsRequest, GetEndpointsResponse>;
   /** Who is asking, as far as the host knows. Needs cap:context.read. */
   getContext: handleUnaryCall<GetContextRequest, PluginContext>;
+  /** What [secrets.<plugin>] in qntx.toml names; needs cap:secrets.get. NOT_FOUND for any other name. */
+  getSecret: handleUnaryCall<GetSecretRequest, GetSecretResponse>;
   /** Durable when it answers. */
   enqueue: handleUnaryCall<EnqueueRequest, EnqueueResponse>;
   /** Attestations that match, as they are made, from the moment of the call on. */
@@ -3091,6 +3224,22 @@ export interface HostServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PluginContext) => void,
+  ): ClientUnaryCall;
+  /** What [secrets.<plugin>] in qntx.toml names; needs cap:secrets.get. NOT_FOUND for any other name. */
+  getSecret(
+    request: GetSecretRequest,
+    callback: (error: ServiceError | null, response: GetSecretResponse) => void,
+  ): ClientUnaryCall;
+  getSecret(
+    request: GetSecretRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetSecretResponse) => void,
+  ): ClientUnaryCall;
+  getSecret(
+    request: GetSecretRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetSecretResponse) => void,
   ): ClientUnaryCall;
   /** Durable when it answers. */
   enqueue(

@@ -109,7 +109,7 @@ export class Pulse {
       onStopped: (jobIds) => this.#stopped(jobIds),
       onAsked: () => this.#locker?.nudge(),
     });
-    const onFired = (fired: Fired) => this.#locked(fired);
+    const onFired = (fired: Fired) => this.#locked(fired, env.now());
     const asks = locks !== undefined && locks.name !== "store";
     this.#locker = asks ? new Locker({ ...time, schedules, events, nodeId, ...locks, onFired }) : null;
     const waits = options.waits ?? (async () => null);
@@ -158,7 +158,8 @@ export class Pulse {
   }
 
   /** Occurrences have their locks. */
-  #locked({ delayed, stopped, asked }: Fired): void {
+  #locked({ delayed, stopped, asked, nextDueAt }: Fired, now: Millis): void {
+    if (nextDueAt !== null && nextDueAt <= now) this.#ticker.nudge(); // One that took the place of another may start.
     if (delayed) this.#promoter.nudge();
     if (stopped.length > 0) this.#stopped(stopped);
     if (asked > 0) this.#locker?.nudge();

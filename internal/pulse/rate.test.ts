@@ -33,8 +33,9 @@ async function host({ readMs = 0, earlyMs = 0 } = {}) {
   };
   const get = store.limits.get.bind(store.limits);
   store.limits.get = async (handler) => {
+    const limit = await get(handler);
     if (readMs > 0) await sleep(env, readMs);
-    return get(handler);
+    return limit;
   };
   const pulse = new Pulse({
     env,
@@ -120,4 +121,16 @@ test("after some idle minutes no more than the burst starts at once, and the res
   const inSecond = at.starts.filter((start) => start >= from && start <= from + SECOND).length;
   expect(inSecond).toBeGreaterThanOrEqual(50);
   expect(inSecond).toBeLessThanOrEqual(55);
+});
+
+test("a clock that is set back while a rate is read leaves nobody to the poll for longer than one", async () => {
+  await using at = await host({ readMs: 5 });
+  await at.enqueue(1_000);
+  at.env.jump(-3_600 * SECOND);
+  await at.env.advance(2 * SECOND);
+  const from = at.env.now();
+  await at.env.advance(10 * SECOND);
+  const started = at.starts.filter((start) => start >= from).length;
+  expect(started).toBeGreaterThanOrEqual(475);
+  expect(started).toBeLessThanOrEqual(525);
 });

@@ -237,7 +237,9 @@ export class Worker implements Service, Claimer {
       const opensAt = (await limits.get(handlerOfLane(name)))?.opensAt ?? 0;
       // Not after now: while the claim was written, the next may have become free.
       if (opensAt <= askedAt) return;
-      await sleep(env, Math.max(RATE_STEP_MIN_MS, opensAt - env.now()), this.#stopped.signal);
+      // Not longer than a poll: what was read while the clock was set may lie an hour ahead, and is mended by the next claim.
+      const waitMs = Math.min(POLL_MS, Math.max(RATE_STEP_MIN_MS, opensAt - env.now()));
+      await sleep(env, waitMs, this.#stopped.signal);
       this.nudge([name]);
     } catch (error) {
       log.warn("a rate could not be read; it is looked at again within a second", {

@@ -86,13 +86,17 @@ export class Ledger {
       else this.#settle(row, now, fired);
       if (this.#env.mono() >= until) break;
     }
-    const dueTimes = ["", nodeId].flatMap((node) => this.#sql.nextDue.get({ node })?.due_at ?? []);
-    fired.nextDueAt = dueTimes.length > 0 ? Math.min(...dueTimes) : null;
+    fired.nextDueAt = this.#nextDueAt(["", nodeId]);
     for (const jobId of this.#untold) {
       if (this.#jobs.isStopped(jobId)) fired.stopped.push(jobId);
       else this.#untold.delete(jobId); // The change that ended it was undone.
     }
     return fired;
+  }
+
+  #nextDueAt(nodes: readonly string[]): Millis | null {
+    const times = nodes.flatMap((node) => this.#sql.nextDue.get({ node })?.due_at ?? []);
+    return times.length > 0 ? Math.min(...times) : null;
   }
 
   /** Common schedules and those of this node in turns, so that neither waits for a crowd of the other; first who is due longest. */
@@ -131,6 +135,7 @@ export class Ledger {
       if (careful) this.#settleAlone(row, now, fired, { granted });
       else this.#settle(row, now, fired, { granted });
     }
+    fired.nextDueAt = this.#nextDueAt([...new Set(verdicts.map(({ node }) => node))]);
     return fired;
   }
 

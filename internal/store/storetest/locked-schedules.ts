@@ -153,6 +153,16 @@ export function lockedScheduleSuite(engine: string, open: OpenStore): void {
       expect(await tick(MINUTE)).toMatchObject({ settled: 0, nextDueAt: null });
     });
 
+    test("one that takes the place of a run that had not begun is due at once, and that is said", async () => {
+      await create({ overlap: "cancel-other" });
+      await tick(MINUTE);
+      await grant(); // Nobody claims its job.
+      await tick(MINUTE);
+      const { nextDueAt } = await grant();
+      expect(nextDueAt).toBeLessThanOrEqual(at.env.now());
+      expect((await tick(0)).jobs).toHaveLength(1);
+    });
+
     test("a run is named that stood in the way", async () => {
       const schedule = await create();
       await tick(MINUTE);

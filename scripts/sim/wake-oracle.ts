@@ -56,8 +56,9 @@ export class WakeOracle {
   #freeIn(name: string, queued: ReadonlySet<string>): JobRecord[] {
     const { host, limits, budgets, jobs } = this.#scene;
     const lane = host?.pulse.registry.lane(name);
-    if (!lane || limits.isPaused(name) || !limits.maySoonStart(name) || !this.#hasRoom(lane)) return [];
-    if (!budgets.maySoonStart(name)) return [];
+    if (!lane || limits.isPaused(name) || !this.#hasRoom(lane)) return [];
+    // In this order: what a clock that was set has spoilt is put right by a claim, and none is made without room.
+    if (!limits.maySoonStart(name) || !budgets.maySoonStart(name)) return [];
     return [...queued].flatMap((id) => {
       const job = jobs.jobs.get(id);
       return job?.crowded === 0 ? [job] : [];

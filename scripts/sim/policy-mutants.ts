@@ -15,7 +15,7 @@ const NOTE_WAITS = "SET note = $note\n   WHERE note <> $note";
 const PRUNE = "DELETE FROM occurrence";
 const LEFT_OPEN = "FROM occurrence o INDEXED BY occurrence_pending";
 const COUNT_FAILURE = "SET failures = failures + 1";
-const CLAIM = "COALESCE(max_attempts, $maxAttempts)";
+const CLAIM = "COALESCE(max_attempts, ?1)";
 const MISS = "INSERT INTO objective_missed";
 const RECOVER = "DELETE FROM objective_missed\n   WHERE schedule_id = $id\n     AND node        = $node";
 const RUN_END = "AND (j.trigger = 'schedule' OR j.trigger = 'backfill')";
@@ -158,7 +158,7 @@ export const POLICY_MUTANTS: readonly Mutant[] = [
   {
     name: "what is wanted of a start is held against the last try",
     rare: true,
-    sabotage: () => edited([CLAIM, "COALESCE(first_started_at, $now)", "$now"]),
+    sabotage: () => edited([CLAIM, "COALESCE(first_started_at, ?3)", "?3"]),
   },
   {
     name: "the line of a backfill does not move on",

@@ -1,6 +1,9 @@
 /** A fixed slice of the simulation for every change; the long proof takes a thousand seeds and all mutants (main.ts). */
 import { describe, expect, test } from "bun:test";
 import { OUTCOMES } from "../../internal/schedule/schedule.ts";
+import { FakeEnv } from "../../internal/base/fake-env.ts";
+import { SqliteStore } from "../../internal/store/sqlite/store.ts";
+import { databaseFor, type Door, openWorldDatabase } from "./database.ts";
 import { hunt } from "./main.ts";
 import { MUTANTS } from "./mutants.ts";
 import { simulate } from "./simulation.ts";
@@ -35,6 +38,22 @@ test(
     expect(other.hash).not.toBe(first.hash);
   },
   SLOW_MS,
+);
+
+test.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))(
+  "what this mutant would change is there: %s",
+  (_, { sabotage }) => {
+    const env = new FakeEnv();
+    const mutation = sabotage?.(env) ?? null;
+    const crash = (): never => {
+      throw new Error("nobody is killed here");
+    };
+    const door: Door = { before() {}, after() {}, crash, prepared() {} };
+    using db = openWorldDatabase();
+    const behind = databaseFor(db, door, mutation);
+    new SqliteStore(env, { db: behind, logPath: ":memory:", tzdata: "sim" });
+    mutation?.checkApplied?.();
+  },
 );
 
 describe("a mutant is caught:", () => {

@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import { realEnv } from "../base/env.ts";
 import { LoopDelay } from "./loop-delay.ts";
 
-const HELD_MS = 400;
-const TURN_MS = 120; // The score's own timer has rung once more by then.
+const HELD_MS = 100;
+const TURN_MS = 20; // The score's own timer has rung once more by then.
 
 test("what holds the event loop is the worst of the last minute", async () => {
   const stop = new AbortController();

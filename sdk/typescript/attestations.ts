@@ -16,7 +16,50 @@ import type { Ask } from "./call.ts";
 import type { Channel, MessageStream } from "./channel.ts";
 import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
-import type { Attestation, AttestationFilter, Attestations, JobLog, NewAttestation } from "./qntx.ts";
+import type { JobLog, Json } from "./qntx.ts";
+
+export interface Attestation {
+  id: string;
+  subjects: string[];
+  predicates: string[];
+  contexts: string[];
+  actors: string[];
+  /** Milliseconds since 1970. */
+  timestamp: number;
+  source: string;
+  attributes: Record<string, Json>;
+  createdAt: number;
+}
+
+export interface NewAttestation {
+  subjects: string[];
+  predicates?: string[];
+  contexts?: string[];
+  actors?: string[];
+  timestamp?: number;
+  attributes?: Record<string, Json>;
+}
+
+export interface AttestationFilter {
+  subjects?: string[];
+  predicates?: string[];
+  contexts?: string[];
+  actors?: string[];
+  timeStart?: number;
+  timeEnd?: number;
+  limit?: number;
+}
+
+export interface Attestations {
+  create(attestation: NewAttestation): Promise<Attestation>;
+  /** Resolves with how many were written. */
+  createMany(attestations: readonly NewAttestation[]): Promise<number>;
+  /** Newest first. */
+  query(filter: AttestationFilter): Promise<Attestation[]>;
+  exists(id: string): Promise<boolean>;
+  /** Attestations that match, as they are made, until the signal ends it. */
+  watch(filter: AttestationFilter, signal?: AbortSignal): AsyncIterable<Attestation>;
+}
 
 const BATCH = 500; // Attestations per call: a message of some hundred kilobytes.
 const REOPEN_MS = 200; // A host that restarts is back within a second or two.

@@ -12,7 +12,34 @@ import type { Ask } from "./call.ts";
 import { textOf } from "./ending.ts";
 import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
-import type { LockContention, LockHandle, Locks } from "./qntx.ts";
+
+/** A lock that was taken. */
+export interface LockHandle {
+  /** Random: whoever has it may renew and release. */
+  token: string;
+  /** Greater than all that were given for this key before: what is protected can refuse a smaller one. */
+  fence: number;
+}
+
+/** Why a lock was not taken. */
+export interface LockContention {
+  /** Who has it; empty when that is not known. */
+  holder: string;
+  /** Milliseconds that it is still theirs, unless they renew it; 0 when that is not known. */
+  leftMs: number;
+}
+
+export interface Locks {
+  /**
+   * Takes a lock for a while, or says who has it; never waits. The same holder is given its
+   * lock again. Rejects when nobody could say: then it may be taken, and can be asked for again.
+   */
+  tryLock(wish: { key: string; ttlMs: number; holder: string }): Promise<LockHandle | LockContention>;
+  /** Keeps it for `ttlMs` from now. False when it ran out, or somebody else has it. */
+  renew(token: string, ttlMs: number): Promise<boolean>;
+  /** Gives it back. False when it was not held with this token any more. */
+  release(token: string): Promise<boolean>;
+}
 
 const WISH: Readonly<Record<string, Kind>> = { key: "text", ttlMs: "whole", holder: "text" };
 

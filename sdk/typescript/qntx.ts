@@ -19,7 +19,14 @@
  * ```
  */
 
+import type { Attestations } from "./attestations.ts";
+import type { Locks } from "./locks.ts";
+import type { Queue } from "./queue.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Secrets } from "./secrets.ts";
+import type { SocketHandler } from "./socket.ts";
 import type { Storage } from "./storage.ts";
+import type { Web } from "./web.ts";
 
 // biome-ignore lint: a payload is whatever JSON the caller sent.
 // deno-lint-ignore no-explicit-any
@@ -178,266 +185,6 @@ export interface DeclaredWatcher {
   maxPerSecond?: number;
 }
 
-/** What every new schedule may say. */
-interface ScheduleSettings {
-  name?: string;
-  /** Handed to the handler, or sent to the endpoint: JSON of at most 100,000 bytes; null and undefined are none. */
-  payload?: Json;
-  /** Exactly one of every ("5m"), cron and at (ISO 8601 with offset). */
-  every?: string;
-  cron?: string;
-  at?: string;
-  timezone?: string;
-  description?: string;
-  metadata?: Record<string, string>;
-  paused?: boolean;
-  /** On several hosts: one of them runs it (require-global, as when absent), or each (node-local). */
-  locking?: Locking;
-  /** How long after its time a run must have started, and succeeded ("30s"): otherwise the host says so. */
-  mustStartWithin?: string;
-  mustSucceedWithin?: string;
-  /** When the last run still goes on; "skip" when absent. */
-  overlap?: "skip" | "buffer-one" | "buffer-all" | "cancel-other" | "terminate-other" | "allow";
-  /** Of runs that nobody was there to start; "latest" when absent. */
-  missed?: "latest" | "skip" | "earliest" | "all";
-  /** What a run may take ("30s"), how often it is tried, and how long it waits in between, as a handler says it. */
-  timeout?: string;
-  maxAttempts?: number;
-  retry?: string;
-}
-
-/** It runs one of the two: a handler, or one of the plugin's own routes: "POST /sync", or "/sync" where that has one method. */
-export type NewSchedule = ScheduleSettings &
-  ({ handler: string; endpoint?: undefined } | { endpoint: string; handler?: undefined });
-
-/** What is absent stays; null takes away what need not be there. */
-export interface ScheduleChange {
-  handler?: string;
-  endpoint?: string;
-  every?: string;
-  cron?: string;
-  at?: string;
-  timezone?: string | null;
-  payload?: Json;
-  description?: string | null;
-  name?: string | null;
-  locking?: Locking;
-  /** Objectives, as for a new schedule. */
-  mustStartWithin?: string | null;
-  mustSucceedWithin?: string | null;
-  overlap?: ScheduleSettings["overlap"] | null;
-  missed?: ScheduleSettings["missed"] | null;
-  timeout?: string | null;
-  maxAttempts?: number | null;
-  retry?: string | null;
-  /** Refused when the schedule has changed since this revision. */
-  revision?: number;
-}
-
-export interface Schedule {
-  id: string;
-  name: string;
-  /** One of handler and endpoint is not empty. */
-  handler: string;
-  /** "POST /sync" */
-  endpoint: string;
-  payload: Json;
-  every: string;
-  cron: string;
-  at: string;
-  timezone: string;
-  state: "active" | "paused" | "finished" | "deleted";
-  pauseNote: string;
-  nextRunAt: string;
-  revision: number;
-  description: string;
-  metadata: Record<string, string>;
-  createdAt: string;
-  locking: Locking;
-  /** Objectives; empty when nobody asks. */
-  mustStartWithin: string;
-  mustSucceedWithin: string;
-  /** ISO 8601; empty when it never ran. */
-  lastRunAt: string;
-  /** The state of the last run's job: "completed", "retrying" … Empty when there was none, or it is not kept any more. */
-  lastRunState: string;
-  /** Why the last try of that job failed; empty when none did. */
-  lastError: string;
-  /** Occurrences that became a job, and failed runs since one completed. */
-  runCount: number;
-  failures: number;
-  overlap: string;
-  missed: string;
-  /** Empty, and 0, where the host's default counts. */
-  timeout: string;
-  maxAttempts: number;
-  retry: string;
-}
-
-/** One of the plugin's own routes below `/api/<plugin>`. */
-export interface Endpoint {
-  method: string;
-  path: string;
-  /** The name of the function that answers it. */
-  handler: string;
-  description: string;
-  /** True when a schedule may call it. */
-  schedulable: boolean;
-}
-
-/** Schedules of this plugin, at run time. Needs cap:scheduler.manage. What is refused is a HostError. */
-export interface Scheduler {
-  create(schedule: NewSchedule): Promise<Schedule>;
-  /** Creates, or changes the schedule of this name. */
-  upsert(schedule: NewSchedule & { name: string }): Promise<Schedule>;
-  get(idOrName: string): Promise<Schedule | undefined>;
-  list(filter?: { handler?: string; state?: string }): Promise<Schedule[]>;
-  update(idOrName: string, change: ScheduleChange): Promise<Schedule>;
-  pause(idOrName: string, note?: string): Promise<Schedule>;
-  resume(idOrName: string): Promise<Schedule>;
-  delete(idOrName: string): Promise<Schedule>;
-  /** The plugin's own routes, by path. */
-  getEndpoints(): Promise<Endpoint[]>;
-}
-
-export interface EnqueueOptions {
-  /** Enqueueing the same id again answers with the job that exists. */
-  id?: string;
-  priority?: number;
-  /** ISO 8601 with offset. */
-  runAt?: string;
-  /** Only one active job of a handler has this key. */
-  uniqueKey?: string;
-  /** Milliseconds for which it has it from now on, also when it has ended. */
-  uniqueForMs?: number;
-  /** Jobs of the handler with this key run one after the other, or as many at once as it allows. */
-  concurrencyKey?: string;
-  maxAttempts?: number;
-  /** How long it waits between tries, as a handler says it. */
-  retry?: string;
-  /** The job whose child it is: cancelled with it. `job.id` of the one that enqueues it, mostly. */
-  parentId?: string;
-  /** Ids of jobs, earlier in the same call or there already: it runs when all of them have ended. */
-  waitFor?: readonly string[];
-  /** When one of those does not complete: fail too (as when absent), run all the same, or fail and cancel the others. */
-  waitPolicy?: "fail" | "continue" | "cancel";
-  /** What becomes of its children when it fails: kept, as when absent, or cancelled. */
-  childPolicy?: "keep" | "cancel";
-  timeoutMs?: number;
-  /** What it will cost, of the budgets that it falls under: reserved while it runs. */
-  costEstimate?: number;
-}
-
-export interface Queue {
-  /** Resolves when the job is on disk. */
-  enqueue(
-    handler: string,
-    payload?: Json,
-    options?: EnqueueOptions,
-  ): Promise<{ id: string; created: boolean }>;
-  enqueueMany(
-    jobs: readonly ({ handler: string; payload?: Json } & EnqueueOptions)[],
-  ): Promise<{ id: string; created: boolean }[]>;
-}
-
-export interface Attestation {
-  id: string;
-  subjects: string[];
-  predicates: string[];
-  contexts: string[];
-  actors: string[];
-  /** Milliseconds since 1970. */
-  timestamp: number;
-  source: string;
-  attributes: Record<string, Json>;
-  createdAt: number;
-}
-
-export interface NewAttestation {
-  subjects: string[];
-  predicates?: string[];
-  contexts?: string[];
-  actors?: string[];
-  timestamp?: number;
-  attributes?: Record<string, Json>;
-}
-
-export interface AttestationFilter {
-  subjects?: string[];
-  predicates?: string[];
-  contexts?: string[];
-  actors?: string[];
-  timeStart?: number;
-  timeEnd?: number;
-  limit?: number;
-}
-
-export interface Attestations {
-  create(attestation: NewAttestation): Promise<Attestation>;
-  /** Resolves with how many were written. */
-  createMany(attestations: readonly NewAttestation[]): Promise<number>;
-  /** Newest first. */
-  query(filter: AttestationFilter): Promise<Attestation[]>;
-  exists(id: string): Promise<boolean>;
-  /** Attestations that match, as they are made, until the signal ends it. */
-  watch(filter: AttestationFilter, signal?: AbortSignal): AsyncIterable<Attestation>;
-}
-
-/** A lock that was taken. */
-export interface LockHandle {
-  /** Random: whoever has it may renew and release. */
-  token: string;
-  /** Greater than all that were given for this key before: what is protected can refuse a smaller one. */
-  fence: number;
-}
-
-/** Why a lock was not taken. */
-export interface LockContention {
-  /** Who has it; empty when that is not known. */
-  holder: string;
-  /** Milliseconds that it is still theirs, unless they renew it; 0 when that is not known. */
-  leftMs: number;
-}
-
-export interface Locks {
-  /**
-   * Takes a lock for a while, or says who has it; never waits. The same holder is given its
-   * lock again. Rejects when nobody could say: then it may be taken, and can be asked for again.
-   */
-  tryLock(wish: { key: string; ttlMs: number; holder: string }): Promise<LockHandle | LockContention>;
-  /** Keeps it for `ttlMs` from now. False when it ran out, or somebody else has it. */
-  renew(token: string, ttlMs: number): Promise<boolean>;
-  /** Gives it back. False when it was not held with this token any more. */
-  release(token: string): Promise<boolean>;
-}
-
-/** What is fetched, and what becomes of it. */
-export interface FetchOptions {
-  /** Where there are any, the answer is attested about them; that needs cap:ats.write. */
-  subjects?: readonly string[];
-  /** Beside "http:get": an answer that is attested with it already is given again. */
-  predicate?: string;
-  /** The address when absent. */
-  context?: string;
-  /** Asks anew, although an answer is attested already. */
-  fresh?: boolean;
-}
-
-/** What an address answered. */
-export interface Fetched {
-  /** Of HTTP; 404 is an answer like any other. */
-  status: number;
-  body: string;
-  /** Empty when it was not attested. */
-  attestationId: string;
-}
-
-/** The web, as far as the host lets a plugin reach it. */
-export interface Web {
-  /** GETs a public address; needs cap:http.fetch. Rejects with a HostError that says why not. */
-  fetch(url: string, options?: FetchOptions): Promise<Fetched>;
-}
-
 /** Who the plugin is to its host. */
 export interface PluginContext {
   /** The name under which it is installed or enabled. */
@@ -450,15 +197,6 @@ export interface PluginContext {
   /** What it may do now. */
   capabilities: string[];
   hostVersion: string;
-}
-
-/** What the operator keeps for this plugin elsewhere than in its configuration. */
-export interface Secrets {
-  /**
-   * What `[secrets.<plugin>]` in qntx.toml names so, as it is now; needs cap:secrets.get. Rejects with a
-   * HostError: "not-found" for any other name. Ask when you use it, and keep it no longer than that.
-   */
-  get(name: string): Promise<string>;
 }
 
 /** What a plugin may ask of its host. */
@@ -481,30 +219,6 @@ export interface Host {
   /** Replaces the plugin's handlers while it runs; live when the promise resolves. */
   setJobs(jobs: Record<string, JobHandler | JobOptions>): Promise<void>;
 }
-
-/** What a browser sent over a WebSocket. */
-export interface SocketMessage {
-  readonly bytes: Uint8Array;
-  text(): string;
-  /** Throws a SyntaxError when it is not JSON. */
-  json(): Json;
-}
-
-/** A WebSocket: walk through what the browser sends, until it goes. */
-export interface Socket extends AsyncIterable<SocketMessage> {
-  /** What stands behind the question mark of `/ws/<plugin>?…`. */
-  readonly query: URLSearchParams;
-  readonly headers: Headers;
-  /** Aborted when it is over, whoever ended it. */
-  readonly signal: AbortSignal;
-  /** Resolves when there is room for the next one. Sends nothing when it is over. */
-  send(data: string | Uint8Array): Promise<void>;
-  /** Ends it, with a sentence for the browser. */
-  close(reason?: string): void;
-}
-
-/** Speaks over one WebSocket at `/ws/<plugin>`, which is closed when it returns. */
-export type SocketHandler = (socket: Socket, host: Host) => void | Promise<void>;
 
 /** Answers one HTTP request below `/api/<plugin>`. */
 export type HttpHandler = (request: Request, host: Host) => Response | Promise<Response>;
@@ -556,6 +270,13 @@ export interface PluginDefinition {
 /** What a plugin declares: there, or found out when it is asked for. */
 export type Declarations<T> = readonly T[] | (() => readonly T[] | Promise<readonly T[]>);
 
+export type { Attestation, AttestationFilter, Attestations, NewAttestation } from "./attestations.ts";
+export type { LockContention, LockHandle, Locks } from "./locks.ts";
+export type { EnqueueOptions, Queue } from "./queue.ts";
+export type { Endpoint, NewSchedule, Schedule, ScheduleChange, Scheduler } from "./scheduler.ts";
+export type { Secrets } from "./secrets.ts";
+export type { Socket, SocketHandler, SocketMessage } from "./socket.ts";
+export type { FetchOptions, Fetched, Web } from "./web.ts";
 export { HostError, type HostErrorCode } from "./host-error.ts";
 export type { Storage, StoredKey, StoredValue, StoreOptions } from "./storage.ts";
 export { defineScheduledPlugin, type PluginSchedule, type ScheduledPlugin } from "./scheduled.ts";

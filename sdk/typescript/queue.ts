@@ -11,7 +11,47 @@ import { toBytes } from "./codec.ts";
 import type { Enqueue } from "./enqueuing.ts";
 import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
-import type { EnqueueOptions, Json, Queue } from "./qntx.ts";
+import type { Json } from "./qntx.ts";
+
+export interface EnqueueOptions {
+  /** Enqueueing the same id again answers with the job that exists. */
+  id?: string;
+  priority?: number;
+  /** ISO 8601 with offset. */
+  runAt?: string;
+  /** Only one active job of a handler has this key. */
+  uniqueKey?: string;
+  /** Milliseconds for which it has it from now on, also when it has ended. */
+  uniqueForMs?: number;
+  /** Jobs of the handler with this key run one after the other, or as many at once as it allows. */
+  concurrencyKey?: string;
+  maxAttempts?: number;
+  /** How long it waits between tries, as a handler says it. */
+  retry?: string;
+  /** The job whose child it is: cancelled with it. `job.id` of the one that enqueues it, mostly. */
+  parentId?: string;
+  /** Ids of jobs, earlier in the same call or there already: it runs when all of them have ended. */
+  waitFor?: readonly string[];
+  /** When one of those does not complete: fail too (as when absent), run all the same, or fail and cancel the others. */
+  waitPolicy?: "fail" | "continue" | "cancel";
+  /** What becomes of its children when it fails: kept, as when absent, or cancelled. */
+  childPolicy?: "keep" | "cancel";
+  timeoutMs?: number;
+  /** What it will cost, of the budgets that it falls under: reserved while it runs. */
+  costEstimate?: number;
+}
+
+export interface Queue {
+  /** Resolves when the job is on disk. */
+  enqueue(
+    handler: string,
+    payload?: Json,
+    options?: EnqueueOptions,
+  ): Promise<{ id: string; created: boolean }>;
+  enqueueMany(
+    jobs: readonly ({ handler: string; payload?: Json } & EnqueueOptions)[],
+  ): Promise<{ id: string; created: boolean }[]>;
+}
 
 export const CALL_JOBS_MAX = 1_000; // Some milliseconds of the host, for all of which everybody else waits.
 export const CALL_BYTES_MAX = 1_048_576; // Of payloads; far below the 4 MiB that the host takes.

@@ -5,7 +5,31 @@
 import { type ServerDuplexStream, status } from "@grpc/grpc-js";
 import { type WebSocketMessage, WebSocketMessage_Type as Type } from "../../proto/gen/protocol/domain.ts";
 import { textOf } from "./ending.ts";
-import type { Host, Json, Socket, SocketHandler, SocketMessage } from "./qntx.ts";
+import type { Host, Json } from "./qntx.ts";
+
+/** What a browser sent over a WebSocket. */
+export interface SocketMessage {
+  readonly bytes: Uint8Array;
+  text(): string;
+  /** Throws a SyntaxError when it is not JSON. */
+  json(): Json;
+}
+
+/** A WebSocket: walk through what the browser sends, until it goes. */
+export interface Socket extends AsyncIterable<SocketMessage> {
+  /** What stands behind the question mark of `/ws/<plugin>?…`. */
+  readonly query: URLSearchParams;
+  readonly headers: Headers;
+  /** Aborted when it is over, whoever ended it. */
+  readonly signal: AbortSignal;
+  /** Resolves when there is room for the next one. Sends nothing when it is over. */
+  send(data: string | Uint8Array): Promise<void>;
+  /** Ends it, with a sentence for the browser. */
+  close(reason?: string): void;
+}
+
+/** Speaks over one WebSocket at `/ws/<plugin>`, which is closed when it returns. */
+export type SocketHandler = (socket: Socket, host: Host) => void | Promise<void>;
 
 type Call = ServerDuplexStream<WebSocketMessage, WebSocketMessage>;
 

@@ -11,16 +11,13 @@
  */
 import { join } from "node:path";
 import type { HTTPResponse } from "../../proto/gen/protocol/domain.ts";
-import { Fault, shown } from "../base/fault.ts";
-import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
 import { aborted, type Service, type StopSignals } from "../base/lifecycle.ts";
 import type { FileIsolation } from "../config/file-isolation.ts";
-import { laneOf } from "../job/lane.ts";
 import type { Install } from "../plugin/install.ts";
 import { type ConfigProblem, configProblems } from "../plugin/config-field.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
-import { lanesOfEndpoints, type Registry } from "../pulse/registry.ts";
+import type { Registry } from "../pulse/registry.ts";
 import { Cgroups } from "./cgroup.ts";
 import type { IsolationSide } from "./confinement.ts";
 import { checkPluginName, findPlugin, type FindOptions } from "./find.ts";
@@ -39,6 +36,8 @@ import type { HostSide } from "./open.ts";
 import { orNothing } from "./patience.ts";
 import { Ports } from "./ports.ts";
 import type { PrintedLine } from "./process.ts";
+import { proven, type UpgradeSteps } from "./proof.ts";
+import { Roster, taken } from "./roster.ts";
 import { surviveStrays } from "./stray.ts";
 import { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 import { PluginSocket, SocketCounts, type SocketRequest } from "./web-socket.ts";
@@ -71,28 +70,15 @@ export interface PluginsOptions extends Omit<
 }
 
 const ABOUT_PATIENCE_MS: Millis = 1_000; // Of who looks: it is asked once, when it is ready, and the answer is kept.
-const PROOF_LINES = 10; // Of what a new version said: a screen of it.
-
-/** What whoever asks for an upgrade does in between. Each may throw, and the old version goes on. */
-export interface UpgradeSteps {
-  /** Refuses what the new version says of itself. */
-  accept(next: Announcement): Promise<void>;
-  /** Writes down that it is taken, which a host that is killed afterwards starts with. */
-  keep(): Promise<void>;
-}
 
 export class Plugins implements Service {
   readonly name = "plugins";
   readonly #options: PluginsOptions;
   readonly #host: HostSide;
   readonly #providers: Providers;
-  readonly #supervisors = new Map<string, Supervisor>();
-  readonly #installed = new Set<string>();
-  readonly #disabled: Set<string>;
+  readonly #roster: Roster;
   /** New versions that are not in their place yet, and old ones that are not gone yet. */
   readonly #passing = new Set<Supervisor>();
-  /** Names of those that somebody upgrades, stops or restarts just now. */
-  readonly #changing = new Set<string>();
   readonly #joining: Joining;
   readonly #sockets = new SocketCounts();
   readonly #settled = Promise.withResolvers<void>();
@@ -101,6 +87,7 @@ export class Plugins implements Service {
 
   constructor(options: PluginsOptions) {
     this.#options = options;
+    this.#roster = new Roster(options.disabled ?? []);
     const limits = { ...PLUGIN_LIMITS, ...options.limits };
     const leftovers = new Leftovers(options.env, join(options.home, "plugins.run.json"));
     const isolation: IsolationSide = {
@@ -109,7 +96,7 @@ export class Plugins implements Service {
       sectionOf: (name) => options.isolations?.find(({ plugin }) => plugin === name),
     };
     this.#providers = new Providers({
-      plugins: () => this.switchedOn().map((name) => this.#get(name)),
+      plugins: () => this.#roster.all().filter(({ name }) => this.#roster.isOn(name)),
       capabilitiesOf: options.capabilitiesOf,
       known: options.provided ?? [],
       onSaid: (provided) => options.onProvided?.(provided),
@@ -120,20 +107,16 @@ export class Plugins implements Service {
       log: options.log,
       registry: options.registry,
       providers: this.#providers,
-      supervisors: () => this.#supervisors.values(),
+      supervisors: () => this.#roster.all(),
       onRefused: (plugin, reason) => options.onRefused?.(plugin, reason),
     });
-    this.#disabled = new Set(options.disabled);
     // Bundled ones first: a name of ours is kept by ours.
     for (const name of new Set([...options.find.bundled, ...options.enabled])) {
       checkPluginName(name);
-      this.#supervisors.set(
-        name,
-        this.#supervise(name, { find: () => findPlugin(name, this.#options.find) }),
-      );
+      this.#roster.set(this.#supervise(name, { find: () => findPlugin(name, this.#options.find) }));
     }
     for (const install of options.installs ?? []) {
-      if (!this.#supervisors.has(install.name)) this.#take(install);
+      if (!this.#roster.has(install.name)) this.#take(install);
       else options.log.warn(taken(install.name).message, { hint: taken(install.name).hint });
     }
   }
@@ -151,7 +134,7 @@ export class Plugins implements Service {
     if (ended > 0)
       log.warn("processes of an earlier run were still there and are ended", { processes: ended });
 
-    const all = [...this.#supervisors.values()].filter((supervisor) => this.#begin(supervisor));
+    const all = this.#roster.all().filter((supervisor) => this.#begin(supervisor));
     const settled = Promise.all(all.map((supervisor) => supervisor.settled()));
     await Promise.race([orNothing(env, limits.startupMs, settled), aborted(stop)]);
     for (const supervisor of all) supervisor.markLate();
@@ -161,7 +144,7 @@ export class Plugins implements Service {
 
     await aborted(stop);
     this.#isEnding = true;
-    const last = [...this.#supervisors.values(), ...this.#passing]; // Some came, and some went.
+    const last = [...this.#roster.all(), ...this.#passing]; // Some came, and some went.
     for (const supervisor of last) supervisor.retire();
     const idle = Promise.all(last.map((supervisor) => supervisor.session?.proxy.idle()));
     await Promise.race([idle, aborted(abort)]);
@@ -171,7 +154,7 @@ export class Plugins implements Service {
 
   /** True for what was installed, and not enabled by the configuration. */
   isInstalled(name: string): boolean {
-    return this.#installed.has(name);
+    return this.#roster.isInstalled(name);
   }
 
   /** Takes in what was installed just now; resolves when its first start has ended one way or the other, or is late. */
@@ -183,26 +166,24 @@ export class Plugins implements Service {
 
   /** Ends a plugin that was installed, and forgets it. Whoever else has its name stays. */
   remove(name: string): Promise<void> {
-    return this.#alone(name, async () => {
-      if (!this.#installed.has(name)) return;
+    return this.#roster.alone(name, async () => {
+      if (!this.#roster.isInstalled(name)) return;
       await this.#stop(name);
-      this.#supervisors.delete(name);
-      this.#installed.delete(name);
-      this.#disabled.delete(name);
+      this.#roster.forget(name);
     });
   }
 
   /** Switches a plugin on or off; resolves when that is done. */
   async enable(name: string, enabled: boolean): Promise<PluginStatus> {
-    const supervisor = this.#get(name);
+    const supervisor = this.#roster.get(name);
     if (enabled) {
-      this.#refuseChanging(name);
-      this.#disabled.delete(name);
+      this.#roster.refuseChanging(name);
+      this.#roster.switch(name, true);
       supervisor.start();
       return this.#started(supervisor);
     }
-    await this.#alone(name, () => this.#stop(name));
-    this.#disabled.add(name);
+    await this.#roster.alone(name, () => this.#stop(name));
+    this.#roster.switch(name, false);
     supervisor.markDisabled();
     return supervisor.status();
   }
@@ -214,25 +195,25 @@ export class Plugins implements Service {
    * ended. Whatever fails, the old one serves.
    */
   upgrade(install: Install, steps: UpgradeSteps): Promise<PluginStatus> {
-    return this.#alone(install.name, () => this.#upgrade(install, steps));
+    return this.#roster.alone(install.name, () => this.#upgrade(install, steps));
   }
 
   async #upgrade(install: Install, { accept, keep }: UpgradeSteps): Promise<PluginStatus> {
     const { name } = install;
-    const old = this.#get(name);
-    if (!this.#installed.has(name)) throw taken(name);
+    const old = this.#roster.get(name);
+    if (!this.#roster.isInstalled(name)) throw taken(name);
     let declare = async () => {}; // What it declares counts once it is accepted.
     const host: HostSide = {
       ...this.#host,
       declare: async (...announced) => {
         declare = () => this.#host.declare(...announced);
-        if (this.#isCurrent(next)) await declare();
+        if (this.#roster.isCurrent(next)) await declare();
       },
     };
     const next = this.#superviseInstall(install, host);
     this.#passing.add(next);
     try {
-      await accept(await this.#proven(next));
+      await accept(await proven(next, this.#host));
       await declare();
       await keep();
     } catch (error) {
@@ -241,7 +222,7 @@ export class Plugins implements Service {
       throw error;
     }
     this.#passing.add(old);
-    this.#supervisors.set(name, next);
+    this.#roster.set(next);
     this.#passing.delete(next);
     if (next.session) this.#joining.register([next]);
     else this.#options.registry.unregister(name); // It died meanwhile, and joins when it is back.
@@ -262,7 +243,7 @@ export class Plugins implements Service {
   }): Promise<PluginStatus[]> {
     for (const name of change.removed) await this.#drop(name);
     const added = change.added.flatMap((name) => this.#enlist(name) ?? []);
-    const changed = change.changed.filter((name) => !this.#disabled.has(name));
+    const changed = change.changed.filter((name) => this.#roster.isOn(name));
     return Promise.all([
       ...added.map((supervisor) => this.#started(supervisor)),
       ...changed.map((name) => this.restart(name)),
@@ -272,22 +253,22 @@ export class Plugins implements Service {
   /** One that the configuration enables from now on; null when its name is taken. */
   #enlist(name: string): Supervisor | null {
     checkPluginName(name);
-    if (this.#supervisors.has(name)) {
-      if (this.#installed.has(name)) this.#host.log.warn(taken(name).message, { hint: taken(name).hint });
+    if (this.#roster.has(name)) {
+      if (this.#roster.isInstalled(name))
+        this.#host.log.warn(taken(name).message, { hint: taken(name).hint });
       return null;
     }
     const supervisor = this.#supervise(name, { find: () => findPlugin(name, this.#options.find) });
-    this.#supervisors.set(name, supervisor);
+    this.#roster.set(supervisor);
     return this.#begin(supervisor) ? supervisor : null;
   }
 
   /** One that it does not enable any more. */
   #drop(name: string): Promise<void> {
-    return this.#alone(name, async () => {
-      if (this.#installed.has(name) || this.#options.find.bundled.includes(name)) return;
+    return this.#roster.alone(name, async () => {
+      if (this.#roster.isInstalled(name) || this.#options.find.bundled.includes(name)) return;
       await this.#stop(name);
-      this.#supervisors.delete(name);
-      this.#disabled.delete(name);
+      this.#roster.forget(name);
     });
   }
 
@@ -302,12 +283,12 @@ export class Plugins implements Service {
 
   /** The values that a plugin was given; null while it is not ready. */
   configOf(name: string): Readonly<Record<string, string>> | null {
-    return this.#get(name).session?.config ?? null;
+    return this.#roster.get(name).session?.config ?? null;
   }
 
   /** What a plugin says of itself when it is asked; nothing where it takes too long to say it. */
   async about(name: string): Promise<About> {
-    return (await orNothing(this.#host.env, ABOUT_PATIENCE_MS, this.#get(name).about)) ?? NOTHING_SAID;
+    return (await orNothing(this.#host.env, ABOUT_PATIENCE_MS, this.#roster.get(name).about)) ?? NOTHING_SAID;
   }
 
   /** What a plugin that is ready has against these values. */
@@ -322,69 +303,62 @@ export class Plugins implements Service {
 
   /** All plugins, in the order in which they stand for a name. */
   statuses(): PluginStatus[] {
-    return [...this.#supervisors.values()].map((supervisor) => supervisor.status());
+    return this.#roster.all().map((supervisor) => supervisor.status());
   }
 
   /** Names of those that are not switched off. */
   switchedOn(): string[] {
-    return [...this.#supervisors.keys()].filter((name) => !this.#disabled.has(name));
+    return this.#roster.all().flatMap(({ name }) => (this.#roster.isOn(name) ? [name] : []));
   }
 
   status(name: string): PluginStatus {
-    return this.#get(name).status();
+    return this.#roster.get(name).status();
   }
 
   /** The newest lines that a plugin printed. */
   logsOf(name: string): string[] {
-    return this.#get(name).lines();
+    return this.#roster.get(name).lines();
   }
 
   /** Of these, the ones behind the first `after`, for who has seen those; and how many it has printed by now. */
   logsAfter(name: string, after: number): { lines: string[]; printed: number } {
-    return this.#get(name).linesAfter(after);
+    return this.#roster.get(name).linesAfter(after);
   }
 
   /** What a plugin said about itself: capabilities, endpoints, watchers. Null while it is not ready. */
   announcementOf(name: string): Announcement | null {
-    return this.#get(name).announcement;
+    return this.#roster.get(name).announcement;
   }
 
   /** The locks that a plugin keeps, whoever runs as it when they are asked for. */
   locks(name: string): PluginLocks {
-    return new PluginLocks(this.#get(name));
+    return new PluginLocks(this.#roster.get(name));
   }
 
   /** The known plugin that announces the handler of a lane, or announced it last; null when none ever did. */
   offers(lane: string): string | null {
-    for (const { name: plugin, tenant, handlers, endpoints } of this.#supervisors.values()) {
-      const isOffered = handlers.some(
-        ({ name: handler }) =>
-          laneOf({ tenant, handler }) === lane || laneOf({ tenant, plugin, handler }) === lane,
-      );
-      if (isOffered || lanesOfEndpoints({ plugin, tenant }, endpoints).includes(lane)) return plugin;
-    }
-    return null;
+    return this.#roster.offers(lane);
   }
 
   start(name: string): void {
-    this.#refuseChanging(name);
-    this.#wanted(name).start();
+    this.#roster.refuseChanging(name);
+    this.#roster.wanted(name).start();
   }
 
   /** Resolves when nothing of the plugin is left; the names of its handlers are free then. */
   stop(name: string): Promise<void> {
-    return this.#alone(name, () => this.#stop(name));
+    return this.#roster.alone(name, () => this.#stop(name));
   }
 
   async #stop(name: string): Promise<void> {
-    await this.#get(name).stop();
+    await this.#roster.get(name).stop();
     this.#joining.forget(name);
   }
 
   /** Ends the plugin and starts it again; resolves when that start has ended one way or the other, or is late. */
   async restart(name: string): Promise<PluginStatus> {
-    const supervisor = this.#wanted(name);
-    await this.#alone(name, () => supervisor.restart());
+    const supervisor = this.#roster.wanted(name);
+    await this.#roster.alone(name, () => supervisor.restart());
     return this.#started(supervisor);
   }
 
@@ -405,7 +379,7 @@ export class Plugins implements Service {
 
   /** One that may answer requests. Throws a Fault for another one. */
   #serving(name: string): Supervisor {
-    const supervisor = this.#get(name);
+    const supervisor = this.#roster.get(name);
     if (!this.#mayServe(name)) throw noRightToServe(name);
     return supervisor;
   }
@@ -417,78 +391,18 @@ export class Plugins implements Service {
   /** Ends every process at once, because this host is about to end without being asked. */
   async killAll(): Promise<void> {
     // Stopped, and not crashed: its jobs must not pay for that, and no process is started in its place.
-    for (const supervisor of [...this.#supervisors.values(), ...this.#passing]) void supervisor.stop();
+    for (const supervisor of [...this.#roster.all(), ...this.#passing]) void supervisor.stop();
     const { leftovers, isolation, env } = this.#host;
     await leftovers.endPresent();
     await isolation.cgroups?.clear(env);
     isolation.cgroups?.close();
   }
 
-  #get(name: string): Supervisor {
-    const supervisor = this.#supervisors.get(name);
-    if (supervisor) return supervisor;
-    const known = [...this.#supervisors.keys()].join(", ");
-    throw new Fault("not-found", `There is no plugin ${shown(name)}.`, {
-      hint: known ? `There are: ${known}.` : "No plugin is enabled.",
-    });
-  }
-
-  /** Two changes of one plugin at once would leave a process behind that nobody knows. */
-  async #alone<T>(name: string, change: () => Promise<T>): Promise<T> {
-    this.#refuseChanging(name);
-    this.#changing.add(name);
-    try {
-      return await change();
-    } finally {
-      this.#changing.delete(name);
-    }
-  }
-
-  #refuseChanging(name: string): void {
-    if (!this.#changing.has(name)) return;
-    throw new Fault("conflict", `Plugin ${name} is being upgraded, stopped or restarted just now.`, {
-      hint: "Try again when that is done.",
-    });
-  }
-
-  #wanted(name: string): Supervisor {
-    const supervisor = this.#get(name);
-    if (!this.#disabled.has(name)) return supervisor;
-    throw new Fault("conflict", `Plugin ${name} is switched off.`, {
-      hint: `Switch it on with: qntx plugin enable ${name}`,
-    });
-  }
-
-  /** Waits until a new version is ready and has held out for a while. Throws a Fault that says why it has not. */
-  async #proven(next: Supervisor): Promise<Announcement> {
-    const { env, limits } = this.#host;
-    next.start();
-    await orNothing(env, limits.startupMs, next.settled());
-    const { session } = next;
-    const died = session && (await orNothing(env, limits.proofMs, session.over));
-    if (session && died === undefined) return session.announcement;
-    const { state, reason, lastLines } = next.status();
-    const why =
-      reason || (died ? `${died}.` : `It was still ${state} after ${formatDuration(limits.startupMs)}.`);
-    throw new Fault("failed", `The new version of plugin ${next.name} does not run: ${why}`, {
-      hint: `The old one goes on. The new one said last:\n${lastLines.slice(-PROOF_LINES).join("\n")}`,
-    });
-  }
-
   #take(install: Install): Supervisor {
     const { name } = install;
     checkPluginName(name);
-    if (this.#supervisors.has(name))
-      throw new Fault(
-        "conflict",
-        `Two plugins are called ${shown(name)}: one is enabled by qntx.toml, another was installed.`,
-        {
-          hint: `Take one of them away: from enabled under [plugin] in qntx.toml, or with qntx plugin remove ${name}`,
-        },
-      );
     const supervisor = this.#superviseInstall(install, this.#host);
-    this.#supervisors.set(name, supervisor);
-    this.#installed.add(name);
+    this.#roster.install(supervisor);
     return supervisor;
   }
 
@@ -500,7 +414,7 @@ export class Plugins implements Service {
 
   /** Starts what is not switched off. */
   #begin(supervisor: Supervisor): boolean {
-    const isOn = !this.#disabled.has(supervisor.name);
+    const isOn = this.#roster.isOn(supervisor.name);
     if (isOn) supervisor.start();
     else supervisor.markDisabled();
     return isOn;
@@ -513,11 +427,6 @@ export class Plugins implements Service {
     return supervisor.status();
   }
 
-  /** What an old version still says when another has taken its place is nobody's business. */
-  #isCurrent(supervisor: Supervisor): boolean {
-    return this.#supervisors.get(supervisor.name) === supervisor;
-  }
-
   #supervise(name: string, about: Omit<SupervisorOptions, "events">, host = this.#host): Supervisor {
     const supervisor: Supervisor = new Supervisor(host, name, {
       ...about,
@@ -525,16 +434,16 @@ export class Plugins implements Service {
         joined: () => this.#join(supervisor),
         handlersChanged: () => {
           this.#join(supervisor);
-          if (this.#isCurrent(supervisor)) this.#options.onChange?.(supervisor.status());
+          if (this.#roster.isCurrent(supervisor)) this.#options.onChange?.(supervisor.status());
         },
         left: () => {
-          if (this.#isCurrent(supervisor)) this.#options.registry.unregister(name);
+          if (this.#roster.isCurrent(supervisor)) this.#options.registry.unregister(name);
         },
         changed: (status) => {
-          if (this.#isCurrent(supervisor)) this.#options.onChange?.(status);
+          if (this.#roster.isCurrent(supervisor)) this.#options.onChange?.(status);
         },
         gaveUp: (plugin, reason) => {
-          if (this.#isCurrent(supervisor)) this.#options.onGaveUp?.(plugin, reason);
+          if (this.#roster.isCurrent(supervisor)) this.#options.onGaveUp?.(plugin, reason);
         },
         line: (plugin, line) => this.#options.onLine?.(plugin, line),
       },
@@ -544,16 +453,6 @@ export class Plugins implements Service {
   }
 
   #join(supervisor: Supervisor): void {
-    if (this.#isSettled && this.#isCurrent(supervisor)) this.#joining.register([supervisor]);
+    if (this.#isSettled && this.#roster.isCurrent(supervisor)) this.#joining.register([supervisor]);
   }
-}
-
-function taken(name: string): Fault {
-  return new Fault(
-    "conflict",
-    `There is a plugin ${shown(name)} already; what was installed under that name is not started.`,
-    {
-      hint: `Take one of them away: from enabled under [plugin] in qntx.toml, or with qntx plugin remove ${name}`,
-    },
-  );
 }

@@ -151,8 +151,9 @@ export class PluginProcess {
 
   /** Ends it at once. */
   kill(): Promise<Exit> {
-    killAll(descendantsOf(this.pid));
-    signal(-this.pid, "SIGKILL");
+    const family = descendantsOf(this.pid);
+    signal(-this.pid, "SIGKILL"); // First: one that waits for its children would end well when they are gone.
+    killAll(family);
     return this.#gone;
   }
 

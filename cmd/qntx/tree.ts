@@ -174,6 +174,9 @@ export const tree: Group = group(
       logs: lazy("Show what a plugin printed", () =>
         import("./commands/plugin/logs.ts").then((file) => file.pluginLogs),
       ),
+      inspect: lazy("Say what a plugin is and announces, without running it", () =>
+        import("./commands/plugin/inspect.ts").then((file) => file.pluginInspect),
+      ),
       install: lazy("Install a plugin from a file, a folder or an archive", () =>
         import("./commands/plugin/install.ts").then((file) => file.pluginInstall),
       ),

@@ -5,7 +5,6 @@
  * starts with the host.
  */
 import { rmSync } from "node:fs";
-import { basename } from "node:path";
 import { z } from "zod";
 import { type Capability, parseCapability } from "../access/capability.ts";
 import { principalName } from "../access/principal.ts";
@@ -13,7 +12,7 @@ import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { formatInstant } from "../base/instant.ts";
 import { type Install, type InstallEntry, type Program, TENANT_PATTERN } from "../plugin/install.ts";
 import { PLUGIN_NAME_PATTERN } from "../plugin/plugin.ts";
-import { checkPluginName } from "../plugins/find.ts";
+import { checkPluginName, nameOfFile } from "../plugins/find.ts";
 import { installRoot, programIn } from "../plugins/installed.ts";
 import { place } from "../plugins/placing.ts";
 import { type Context, operation } from "./operation.ts";
@@ -41,7 +40,7 @@ export const pluginInstall = operation({
     grant: z.array(z.string()).max(100, "has more than 100 entries.").optional(),
   }),
   async run(context, input) {
-    const name = readName(input.name ?? nameOf(input.file));
+    const name = readName(input.name ?? nameOfFile(input.file));
     const tenant = readTenant(input.tenant ?? "");
     const capabilities = (input.grant ?? []).map(parseCapability);
     await refuseTaken(context, name);
@@ -184,16 +183,6 @@ function viewEntry(entry: InstallEntry): Omit<InstallEntry, "at"> & { at: string
 /** Null beside a stopped host. */
 function viewOf({ host }: Context, status: Parameters<typeof viewPlugin>[1] | undefined): PluginView | null {
   return host && status ? viewPlugin(host, status) : null;
-}
-
-/** `qntx-demo-plugin`, `demo.ts`, `demo-1.2.tar.gz`: demo. */
-function nameOf(path: string): string {
-  const bare = basename(path).replace(/(\.tar)?\.[a-z]+$/, "");
-  return bare
-    .replace(/^qntx-/, "")
-    .replace(/-plugin$/, "")
-    .replace(/-v?\d+(\.\d+)*$/, "")
-    .toLowerCase();
 }
 
 function readName(name: string): string {

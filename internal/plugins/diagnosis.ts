@@ -36,19 +36,22 @@ function fileHint({ path }: PluginSource): string {
   if (path === null) return "";
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat) return `${path} no longer exists.`;
+  const foreign = foreignTo(path);
   const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
-  return `The program is ${path} (mode ${mode}${foreignTo(headOf(path))}).`;
+  return `The program is ${path} (mode ${mode}${foreign === "" ? "" : `; ${foreign}`}).`;
 }
 
-function foreignTo(head: Buffer): string {
+/** Why this machine cannot start a program; empty when nothing speaks against it. */
+export function foreignTo(path: string): string {
+  const head = headOf(path);
   if (head.subarray(0, 2).toString("latin1") === "#!") {
     const interpreter = head.subarray(2).toString("latin1").split("\n")[0]?.trim().split(" ")[0] ?? "";
     const missing = interpreter !== "" && !statSync(interpreter, { throwIfNoEntry: false });
-    return missing ? `; its interpreter ${interpreter} does not exist` : "";
+    return missing ? `its interpreter ${interpreter} does not exist` : "";
   }
   if (head.length < 20 || head.subarray(1, 4).toString("latin1") !== "ELF") return "";
   const machine = MACHINES[head.readUInt16LE(18)] ?? `machine ${head.readUInt16LE(18)}`;
-  return machine === process.arch ? "" : `; it is made for ${machine}, this machine is ${process.arch}`;
+  return machine === process.arch ? "" : `it is made for ${machine}, this machine is ${process.arch}`;
 }
 
 function headOf(path: string): Buffer {

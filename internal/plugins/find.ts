@@ -19,7 +19,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { dirname, isAbsolute, join, relative } from "node:path";
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { Fault, shown } from "../base/fault.ts";
 import { PLUGIN_NAME_PATTERN, PLUGIN_NAMES_RESERVED, type PluginKind } from "../plugin/plugin.ts";
 
@@ -79,6 +79,16 @@ export function checkPluginName(name: string): void {
   }
 }
 
+/** What a file's or folder's plugin is called: `qntx-poller-plugin-1.2.tar.gz` is poller. */
+export function nameOfFile(path: string): string {
+  const bare = basename(path).replace(/(\.tar)?\.[a-z]+$/, "");
+  return bare
+    .replace(/^qntx-/, "")
+    .replace(/-plugin$/, "")
+    .replace(/-v?\d+(\.\d+)*$/, "")
+    .toLowerCase();
+}
+
 /** Finds the program of one plugin. Throws a Fault that lists what was tried, or says why it was refused. */
 export function findPlugin(name: string, options: FindOptions): PluginSource {
   checkPluginName(name);
@@ -103,7 +113,8 @@ export function findPlugin(name: string, options: FindOptions): PluginSource {
   });
 }
 
-interface Program {
+/** What is started. */
+export interface Program {
   kind: "executable" | "typescript" | "python";
   path: string;
 }
@@ -121,7 +132,8 @@ function namesOf(name: string): string[] {
   return [`qntx-${name}-plugin`, `qntx-${name}`, name];
 }
 
-function findIn(folder: string, name: string, tried: string[]): Program | null {
+/** The program of a plugin in a folder; `tried` is told every path that was looked at. */
+export function findIn(folder: string, name: string, tried: string[]): Program | null {
   if (!isAbsolute(folder)) {
     throw new Fault("config", `[plugin] paths: ${shown(folder)} is not an absolute path.`, {
       hint: "A relative folder would be another one for each place that qntx is started from.",
@@ -189,8 +201,8 @@ function saysItIsAPlugin(manifestPath: string): boolean {
   }
 }
 
-/** Refuses a program that lies elsewhere or that somebody else could have written. */
-function checkTrust(folder: string, path: string): void {
+/** Throws a Fault for a program that lies elsewhere or that somebody else could have written. */
+export function checkTrust(folder: string, path: string): void {
   const inside = relative(realpathSync(folder), realpathSync(path));
   if (inside.startsWith("..") || isAbsolute(inside)) {
     throw new Fault("denied", `${path} leads out of ${folder}, to ${realpathSync(path)}.`, {

@@ -13,13 +13,14 @@ import { callOperation } from "./run.ts";
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 let env: FakeEnv;
+let db: Database;
 let store: SqliteStore;
 let start: number;
 
 beforeEach(() => {
   env = new FakeEnv();
   start = env.now();
-  const db = new Database(":memory:", { strict: true });
+  db = new Database(":memory:", { strict: true });
   migrate(db);
   store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
 });
@@ -129,6 +130,21 @@ test("what lies behind: no occurrence then, one of an old definition, one that i
   await store.ledger.prune({ before: start + HOUR });
   expect(await explain(2)).toBe(
     "It was planned; what became of it was removed, as is everything from before 2026-01-01T01:00:00.000Z.",
+  );
+});
+
+test("what lies behind, of a definition that is no longer kept", async () => {
+  await create();
+  for (let i = 0; i < 3; i++) await tick(MINUTE);
+  await call("schedule.update", { id: "s", every: "1h" });
+  db.run("DELETE FROM schedule_revision WHERE revision = 1");
+  expect(await explain(1)).toMatch(/^It fired on time/);
+  expect(await explain(1.5)).toBe(
+    "What was planned then is no longer known: the schedule has been changed very often since.",
+  );
+  await store.ledger.prune({ before: start + HOUR });
+  expect(await explain(2)).toBe(
+    "What was planned then was removed, as is everything from before 2026-01-01T01:00:00.000Z.",
   );
 });
 

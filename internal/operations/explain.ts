@@ -13,7 +13,8 @@ import { nextWithin } from "../schedule/decide.ts";
 import { planned } from "../schedule/planned.ts";
 import { type Recurrence, recurrence } from "../schedule/recurrence.ts";
 import type { Blackout, Occurrence, OccurrenceOutcome, Pause, Schedule } from "../schedule/schedule.ts";
-import { listPlanned } from "../schedule/terms.ts";
+import { knownAfter, listPlanned } from "../schedule/terms.ts";
+import type { CursorHistory } from "../store/ledger.ts";
 import { type Context, operation } from "./operation.ts";
 import { resolveSchedule } from "./reference.ts";
 import { viewOccurrence } from "./schedule-view.ts";
@@ -215,14 +216,25 @@ async function ofPast(
   const cursors = await store.ledger.history(id);
   const behind = Math.max(...cursors.map(({ accountedUntil }) => accountedUntil ?? Number.NEGATIVE_INFINITY));
   if (at > behind || at <= createdAt) return null;
+  const horizon = await store.ledger.horizon();
+  if (isForgotten(cursors, at)) return forgottenSentence(horizon !== null && at <= horizon ? horizon : null);
   const span = { from: at, to: behind + 1 };
   const firsts = cursors.flatMap(({ terms }) => listPlanned(terms, span).take(1).toArray());
   const next = firsts.length === 0 ? null : Math.min(...firsts);
   if (next !== at) return state === "active" || state === "paused" ? noOccurrence("was", next) : null;
-  const horizon = await store.ledger.horizon();
   return horizon !== null && at <= horizon
     ? `It was planned; what became of it was removed, as is everything from before ${formatInstant(horizon)}.`
     : `It was planned, and the ledger does not say what became of it: qntx schedule verify ${id}`;
+}
+
+function isForgotten(cursors: readonly CursorHistory[], at: Millis): boolean {
+  return cursors.some(({ terms }) => at <= (knownAfter(terms) ?? Number.NEGATIVE_INFINITY));
+}
+
+function forgottenSentence(horizon: Millis | null): string {
+  return horizon === null
+    ? "What was planned then is no longer known: the schedule has been changed very often since."
+    : `What was planned then was removed, as is everything from before ${formatInstant(horizon)}.`;
 }
 
 function noOccurrence(is: "is" | "was", next: Millis | null): string {

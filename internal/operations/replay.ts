@@ -9,7 +9,7 @@ import type { Span } from "../schedule/span.ts";
 import { endsOf, pastOf } from "../schedule/past.ts";
 import type { Definition } from "../schedule/planned.ts";
 import type { Schedule } from "../schedule/schedule.ts";
-import type { Term } from "../schedule/terms.ts";
+import { knownAfter, type Term } from "../schedule/terms.ts";
 import type { ForecastSource } from "../store/forecasts.ts";
 import type { CursorHistory } from "../store/ledger.ts";
 
@@ -31,7 +31,8 @@ export function replay(
   { history, span: asked, now }: { history: CursorHistory; span: Span; now: Millis },
 ): Replay {
   const { node, terms } = history;
-  const whole = (source.horizon() ?? Number.MIN_SAFE_INTEGER) + 1;
+  const horizons = [source.horizon(), knownAfter(terms)].map((at) => at ?? Number.MIN_SAFE_INTEGER);
+  const whole = Math.max(...horizons) + 1;
   const span = {
     from: Math.max(asked.from, whole),
     to: Math.min(asked.to, (history.accountedUntil ?? now) + 1),

@@ -9,6 +9,7 @@
 import { type Env, type Millis, turn } from "../base/env.ts";
 import { messageOf } from "../base/fault.ts";
 import type { Occurrence, Schedule } from "../schedule/schedule.ts";
+import { knownAfter } from "../schedule/terms.ts";
 import { type Finding, pendingUntil, Verification } from "../schedule/verify.ts";
 import type { CursorHistory } from "../store/ledger.ts";
 import type { Store } from "../store/store.ts";
@@ -105,12 +106,13 @@ class Reading {
 
   #cursor({ node, accountedUntil, dueAt, terms }: CursorHistory) {
     const until = accountedUntil ?? this.#from;
+    const from = Math.max(this.#from, knownAfter(terms) ?? this.#from);
     if (dueAt !== null && dueAt < this.#now - OVERDUE_MS)
       this.#verdict.overdue.push(`cursor@${node} due ${dueAt}`);
     const { tzdata } = this.#store.ledger;
     return {
       until,
-      verification: new Verification({ terms, accountedUntil: until, from: this.#from, tzdata }),
+      verification: new Verification({ terms, accountedUntil: until, from, tzdata }),
     };
   }
 

@@ -88,6 +88,15 @@ test("what was removed because it was old is not asked for", async () => {
   expect(await verify()).toMatchObject({ ok: true, occurrences: 1 });
 });
 
+test("what nobody knows any more is not judged: too many changes since", async () => {
+  await create("s");
+  for (let i = 0; i < 3; i++) await tick(MINUTE);
+  await call("schedule.update", { id: "s", every: "2m" });
+  for (let i = 0; i < 4; i++) await tick(MINUTE);
+  db.run("DELETE FROM schedule_revision WHERE revision = 1");
+  expect(await verify()).toMatchObject({ ok: true, occurrences: 2, gap: 0, dup: 0 });
+});
+
 test("a plan that cannot be evaluated is wrong, and says why", async () => {
   await create("s", { every: undefined, cron: "0 * * * *", timezone: "Europe/Berlin" });
   db.run("UPDATE schedule_revision SET timezone = 'Mars/Base'");

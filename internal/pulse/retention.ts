@@ -51,6 +51,7 @@ export function keptOf(store: Store, times: RetentionTimes): Kept[] {
   return [
     ...(times.jobs ? jobsKept(store, times.jobs, ledgerMs) : []),
     { name: "ledger", keepMs: ledgerMs, prune: (request) => ledger.prune(request) },
+    { name: "definitions", keepMs: ledgerMs, prune: (request) => ledger.pruneDefinitions(request) },
     { name: "audit", keepMs: auditMs, prune: (request) => audit.prune(request) },
     { name: "events", keepMs: eventsMs, prune: (request) => events.prune(request) },
     { name: "boots", keepMs: BOOTS_MS, prune: (request) => nodes.prune(request) },

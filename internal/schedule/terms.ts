@@ -13,8 +13,16 @@ export interface Term {
   since: Millis;
   /** Null: nothing is planned, because the schedule is deleted, finished, or was left to other nodes. */
   definition: Definition | null;
+  /** True when nobody knows any more what was planned: it was too long ago, or there were too many changes since. */
+  forgotten?: boolean;
   /** The time zone data by which its occurrences were decided. */
   tzdata: string;
+}
+
+/** From after here on it is known what a cursor planned; null: all of it is. */
+export function knownAfter(terms: readonly Term[]): Millis | null {
+  const last = terms.findLastIndex(({ forgotten }) => forgotten);
+  return last < 0 ? null : (terms[last + 1]?.since ?? Number.MAX_SAFE_INTEGER);
 }
 
 /** How many occurrences the terms of one cursor plan in a span. */

@@ -32,6 +32,8 @@ export interface LedgerStore {
   horizon(): Promise<Millis | null>;
   /** Removes rows from before then, but for those that are open, and those whose job is younger. */
   prune(request: PruneRequest): Promise<Pruned>;
+  /** Removes definitions that were in force before then and no longer, where the ledger is not whole, and of each schedule those beyond its newest ones. */
+  pruneDefinitions(request: PruneRequest): Promise<Pruned>;
   /** Up to `limit` things that nobody would look after again. */
   damage(limit: number): Promise<Damage[]>;
   /** Sets up to `limit` of each kind right, each with its event. Throws for what cannot be when nothing else is left to do. */

@@ -4,6 +4,7 @@ import type { Env, Millis } from "../../base/env.ts";
 import type { Damage } from "../../schedule/damage.ts";
 import type { CursorHistory, LedgerStore, Repaired } from "../ledger.ts";
 import type { Pruned, PruneRequest } from "../prune.ts";
+import { DefinitionPruning } from "./definition-pruning.ts";
 import type { GroupCommit } from "./group.ts";
 import { LedgerPruning } from "./ledger-pruning.ts";
 import { Mending, type MendingParts } from "./mending.ts";
@@ -20,6 +21,7 @@ export class SqliteLedgerStore implements LedgerStore {
   readonly #group: GroupCommit;
   readonly #mending: Mending;
   readonly #pruning: LedgerPruning;
+  readonly #definitions: DefinitionPruning;
   readonly #terms: Terms;
   readonly #horizon: Statement<{ value: string }, []>;
 
@@ -28,6 +30,7 @@ export class SqliteLedgerStore implements LedgerStore {
     this.#group = group;
     this.#mending = new Mending(env, { db, ...parts });
     this.#pruning = new LedgerPruning(env, db);
+    this.#definitions = new DefinitionPruning(env, db);
     this.#terms = terms;
     this.#horizon = db.prepare("SELECT value FROM meta WHERE key = 'ledger_horizon'");
   }
@@ -43,6 +46,13 @@ export class SqliteLedgerStore implements LedgerStore {
 
   prune(request: PruneRequest): Promise<Pruned> {
     return this.#group.write(() => this.#pruning.step(request));
+  }
+
+  pruneDefinitions({ before, cursor }: PruneRequest): Promise<Pruned> {
+    return this.#group.write(() => {
+      const horizon = Number(this.#horizon.get()?.value ?? Number.MIN_SAFE_INTEGER);
+      return this.#definitions.step({ before: Math.min(before, horizon), cursor });
+    });
   }
 
   async damage(limit: number): Promise<Damage[]> {

@@ -17,6 +17,8 @@ interface TermRow {
   node: string;
   since: number;
   tzdata: string;
+  /** NULL: nothing is planned. One that is not there any more: nobody knows what was. */
+  revision: number | null;
   spec: string | null;
   timezone: string;
   anchor: number;
@@ -68,10 +70,10 @@ export function followTimezoneData(db: Database, { tzdata, now }: { tzdata: stri
   })();
 }
 
-function readTerm({ since, tzdata, spec, timezone, anchor, policy }: TermRow): Term {
-  if (spec === null) return { since, tzdata, definition: null };
+function readTerm({ since, tzdata, revision, spec, timezone, anchor, policy }: TermRow): Term {
+  if (spec === null) return { since, tzdata, definition: null, forgotten: revision !== null };
   const definition = { spec: JSON.parse(spec) as Spec, timezone, anchor, policy: readPolicy(policy) };
-  return { since, tzdata, definition };
+  return { since, tzdata, definition, forgotten: false };
 }
 
 // A term that goes on as it was is none; of two that begin at one position, the later one holds.
@@ -90,7 +92,7 @@ const BEGIN = `
          tzdata   = excluded.tzdata`;
 
 const HISTORY = `
-  SELECT t.node, t.since, t.tzdata, r.spec, r.timezone, r.anchor, r.policy, c.accounted_until, c.due_at
+  SELECT t.node, t.since, t.tzdata, t.revision, r.spec, r.timezone, r.anchor, r.policy, c.accounted_until, c.due_at
     FROM schedule_term t
     LEFT JOIN schedule_revision r ON r.schedule_id = t.schedule_id AND r.revision = t.revision
     LEFT JOIN schedule_cursor c ON c.schedule_id = t.schedule_id AND c.node = t.node

@@ -98,6 +98,20 @@ export const QUOTA_LIMITS = {
     trusted: 1_073_741_824,
     max: 10_737_418_240, // They lie in the database of the jobs, and are in every copy of it.
   },
+  attestations: {
+    of: "attestations that it has written",
+    unit: "count",
+    guest: 100_000, // One every five minutes for a year: nothing removes them.
+    trusted: UNLIMITED,
+    max: 1_000_000_000,
+  },
+  attestationBytes: {
+    of: "bytes of what those say",
+    unit: "bytes",
+    guest: 104_857_600,
+    trusted: UNLIMITED,
+    max: 1_099_511_627_776,
+  },
 } as const satisfies Record<string, Meaning>;
 
 export type QuotaLimit = keyof typeof QUOTA_LIMITS;
@@ -193,6 +207,14 @@ const SENTENCES: Record<Refusing, Sentence> = {
   storageBytes: ({ allows, used }) => ({
     said: `would have ${used} bytes stored and may have ${allows}.`,
     helps: "Delete what is not needed, or store less.",
+  }),
+  attestations: ({ allows, used }) => ({
+    said: `would have written ${used} attestations and may write ${allows}.`,
+    helps: "Write fewer: they stay.",
+  }),
+  attestationBytes: ({ allows, used }) => ({
+    said: `would have written ${used} bytes of attestations and may write ${allows}.`,
+    helps: "Write less, or a reference to the data: they stay.",
   }),
   schedulePayloadBytes: ({ allows, used }) => ({
     said: `gives a schedule ${used} bytes and may give it ${allows}.`,

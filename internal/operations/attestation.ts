@@ -12,6 +12,7 @@ import {
 } from "../ats/attestation.ts";
 import { grantLine } from "../access/capability.ts";
 import { type Principal, principalName, tenantSeen } from "../access/principal.ts";
+import { exceeded } from "../access/quota.ts";
 import { Fault, fieldFault } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
@@ -91,9 +92,20 @@ export async function attest(
   context: Context,
   attestations: readonly NewAttestation[],
 ): Promise<Attestation[]> {
-  const written = await context.store.attestations.create(attestations);
+  const written = await writeAs(context, attestations);
   if (written.length > 0) context.host?.attested(written);
   return written;
+}
+
+/** Throws a Fault when a plugin has written too many, or too much. */
+async function writeAs(
+  { store, principal }: Context,
+  attestations: readonly NewAttestation[],
+): Promise<Attestation[]> {
+  if (principal.kind !== "plugin") return store.attestations.create(attestations);
+  const answer = await store.attestations.createWithin(principal, attestations);
+  if ("exceeded" in answer) throw exceeded(principal.plugin, answer.exceeded);
+  return answer;
 }
 
 /** Fills in what a statement leaves unsaid, as QNTX does; actors that are given are kept. */

@@ -56,7 +56,14 @@ async function viewQuota(
   const schedules = await store.schedules.quotaUse({ plugin, tenant });
   const jobs = await store.jobs.quotaUse({ plugin, tenant });
   const storage = await store.storage.quotaUse({ plugin, tenant });
-  const use: Partial<Record<QuotaLimit, number>> = { ...schedules, ...jobs, ...storage, jobsAtOnce };
+  const attestations = await store.attestations.quotaUse({ plugin, tenant });
+  const use: Partial<Record<QuotaLimit, number>> = {
+    ...schedules,
+    ...jobs,
+    ...storage,
+    ...attestations,
+    jobsAtOnce,
+  };
   const limits = quotas.standings(plugin).map(({ limit, allows, by }) => {
     return { limit, allows: allows === UNLIMITED ? null : allows, used: use[limit] ?? null, setBy: by };
   });

@@ -3,6 +3,7 @@ import { credentials } from "@grpc/grpc-js";
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ATSStoreServiceClient } from "../../../proto/gen/protocol/atsstore.ts";
 import { ScheduleServiceClient } from "../../../proto/gen/protocol/schedule.ts";
 import type { HostError } from "../../../sdk/typescript/host-error.ts";
 import { connectHost } from "../../../sdk/typescript/host.ts";
@@ -212,6 +213,47 @@ test(
       limit: { name: "jobsPerSecond", allows: 2, used: 3 },
     });
     expect(flood["after"]).toBeWithin(1, 10_200);
+  },
+  STORY_LIMIT_MS,
+);
+
+test(
+  "a guest writes so many attestations, over the protocol of QNTX",
+  async () => {
+    await using place = await withGrasper("[quota.grasper]\nattestations = 2\n");
+    const ats = new ATSStoreServiceClient(place.queue_endpoint, credentials.createInsecure());
+    const command = {
+      subjects: ["x"],
+      predicates: [],
+      contexts: [],
+      actors: [],
+      source: "",
+      sourceVersion: "",
+      attributes: {},
+    };
+    const write = (count: number) =>
+      new Promise((resolve, reject) => {
+        const commands = Array.from({ length: count }, () => command);
+        const request = { authToken: place.auth_token, commands };
+        ats.batchGenerateAndCreateAttestations(request, (error, answer) =>
+          error ? reject(error) : resolve(answer),
+        );
+      });
+    try {
+      expect(await write(1)).toMatchObject({ success: true, created: 1 });
+      expect(await write(2)).toMatchObject({
+        success: false,
+        error: expect.stringMatching(
+          /^Plugin grasper would have written 3 attestations and may write 2\. .*attestations under \[quota\.grasper\]/,
+        ),
+        created: 0,
+      });
+      expect(await write(1)).toMatchObject({ success: true, created: 1 });
+    } finally {
+      ats.close();
+    }
+    expect(await shown(place, "attestations")).toMatchObject({ allows: 2, used: 2, setBy: "config" });
+    expect(await shown(place, "attestationBytes")).toMatchObject({ allows: 104_857_600, setBy: "usual" });
   },
   STORY_LIMIT_MS,
 );

@@ -1,9 +1,10 @@
 /** Attestations in SQLite: the statement in one row, each of its values in an index row. */
 import type { Database, Statement } from "bun:sqlite";
 import type { Attestation, AttestationFilter } from "../../ats/attestation.ts";
+import { type Exceeded, type Metered, UNLIMITED } from "../../access/quota.ts";
 import type { Env } from "../../base/env.ts";
 import { assert } from "../../base/fault.ts";
-import type { AttestationStore, NewAttestation } from "../attestations.ts";
+import type { AttestationStore, AttestationUse, NewAttestation } from "../attestations.ts";
 import { type AttestationRow, readAttestation } from "./attestation-row.ts";
 import type { GroupCommit } from "./group.ts";
 import type { SqliteWatchers } from "./watchers.ts";
@@ -19,6 +20,7 @@ export class SqliteAttestations implements AttestationStore {
   readonly #watchers: Pick<SqliteWatchers, "written">;
   readonly #insert: Statement<unknown, [Values]>;
   readonly #insertValue: Statement<unknown, [Values]>;
+  readonly #use: Statement<AttestationUse, [Values]>;
   readonly #get: Statement<AttestationRow, [Values]>;
   readonly #query: Statement<AttestationRow, [Values]>;
   readonly #queryOne: Statement<AttestationRow, [Values]>;
@@ -34,6 +36,7 @@ export class SqliteAttestations implements AttestationStore {
     this.#insertValue = db.prepare(
       "INSERT OR IGNORE INTO attestation_value (field, value, seq) VALUES ($field, $value, $seq)",
     );
+    this.#use = db.prepare(USE);
     this.#get = db.prepare("SELECT * FROM attestation WHERE tenant = $tenant AND id = $id");
     this.#query = db.prepare(ATTESTATION_SQL.values);
     this.#queryOne = db.prepare(ATTESTATION_SQL.value);
@@ -43,23 +46,55 @@ export class SqliteAttestations implements AttestationStore {
   }
 
   create(attestations: readonly NewAttestation[]): Promise<Attestation[]> {
-    return this.#group.write(() => attestations.flatMap((attestation) => this.#insertOne(attestation) ?? []));
+    return this.#group.write(() => this.#insertAll(attestations, null));
   }
 
-  #insertOne(attestation: NewAttestation): Attestation | null {
+  createWithin(
+    metered: Metered,
+    attestations: readonly NewAttestation[],
+  ): Promise<Attestation[] | { exceeded: Exceeded }> {
+    return this.#group.write(() => {
+      const exceeded = this.#tooMuch(metered, attestations);
+      return exceeded ? { exceeded } : this.#insertAll(attestations, metered.plugin);
+    });
+  }
+
+  async quotaUse({ plugin, tenant }: Omit<Metered, "quota">): Promise<AttestationUse> {
+    return this.#use.get({ plugin, tenant }) ?? { attestations: 0, attestationBytes: 0 };
+  }
+
+  #tooMuch(metered: Metered, attestations: readonly NewAttestation[]): Exceeded | null {
+    const { plugin, tenant, quota } = metered;
+    if (quota.attestations === UNLIMITED && quota.attestationBytes === UNLIMITED) return null;
+    const use = this.#use.get({ plugin, tenant });
+    const beyond = (added: readonly NewAttestation[]): Exceeded | null => {
+      const written = (use?.attestations ?? 0) + added.length;
+      const bytes = added.reduce((sum, one) => sum + bytesOf(one), use?.attestationBytes ?? 0);
+      if (added.length > 0 && written > quota.attestations)
+        return { limit: "attestations", allows: quota.attestations, used: written };
+      if (added.length === 0 || bytes <= quota.attestationBytes) return null;
+      return { limit: "attestationBytes", allows: quota.attestationBytes, used: bytes };
+    };
+    if (beyond(attestations) === null) return null;
+    // What is there already is not written again.
+    const byId = new Map(attestations.map((one) => [one.id, one]));
+    return beyond([...byId.values()].filter(({ id }) => !this.#get.get({ id, tenant })));
+  }
+
+  #insertAll(attestations: readonly NewAttestation[], plugin: string | null): Attestation[] {
+    return attestations.flatMap((attestation) => this.#insertOne(attestation, plugin) ?? []);
+  }
+
+  #insertOne(attestation: NewAttestation, plugin: string | null): Attestation | null {
     const now = this.#env.now();
     const { tenant = "", timestamp } = attestation;
     const written: Attestation = { ...attestation, tenant, timestamp: timestamp ?? now, createdAt: now };
     const { changes, lastInsertRowid } = this.#insert.run({
       id: written.id,
       tenant,
-      subjects: JSON.stringify(written.subjects),
-      predicates: JSON.stringify(written.predicates),
-      contexts: JSON.stringify(written.contexts),
-      actors: JSON.stringify(written.actors),
+      plugin,
+      ...textsOf(written),
       timestamp: written.timestamp,
-      source: written.source,
-      attributes: JSON.stringify(written.attributes),
       now,
     });
     if (changes === 0) return null;
@@ -120,6 +155,23 @@ export class SqliteAttestations implements AttestationStore {
   }
 }
 
+/** What it says, as it is stored. */
+function textsOf({ subjects, predicates, contexts, actors, source, attributes }: NewAttestation) {
+  return {
+    subjects: JSON.stringify(subjects),
+    predicates: JSON.stringify(predicates),
+    contexts: JSON.stringify(contexts),
+    actors: JSON.stringify(actors),
+    source,
+    attributes: JSON.stringify(attributes),
+  };
+}
+
+/** As the database counts them. */
+function bytesOf(attestation: NewAttestation): number {
+  return Object.values(textsOf(attestation)).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+}
+
 interface Field {
   field: string;
   values: readonly string[];
@@ -138,9 +190,16 @@ function fieldsOf(
 }
 
 const INSERT = `
-  INSERT INTO attestation (id, tenant, subjects, predicates, contexts, actors, timestamp, source, attributes, created_at)
-  VALUES ($id, $tenant, $subjects, $predicates, $contexts, $actors, $timestamp, $source, $attributes, $now)
+  INSERT INTO attestation (id, tenant, plugin, subjects, predicates, contexts, actors, timestamp, source, attributes,
+                           created_at)
+  VALUES ($id, $tenant, $plugin, $subjects, $predicates, $contexts, $actors, $timestamp, $source, $attributes, $now)
   ON CONFLICT DO NOTHING`;
+
+const USE = `
+  SELECT attestations, bytes AS attestationBytes
+    FROM plugin_attestation_use
+   WHERE plugin = $plugin
+     AND tenant = $tenant`;
 
 const NEWEST = `
   SELECT *

@@ -1,9 +1,29 @@
 -- What the migrations add up to. Written by schema.test.ts; never by hand.
 
+CREATE TRIGGER attestation_added AFTER INSERT ON attestation WHEN new.plugin IS NOT NULL BEGIN
+  INSERT INTO plugin_attestation_use (plugin, tenant, attestations, bytes)
+  VALUES (new.plugin, new.tenant, 1,
+          octet_length(new.subjects) + octet_length(new.predicates) + octet_length(new.contexts) +
+          octet_length(new.actors) + octet_length(new.source) + octet_length(new.attributes))
+  ON CONFLICT (plugin, tenant) DO UPDATE
+     SET attestations = attestations + 1,
+         bytes        = bytes + excluded.bytes;
+END;
+
+CREATE TRIGGER attestation_removed AFTER DELETE ON attestation WHEN old.plugin IS NOT NULL BEGIN
+  UPDATE plugin_attestation_use
+     SET attestations = attestations - 1,
+         bytes        = bytes - octet_length(old.subjects) - octet_length(old.predicates) - octet_length(old.contexts) -
+                        octet_length(old.actors) - octet_length(old.source) - octet_length(old.attributes)
+   WHERE plugin = old.plugin
+     AND tenant = old.tenant;
+END;
+
 CREATE TABLE attestation (
   seq        INTEGER NOT NULL PRIMARY KEY,
   id         TEXT    NOT NULL,
   tenant     TEXT    NOT NULL,
+  plugin     TEXT, -- Whose quota it counts for; NULL: nobody's.
   subjects   TEXT    NOT NULL,
   predicates TEXT    NOT NULL,
   contexts   TEXT    NOT NULL,
@@ -379,6 +399,14 @@ CREATE TABLE occurrence (
 CREATE INDEX occurrence_lock ON occurrence (occurrence) WHERE lock_key IS NOT NULL;
 
 CREATE INDEX occurrence_pending ON occurrence (schedule_id, node, occurrence) WHERE outcome = 'pending';
+
+CREATE TABLE plugin_attestation_use (
+  plugin       TEXT    NOT NULL,
+  tenant       TEXT    NOT NULL,
+  attestations INTEGER NOT NULL,
+  bytes        INTEGER NOT NULL,
+  PRIMARY KEY (plugin, tenant)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE plugin_disabled (
   name TEXT    NOT NULL PRIMARY KEY,

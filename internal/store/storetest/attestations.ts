@@ -1,5 +1,6 @@
 /** What every engine promises about attestations, logs, nodes and the audit trail. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { type Metered, usualQuota } from "../../access/quota.ts";
 import type { AttestationFilter } from "../../ats/attestation.ts";
 import { newAttestation, type Opened, type OpenStore } from "./fixture.ts";
 
@@ -39,6 +40,51 @@ export function attestationSuite(engine: string, open: OpenStore): void {
         ]);
         expect(await found()).toEqual(["acme", "own"]);
       }
+    });
+
+    test("a plugin writes as many, and as much, as its quota allows; what it said already costs nothing", async () => {
+      const { attestations } = at.store;
+      const metered = (quota: Partial<Metered["quota"]>, tenant = "acme"): Metered => ({
+        plugin: "demo",
+        tenant,
+        quota: { ...usualQuota("guest"), ...quota },
+      });
+      const some = (count: number, source = "é") =>
+        Array.from({ length: count }, () => newAttestation(at.env, { tenant: "acme", source }));
+      const use = (tenant = "acme") => attestations.quotaUse({ plugin: "demo", tenant });
+      const three = metered({ attestations: 3 });
+      const [first, second] = some(2);
+      if (!first || !second) throw new Error("there are two");
+      expect(await attestations.createWithin(three, [first, second])).toHaveLength(2);
+      // ["thing"], ["is"], ["_"], ["somebody"], é and {}.
+      const each = 9 + 6 + 5 + 12 + 2 + 2;
+      expect(await use()).toEqual({ attestations: 2, attestationBytes: 2 * each });
+      expect(await attestations.createWithin(three, some(2))).toEqual({
+        exceeded: { limit: "attestations", allows: 3, used: 4 },
+      });
+      expect(await attestations.createWithin(three, [first, ...some(1), second])).toHaveLength(1);
+      expect(await attestations.createWithin(three, [first, second])).toEqual([]);
+      const room = metered({ attestationBytes: 4 * each });
+      expect(await attestations.createWithin(room, some(1, "long"))).toEqual({
+        exceeded: { limit: "attestationBytes", allows: 4 * each, used: 4 * each + 2 },
+      });
+      expect(await attestations.createWithin(room, some(1))).toHaveLength(1);
+      expect(await use()).toEqual({ attestations: 4, attestationBytes: 4 * each });
+      const own = { ...newAttestation(at.env), tenant: "globex" };
+      expect(await attestations.createWithin(metered({ attestations: 1 }, "globex"), [own])).toHaveLength(1);
+      expect(await use("globex")).toMatchObject({ attestations: 1 });
+      await attestations.create(some(1)); // By people: nobody's quota.
+      expect(await use()).toMatchObject({ attestations: 4 });
+      expect(await attestations.count()).toBe(6);
+    });
+
+    test("of two hundred writes of a plugin at once, exactly fifty are made", async () => {
+      const quota = { ...usualQuota("guest"), attestations: 50 };
+      const write = () =>
+        at.store.attestations.createWithin({ plugin: "demo", tenant: "", quota }, [newAttestation(at.env)]);
+      const answers = await Promise.all(Array.from({ length: 200 }, write));
+      expect(answers.filter((answer) => !("exceeded" in answer))).toHaveLength(50);
+      expect(await at.store.attestations.count()).toBe(50);
     });
 
     test.each([

@@ -455,6 +455,7 @@ CREATE TABLE attestation (
   seq        INTEGER NOT NULL PRIMARY KEY,
   id         TEXT    NOT NULL,
   tenant     TEXT    NOT NULL,
+  plugin     TEXT, -- Whose quota it counts for; NULL: nobody's.
   subjects   TEXT    NOT NULL,
   predicates TEXT    NOT NULL,
   contexts   TEXT    NOT NULL,
@@ -465,6 +466,35 @@ CREATE TABLE attestation (
   created_at INTEGER NOT NULL,
   UNIQUE (id, tenant)
 ) STRICT;
+
+-- How much each plugin has written.
+CREATE TABLE plugin_attestation_use (
+  plugin       TEXT    NOT NULL,
+  tenant       TEXT    NOT NULL,
+  attestations INTEGER NOT NULL,
+  bytes        INTEGER NOT NULL,
+  PRIMARY KEY (plugin, tenant)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER attestation_added AFTER INSERT ON attestation WHEN new.plugin IS NOT NULL BEGIN
+  INSERT INTO plugin_attestation_use (plugin, tenant, attestations, bytes)
+  VALUES (new.plugin, new.tenant, 1,
+          octet_length(new.subjects) + octet_length(new.predicates) + octet_length(new.contexts) +
+          octet_length(new.actors) + octet_length(new.source) + octet_length(new.attributes))
+  ON CONFLICT (plugin, tenant) DO UPDATE
+     SET attestations = attestations + 1,
+         bytes        = bytes + excluded.bytes;
+END;
+
+-- Only a hand removes them.
+CREATE TRIGGER attestation_removed AFTER DELETE ON attestation WHEN old.plugin IS NOT NULL BEGIN
+  UPDATE plugin_attestation_use
+     SET attestations = attestations - 1,
+         bytes        = bytes - octet_length(old.subjects) - octet_length(old.predicates) - octet_length(old.contexts) -
+                        octet_length(old.actors) - octet_length(old.source) - octet_length(old.attributes)
+   WHERE plugin = old.plugin
+     AND tenant = old.tenant;
+END;
 
 -- One row per value, so that a filter is a look-up: field is subject, predicate, context or actor.
 CREATE TABLE attestation_value (

@@ -1,5 +1,5 @@
 /**
- * JobCompletions: jobs that complete and whose end concerns nobody else, many to a
+ * JobCompletions: jobs that complete and whose end concerns no other job, many to a
  * statement: that is what most jobs do, and one by one it took twice as long.
  *
  * They are found by their row, and held against id and fence like any other. Where one
@@ -37,9 +37,15 @@ export class JobCompletions {
 
 /** True when nothing has to be written but that the job has completed, and what came of it. */
 export function isPlain(settlement: Settlement): boolean {
-  const { state, error, past, scheduleId, concurrencyKey, budgeted, followed } = settlement;
-  if (state !== "completed" || error !== null || past !== null) return false;
-  return scheduleId === null && concurrencyKey === null && !budgeted && !followed;
+  const { state, error, past, concurrencyKey, budgeted, followed } = settlement;
+  return (
+    state === "completed" &&
+    error === null &&
+    past === null &&
+    concurrencyKey === null &&
+    !budgeted &&
+    !followed
+  );
 }
 
 function valuesOf(settlements: readonly Settlement[], now: Millis): Value[] {

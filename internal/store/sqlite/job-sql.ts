@@ -4,6 +4,7 @@ import { HISTORY_ATTEMPTS_MAX, type JobState } from "../../job/job.ts";
 import type { JobRow } from "./job-row.ts";
 
 const CLAIM_ROWS = [64, 1] as const; // Of a statement.
+const RUN_ENDS_MAX = 64;
 
 /** The parameters of a statement, by name. */
 export type Values = Record<string, string | number | null | Uint8Array>;
@@ -49,6 +50,8 @@ export class JobSql {
   readonly claims: readonly { rows: number; statement: Statement<unknown, (string | number)[]> }[];
   readonly finish: Statement<unknown, [Values]>;
   readonly runEnd: Statement<RunEndRow, [Values]>;
+  /** The same of jobs by their numbers, up to so many; absent ones are null. */
+  readonly runEnds: { rows: number; statement: Statement<RunEndRow, (number | null)[]> };
   readonly terminate: Statement<EndedRow, [Values]>;
   readonly expire: Statement<EndedRow, [Values]>;
   readonly giveBack: Statement<unknown, [Values]>;
@@ -74,7 +77,9 @@ export class JobSql {
     this.next = db.prepare(NEXT);
     this.claims = CLAIM_ROWS.map((rows) => ({ rows, statement: db.prepare(claimSql(rows)) }));
     this.finish = db.prepare(FINISH);
-    this.runEnd = db.prepare(RUN_END);
+    this.runEnd = db.prepare(`${RUN_END} AND j.id = $id`);
+    const seqs = Array.from({ length: RUN_ENDS_MAX }, (_, n) => `?${n + 1}`).join(", ");
+    this.runEnds = { rows: RUN_ENDS_MAX, statement: db.prepare(`${RUN_END} AND j.seq IN (${seqs})`) };
     this.terminate = db.prepare(TERMINATE);
     this.expire = db.prepare(EXPIRE);
     this.giveBack = db.prepare(GIVE_BACK);
@@ -182,8 +187,7 @@ const RUN_END = `
               AND occurrence  = j.occurrence) AS watched
     FROM job j
     JOIN schedule s ON s.id = j.schedule_id
-   WHERE j.id = $id
-     AND (j.trigger = 'schedule' OR j.trigger = 'backfill')`;
+   WHERE (j.trigger = 'schedule' OR j.trigger = 'backfill')`;
 
 // Fenced off: whatever its plugin still says of it, nobody listens.
 const TERMINATE = `

@@ -190,7 +190,18 @@ export class SqliteJobs implements JobStore {
   /** Writes those that need no more than that they have completed. Gives the ones that were written. */
   #complete(settlements: readonly Settlement[]): readonly Settlement[] {
     const plain = settlements.filter((one) => isPlain(one) && !this.flows.isFollowedLate(one.id));
-    return this.#completions.write(plain, this.#env.now());
+    const completed = this.#completions.write(plain, this.#env.now());
+    this.#tellEnds(completed.filter(({ scheduleId }) => scheduleId !== null).map(({ seq }) => seq));
+    return completed;
+  }
+
+  /** Tells whoever follows the runs of schedules that these have ended. */
+  #tellEnds(seqs: readonly number[]): void {
+    const { rows, statement } = this.#sql.runEnds;
+    for (let from = 0; from < seqs.length; from += rows) {
+      const some = Array.from({ length: rows }, (_, n) => seqs[from + n] ?? null);
+      for (const row of statement.all(...some)) this.#tellEnd(row);
+    }
   }
 
   /** The job is no longer whose answer this is. It does not count, and is not forgotten either. */
@@ -282,11 +293,15 @@ export class SqliteJobs implements JobStore {
     for (const { id } of ended) {
       this.flows.ended(id);
       const row = this.#sql.runEnd.get({ id });
-      if (!row) continue; // No run of a schedule.
-      if (row.trigger === "backfill") this.#tell(id, () => this.#onBackfillEnd(row.schedule_id));
-      else for (const onRunEnd of this.#onRunEnd) this.#tell(id, () => onRunEnd(readRunEnd(row)));
+      if (row) this.#tellEnd(row); // Otherwise it is no run of a schedule.
     }
     return ended.length > 0;
+  }
+
+  #tellEnd(row: RunEndRow): void {
+    const id = row.job_id;
+    if (row.trigger === "backfill") this.#tell(id, () => this.#onBackfillEnd(row.schedule_id));
+    else for (const onRunEnd of this.#onRunEnd) this.#tell(id, () => onRunEnd(readRunEnd(row)));
   }
 
   /** The end of a job stands, whatever whoever follows it makes of it. */

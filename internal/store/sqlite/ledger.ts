@@ -220,8 +220,7 @@ export class Ledger {
     const { schedule_id: id, node, occurrence, run_count, catchup } = gone;
     const row = this.#cursor(id, node);
     if (!row) return false;
-    const free = !this.#sql.openJob.get({ id, node }) || readPolicy(row.policy).overlap === "allow";
-    if (!free) return false;
+    if (row.open_job !== null && readPolicy(row.policy).overlap !== "allow") return false;
     const run = { occurrence, runCount: run_count ?? row.run_count, catchup: catchup === 1 };
     return this.#jobs.insert(jobOf(row, run, gone.job_id)).created;
   }
@@ -242,8 +241,7 @@ export class Ledger {
   /** Accounts for one schedule. */
   #settle(row: ScheduleCursorRow, now: Millis, fired: Fired, because: Because = {}): void {
     const awake = row.state === "paused" ? this.#wake(row) : row;
-    const open = this.#sql.openJob.get({ id: row.id, node: row.node })?.id ?? null;
-    this.#apply({ row: awake, now, open, fired }, this.#decide(awake, now, open !== null, because));
+    this.#apply({ row: awake, now, open: awake.open_job, fired }, this.#decide(awake, now, because));
     fired.settled += 1;
   }
 
@@ -289,15 +287,15 @@ export class Ledger {
     return awake;
   }
 
-  #decide(row: ScheduleCursorRow, now: Millis, open: boolean, because: Because): Decision {
+  #decide(row: ScheduleCursorRow, now: Millis, because: Because): Decision {
     return decide({
       scheduleId: row.id,
       recurrence: recurrenceOf(row),
       policy: readPolicy(row.policy),
       accountedUntil: row.accounted_until,
       now,
-      open,
-      waiting: this.#waiting(row.id, row.node),
+      open: row.open_job !== null,
+      waiting: row.awaited === 1 ? this.#waiting(row.id, row.node) : [],
       runCount: row.run_count,
       asks: asksForLocks(this.#locksBy, row),
       ...because,

@@ -72,6 +72,10 @@ export interface ScheduleCursorRow extends Pick<
   accounted_until: number;
   next_occurrence: number | null;
   due_at: number | null;
+  /** The job of an earlier occurrence that is not finished. */
+  open_job: string | null;
+  /** 1 when occurrences wait for its end, or for their locks. */
+  awaited: number;
 }
 
 export interface OccurrenceRow {

@@ -20,7 +20,6 @@ export class ScheduleSql {
   readonly nextDue: Statement<{ due_at: number }, [Values]>;
   readonly advance: Statement<unknown, [Values]>;
   readonly postpone: Statement<unknown, [Values]>;
-  readonly openJob: Statement<{ id: string }, [Values]>;
   readonly insertOccurrence: Statement<unknown, [Values]>;
   readonly waiting: Statement<{ occurrence: number; catchup: number; asks: number }, [Values]>;
   readonly close: Statement<unknown, [Values]>;
@@ -53,7 +52,6 @@ export class ScheduleSql {
     this.nextDue = db.prepare(NEXT_DUE);
     this.advance = db.prepare(ADVANCE);
     this.postpone = db.prepare(LOOK_AT);
-    this.openJob = db.prepare(OPEN_JOB);
     this.insertOccurrence = db.prepare(INSERT_OCCURRENCE);
     this.waiting = db.prepare(WAITING);
     this.close = db.prepare(CLOSE);
@@ -144,10 +142,27 @@ const SET_PRIORITY = `
      SET priority = $priority
    WHERE schedule_id = $id`;
 
-// All others cost as much again, for each occurrence.
+// Without the hint the planner walks every run that the schedule ever had.
+const OPEN_JOB = `(
+           SELECT j.id
+             FROM job j INDEXED BY job_schedule_open
+            WHERE j.schedule_id = c.schedule_id
+              AND j.node        = c.node
+              AND j.trigger     = 'schedule'
+              AND j.finished_at IS NULL
+            LIMIT 1)`;
+
+const IS_AWAITED = `EXISTS (
+           SELECT 1
+             FROM occurrence o INDEXED BY occurrence_pending
+            WHERE o.schedule_id = c.schedule_id
+              AND o.node        = c.node
+              AND o.outcome     = 'pending')`;
+
+// All other columns cost as much again, for each occurrence.
 const CURSOR = `s.id, s.tenant, s.name, s.owner_kind, s.owner_name, s.declared_id, s.target_kind, s.target, s.spec,
          s.timezone, s.anchor, s.policy, s.locking, s.state, s.pause, s.revision, COALESCE(r.run_count, 0) AS run_count, s.payload,
-         c.node, c.accounted_until, c.next_occurrence, c.due_at`;
+         c.node, c.accounted_until, c.next_occurrence, c.due_at, ${OPEN_JOB} AS open_job, ${IS_AWAITED} AS awaited`;
 
 const CURSORS = `
   SELECT ${CURSOR}
@@ -190,16 +205,6 @@ export const LOOK_AT = `
      SET due_at = $dueAt
    WHERE schedule_id = $id
      AND node        = $node`;
-
-// Without the hint the planner walks every run that the schedule ever had.
-const OPEN_JOB = `
-  SELECT id
-    FROM job INDEXED BY job_schedule_open
-   WHERE schedule_id = $id
-     AND node        = $node
-     AND trigger     = 'schedule'
-     AND finished_at IS NULL
-   LIMIT 1`;
 
 const INSERT_OCCURRENCE = `
   INSERT INTO occurrence (schedule_id, occurrence, node, outcome, job_id, related_job_id, last_occurrence, count,

@@ -70,7 +70,7 @@ const WRONG_FILES: readonly (readonly [string, string])[] = [
   ],
   [
     '[plugin]\nenabled = ["a", "a"]',
-    'qntx.toml:2: plugin.enabled is ["a","a"], but must be a list of different plugin names (small letters, digits, dashes). Change it, or delete the line to get [].',
+    'qntx.toml:2: plugin.enabled has "a" twice, but must be a list of different plugin names (small letters, digits, dashes). Change it, or delete the line to get [].',
   ],
   [
     '[plugin]\nenabled = ["log"]',
@@ -153,8 +153,8 @@ const WRONG_FILES: readonly (readonly [string, string])[] = [
     'qntx.toml:2: fetch.allowed_private_addresses is "10.0.0.0/8", but must be a list of addresses like "192.168.1.10", "127.0.0.1:8080" or "10.0.0.0/8". Write it like ["10.0.0.0/8"].',
   ],
   [
-    '[fetch]\nallowed_private_addresses = ["localhost"]',
-    'qntx.toml:2: fetch.allowed_private_addresses is ["localhost"], but must be a list of addresses like "192.168.1.10", "127.0.0.1:8080" or "10.0.0.0/8". Change it, or delete the line to get [].',
+    '[fetch]\nallowed_private_addresses = ["10.0.0.0/8", "localhost", "::1"]',
+    'qntx.toml:2: fetch.allowed_private_addresses has "localhost", but must be a list of addresses like "192.168.1.10", "127.0.0.1:8080" or "10.0.0.0/8". Change it, or delete the line to get [].',
   ],
   [
     '[webhook]\nurl = "example.org/hook"',

@@ -102,8 +102,8 @@ export interface Config {
   pluginWhere(name: string, key: string): string;
   /** What a plugin is given, its secrets fetched now. Throws a Fault that names the key of one that is not there. */
   pluginConfig(name: string): Record<string, string>;
-  /** A secret of a plugin, fetched now; null when it has none of that name. Throws a Fault that names the key of one that is not there. */
-  secretOf(plugin: string, name: string): string | null;
+  /** A secret of a plugin, which stands under `secretsOwner`, fetched now; null when it has none of that name. Throws a Fault that names the key of one that is not there. */
+  secretOf(owner: string, name: string): string | null;
 }
 
 export interface LoadOptions {
@@ -154,7 +154,7 @@ export function loadConfig(options: LoadOptions): Config {
     origin: (key: ConfigKey) => origins[key],
     webhook: () => webhookOf(values, origins, source),
     ...pluginLookups(sections, source, file),
-    secretOf: (plugin: string, name: string) => secretOf(secrets, { plugin, name }, source),
+    secretOf: (owner: string, name: string) => secretOf(secrets, { owner, name }, source),
   });
 }
 

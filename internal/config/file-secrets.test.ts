@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readFileSecrets, secretOf } from "./file-secrets.ts";
+import { readFileSecrets, secretOf, secretsOwner } from "./file-secrets.ts";
 import type { Problem } from "./problems.ts";
 import { readToml } from "./toml.ts";
 
@@ -18,20 +18,29 @@ test("each plugin has its own names, and whoever keeps secrets out of texts is t
   expect(said).toEqual([]);
   const learned: string[][] = [];
   const source = { ...SOURCE, onSecret: (...known: string[]) => void learned.push(known) };
-  expect(secretOf(secrets, { plugin: "weather", name: "KEY" }, source)).toBe("hunter2-hunter2");
-  for (const [plugin, name] of [
+  expect(secretOf(secrets, { owner: "weather", name: "KEY" }, source)).toBe("hunter2-hunter2");
+  for (const [owner, name] of [
     ["weather", "THEIRS"],
     ["weather", "constructor"],
     ["other", "KEY"],
     ["nobody", "KEY"],
+    [secretsOwner({ plugin: "weather", tenant: "acme" }), "KEY"],
   ] as const)
-    expect([plugin, name, secretOf(secrets, { plugin, name }, source)]).toEqual([plugin, name, null]);
+    expect([owner, name, secretOf(secrets, { owner, name }, source)]).toEqual([owner, name, null]);
   expect(learned).toEqual([["secrets.weather.KEY", "hunter2-hunter2"]]);
+});
+
+test("those of a tenant's plugin are for that tenant's alone", () => {
+  const { secrets, said } = read('[secrets."acme/weather"]\nKEY = "env:A_KEY"\n');
+  expect(said).toEqual([]);
+  const of = (tenant: string) =>
+    secretOf(secrets, { owner: secretsOwner({ plugin: "weather", tenant }), name: "KEY" }, SOURCE);
+  expect(["acme", "globex", ""].map(of)).toEqual(["hunter2-hunter2", null, null]);
 });
 
 test("what is not there is said with its place", () => {
   const { secrets } = read('[secrets.weather]\nKEY = "env:GONE"\n');
-  expect(() => secretOf(secrets, { plugin: "weather", name: "KEY" }, SOURCE)).toThrow(
+  expect(() => secretOf(secrets, { owner: "weather", name: "KEY" }, SOURCE)).toThrow(
     "secrets.weather.KEY refers to the variable GONE, which is not set.",
   );
 });
@@ -42,6 +51,9 @@ test.each([
   ['[secrets.weather]\nKEY = "hunter2"', 'secrets.weather.KEY must be "env:NAME" or "file:PATH"'],
   ["[secrets.weather]\nKEY = 7", 'secrets.weather.KEY must be "env:NAME" or "file:PATH"'],
   ['[secrets.weather]\n"a b" = "env:A"', 'secrets.weather."a b" is no name of a secret.'],
+  ['[secrets."a/b/c"]\nKEY = "env:A"', 'secrets."a/b/c" names no plugin.'],
+  ['[secrets."Acme/weather"]\nKEY = "env:A"', 'secrets."Acme/weather" names no plugin.'],
+  ['[secrets."/weather"]\nKEY = "env:A"', 'secrets."/weather" names no plugin.'],
   ['[secrets.Weather]\nKEY = "env:A"', 'secrets."Weather" names no plugin.'],
 ])("%s is refused, and a secret that was written out is not shown", (text, sentence) => {
   const { said } = read(text);

@@ -27,6 +27,8 @@ export interface Kind<T> {
   parse(text: string, place: Place): T | undefined;
   /** Writes it as TOML. */
   show(value: T): string;
+  /** Of a list, the first part that makes it none, as the end of "it has …". */
+  wrongPart?(value: unknown): string | undefined;
   /** True when what was given instead may be a secret that somebody wrote out: no message repeats it. */
   readonly secret?: true;
 }
@@ -138,20 +140,26 @@ function isLoopback(host: string): boolean {
 
 /** A list of different names of the given pattern. As text: separated by commas. */
 export function names(pattern: RegExp, expects: string): Kind<readonly string[]> {
-  const read = (value: unknown) => {
-    const list = textsOf(value);
-    if (!list?.every((name) => pattern.test(name))) return undefined;
-    return new Set(list).size === list.length ? list : undefined;
+  const wrongPart = (value: unknown) => {
+    const list = partsOf(value);
+    const wrong = list.find((name) => !pattern.test(name));
+    if (wrong !== undefined) return quoted(wrong);
+    const twice = list.find((name, index) => list.indexOf(name) < index);
+    return twice === undefined ? undefined : `${quoted(twice)} twice`;
   };
-  return { expects, read, parse: (text) => read(splitList(text, ",")), show: quotedList };
+  const read = (value: unknown) => (wrongPart(value) === undefined ? textsOf(value) : undefined);
+  return { expects, read, parse: (text) => read(splitList(text, ",")), show: quotedList, wrongPart };
 }
 
 /** A list of addresses of the internet protocol, and of ranges of them. As text: separated by commas. */
 export const addresses: Kind<readonly string[]> = {
   expects: 'a list of addresses like "192.168.1.10", "127.0.0.1:8080" or "10.0.0.0/8"',
   read(value) {
-    const list = textsOf(value);
-    return list?.every((text) => parseIpRange(text) !== undefined) ? list : undefined;
+    return addresses.wrongPart?.(value) === undefined ? textsOf(value) : undefined;
+  },
+  wrongPart(value) {
+    const wrong = partsOf(value).find((text) => parseIpRange(text) === undefined);
+    return wrong === undefined ? undefined : quoted(wrong);
   },
   parse: (text) => addresses.read(splitList(text, ","), NOWHERE),
   show: quotedList,
@@ -205,6 +213,11 @@ export function textsOf(value: unknown): readonly string[] | undefined {
   if (!Array.isArray(value)) return undefined;
   const texts = value.filter((item) => typeof item === "string");
   return texts.length === value.length ? texts : undefined;
+}
+
+/** Those of a list, or of a text with commas. */
+function partsOf(value: unknown): readonly string[] {
+  return typeof value === "string" ? splitList(value, ",") : (textsOf(value) ?? []);
 }
 
 function splitList(text: string, separator: string): readonly string[] {

@@ -142,6 +142,8 @@ function fallback(name: ConfigKey, place: Place): Candidate {
 
 function wrongValue(name: ConfigKey, value: unknown): string {
   const { kind }: Key<unknown> = KEYS[name];
+  const part = kind.wrongPart?.(value);
+  if (part !== undefined) return `${name} has ${part}, but must be ${kind.expects}.`;
   return `${name} is ${kind.secret ? "something else" : said(value)}, but must be ${kind.expects}.`;
 }
 

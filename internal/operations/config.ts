@@ -2,7 +2,6 @@
 import { z } from "zod";
 import type { ConfigReloaded } from "./operation.ts";
 import { operation } from "./operation.ts";
-import { idleQuotas } from "./quota.ts";
 import { viewPlugin, type PluginView } from "./plugin.ts";
 
 export const configReload = operation({
@@ -22,7 +21,6 @@ export const configReload = operation({
       quotas: quotas.filter((name) => plugins.some((plugin) => plugin.name === name)),
       restarted: view(restarted),
       added: view(added),
-      warnings: idleQuotas(host, plugins),
     };
   },
 });
@@ -31,6 +29,4 @@ export const configReload = operation({
 export interface ReloadView extends Omit<ConfigReloaded, "restarted" | "added"> {
   restarted: PluginView[];
   added: PluginView[];
-  /** Quotas of plugins that are not there. */
-  warnings: string[];
 }

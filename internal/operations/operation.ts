@@ -42,7 +42,7 @@ export interface Host {
   /** For how long nobody was answered lately, because something held the event loop. */
   readonly loop: { p99Ms: Millis; worstMs: Millis };
   /** What plugins may do. */
-  readonly grants: Pick<Grants, "standings" | "say" | "forget">;
+  readonly grants: Pick<Grants, "of" | "standings" | "say" | "forget">;
   /** How much of this host they may take. */
   readonly quotas: Pick<Quotas, "standings" | "configured">;
   /** Who keeps locks. */
@@ -65,11 +65,13 @@ export interface ConfigReloaded {
   quotas: string[];
   /** Keys whose new values count from the next start on. */
   later: string[];
+  /** Of sections for plugins that are not there. */
+  warnings: string[];
 }
 
 export interface SecretControl {
   /** What a plugin's secret is now; null when it has none of that name. Throws a Fault when it cannot be fetched. */
-  get(plugin: string, name: string): Promise<string | null>;
+  get(whose: { plugin: string; tenant: string }, name: string): Promise<string | null>;
 }
 
 export interface LockControl {

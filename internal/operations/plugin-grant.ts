@@ -4,8 +4,9 @@ import { CAPABILITY_NAMES, type Capability, parseCapability } from "../access/ca
 import { principalName } from "../access/principal.ts";
 import { Fault, fieldFault, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
-import { PLUGIN_NAME_PATTERN } from "../plugin/plugin.ts";
+import { hasFailed, PLUGIN_NAME_PATTERN } from "../plugin/plugin.ts";
 import { type Context, operation } from "./operation.ts";
+import { type PluginView, viewPlugin } from "./plugin.ts";
 
 const operationTo = (verb: "grant" | "revoke", summary: string) =>
   operation({
@@ -23,13 +24,15 @@ const operationTo = (verb: "grant" | "revoke", summary: string) =>
       const capabilities = input.capabilities.map(parseCapability);
       const plugin = await readPlugin(context, input.name);
       const by = principalName(context.principal);
+      const before = context.host?.grants.of(plugin);
       for (const capability of capabilities) {
         const said = await context.store.grants.say({ plugin, capability, granted: verb === "grant", by });
         context.host?.grants.say(said);
       }
       if (verb === "revoke" && capabilities.some(isForWatchers))
         await context.store.watchers.declare(plugin, []);
-      return { name: plugin, capabilities };
+      const isMore = verb === "grant" && capabilities.some((capability) => before?.has(capability) === false);
+      return { name: plugin, capabilities, plugin: isMore ? await triedAgain(context, plugin) : null };
     },
   });
 
@@ -37,6 +40,14 @@ export const pluginGrant = operationTo("grant", "Let a plugin do what it may not
 export const pluginRevoke = operationTo("revoke", "Take away from a plugin what it may do");
 
 export const pluginGrantOperations = [pluginGrant, pluginRevoke];
+
+/** Who failed before it had this has most likely failed for that: what it says when it ends is in its own words. */
+async function triedAgain({ host }: Context, name: string): Promise<PluginView | null> {
+  const status = host?.plugins.statuses().find((plugin) => plugin.name === name);
+  if (!host || !status || !hasFailed(status)) return null;
+  const now = await host.plugins.restart(name);
+  return now && viewPlugin(host, now);
+}
 
 /** A plugin that has lost one of these is handed no more attestations. */
 function isForWatchers(capability: Capability): boolean {

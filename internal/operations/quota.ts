@@ -4,6 +4,7 @@ import { type QuotaLimit, UNLIMITED } from "../access/quota.ts";
 import { assert, Fault, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
+import { idleSections } from "./idle-sections.ts";
 import { type Context, type Host, operation } from "./operation.ts";
 
 export const quotaShow = operation({
@@ -17,7 +18,8 @@ export const quotaShow = operation({
     const all = host.plugins.statuses();
     const plugins = named(all, name);
     const quotas = await Promise.all(plugins.map((plugin) => viewQuota(context, host, plugin)));
-    return { quotas, warnings: idleQuotas(host, all) };
+    const names = all.map((plugin) => plugin.name);
+    return { quotas, warnings: idleSections("quota", host.quotas.configured, names) };
   },
 });
 
@@ -34,18 +36,6 @@ export interface QuotaView {
     /** `config`, or `usual` for its trust. */
     setBy: "config" | "usual";
   }[];
-}
-
-/** What the configuration says of plugins that are not there. */
-export function idleQuotas({ quotas }: Host, plugins: readonly PluginStatus[]): string[] {
-  const names = plugins.map((plugin) => plugin.name);
-  return quotas.configured
-    .filter((name) => !names.includes(name))
-    .map((name) => {
-      const meant = nearest(name, names);
-      const hint = meant === undefined ? "" : ` Did you mean [quota.${meant}]?`;
-      return `[quota.${name}] in qntx.toml is for a plugin that is not there now.${hint}`;
-    });
 }
 
 async function viewQuota(

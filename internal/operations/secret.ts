@@ -4,6 +4,8 @@
  */
 import { z } from "zod";
 import { Fault, shown } from "../base/fault.ts";
+import { secretsOwner } from "../config/file-secrets.ts";
+import { section } from "./idle-sections.ts";
 import { operation } from "./operation.ts";
 
 const NAME_CHARS_MAX = 128; // As in the configuration.
@@ -18,10 +20,12 @@ export const secretGet = operation({
     name: z.string().min(1, "is missing.").max(NAME_CHARS_MAX, `has more than ${NAME_CHARS_MAX} characters.`),
   }),
   async run({ host, principal }, { name }) {
-    const value = principal.kind === "plugin" && host ? await host.secrets.get(principal.plugin, name) : null;
+    const isPlugin = principal.kind === "plugin";
+    const value = isPlugin && host ? await host.secrets.get(principal, name) : null;
     if (value !== null) return { value };
+    const where = section("secrets", isPlugin ? secretsOwner(principal) : "NAME");
     throw new Fault("not-found", `There is no secret ${shown(name)} for this plugin.`, {
-      hint: "Those that it may have are named under [secrets.<plugin>] in qntx.toml.",
+      hint: `Those that it may have are named under ${where} in qntx.toml.`,
     });
   },
 });

@@ -92,3 +92,8 @@ export interface PluginStatus {
   /** The last lines that it printed. */
   lastLines: readonly string[];
 }
+
+/** True for one that has ended by itself, and waits for its next start or for a person. */
+export function hasFailed({ state }: Pick<PluginStatus, "state">): boolean {
+  return state === "failed" || state === "quarantined";
+}

@@ -6,9 +6,12 @@
  * plugin says of its own keys, leaves everything as it was.
  */
 import type { Config } from "../config/config.ts";
+import { secretsOwner } from "../config/file-secrets.ts";
 import { configFault, type Problem } from "../config/problems.ts";
-import type { Plugins } from "../plugins/plugins.ts";
+import { idleSections } from "../operations/idle-sections.ts";
 import type { ConfigReloaded } from "../operations/operation.ts";
+import { hasFailed, type PluginStatus } from "../plugin/plugin.ts";
+import type { Plugins } from "../plugins/plugins.ts";
 
 export interface LiveConfigOptions {
   config: Config;
@@ -65,6 +68,7 @@ export class LiveConfig {
       removed,
       quotas: changedQuotas(before, next),
       later: laterKeys(this.#first, next),
+      warnings: straySections(next, plugins.statuses()),
     };
   }
 
@@ -72,10 +76,14 @@ export class LiveConfig {
   async #accept(next: Config, plugins: Reloadable): Promise<string[]> {
     const problems: Problem[] = [];
     const changed: string[] = [];
-    for (const { name } of plugins.statuses()) {
+    for (const status of plugins.statuses()) {
+      const { name } = status;
       if (!isOfFile(next, name) || plugins.isInstalled(name)) continue;
       const values = next.pluginConfig(name);
-      if (sameSection(this.#now, next, name) && same(values, plugins.configOf(name) ?? values)) continue;
+      const isSame = sameSection(this.#now, next, name) && same(values, plugins.configOf(name) ?? values);
+      // What is granted counts from the next call on; who has failed for want of it makes none.
+      const mayNow = hasFailed(status) && !same(this.#now.pluginGrant(name), next.pluginGrant(name));
+      if (isSame && !mayNow) continue;
       changed.push(name);
       const found = await plugins.problemsWith(name, values, next.pluginSecrets(name));
       for (const { key, says } of found)
@@ -87,6 +95,28 @@ export class LiveConfig {
 }
 
 const HINT = "Nothing was changed: the plugin goes on with the values that it has.";
+
+/** Sections that are for nobody: a slip in a name, and a plugin is not held to what somebody believes. */
+export function straySections(
+  { quotas, isolations, secrets }: Config,
+  plugins: readonly Pick<PluginStatus, "name" | "tenant">[],
+): string[] {
+  const names = plugins.map(({ name }) => name);
+  const owners = plugins.map(({ name: plugin, tenant }) => secretsOwner({ plugin, tenant }));
+  return [
+    ...idleSections("quota", [...quotas.keys()], names),
+    ...idleSections(
+      "isolation",
+      isolations.map(({ plugin }) => plugin),
+      names,
+    ),
+    ...idleSections(
+      "secrets",
+      secrets.map(({ owner }) => owner),
+      owners,
+    ),
+  ];
+}
 
 /** Bundled ones have a section without being enabled; those that are no longer enabled have none. */
 function isOfFile(config: Config, name: string): boolean {

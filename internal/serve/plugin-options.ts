@@ -72,19 +72,6 @@ function sectionsOf(config: Config): FindOptions["sections"] {
   return Object.fromEntries(sections);
 }
 
-/** Says which sections hold nobody: a slip in a name, and a plugin is not held to what somebody believes. */
-export function tellStraySections({ config, log }: ServeOptions, names: readonly string[]): void {
-  const sections = [
-    ...config.isolations.map(({ plugin }) => ({ word: "isolation", plugin, does: "holds nobody" })),
-    ...config.secrets.map(({ plugin }) => ({ word: "secrets", plugin, does: "is for nobody" })),
-  ];
-  for (const { word, plugin, does } of sections) {
-    if (names.includes(plugin)) continue;
-    const sentence = `[${word}.${plugin}] in qntx.toml ${does}: there is no plugin of that name here`;
-    log.warn(sentence, { plugins: names.join(", ") });
-  }
-}
-
 /** Those inside the binary that are started here. */
 function bundledPlugins({ plugin, locks }: Config): string[] {
   const wantsLocks =

@@ -7,6 +7,7 @@ import { Fault, messageOf, shown } from "../base/fault.ts";
 import { newId } from "../base/id.ts";
 import type { Log } from "../base/log.ts";
 import type { Config } from "../config/config.ts";
+import { secretsOwner } from "../config/file-secrets.ts";
 import type { SecretControl } from "../operations/operation.ts";
 import type { AuditStore } from "../store/audit.ts";
 
@@ -27,20 +28,20 @@ export class PluginSecrets implements SecretControl {
     this.#options = options;
   }
 
-  async get(plugin: string, name: string): Promise<string | null> {
-    const value = this.#read(plugin, name);
-    if (value !== null) await this.#note(plugin, name);
+  async get(whose: { plugin: string; tenant: string }, name: string): Promise<string | null> {
+    const value = this.#read(whose, name);
+    if (value !== null) await this.#note(whose, name);
     return value;
   }
 
   /** Where it is kept is for the operator to know. */
-  #read(plugin: string, name: string): string | null {
+  #read(whose: { plugin: string; tenant: string }, name: string): string | null {
     try {
-      return this.#options.config().secretOf(plugin, name);
+      return this.#options.config().secretOf(secretsOwner(whose), name);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       this.#options.log.warn("a plugin asked for a secret that cannot be read", {
-        plugin,
+        plugin: whose.plugin,
         why: error.message,
       });
       const message = `The secret ${shown(name)} cannot be read now.`;
@@ -48,9 +49,10 @@ export class PluginSecrets implements SecretControl {
     }
   }
 
-  async #note(plugin: string, name: string): Promise<void> {
+  async #note(whose: { plugin: string; tenant: string }, name: string): Promise<void> {
     const { env, log, audit } = this.#options;
-    const key = `${plugin} ${name}`;
+    const { plugin } = whose;
+    const key = `${secretsOwner(whose)} ${name}`;
     if (this.#given.has(key)) return;
     this.#given.add(key);
     try {

@@ -39,14 +39,14 @@ import { openProviderDoor } from "../services/providers.ts";
 import { CallbackServer } from "../services/server.ts";
 import { openStore, type OpenedStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
-import { LiveConfig } from "./live-config.ts";
+import { LiveConfig, straySections } from "./live-config.ts";
 import { LiveHost } from "./live-host.ts";
 import { LoopDelay } from "./loop-delay.ts";
 import { checkLockKeeper, locksOf } from "./locks.ts";
 import { PluginEvents } from "./plugin-events.ts";
 import { Webhooks } from "./webhooks.ts";
 import { WrongTokens } from "./wrong-tokens.ts";
-import { pluginOptions, tellStraySections } from "./plugin-options.ts";
+import { pluginOptions } from "./plugin-options.ts";
 import { PluginSecrets } from "./plugin-secrets.ts";
 
 export interface ServeOptions {
@@ -170,10 +170,7 @@ async function runParts(options: ServeOptions, parts: Running): Promise<void> {
   const { env, log, config, signals } = options;
   const { pulse, live, plugins, services, contextOf } = parts;
   await declareSchedules(contextOf(HOST), FILE_OWNER, declarationsOf(config.schedules));
-  tellStraySections(
-    options,
-    plugins.statuses().map(({ name }) => name),
-  );
+  for (const sentence of straySections(config, plugins.statuses())) log.warn(sentence);
   options.onStarted?.(() => plugins.killAll());
   options.onReady({ address: live.address, home: config.home });
   const worker = whenSettled(pulse.worker, plugins, () => {

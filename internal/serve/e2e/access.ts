@@ -273,7 +273,7 @@ export const roomy = (name: string) =>
 /** The host, its three plugins and what they have. */
 export class Access implements AsyncDisposable {
   readonly place = new Place(
-    `[plugin]\nbundled = false\n${PLUGINS.map(roomy).join("")}[secrets.keys-acme]\n${SECRET_NAME} = "file:acme.key"\n`,
+    `[plugin]\nbundled = false\n${PLUGINS.map(roomy).join("")}[secrets."acme/keys-acme"]\n${SECRET_NAME} = "file:acme.key"\n`,
   );
   readonly #clients: Client[] = [];
   #turn = 0;

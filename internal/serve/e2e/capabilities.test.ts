@@ -119,3 +119,33 @@ test(
   },
   STORY_LIMIT_MS,
 );
+
+test(
+  "who failed for want of a capability is started by the grant of it",
+  async () => {
+    const declares = `schedules: [{ id: "often", handler: "run", when: "1h" }], jobs: { run() {} }`;
+    const asks = `async start({ scheduler }) { await scheduler.list(); }`;
+    await using place = new Place("[plugin]\nbundled = false\n");
+    await place.start();
+    await place.working();
+    for (const [name, body] of [
+      ["declares", declares],
+      ["asks", asks],
+    ] as const) {
+      const source = `import { definePlugin } from "qntx";\nexport default definePlugin({ name: "${name}", version: "1.0.0", ${body} });\n`;
+      const file = place.write(`${name}.ts`, source);
+      expect(await place.cli(["plugin", "install", file])).toMatchObject({ code: 1 });
+      expect(await place.plugin(name)).toMatchObject({
+        state: "failed",
+        reason: expect.stringContaining("lacks cap:scheduler.manage"),
+      });
+      const other = await place.cli(["plugin", "grant", name, "cap:ats.read"]); // It had that.
+      expect(other.stdout).toBe(`Plugin ${name} has cap:ats.read.\n`);
+      expect(await place.cli(["plugin", "grant", name, "cap:scheduler.manage"])).toMatchObject({
+        code: 0,
+        stdout: `Plugin ${name} has cap:scheduler.manage. It was started again. Plugin ${name} is ready.\n`,
+      });
+    }
+  },
+  STORY_LIMIT_MS,
+);

@@ -173,7 +173,7 @@ test("a plugin that says its secrets in every way is heard without them, and the
 test("what is not named for a plugin is missing, whoever has it, and both are written down without a value", async () => {
   expect(await ask("API_KEY")).toEqual({ value: ASKED });
   for (const name of ["THEIRS", "NOBODYS", "token", "../api.key"]) {
-    const message = `There is no secret "${name}" for this plugin. Those that it may have are named under [secrets.<plugin>] in qntx.toml.`;
+    const message = `There is no secret "${name}" for this plugin. Those that it may have are named under [secrets.blurter] in qntx.toml.`;
     expect(await ask(name)).toEqual({ code: "not-found", message });
   }
   const { entries } = await place.call<{

@@ -31,7 +31,7 @@ const HIDDEN = "(hidden)";
 
 function asObject(config: Config, withOrigin: boolean): object {
   const { home, file, schedules, handlers, budgets } = config;
-  const secrets = config.secrets.map(({ plugin, references }) => [plugin, Object.fromEntries(references)]);
+  const secrets = config.secrets.map(({ owner, references }) => [owner, Object.fromEntries(references)]);
   const values = configKeys().map((key) => [key, isHidden(config, key) ? HIDDEN : config.values[key]]);
   const origins = Object.fromEntries(configKeys().map((key) => [key, config.origin(key)]));
   const plugins = config.sections.map((section) => [
@@ -63,10 +63,10 @@ function asToml(config: Config, withOrigin: boolean): string {
   }
   for (const plugin of config.sections) lines.push("", ...pluginLines(plugin));
   for (const handler of config.handlers) lines.push("", ...handlerLines(handler));
-  for (const { plugin, references } of config.secrets)
+  for (const { owner, references } of config.secrets)
     lines.push(
       "",
-      `[secrets.${plugin}]`,
+      `[secrets.${owner.includes("/") ? quoted(owner) : owner}]`,
       ...[...references].map(([name, at]) => `${quoted(name)} = ${quoted(at)}`),
     );
   for (const { scope, amounts } of config.budgets)

@@ -4,6 +4,8 @@ import type { pluginGrant as operation } from "../../../../internal/operations/p
 import type { OutputOf } from "../../../../internal/operations/operation.ts";
 import { openClient } from "../../client.ts";
 import { type Complete, command } from "../../command.ts";
+import { EXIT } from "../../exit.ts";
+import { pluginSentence, startCode } from "./describe.ts";
 import { pluginArg } from "./which.ts";
 
 const MEANINGS = CAPABILITY_NAMES.map((name) => `  ${name.padEnd(22)} ${CAPABILITIES[name].may}`);
@@ -24,13 +26,18 @@ const args = {
 } as const;
 
 export const pluginGrant = command({
-  details: `It holds at once, and over restarts, whatever the configuration says. A plugin that has it may:\n${MEANINGS.join("\n")}`,
+  details: `It holds at once, and over restarts, whatever the configuration says. A plugin that has failed is started again.\nOne that has it may:\n${MEANINGS.join("\n")}`,
   args,
   examples: [{ line: "qntx plugin grant poller cap:scheduler.manage", why: "let it make schedules" }],
   async run({ args: { name, capabilities }, world, globals, out }) {
     await using client = await openClient(world, globals);
     const granted = await client.call<OutputOf<typeof operation>>("plugin.grant", { name, capabilities });
-    out.data(granted, `Plugin ${granted.name} has ${granted.capabilities.join(", ")}.`);
+    const has = `Plugin ${granted.name} has ${granted.capabilities.join(", ")}.`;
+    out.data(
+      granted,
+      granted.plugin ? `${has} It was started again. ${pluginSentence(granted.plugin)}` : has,
+    );
+    return granted.plugin ? startCode(granted.plugin) : EXIT.ok;
   },
 });
 

@@ -186,6 +186,17 @@ export const tree: Group = group(
       remove: lazy("Remove an installed plugin with all that it registered", () =>
         import("./commands/plugin/remove.ts").then((file) => file.pluginRemove),
       ),
+      storage: group("What plugins store by key", {
+        list: lazy("List the keys of a plugin", () =>
+          import("./commands/plugin/storage/list.ts").then((file) => file.pluginStorageList),
+        ),
+        get: lazy("Show what is stored under a key", () =>
+          import("./commands/plugin/storage/get.ts").then((file) => file.pluginStorageGet),
+        ),
+        delete: lazy("Delete what is stored under a key", () =>
+          import("./commands/plugin/storage/delete.ts").then((file) => file.pluginStorageDelete),
+        ),
+      }),
       history: lazy("Show what became of an installed plugin", () =>
         import("./commands/plugin/history.ts").then((file) => file.pluginHistory),
       ),

@@ -144,9 +144,11 @@ async function audit(
   }
 }
 
-/** What the call was about: the id or name in its input. */
+/** What the call was about: the id or name in its input, with the key that belongs to it. */
 function subjectOf(input: unknown): string {
   if (typeof input !== "object" || input === null) return "";
+  const { name, key: of } = input as Record<string, unknown>;
+  if (typeof name === "string" && typeof of === "string") return `${name} ${of}`.slice(0, 200);
   for (const key of ["id", "name", "handler"]) {
     const value = (input as Record<string, unknown>)[key];
     if (typeof value === "string") return value.slice(0, 200);

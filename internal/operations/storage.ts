@@ -1,4 +1,4 @@
-/** What a plugin can do with its storage: values by key, in a room that is its own. People have none. */
+/** What a plugin can do with its storage: values by key, in a room that is its own. People look into it by plugin-storage.ts. */
 import { z } from "zod";
 import { exceeded } from "../access/quota.ts";
 import type { Principal } from "../access/principal.ts";
@@ -13,7 +13,8 @@ import { type Context, operation } from "./operation.ts";
 import { pageInput, pageRequest } from "./page-input.ts";
 import { payloadBytes } from "./payload.ts";
 
-const text = z
+/** Any part of a key. */
+export const storageText = z
   .string()
   .refine(
     (key) => Buffer.byteLength(key) <= STORAGE_KEY_BYTES_MAX,
@@ -23,14 +24,14 @@ const text = z
     (key) => key.isWellFormed() && !/\p{Cc}/u.test(key),
     "has control characters, or half of a character.",
   );
-const key = text.min(1, "is missing.");
+export const storageKey = storageText.min(1, "is missing.");
 const PLUGIN = "cap:storage.kv";
 
 export const storageGet = operation({
   name: "storage.get",
   summary: "Read what a plugin stored under a key",
   plugin: PLUGIN,
-  input: z.strictObject({ key }),
+  input: z.strictObject({ key: storageKey }),
   async run(context, input) {
     const found = await context.store.storage.get(roomOf(context), input.key);
     if (!found) throw new Fault("not-found", `Nothing is stored under ${shown(input.key)}.`);
@@ -43,7 +44,7 @@ export const storageSet = operation({
   summary: "Store a value under a key of a plugin",
   plugin: PLUGIN,
   input: z.strictObject({
-    key,
+    key: storageKey,
     value: z.unknown(),
     /** It is refused unless the key has it; 0: unless the key is not there. */
     version: z.int("must be a whole number.").min(0, "must be at least 0.").optional(),
@@ -66,7 +67,7 @@ export const storageDelete = operation({
   name: "storage.delete",
   summary: "Delete a key of a plugin",
   plugin: PLUGIN,
-  input: z.strictObject({ key }),
+  input: z.strictObject({ key: storageKey }),
   async run(context, input) {
     return { deleted: await context.store.storage.delete(roomOf(context), input.key) };
   },
@@ -76,7 +77,7 @@ export const storageList = operation({
   name: "storage.list",
   summary: "List the keys of a plugin that begin so",
   plugin: PLUGIN,
-  input: z.strictObject({ prefix: text.optional(), ...pageInput, cursor: text.optional() }),
+  input: z.strictObject({ prefix: storageText.optional(), ...pageInput, cursor: storageText.optional() }),
   async run(context, { prefix = "", ...page }) {
     const { items, cursor } = await context.store.storage.list(roomOf(context), prefix, pageRequest(page));
     return { keys: items, cursor };
@@ -90,7 +91,7 @@ type Caller = Principal & { kind: "plugin" };
 function roomOf({ principal }: Context): Caller {
   if (principal.kind === "plugin") return principal;
   throw new Fault("usage", "Only plugins have a storage.", {
-    hint: "qntx quota show says how much each has stored.",
+    hint: "qntx plugin storage list NAME shows what a plugin has stored.",
   });
 }
 

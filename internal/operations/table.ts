@@ -19,6 +19,7 @@ import { pluginContext } from "./plugin-context.ts";
 import { pluginGrantOperations } from "./plugin-grant.ts";
 import { pluginInstallOperations } from "./plugin-install.ts";
 import { pluginOperations } from "./plugin.ts";
+import { pluginStorageOperations } from "./plugin-storage.ts";
 import { quotaShow } from "./quota.ts";
 import { secretGet } from "./secret.ts";
 import { documentOperations } from "./schedule-apply.ts";
@@ -47,6 +48,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   pluginContext,
   ...pluginGrantOperations,
   ...pluginInstallOperations,
+  ...pluginStorageOperations,
   quotaShow,
   configReload,
   ...storageOperations,

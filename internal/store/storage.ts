@@ -51,6 +51,8 @@ export interface StorageStore {
   set(metered: Metered, wanted: NewValue): Promise<StoredKey | StorageRefusal>;
   /** False when there was no such key. */
   delete(room: StorageRoom, key: string): Promise<boolean>;
+  /** All that are there, and what they take up. */
+  rooms(): Promise<(StorageRoom & StorageUse)[]>;
   quotaUse(room: StorageRoom): Promise<StorageUse>;
   /** Removes a room with all that is in it. Returns how many keys those were. */
   clear(room: StorageRoom): Promise<number>;

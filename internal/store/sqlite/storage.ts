@@ -33,6 +33,7 @@ export class SqliteStorage implements StorageStore {
   readonly #get: Statement<StoredValue, [Values]>;
   readonly #list: Statement<StoredKey, [Values]>;
   readonly #use: Statement<Use, [Values]>;
+  readonly #rooms: Statement<StorageRoom & StorageUse, []>;
   readonly #nextVersion: Statement<{ version: number }, [Values]>;
   readonly #set: Statement<unknown, [Values]>;
   readonly #delete: Statement<unknown, [Values]>;
@@ -47,6 +48,7 @@ export class SqliteStorage implements StorageStore {
     this.#get = db.prepare(GET);
     this.#list = db.prepare(LIST);
     this.#use = db.prepare(USE);
+    this.#rooms = db.prepare(ROOMS);
     this.#nextVersion = db.prepare(NEXT_VERSION);
     this.#set = db.prepare(SET);
     this.#delete = db.prepare(DELETE);
@@ -98,6 +100,10 @@ export class SqliteStorage implements StorageStore {
   async quotaUse(room: StorageRoom): Promise<StorageUse> {
     const { keys, bytes } = this.#used(room);
     return { storageKeys: keys, storageBytes: bytes };
+  }
+
+  async rooms(): Promise<(StorageRoom & StorageUse)[]> {
+    return this.#rooms.all();
   }
 
   async clear(room: StorageRoom): Promise<number> {
@@ -174,6 +180,11 @@ const USE = `
   SELECT version, keys, bytes
     FROM plugin_storage_use
    WHERE ${IN_ROOM}`;
+
+const ROOMS = `
+  SELECT plugin, tenant, keys AS storageKeys, bytes AS storageBytes
+    FROM plugin_storage_use
+   ORDER BY plugin, tenant`;
 
 const NEXT_VERSION = `
   INSERT INTO plugin_storage_use (plugin, tenant, version, keys, bytes)

@@ -165,6 +165,12 @@ export function storageSuite(engine: string, open: OpenStore): void {
       expect(await at.store.storage.clear(ROOM)).toBe(250);
       expect(await use()).toEqual({ storageKeys: 0, storageBytes: 0 });
       expect(await at.store.storage.clear(ROOM)).toBe(0);
+      expect((await at.store.storage.rooms()).filter(({ tenant }) => tenant === ROOM.tenant)).toEqual([]);
+      expect(await at.store.storage.rooms()).toContainEqual({
+        plugin: "demo",
+        tenant: "",
+        ...(await at.store.storage.quotaUse({ ...ROOM, tenant: "" })),
+      });
       expect(await at.store.storage.quotaUse({ ...ROOM, tenant: "" })).toMatchObject({ storageKeys: 1 });
     });
   });

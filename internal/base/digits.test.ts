@@ -26,3 +26,10 @@ test.each([
 ])("a megabyte of digits %s is looked through", (_, json, changes) => {
   expect(lostDigits(json) !== undefined).toBe(changes);
 });
+
+// Sixteen digits in a row are found wherever they stand, and fifteen are none.
+test.each(Array.from({ length: 20 }, (_, before) => before))("digits behind %d characters", (before) => {
+  const json = (digits: string) => `${" ".repeat(before)}${digits} `;
+  expect(lostDigits(json("9007199254740993"))).toBe("9007199254740993");
+  expect(lostDigits(json("900719925474099"))).toBeUndefined();
+});

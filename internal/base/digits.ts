@@ -5,8 +5,9 @@
  */
 
 const NUMBER = /-?\d[\d.eE+-]*/g;
-/** Nothing else can lose any; most texts have none, and are not looked at twice. */
-const SUSPECT = /\d{16}|[eE]\+?\d{3}/;
+/** Nothing else can lose any; most texts have neither, and are not looked at twice. */
+const RUN_MIN = 16;
+const EXPONENT = /\d[eE]\+?\d{3}/;
 
 const BACKSLASH = 92;
 const WHOLE_CHARS_MAX = 310; // The greatest number that is read as one has 309 digits, and may have a sign.
@@ -16,7 +17,7 @@ const WHOLE_CHARS_MAX = 310; // The greatest number that is read as one has 309 
  * A regular expression for what stands in quotes would take 200 ms for a megabyte.
  */
 export function lostDigits(json: string): string | undefined {
-  if (!SUSPECT.test(json)) return undefined;
+  if (!hasRun(json) && !EXPONENT.test(json)) return undefined;
   for (let from = 0; from < json.length;) {
     const quote = json.indexOf('"', from);
     const between = json.slice(from, quote < 0 ? json.length : quote);
@@ -25,6 +26,23 @@ export function lostDigits(json: string): string | undefined {
     from = quote < 0 ? json.length : endOfText(json, quote);
   }
   return undefined;
+}
+
+/** True when so many digits stand in a row. Each row of them covers one of every so many places: the others are looked at only beside a digit. */
+function hasRun(json: string): boolean {
+  for (let at = RUN_MIN - 1; at < json.length; at += RUN_MIN) {
+    if (!isDigit(json, at)) continue;
+    let [from, to] = [at, at + 1];
+    while (to - from < RUN_MIN && isDigit(json, from - 1)) from--;
+    while (to - from < RUN_MIN && isDigit(json, to)) to++;
+    if (to - from === RUN_MIN) return true;
+  }
+  return false;
+}
+
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code >= 48 && code <= 57;
 }
 
 /** Where a text ends that begins with this quote. */

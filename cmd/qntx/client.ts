@@ -156,7 +156,7 @@ class StoreClient implements Client {
       env: this.#env,
       log: silentLog,
       store: this.#opened.store,
-      principal: { kind: "operator", name: "operator" } as const,
+      principal: { kind: "operator", name: "operator", ...this.#config.people } as const,
       host: null,
       home: this.#config.home,
       self: programArgv(),

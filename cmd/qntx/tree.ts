@@ -222,7 +222,7 @@ export const tree: Group = group(
         import("./commands/plugin/start.ts").then((file) => file.pluginStart),
       ),
     }),
-    quota: group("How much of the host plugins may take", {
+    quota: group("How much of the host plugins and people may take", {
       show: lazy("Show how much they may take, and how much they have", () =>
         import("./commands/quota/show.ts").then((file) => file.quotaShow),
       ),

@@ -3,11 +3,16 @@
  * from a name in the request, and it decides what is theirs.
  */
 import type { Capability } from "./capability.ts";
-import type { Quota } from "./quota.ts";
+import type { Quota, ScheduleQuota } from "./quota.ts";
 
 export type Principal =
   /** The person at this machine: a CLI on the data folder or its socket, or the operator's token. */
-  | { kind: "operator"; name: string }
+  | {
+      kind: "operator";
+      name: string;
+      /** What people may have and change of schedules; absent: any number. */
+      quota?: ScheduleQuota;
+    }
   /** One process of one plugin. */
   | {
       kind: "plugin";

@@ -1,7 +1,8 @@
 /**
  * Quota: how much of this host one plugin may take. It belongs to an install, which is
  * one plugin of one tenant, and has an amount for every limit in the table: what the
- * configuration says, or else what is usual for its trust. People have none.
+ * configuration says, or else what is usual for its trust. People have limits of their
+ * own, all of them together, where the configuration says so.
  *
  * A limit that is reached is a Fault of code exhausted. It says which, how much there
  * is and what to do, and carries the same for programs.
@@ -126,6 +127,12 @@ export interface Metered {
   quota: Quota;
 }
 
+/** What is limited of schedules where they are changed. */
+export type ScheduleQuota = Pick<Quota, "schedules" | "scheduleWritesPerMinute">;
+
+/** In place of an install: all people together. No plugin has an empty name. */
+export const PEOPLE = { plugin: "", tenant: "" } as const;
+
 /** All names, as documents list them. */
 export const QUOTA_LIMIT_NAMES = Object.keys(QUOTA_LIMITS).filter(isQuotaLimit);
 
@@ -221,6 +228,22 @@ const SENTENCES: Record<Refusing, Sentence> = {
     helps: "Send a reference to the data instead.",
   }),
 };
+
+/** The same for people, who have two limits. */
+export function exceededByPeople({ limit, allows, used, retryAfterMs }: Exceeded): Fault {
+  const isCount = limit === "schedules";
+  const message = isCount
+    ? `People ${used > allows ? "would have" : "have"} ${used} schedules and may have ${allows}.`
+    : `People have changed schedules ${used} times within a minute and may do so ${allows} times.`;
+  const wait = retryAfterMs === undefined ? "" : `Try again in ${formatSeconds(retryAfterMs)}.`;
+  const helps = isCount ? "Delete one that is not needed." : wait;
+  const key = isCount ? "schedules" : "schedule_writes_per_minute";
+  return new Fault("exhausted", message, {
+    hint: `${helps} The limit is ${key} under [people] in qntx.toml.`,
+    retryAfterMs,
+    limit: { name: limit, allows, used },
+  });
+}
 
 /** Rounded up: whoever waits that long has waited long enough. */
 function formatSeconds(ms: Millis): string {

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UNLIMITED } from "../access/quota.ts";
 import { Fault } from "../base/fault.ts";
 import { type Config, type LoadOptions, loadConfig } from "./config.ts";
 
@@ -285,10 +286,20 @@ test("without a file every key has its default", () => {
     "plugin.run": 300_000,
     "plugin.cleanup": 5_000,
     "plugin.bundled": true,
+    "people.schedules": 0,
+    "people.schedule_writes_per_minute": 0,
     "fetch.allowed_private_addresses": [],
     "webhook.url": "",
     "webhook.secret": "",
   });
+});
+
+test("people have no limits, unless it says so: one, or both", () => {
+  expect(load({}).people).toEqual({});
+  const one = load({ vars: { QNTX_PEOPLE_SCHEDULES: "50" } });
+  expect(one.people).toEqual({ quota: { schedules: 50, scheduleWritesPerMinute: UNLIMITED } });
+  const other = load({ vars: { QNTX_PEOPLE_SCHEDULE_WRITES_PER_MINUTE: "7" } });
+  expect(other.people).toEqual({ quota: { schedules: UNLIMITED, scheduleWritesPerMinute: 7 } });
 });
 
 test.each([

@@ -7,6 +7,7 @@
  * said at once, with its file and line.
  */
 import type { Capability } from "../access/capability.ts";
+import { type ScheduleQuota, UNLIMITED } from "../access/quota.ts";
 import type { QuotaAmounts } from "../access/quotas.ts";
 import type { Millis } from "../base/env.ts";
 import { type IpRange, parseIpRange } from "../base/ip.ts";
@@ -78,6 +79,8 @@ export interface Config {
   readonly budgets: readonly FileBudget[];
   /** How much plugins may take, by name. */
   readonly quotas: ReadonlyMap<string, QuotaAmounts>;
+  /** How much people may take; absent: any number. */
+  readonly people: { readonly quota?: ScheduleQuota };
   /** What the processes of plugins are held to. */
   readonly isolations: readonly FileIsolation[];
   /** What plugins may ask for by name, and where it is kept. */
@@ -181,7 +184,7 @@ function webhookOf(values: ConfigValues, origins: Origins, source: Source): Retu
 
 function grouped(
   values: ConfigValues,
-): Pick<Config, "home" | "serve" | "log" | "pulse" | "retention" | "locks" | "plugin" | "fetch"> {
+): Pick<Config, "home" | "serve" | "log" | "pulse" | "retention" | "locks" | "plugin" | "fetch" | "people"> {
   return {
     home: values.home,
     serve: { port: values["serve.port"], host: values["serve.host"], graceMs: values["serve.grace"] },
@@ -208,8 +211,23 @@ function grouped(
       cleanupMs: values["plugin.cleanup"],
       bundled: values["plugin.bundled"],
     },
+    people: peopleOf(values),
     fetch: {
       allowed: values["fetch.allowed_private_addresses"].flatMap((text) => parseIpRange(text) ?? []),
+    },
+  };
+}
+
+function peopleOf(values: ConfigValues): Config["people"] {
+  const [schedules, scheduleWritesPerMinute] = [
+    values["people.schedules"],
+    values["people.schedule_writes_per_minute"],
+  ];
+  if (schedules === 0 && scheduleWritesPerMinute === 0) return {};
+  return {
+    quota: {
+      schedules: schedules || UNLIMITED,
+      scheduleWritesPerMinute: scheduleWritesPerMinute || UNLIMITED,
     },
   };
 }

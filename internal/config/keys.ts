@@ -164,6 +164,16 @@ export const KEYS = {
     fallback: true,
     summary: "Whether the plugins inside the binary are started.",
   }),
+  "people.schedules": key({
+    kind: integer(0, 1_000_000),
+    fallback: 0,
+    summary: "Schedules that people may have, not deleted, all of them together; 0 for any number.",
+  }),
+  "people.schedule_writes_per_minute": key({
+    kind: integer(0, 100_000),
+    fallback: 0,
+    summary: "Changes of schedules that people may make within any minute; 0 for any number.",
+  }),
   "fetch.allowed_private_addresses": key({
     kind: addresses,
     fallback: [],

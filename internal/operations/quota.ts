@@ -1,6 +1,6 @@
 /** Quotas as people see them: how much each plugin may take of the host, and how much it has. They are set in qntx.toml. */
 import { z } from "zod";
-import { type QuotaLimit, UNLIMITED } from "../access/quota.ts";
+import { PEOPLE, type QuotaLimit, UNLIMITED } from "../access/quota.ts";
 import { assert, Fault, shown } from "../base/fault.ts";
 import { nearest } from "../base/suggest.ts";
 import type { PluginStatus } from "../plugin/plugin.ts";
@@ -9,19 +9,31 @@ import { type Context, type Host, operation } from "./operation.ts";
 
 export const quotaShow = operation({
   name: "quota.show",
-  summary: "Show how much plugins may take of the host, and how much they have",
+  summary: "Show how much plugins, and people, may take of the host, and how much they have",
   needsHost: true,
   input: z.strictObject({ name: z.string().optional() }),
-  async run(context, { name }): Promise<{ quotas: QuotaView[]; warnings: string[] }> {
+  async run(context, { name }): Promise<QuotasView> {
     const { host } = context;
     assert(host, "it needs a host");
     const all = host.plugins.statuses();
-    const plugins = named(all, name);
+    const people = await peopleQuota(context, name);
+    const plugins =
+      name === PEOPLE_WORD && people ? all.filter((one) => one.name === name) : named(all, name);
     const quotas = await Promise.all(plugins.map((plugin) => viewQuota(context, host, plugin)));
     const names = all.map((plugin) => plugin.name);
-    return { quotas, warnings: idleSections("quota", host.quotas.configured, names) };
+    return { people, quotas, warnings: idleSections("quota", host.quotas.configured, names) };
   },
 });
+
+export interface QuotasView {
+  /** Null where they have no limits, and were not asked for. */
+  people: Pick<QuotaView, "limits"> | null;
+  quotas: QuotaView[];
+  warnings: string[];
+}
+
+/** Who are meant by that name, unless a plugin has it. */
+const PEOPLE_WORD = "people";
 
 /** How the quota of a plugin is shown. */
 export interface QuotaView {
@@ -37,6 +49,24 @@ export interface QuotaView {
     setBy: "config" | "usual";
   }[];
 }
+
+/** What people may have of schedules, all of them together. */
+async function peopleQuota(
+  { store, principal }: Context,
+  name: string | undefined,
+): Promise<QuotasView["people"]> {
+  const quota = principal.kind === "operator" ? principal.quota : undefined;
+  if (name === undefined ? !quota : name !== PEOPLE_WORD) return null;
+  const use = await store.schedules.quotaUse(PEOPLE);
+  const limits = PEOPLE_LIMITS.map((limit) => {
+    const allows = quota?.[limit] ?? UNLIMITED;
+    const [setBy, used] = [allows === UNLIMITED ? "usual" : "config", use[limit]] as const;
+    return { limit, allows: allows === UNLIMITED ? null : allows, used, setBy };
+  });
+  return { limits };
+}
+
+const PEOPLE_LIMITS = ["schedules", "scheduleWritesPerMinute"] as const;
 
 async function viewQuota(
   { store }: Context,

@@ -15,6 +15,7 @@ import { ownerOf, resolveSchedule } from "./reference.ts";
 import { DOCUMENT_SCHEDULES_MAX, type DocumentFields, readDocument } from "./schedule-document.ts";
 import type { ScheduleDocument } from "./schedule-document.ts";
 import { entryOf } from "./schedule-entry.ts";
+import { changesOf, quotaFault } from "./schedule-quota.ts";
 import { blackoutFields, type Plan, type PlanLine, planOf } from "./schedule-plan.ts";
 
 const PLANS_MAX = 5; // Whoever is overtaken that often had better look at who else is at work.
@@ -59,11 +60,12 @@ export const scheduleApply = operation({
     for (let tried = 1; ; tried++) {
       const { plan, document } = await think(context, input);
       refuseRefused(plan, document);
-      const refusal = plan.steps.length === 0 ? null : await context.store.schedules.apply(plan.steps);
+      const refusal = plan.steps.length === 0 ? null : await changesOf(context).apply(plan.steps);
       if (refusal === null) {
         if (plan.steps.length > 0) context.host?.schedulesChanged();
         return planView(context, plan);
       }
+      if (refusal.refused === "quota") throw quotaFault(context.principal, refusal.exceeded);
       if (tried === PLANS_MAX) throw overtaken(refusal);
     }
   },

@@ -1,7 +1,7 @@
 /** What a plugin's quota says of its schedules, by every way to make or change one. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import type { Principal } from "../access/principal.ts";
-import { type Quota, usualQuota } from "../access/quota.ts";
+import { type Quota, type ScheduleQuota, usualQuota } from "../access/quota.ts";
 import type { SqliteStore } from "../store/sqlite/store.ts";
 import type { Declaration } from "./declare.ts";
 import { declareOfPlugin } from "./declare-plugin.ts";
@@ -134,4 +134,28 @@ test("what is declared is held to the same, and the refusal is in the trail", as
     { principal: "plugin:demo", operation: "schedule.create", allowed: false },
     { principal: "plugin:demo", operation: "schedule.create", allowed: false },
   ]);
+});
+
+test("people are told their own limits, by a document too, and where those stand", async () => {
+  const people = (quota: ScheduleQuota): Principal => ({ kind: "operator", name: "operator", quota });
+  const two = people({ schedules: 2, scheduleWritesPerMinute: 3 });
+  const one = { handler: "demo.work", every: "1s" };
+  await ask("schedule.create", one, two);
+  const document =
+    "schedules:\n  - { name: a, handler: h, every: 1h }\n  - { name: b, handler: h, every: 1h }\n";
+  await expect(ask("schedule.apply", { document }, two)).rejects.toMatchObject({
+    code: "exhausted",
+    message: "People would have 3 schedules and may have 2.",
+    hint: "Delete one that is not needed. The limit is schedules under [people] in qntx.toml.",
+    limit: { name: "schedules", allows: 2, used: 3 },
+  });
+  const { id } = await ask("schedule.create", one, two);
+  await expect(ask("schedule.create", one, two)).rejects.toMatchObject({ code: "exhausted" });
+  await ask("schedule.delete", { id }, two);
+  await expect(ask("schedule.create", one, two)).rejects.toMatchObject({
+    message: "People have changed schedules 3 times within a minute and may do so 3 times.",
+    hint: "Try again in 1m. The limit is schedule_writes_per_minute under [people] in qntx.toml.",
+    retryAfterMs: 60_000,
+  });
+  await ask("schedule.create", one, OPERATOR);
 });

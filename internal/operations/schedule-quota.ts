@@ -1,9 +1,9 @@
 /**
  * What the quota of a plugin says of its schedules: how close their occurrences may be and what they may carry is seen
- * here, how many they are and how often they change is counted by the store. People have no quota.
+ * here, how many they are and how often they change is counted by the store, of people too where they have limits.
  */
 import type { Principal } from "../access/principal.ts";
-import { type Exceeded, exceeded, type QuotaLimit } from "../access/quota.ts";
+import { type Exceeded, exceeded, exceededByPeople, PEOPLE, type QuotaLimit } from "../access/quota.ts";
 import { assert, type Fault } from "../base/fault.ts";
 import { gapBelow } from "../schedule/gap.ts";
 import { EVERY_MIN_MS } from "../schedule/schedule.ts";
@@ -14,7 +14,9 @@ import { SCHEDULE_PAYLOAD_BYTES_MAX } from "./schedule-input.ts";
 
 /** What changes schedules in the name of whoever asks. */
 export function changesOf({ store, principal }: Pick<Context, "store" | "principal">): ScheduleChanges {
-  return principal.kind === "plugin" ? store.schedules.within(principal) : store.schedules;
+  if (principal.kind === "plugin") return store.schedules.within(principal);
+  if (principal.kind === "host" || !principal.quota) return store.schedules;
+  return store.schedules.within({ ...PEOPLE, quota: principal.quota });
 }
 
 /** Throws a Fault when a plugin's schedule would fire more often than it may. */
@@ -34,8 +36,8 @@ export function refuseOften(
 
 /** The refusal of a change that the store has counted. */
 export function quotaFault(principal: Principal, what: Exceeded): Fault {
-  assert(principal.kind === "plugin", "only plugins are metered");
-  return exceeded(principal.plugin, what);
+  assert(principal.kind !== "host", "the host is not metered");
+  return principal.kind === "plugin" ? exceeded(principal.plugin, what) : exceededByPeople(what);
 }
 
 /** The payload of a schedule. Throws a Fault when it has more bytes than it may. */

@@ -284,7 +284,6 @@ async function makePulse(
 
 const CONFIG_NAME = "qntx.toml"; // Who has set what stands there.
 const HOST: Principal = { kind: "host" };
-const OPERATOR: Principal = { kind: "operator", name: "operator" };
 
 interface Parts {
   live: LiveHost;
@@ -318,7 +317,7 @@ function listen(
     socketPath: socketPath(config.home),
     token: operatorToken(env, config.home),
     onWrongToken: () => wrong.note("http"),
-    context: () => contextOf(OPERATOR),
+    context: () => contextOf({ kind: "operator", name: "operator", ...config.people }),
     ready: () => live.ready && !live.stopping,
     now: () => env.now(),
     metrics: () => metrics.text(),

@@ -10,7 +10,7 @@ import type {
   Spec,
   Target,
 } from "../schedule/schedule.ts";
-import type { Exceeded, Metered } from "../access/quota.ts";
+import type { Exceeded, Metered, ScheduleQuota } from "../access/quota.ts";
 import type { NewBlackout } from "./blackouts.ts";
 import type { LockVerdict, LockWait } from "./locks.ts";
 import type { Page, PageRequest } from "./page.ts";
@@ -116,6 +116,9 @@ export interface ScheduleUse {
   schedulePayloadBytes: number;
 }
 
+/** Whose changes of schedules are counted, and how many may be. */
+export type MeteredSchedules = Omit<Metered, "quota"> & { quota: ScheduleQuota };
+
 /** What changes schedules. */
 export interface ScheduleChanges {
   create(schedule: NewSchedule): Promise<Schedule | ScheduleRefusal>;
@@ -136,12 +139,12 @@ export interface ScheduleChanges {
 
 export interface ScheduleStore extends ScheduleChanges {
   /**
-   * The same verbs for a plugin: how many schedules it has and how often it changes them is counted in the transaction
+   * The same verbs for a plugin, or for people: how many schedules it has and how often it changes them is counted in the transaction
    * of the change. One that its quota does not allow changes nothing and does not count; of declared ones, which are not
    * counted as changes, too many throw a Fault.
    */
-  within(metered: Metered): ScheduleChanges;
-  /** How much of its quota a plugin has used. */
+  within(metered: MeteredSchedules): ScheduleChanges;
+  /** How much of its quota a plugin has used, or people. */
   quotaUse(metered: Omit<Metered, "quota">): Promise<ScheduleUse>;
   get(id: string): Promise<Schedule | null>;
   /** Schedules, not deleted, that have this name; more than one when several owners use it. */

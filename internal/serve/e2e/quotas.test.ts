@@ -137,7 +137,7 @@ test(
     const { stdout } = await place.cli(["quota", "show", "grasper"]);
     expect(stdout).toMatch(/grasper +scheduleInterval +5m +usual/);
     const mine = ["schedule", "create", "mine", "--handler", "acme@grasper.work", "--every", "1s"];
-    expect((await place.cli(mine)).code).toBe(0); // People have no quota.
+    expect((await place.cli(mine)).code).toBe(0); // It is not for people.
   },
   STORY_LIMIT_MS,
 );
@@ -287,6 +287,49 @@ test(
     });
     const denied = entries.filter(({ allowed }) => !allowed);
     expect([denied.length, denied.reduce((sum, { count }) => sum + count, 0)]).toEqual([20, 150]);
+  },
+  STORY_LIMIT_MS,
+);
+
+test(
+  "of two hundred creates by people, over the host and by command lines with and without one, exactly fifty are made",
+  async () => {
+    await using place = new Place("[plugin]\nbundled = false\n[people]\nschedules = 50\n");
+    const line = (name: string) =>
+      place.cli(["schedule", "create", name, "--handler", "x.work", "--every", "1h"]);
+    const lines = (label: string, count: number) =>
+      Array.from({ length: count }, (_, index) => line(`${label}-${index}`));
+    const alone = await Promise.all(lines("alone", 6)); // Each has the folder for itself for a moment.
+    expect(alone.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0, 0]);
+    await place.start();
+    const called = Array.from({ length: 184 }, async () => {
+      const create = place.call("schedule.create", { handler: "x.work", every: "1h" });
+      return create.then(
+        () => "made",
+        (error: Error) => error.message,
+      );
+    });
+    const beside = await Promise.all(lines("beside", 10));
+    const answers = await Promise.all(called);
+    const made = answers.filter((answer) => answer === "made").length;
+    const told = beside.filter(({ code }) => code === 0).length;
+    expect(alone.length + made + told).toBe(50);
+    for (const answer of answers.filter((each) => each !== "made"))
+      expect(answer).toContain("People have 50 schedules and may have 50.");
+    expect(await place.call("quota.show", { name: "people" })).toMatchObject({
+      people: {
+        limits: [
+          { limit: "schedules", allows: 50, used: 50, setBy: "config" },
+          { limit: "scheduleWritesPerMinute", allows: null, setBy: "usual" },
+        ],
+      },
+      quotas: [],
+    });
+    await place.host.stop();
+    const [refused] = await Promise.all([line("late"), line("later")]);
+    expect(refused?.stderr).toStartWith("qntx: People have 50 schedules and may have 50.");
+    const { schedules } = await place.json<{ schedules: unknown[] }>("schedule", "list", "--limit", "100");
+    expect(schedules).toHaveLength(50);
   },
   STORY_LIMIT_MS,
 );

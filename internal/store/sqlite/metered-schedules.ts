@@ -1,8 +1,9 @@
-/** Metered schedules: the verbs that change schedules, for a plugin: counted, and refused where its quota ends. */
+/** Metered schedules: the verbs that change schedules, for a plugin or for people: counted, and refused where their quota ends. */
 import type { Owner, Pause, Schedule } from "../../schedule/schedule.ts";
-import type { Exceeded, Metered } from "../../access/quota.ts";
+import type { Exceeded } from "../../access/quota.ts";
 import type {
   DeclaredChange,
+  MeteredSchedules as Counted,
   NewSchedule,
   ScheduleChange,
   ScheduleChanges,
@@ -22,9 +23,9 @@ export interface MeteredParts extends Takers {
 
 export class MeteredSchedules implements ScheduleChanges {
   readonly #parts: MeteredParts;
-  readonly #metered: Metered;
+  readonly #metered: Counted;
 
-  constructor(parts: MeteredParts, metered: Metered) {
+  constructor(parts: MeteredParts, metered: Counted) {
     this.#parts = parts;
     this.#metered = metered;
   }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PEOPLE } from "../../access/quota.ts";
 import { openDatabase } from "./open.ts";
 
 let home: string;
@@ -21,12 +22,13 @@ const CREATOR = `
   import { openDatabase } from ${at("open.ts")};
   import { SqliteStore } from ${at("store.ts")};
   import { newSchedule } from ${at("../storetest/fixture.ts")};
-  const [home, quota, count] = process.argv.slice(1);
+  const [home, who, quota, count] = process.argv.slice(1);
   const store = new SqliteStore(realEnv, {
     db: openDatabase(home + "/qntx.db"), logPath: home + "/" + process.pid + ".db", tzdata: "test",
   });
-  const changes = store.schedules.within({ plugin: "demo", tenant: "acme", quota: JSON.parse(quota) });
-  const own = { tenant: "acme", owner: { kind: "plugin", name: "demo" } };
+  const { plugin, tenant, kind } = JSON.parse(who);
+  const changes = store.schedules.within({ plugin, tenant, quota: JSON.parse(quota) });
+  const own = { tenant, owner: { kind, name: plugin } };
   process.stderr.write("ready");
   await Bun.stdin.text();
   const all = Array.from({ length: Number(count) }, () => changes.create(newSchedule(realEnv, own)));
@@ -34,14 +36,18 @@ const CREATOR = `
   await store.close();
   process.stdout.write(JSON.stringify(refused));`;
 
+const DEMO = { plugin: "demo", tenant: "acme", kind: "plugin" };
+const ANYBODY = { ...PEOPLE, kind: "person" };
+
 test.each([
-  // limit, how many of two hundred are made
-  [{ schedules: 50, scheduleWritesPerMinute: 100_000 }, "schedules", 50],
-  [{ schedules: 1_000, scheduleWritesPerMinute: 10 }, "scheduleWritesPerMinute", 10],
+  // who, limit, how many of two hundred are made
+  [DEMO, { schedules: 50, scheduleWritesPerMinute: 100_000 }, "schedules", 50],
+  [DEMO, { schedules: 1_000, scheduleWritesPerMinute: 10 }, "scheduleWritesPerMinute", 10],
+  [ANYBODY, { schedules: 50, scheduleWritesPerMinute: 100_000 }, "schedules", 50],
 ])(
-  "%p: of two hundred creates by four processes, exactly so many are made",
-  async (quota, limit, made) => {
-    const words = [process.execPath, "-e", CREATOR, home, JSON.stringify(quota), "50"];
+  "%p, %p: of two hundred creates by four processes, exactly so many are made",
+  async (who, quota, limit, made) => {
+    const words = [process.execPath, "-e", CREATOR, home, JSON.stringify(who), JSON.stringify(quota), "50"];
     const pipes = { stdin: "pipe", stdout: "pipe", stderr: "pipe" } as const;
     const processes = Array.from({ length: 4 }, () => Bun.spawn(words, pipes));
     for (const { stderr } of processes) await stderr.getReader().read();

@@ -1,8 +1,8 @@
-/** Schedule quota: how many schedules a plugin has and how often it changes them, looked at in the transaction of the change. */
+/** Schedule quota: how many schedules a plugin has, or people, and how often they are changed, looked at in the transaction of the change. */
 import type { Database, Statement } from "bun:sqlite";
-import { type Exceeded, exceeded, type Metered } from "../../access/quota.ts";
+import { type Exceeded, exceeded, type Metered, PEOPLE, UNLIMITED } from "../../access/quota.ts";
 import type { Env } from "../../base/env.ts";
-import type { ScheduleUse } from "../schedules.ts";
+import type { MeteredSchedules, ScheduleUse } from "../schedules.ts";
 import { QuotaWindow } from "./quota-windows.ts";
 
 type Who = Omit<Metered, "quota">;
@@ -13,26 +13,35 @@ const MINUTE = { windowMs: 60_000, stepMs: 1 };
 export class ScheduleQuota {
   readonly #writes: QuotaWindow;
   readonly #count: Statement<{ live: number; undeclared: number }, [Values]>;
+  readonly #people: Statement<{ live: number }, []>;
   readonly #largest: Statement<{ bytes: number | null }, [Values]>;
   readonly #empty: Statement<unknown, [Values]>;
 
   constructor(env: Env, db: Database) {
     this.#writes = new QuotaWindow(env, db, { quota: "scheduleWritesPerMinute", window: MINUTE });
     this.#count = db.prepare(COUNT);
+    this.#people = db.prepare(COUNT_PEOPLE);
     this.#largest = db.prepare(LARGEST);
     this.#empty = db.prepare(EMPTY);
   }
 
-  /** Why a plugin may not have `added` schedules more; null when it may. */
-  full({ plugin, tenant, quota }: Metered, added: number): Exceeded | null {
-    const used = this.#count.get({ plugin, tenant })?.live ?? 0;
+  /** Why they may not have `added` schedules more; null when it may. */
+  full({ plugin, tenant, quota }: MeteredSchedules, added: number): Exceeded | null {
+    const used = quota.schedules === UNLIMITED ? 0 : this.#live({ plugin, tenant });
     const allows = quota.schedules;
-    return added === 0 || used + added <= allows ? null : { limit: "schedules", allows, used };
+    if (added === 0 || used + added <= allows) return null;
+    return { limit: "schedules", allows, used: added === 1 ? used : used + added };
   }
 
-  /** Why it may not change one now; null when it may. */
-  tooOften({ plugin, tenant, quota }: Metered): Exceeded | null {
+  #live({ plugin, tenant }: Who): number {
+    const counted = plugin === PEOPLE.plugin ? this.#people.get() : this.#count.get({ plugin, tenant });
+    return counted?.live ?? 0;
+  }
+
+  /** Why they may not change one now; null when they may. */
+  tooOften({ plugin, tenant, quota }: MeteredSchedules): Exceeded | null {
     const allows = quota.scheduleWritesPerMinute;
+    if (allows === UNLIMITED) return null;
     const full = this.#writes.full({ plugin, tenant }, { limit: allows, wanted: 1 });
     if (full === null) return null;
     return { limit: "scheduleWritesPerMinute", allows, used: full.used, retryAfterMs: full.waitMs };
@@ -44,12 +53,13 @@ export class ScheduleQuota {
   }
 
   /** Takes the payloads and metadata of all that were deleted, but of the last ones: whoever makes and deletes them would fill the disk. */
-  emptyDeleted({ plugin, tenant, quota }: Metered): void {
+  emptyDeleted({ plugin, tenant, quota }: MeteredSchedules): void {
+    if (plugin === PEOPLE.plugin) return;
     this.#empty.run({ plugin, tenant, kept: quota.schedules });
   }
 
   /** Throws a Fault when what a plugin declares is too much beside what it made by calls. */
-  refuseDeclared({ plugin, tenant, quota }: Metered, declared: number): void {
+  refuseDeclared({ plugin, tenant, quota }: MeteredSchedules, declared: number): void {
     const used = declared + (this.#count.get({ plugin, tenant })?.undeclared ?? 0);
     const allows = quota.schedules;
     if (declared > 0 && used > allows) throw exceeded(plugin, { limit: "schedules", allows, used });
@@ -57,7 +67,7 @@ export class ScheduleQuota {
 
   use({ plugin, tenant }: Who): ScheduleUse {
     return {
-      schedules: this.#count.get({ plugin, tenant })?.live ?? 0,
+      schedules: this.#live({ plugin, tenant }),
       scheduleWritesPerMinute: this.#writes.used({ plugin, tenant }),
       schedulePayloadBytes: this.#largest.get({ plugin, tenant })?.bytes ?? 0,
     };
@@ -73,6 +83,12 @@ const LIVE = `
 
 const COUNT = `
   SELECT COUNT(*) AS live, COUNT(*) FILTER (WHERE declared_id = '') AS undeclared${LIVE}`;
+
+const COUNT_PEOPLE = `
+  SELECT COUNT(*) AS live
+    FROM schedule INDEXED BY schedule_people
+   WHERE owner_kind = 'person'
+     AND state <> 'deleted'`;
 
 const LARGEST = `
   SELECT MAX(length(payload)) AS bytes${LIVE}`;

@@ -18,6 +18,7 @@ import {
 import type { LockVerdict, LockWait } from "../locks.ts";
 import type { Page, PageRequest } from "../page.ts";
 import type {
+  MeteredSchedules as Counted,
   DeclaredChange,
   Fired,
   NewSchedule,
@@ -103,7 +104,7 @@ export class SqliteSchedules implements ScheduleStore {
     return this.#ledger;
   }
 
-  within(metered: Metered): ScheduleChanges {
+  within(metered: Counted): ScheduleChanges {
     return new MeteredSchedules(this.#metered, metered);
   }
 

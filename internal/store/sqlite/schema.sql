@@ -550,6 +550,8 @@ CREATE UNIQUE INDEX schedule_name ON schedule (tenant, owner_kind, owner_name, n
 
 CREATE INDEX schedule_owner ON schedule (owner_kind, owner_name, id);
 
+CREATE INDEX schedule_people ON schedule (tenant) WHERE owner_kind = 'person' AND state <> 'deleted';
+
 CREATE INDEX schedule_state ON schedule (state, id);
 
 CREATE INDEX schedule_target ON schedule (target, id);

@@ -1,6 +1,6 @@
 /** What every engine promises about quotas of plugins, and about floods of refusals in the audit trail. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { type Metered, usualQuota } from "../../access/quota.ts";
+import { type Metered, PEOPLE, type ScheduleQuota, UNLIMITED, usualQuota } from "../../access/quota.ts";
 import { Fault } from "../../base/fault.ts";
 import type { NewJob } from "../../job/job.ts";
 import type { Schedule } from "../../schedule/schedule.ts";
@@ -55,6 +55,39 @@ export function quotaSuite(engine: string, open: OpenStore): void {
       ok(await other.create(own({ tenant: "globex" })));
       await changes.delete(first?.id ?? "", "demo");
       ok(await changes.create(own()));
+    });
+
+    test("people share one quota: what plugins and files have does not count, whoever's schedule they change does", async () => {
+      const people = (quota: Partial<ScheduleQuota>) =>
+        at.store.schedules.within({
+          ...PEOPLE,
+          quota: { schedules: UNLIMITED, scheduleWritesPerMinute: UNLIMITED, ...quota },
+        });
+      const theirs = ok(await at.store.schedules.create(own()));
+      const file = { kind: "file", name: "qntx.toml" } as const;
+      await at.store.schedules.declare(file, [newSchedule(at.env, { owner: file, declaredId: "f" })]);
+      const three = people({ schedules: 3 });
+      const [, second] = [
+        ok(await three.create(newSchedule(at.env))),
+        ok(await three.create(newSchedule(at.env, { tenant: "globex" }))),
+      ];
+      ok(await three.create(newSchedule(at.env, { owner: { kind: "person", name: "another" } })));
+      const full = { refused: "quota", exceeded: { limit: "schedules", allows: 3, used: 3 } } as const;
+      expect(await three.create(newSchedule(at.env))).toEqual(full);
+      const more = [1, 2].map(() => ({ kind: "create", schedule: newSchedule(at.env) }) as const);
+      expect(await people({ schedules: 4 }).apply(more)).toMatchObject({ exceeded: { allows: 4, used: 5 } });
+      ok(await three.update(theirs.id, { description: "by people" }));
+      ok(await three.delete(second?.id ?? "", "me"));
+      ok(await three.create(newSchedule(at.env)));
+      expect(await at.store.schedules.quotaUse(PEOPLE)).toMatchObject({
+        schedules: 3,
+        scheduleWritesPerMinute: 6,
+      });
+      expect(await people({ scheduleWritesPerMinute: 6 }).pause(theirs.id, PAUSE)).toEqual({
+        refused: "quota",
+        exceeded: { limit: "scheduleWritesPerMinute", allows: 6, used: 6, retryAfterMs: 60_000 },
+      });
+      expect(await use()).toMatchObject({ schedules: 1, scheduleWritesPerMinute: 0 });
     });
 
     test("a name that is taken is said before a quota that is used up", async () => {
@@ -141,7 +174,7 @@ export function quotaSuite(engine: string, open: OpenStore): void {
       const step = () => ({ kind: "create" as const, schedule: own() });
       expect(await changes.apply([step(), step()])).toBeNull();
       expect(await changes.apply([step(), step()])).toMatchObject({
-        exceeded: { limit: "schedules", used: 2 },
+        exceeded: { limit: "schedules", used: 4 },
       });
       expect(await use()).toMatchObject({ schedules: 2, scheduleWritesPerMinute: 2 });
     });
@@ -283,6 +316,8 @@ export function quotaSuite(engine: string, open: OpenStore): void {
     });
   });
 }
+
+const PAUSE = { note: "", by: "me", until: null };
 
 async function enqueued(answer: ReturnType<JobStore["enqueueWithin"]>): Promise<Enqueued[]> {
   const found = await answer;

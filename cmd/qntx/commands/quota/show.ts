@@ -1,4 +1,4 @@
-/** `qntx quota show [PLUGIN]`: how much of the host a plugin may take, and how much it has. */
+/** `qntx quota show [PLUGIN]`: how much of the host a plugin, or people, may take, and how much it has. */
 import { formatAmount, UNLIMITED } from "../../../../internal/access/quota.ts";
 import type { quotaShow as operation } from "../../../../internal/operations/quota.ts";
 import type { OutputOf } from "../../../../internal/operations/operation.ts";
@@ -17,7 +17,7 @@ const COLUMNS = [
 
 export const quotaShow = command({
   args: {
-    name: { ...pluginArg, required: false, description: "The plugin; without one, all of them" },
+    name: { ...pluginArg, required: false, description: "The plugin, or people; without one, all of them" },
   },
   examples: [{ line: "qntx quota show demo", why: "what is left to a plugin" }],
   async run({ args, world, globals, out }) {
@@ -26,14 +26,15 @@ export const quotaShow = command({
     printList(out, list, {
       columns: COLUMNS,
       rows: () =>
-        list.quotas.flatMap(({ plugin, limits }) =>
-          limits.map(({ limit, used, allows, setBy }) => [
-            plugin,
-            limit,
-            used === null ? "" : formatAmount(limit, used),
-            formatAmount(limit, allows ?? UNLIMITED),
-            setBy,
-          ]),
+        [...(list.people ? [{ plugin: "people", ...list.people }] : []), ...list.quotas].flatMap(
+          ({ plugin, limits }) =>
+            limits.map(({ limit, used, allows, setBy }) => [
+              plugin,
+              limit,
+              used === null ? "" : formatAmount(limit, used),
+              formatAmount(limit, allows ?? UNLIMITED),
+              setBy,
+            ]),
         ),
       empty: "There are no plugins.",
     });

@@ -228,6 +228,8 @@ CREATE INDEX schedule_state ON schedule (state, id);
 CREATE INDEX schedule_owner ON schedule (owner_kind, owner_name, id);
 -- How many a plugin has, for its quota.
 CREATE INDEX schedule_counted ON schedule (owner_name, tenant, declared_id) WHERE owner_kind = 'plugin' AND state <> 'deleted';
+-- How many people have, for theirs.
+CREATE INDEX schedule_people ON schedule (tenant) WHERE owner_kind = 'person' AND state <> 'deleted';
 -- What a plugin's deleted ones still carry: as many of them as it may have schedules.
 CREATE INDEX schedule_kept ON schedule (owner_name, tenant, updated_at)
   WHERE owner_kind = 'plugin' AND state = 'deleted' AND declared_id = '' AND (payload <> x'' OR metadata <> '{}');

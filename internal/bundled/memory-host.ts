@@ -25,6 +25,7 @@ import type {
   Storage,
   Web,
 } from "../../sdk/typescript/qntx.ts";
+import { NO_SERVICES } from "../../sdk/typescript/services.ts";
 
 /** Attestations in an array, oldest first. */
 export class MemoryAttestations implements Attestations {
@@ -214,6 +215,7 @@ export class MemoryHost implements Host {
   readonly scheduler = new MemoryScheduler();
   readonly lines: string[] = [];
   readonly log: JobLog = recordingLog(this.lines);
+  readonly services = NO_SERVICES;
 
   get queue(): Queue {
     throw new Error("MemoryHost has no queue.");

@@ -54,12 +54,19 @@ export class Connection {
   readonly address: string;
   readonly #channel: Channel;
   readonly #redactor: Redactor;
+  /** What every call says, once the plugin may ask who calls. */
+  #proof: Record<string, string> | undefined;
 
   /** Opens nothing yet: the first call connects. */
   constructor(env: Env, address: string, redactor: Redactor) {
     this.address = address;
     this.#redactor = redactor;
     this.#channel = new Channel(env, { address, bytesMax: MESSAGE_BYTES_MAX });
+  }
+
+  /** From now on every call says the token that only the plugin's process and its host know. */
+  identify(token: string): void {
+    this.#proof = { authorization: `Bearer ${token}` };
   }
 
   /** Waits until the plugin listens. */
@@ -106,7 +113,7 @@ export class Connection {
     events: StreamEvents<WebSocketMessage>,
   ): MessageStream<WebSocketMessage> {
     return this.#channel.stream<WebSocketMessage, WebSocketMessage>(Domain.handleWebSocket, events, {
-      headers,
+      headers: { ...headers, ...this.#proof },
     });
   }
 
@@ -129,7 +136,7 @@ export class Connection {
 
   /** The same, answered by a stream. */
   relayStream(path: string, events: StreamEvents<Buffer>): MessageStream<Buffer> {
-    return this.#channel.stream(asItIs(path), events);
+    return this.#channel.stream(asItIs(path), events, { headers: { ...this.#proof } });
   }
 
   tryLock(request: TryLockRequest, limitMs: Millis): Promise<Answer<TryLockResponse>> {
@@ -146,7 +153,9 @@ export class Connection {
 
   /** The job stream. It has no deadline: it lives as long as the process. */
   jobs(events: StreamEvents<PluginMessage>): MessageStream<HostMessage> {
-    return this.#channel.stream<HostMessage, PluginMessage>(Ours.jobs, events);
+    return this.#channel.stream<HostMessage, PluginMessage>(Ours.jobs, events, {
+      headers: { ...this.#proof },
+    });
   }
 
   /** False when the channel has lost the plugin, whether or not its process lives. */
@@ -166,7 +175,8 @@ export class Connection {
 
   /** Why a plugin did not answer is in its own words, and people read them. */
   async #call<Q, A>(method: MethodDefinition<Q, A>, request: Q, options: CallOptions): Promise<Answer<A>> {
-    const answer = await this.#channel.call(method, request, options);
+    const proven = this.#proof ? { ...options, headers: { ...options.headers, ...this.#proof } } : options;
+    const answer = await this.#channel.call(method, request, proven);
     return answer.ok ? answer : { ...answer, details: this.#redactor.redact(answer.details) };
   }
 }

@@ -53,13 +53,19 @@ export class Joining {
     this.#tellConflicts(this.#options.registry.forget(name), new Set());
   }
 
-  /** Who provides other services than before is told of to all others. */
-  #tellProviders(joining: readonly Supervisor[]): void {
-    const said = joining.filter(({ name: plugin, announcement }) =>
-      announcement ? this.#options.providers.said({ plugin, services: announcement.provides }) : false,
-    );
-    if (said.length === 0) return;
+  /** Tells everybody what others provide now, where that is other than what they were told. */
+  tellServices(): void {
     for (const { session } of this.#options.supervisors()) void session?.renew();
+  }
+
+  /** Who provides other services than before, or is back with them, is told of to all others. */
+  #tellProviders(joining: readonly Supervisor[]): void {
+    const told = joining.filter(({ name: plugin, announcement }) => {
+      if (!announcement) return false;
+      const { provides: services } = announcement;
+      return this.#options.providers.said({ plugin, services }) || services.length > 0;
+    });
+    if (told.length > 0) this.tellServices();
   }
 
   #tellConflicts(conflicts: readonly Conflict[], joining: ReadonlySet<Supervisor>): void {

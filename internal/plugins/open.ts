@@ -135,6 +135,8 @@ interface InitializeAbout {
   token: string;
   caller: "ours" | "stranger";
   config: Record<string, string>;
+  /** True for one that takes Initialize again. */
+  follows: boolean;
 }
 
 class Opening {
@@ -173,7 +175,10 @@ class Opening {
     const token = this.#token(described, process, program);
     const config = { ...this.#host.configOf(name) };
     const caller = described ? "ours" : "stranger";
-    const initialized = await this.#initialize(connection, { config, token, caller });
+    // A process of our own start has one host for its life; what runs elsewhere may be given to another.
+    if (described && process) connection.identify(token);
+    const follows = described?.followsServices ?? true;
+    const initialized = await this.#initialize(connection, { config, token, caller, follows });
     const announcement = this.#read(described, initialized);
     this.#checkTargets(announcement);
     this.#checkWanted(announcement);
@@ -370,10 +375,10 @@ class Opening {
     const request = await this.#request(about);
     const answer = await this.#unlessCut(connection.initialize(request, this.#host.limits.initializeMs));
     if (!answer.ok) throw new Fault("failed", `It failed to initialize: ${answerText(answer)}.`);
-    // What it was told once, it is told again when others provide more or less: QNTX's plugins are made for that.
+    // What it was told once, it is told again when others provide more or less: QNTX's plugins are made for that,
+    // and of those that describe themselves the ones that say so.
     let told = Promise.resolve(); // One after the other: the last word is the newest.
-    if (about.caller === "stranger")
-      this.#renew = () => (told = told.then(() => this.#initializeAgain(connection, about)));
+    if (about.follows) this.#renew = () => (told = told.then(() => this.#initializeAgain(connection, about)));
     return answer.value;
   }
 

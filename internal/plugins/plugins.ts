@@ -169,7 +169,7 @@ export class Plugins implements Service {
     return this.#roster.alone(name, async () => {
       if (!this.#roster.isInstalled(name)) return;
       await this.#stop(name);
-      this.#roster.forget(name);
+      this.#forget(name);
     });
   }
 
@@ -185,6 +185,7 @@ export class Plugins implements Service {
     await this.#roster.alone(name, () => this.#stop(name));
     this.#roster.switch(name, false);
     supervisor.markDisabled();
+    this.#joining.tellServices();
     return supervisor.status();
   }
 
@@ -268,7 +269,7 @@ export class Plugins implements Service {
     return this.#roster.alone(name, async () => {
       if (this.#roster.isInstalled(name) || this.#options.find.bundled.includes(name)) return;
       await this.#stop(name);
-      this.#roster.forget(name);
+      this.#forget(name);
     });
   }
 
@@ -353,6 +354,11 @@ export class Plugins implements Service {
   async #stop(name: string): Promise<void> {
     await this.#roster.get(name).stop();
     this.#joining.forget(name);
+  }
+
+  #forget(name: string): void {
+    this.#roster.forget(name);
+    this.#joining.tellServices();
   }
 
   /** Ends the plugin and starts it again; resolves when that start has ended one way or the other, or is late. */

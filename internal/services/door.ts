@@ -1,5 +1,5 @@
 /** Door: who is calling. The token is in field 1 of QNTX's messages and in the metadata of ours. */
-import type { ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { Metadata, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import type { Principal } from "../access/principal.ts";
 import type { Tokens } from "../access/tokens.ts";
 import { Fault } from "../base/fault.ts";
@@ -27,7 +27,11 @@ export function byMetadata(
     | Pick<ServerUnaryCall<unknown, unknown>, "metadata">
     | Pick<ServerWritableStream<unknown, unknown>, "metadata">,
 ): Context {
-  const [value] = call.metadata.get("authorization");
-  const token = typeof value === "string" && value.startsWith("Bearer ") ? value.slice("Bearer ".length) : "";
-  return byToken(options, token);
+  return byToken(options, bearerOf(call.metadata));
+}
+
+/** The token that a call says in its metadata; empty when there is none. */
+export function bearerOf(metadata: Metadata): string {
+  const [value] = metadata.get("authorization");
+  return typeof value === "string" && value.startsWith("Bearer ") ? value.slice("Bearer ".length) : "";
 }

@@ -19,6 +19,7 @@ import { Fault, messageOf } from "../base/fault.ts";
 import { SERVICE_WORDS, SERVICES, type ServiceShape, type ServiceWord } from "../plugin/service.ts";
 import type { Plugins } from "../plugins/plugins.ts";
 import type { ServiceCaller } from "../plugins/providers.ts";
+import { bearerOf } from "./door.ts";
 import { Front } from "./front.ts";
 import { fieldText, withFieldText } from "./message-fields.ts";
 
@@ -50,7 +51,7 @@ export async function openProviderDoor(
     "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
     "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
   });
-  const relay = new Relay(options);
+  const relay = new Relay(options, kind);
   for (const word of SERVICE_WORDS) server.addService(definitionOf(SERVICES[word]), relay.methods(word));
   const port = await bound(server);
   if (kind === "ours") return { address: `127.0.0.1:${port}`, close: () => server.forceShutdown() };
@@ -67,10 +68,12 @@ export async function openProviderDoor(
 
 class Relay {
   readonly #options: ProviderDoorOptions;
+  readonly #kind: "ours" | "stranger";
   #running = 0;
 
-  constructor(options: ProviderDoorOptions) {
+  constructor(options: ProviderDoorOptions, kind: "ours" | "stranger") {
     this.#options = options;
+    this.#kind = kind;
   }
 
   /** What answers the calls of a service. */
@@ -88,7 +91,7 @@ class Relay {
       const gone = new AbortController();
       call.on("cancelled", () => gone.abort());
       this.#counted(async () => {
-        const { connection, request } = this.#lead(word, call.request);
+        const { connection, request } = this.#lead(word, call);
         const options = { limitMs: this.#limitOf(call), signal: gone.signal };
         const given = await connection.relay(path, request, options);
         if (given.ok) answer(null, given.value);
@@ -107,7 +110,7 @@ class Relay {
 
   /** Resolves when the stream is over, whoever ended it. */
   #follow(call: ServerWritableStream<Buffer, Buffer>, word: ServiceWord, path: string): Promise<void> {
-    const { connection, request } = this.#lead(word, call.request);
+    const { connection, request } = this.#lead(word, call);
     return new Promise((resolve, reject) => {
       const stream = connection.relayStream(path, {
         message(message) {
@@ -128,17 +131,24 @@ class Relay {
   }
 
   /** To whom a call goes, and with what. Throws a Fault or a Refusal. */
-  #lead(word: ServiceWord, request: Buffer) {
+  #lead(
+    word: ServiceWord,
+    { request, metadata }: Pick<ServerUnaryCall<Buffer, Buffer>, "request" | "metadata">,
+  ) {
     const { hasToken, providerField }: ServiceShape = SERVICES[word];
-    const { caller, plugins, principal } = this.#options;
-    if (hasToken) {
-      const who = principal(fieldText(request, TOKEN_FIELD));
-      if (who?.kind !== "plugin" || who.plugin !== caller.plugin)
-        throw new Refusal(status.UNAUTHENTICATED, "invalid authentication token");
-    }
+    const { caller, plugins } = this.#options;
+    if (hasToken) this.#check(fieldText(request, TOKEN_FIELD));
+    // Of QNTX's own plugins none would say it: these protocols have no place for it.
+    else if (this.#kind === "ours") this.#check(bearerOf(metadata));
     const wanted = providerField === null ? "" : fieldText(request, providerField);
     const { connection, token } = plugins().provider(word, caller, wanted);
     return { connection, request: hasToken ? withFieldText(request, TOKEN_FIELD, token) : request };
+  }
+
+  #check(token: string): void {
+    const who = this.#options.principal(token);
+    if (who?.kind !== "plugin" || who.plugin !== this.#options.caller.plugin)
+      throw new Refusal(status.UNAUTHENTICATED, "invalid authentication token");
   }
 
   #limitOf(call: ServerUnaryCall<Buffer, Buffer>): Millis {

@@ -12,6 +12,7 @@ import type { Host, JobLog } from "./qntx.ts";
 import { createQueue } from "./queue.ts";
 import { createScheduler } from "./scheduler.ts";
 import { createSecrets } from "./secrets.ts";
+import { NO_SERVICES } from "./services.ts";
 import { createStorage } from "./storage.ts";
 import { createWeb } from "./web.ts";
 
@@ -37,6 +38,7 @@ export interface HostAddress {
 export interface HostParts {
   log: JobLog;
   setJobs: Host["setJobs"];
+  services?: Host["services"];
   stream?: () => EnqueueStream | undefined;
 }
 
@@ -48,7 +50,7 @@ export interface HostClient {
 /** Connects (lazily) to the host. */
 export function connectHost(
   { address, token, config }: HostAddress,
-  { log, setJobs, stream = () => undefined }: HostParts,
+  { log, setJobs, services = NO_SERVICES, stream = () => undefined }: HostParts,
 ): HostClient {
   // Without an address every call fails with UNAVAILABLE and says where it tried.
   const channel = new Channel(CLOCK, { address: address || "127.0.0.1:1", bytesMax: MESSAGE_BYTES_MAX });
@@ -65,6 +67,7 @@ export function connectHost(
       secrets: createSecrets(ask),
       http: createWeb(ask, token),
       storage: createStorage(ask),
+      services,
       context: () => ask(HostServiceService.getContext, {}),
       setJobs,
     },

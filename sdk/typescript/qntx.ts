@@ -24,6 +24,7 @@ import type { Locks } from "./locks.ts";
 import type { Queue } from "./queue.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Secrets } from "./secrets.ts";
+import type { Services } from "./services.ts";
 import type { SocketHandler } from "./socket.ts";
 import type { Storage } from "./storage.ts";
 import type { Web } from "./web.ts";
@@ -214,6 +215,8 @@ export interface Host {
   /** The web, through the host: it refuses what is not public. */
   readonly http: Web;
   readonly storage: Storage;
+  /** What other plugins provide: models, embeddings, searches. */
+  readonly services: Services;
   /** Who the plugin is, and what it may do now. Needs cap:context.read. */
   context(): Promise<PluginContext>;
   /** Replaces the plugin's handlers while it runs; live when the promise resolves. */
@@ -275,6 +278,7 @@ export type { LockContention, LockHandle, Locks } from "./locks.ts";
 export type { EnqueueOptions, Queue } from "./queue.ts";
 export type { Endpoint, NewSchedule, Schedule, ScheduleChange, Scheduler } from "./scheduler.ts";
 export type { Secrets } from "./secrets.ts";
+export type { ServiceAddress, Services } from "./services.ts";
 export type { Socket, SocketHandler, SocketMessage } from "./socket.ts";
 export type { FetchOptions, Fetched, Web } from "./web.ts";
 export { HostError, type HostErrorCode } from "./host-error.ts";

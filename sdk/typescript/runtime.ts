@@ -9,7 +9,7 @@ import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, st
 import {
   DomainPluginServiceService,
   type DomainPluginServiceServer,
-  type InitializeRequest,
+  InitializeRequest,
   InitializeResponse,
 } from "../../proto/gen/protocol/domain.ts";
 import {
@@ -27,6 +27,8 @@ import { lockService } from "./locks.ts";
 import { captureConsole, createPluginLog } from "./log.ts";
 import { PluginError } from "./names.ts";
 import type { Host, JobHandler, JobLog, Locks, PluginDefinition } from "./qntx.ts";
+import { NOT_ITS_HOST, Proof } from "./proof.ts";
+import { createServices } from "./services.ts";
 import { serveSocket } from "./socket.ts";
 import { type JobSource, JobStream } from "./stream.ts";
 import { executeJob } from "./unary.ts";
@@ -74,13 +76,10 @@ export async function serveLoaded(plugin: LoadedPlugin, options: ServeOptions): 
       .finally(() => stopped.resolve());
     return stopped.promise;
   };
-  server.addService(DomainPluginServiceService, domainService(served, stop));
-  server.addService(PluginServiceService, pluginService(served));
-  if (plugin.locks)
-    server.addService(
-      LockServiceService,
-      lockService(() => served.locks),
-    );
+  const { proof } = served;
+  server.addService(DomainPluginServiceService, proof.guard(domainService(served, stop)));
+  server.addService(PluginServiceService, proof.guard(pluginService(served)));
+  if (plugin.locks) server.addService(LockServiceService, proof.guard(lockService(() => served.locks)));
   const port = await bind(server, options.port);
   print(`QNTX_PLUGIN_PORT=${port}`);
   return { name: plugin.metadata.name, port, stop, stopped: stopped.promise };
@@ -90,12 +89,15 @@ export async function serveLoaded(plugin: LoadedPlugin, options: ServeOptions): 
 class ServedPlugin {
   readonly plugin: LoadedPlugin;
   readonly streams = new Set<JobStream>();
+  readonly proof = new Proof();
   readonly #log: JobLog;
   #handlers: Handlers;
   #changed = false;
   #client: HostClient | undefined;
   #locks: Locks | undefined;
   #initialized: Promise<void> | undefined;
+  /** What the newest Initialize said. */
+  #told = InitializeRequest.create();
   #stopped: Promise<void> | undefined;
   #cleanedUp: Promise<void> | undefined;
 
@@ -130,8 +132,9 @@ class ServedPlugin {
     return this.#changed ? this.#options() : undefined;
   }
 
-  /** Starts the plugin. Once a process: the second call waits for the first. */
+  /** Starts the plugin. Once a process: the second call says only what others provide now, and waits for the first. */
   initialize(request: InitializeRequest): Promise<void> {
+    this.#told = request;
     this.#initialized ??= this.#initialize(request);
     return this.#initialized;
   }
@@ -158,7 +161,8 @@ class ServedPlugin {
     const address = queueEndpoint || scheduleEndpoint || atsStoreEndpoint;
     const setJobs: Host["setJobs"] = (jobs) => this.#change(readHandlers(this.name, jobs));
     const stream = () => [...this.streams].find(({ takesEnqueues }) => takesEnqueues);
-    this.#client = connectHost({ address, token, config }, { log: this.#log, setJobs, stream });
+    const services = createServices(() => this.#told);
+    this.#client = connectHost({ address, token, config }, { log: this.#log, setJobs, services, stream });
     await this.plugin.start(this.#client.host, request);
     this.#locks = this.plugin.locks?.(this.#client.host);
   }
@@ -208,6 +212,7 @@ function pluginService(served: ServedPlugin): PluginServiceServer {
         stream: true,
         handlers,
         lockProvider,
+        followsServices: true,
         ...wants,
       });
     }),
@@ -231,7 +236,7 @@ function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainP
   const { plugin } = served;
   return {
     metadata: (_call, answer) => answer(null, plugin.metadata),
-    initialize: unary(async (request) => {
+    initialize: admitted(served.proof, async (request) => {
       await served.initialize(request);
       const handlerNames = [...served.handlers.keys()];
       const httpRoutes = plugin.endpoints.map(({ method, path, description }) => ({
@@ -290,6 +295,18 @@ function unary<Q, A>(method: (request: Q, signal: () => AbortSignal) => Promise<
       (response) => answer(null, response),
       (error: unknown) => answer({ code: codeOf(error), details: textOf(error) }),
     );
+  };
+}
+
+/** Initialize, by the host of this plugin alone where that says who it is. */
+function admitted(proof: Proof, initialize: (request: InitializeRequest) => Promise<InitializeResponse>) {
+  const run = unary(initialize);
+  return (
+    call: ServerUnaryCall<InitializeRequest, InitializeResponse>,
+    answer: sendUnaryData<InitializeResponse>,
+  ) => {
+    if (proof.initialized(call.metadata, call.request.authToken)) run(call, answer);
+    else answer(NOT_ITS_HOST);
   };
 }
 

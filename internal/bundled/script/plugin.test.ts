@@ -18,6 +18,7 @@ import type {
 import { type AbortWord, RunningJob } from "../../../sdk/typescript/running.ts";
 import { MemoryAttestations, MemoryHost } from "../memory-host.ts";
 import { createScriptPlugin } from "./plugin.ts";
+import { NO_SERVICES } from "../../../sdk/typescript/services.ts";
 
 const room = mkdtempSync(join(tmpdir(), "qntx-script-"));
 afterAll(() => rmSync(room, { recursive: true, force: true }));
@@ -71,6 +72,7 @@ class World implements AsyncDisposable {
         throw new Error("the queue is full");
       },
     },
+    services: NO_SERVICES,
     locks: {
       tryLock: async ({ key }) => ({ token: `token of ${key}`, fence: 1 }),
       renew: async () => true,

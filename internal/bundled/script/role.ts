@@ -23,6 +23,7 @@ import type {
 } from "../../../sdk/typescript/qntx.ts";
 import { JobStream } from "../../../sdk/typescript/stream.ts";
 import { ASKABLE, type ToPlugin, type ToScript } from "./talk.ts";
+import { NO_SERVICES } from "../../../sdk/typescript/services.ts";
 
 /** `__script`: runs one job for the plugin that started it. Does not return. */
 export function runScriptRole(): Promise<never> {
@@ -108,6 +109,7 @@ function askedHost(asks: Asks, config: Record<string, string>): Host {
     secrets: asked<Secrets>(asks, "secrets"),
     http: asked<Web>(asks, "http"),
     storage: asked<Storage>(asks, "storage"),
+    services: NO_SERVICES, // It would bring a gRPC client of its own, and is no place for one.
     ...asked<Pick<Host, "context">>(asks, "host"),
     ats: { ...asked<Omit<Attestations, "watch">>(asks, "ats"), watch },
     setJobs: async () => {

@@ -7,6 +7,69 @@ const STORY_LIMIT_MS = 60_000;
 
 const file = (...enabled: string[]) => `[plugin]\nenabled = ${JSON.stringify(enabled)}\nbundled = false\n`;
 
+const LOOKS = `
+import { definePlugin } from "qntx";
+export default definePlugin({ name: "looker", version: "1.0.0", jobs: {
+  look: ({ qntx: { services } }) => (["llm", "embedding", "vectorSearch", "search"] as const).filter((word) => services[word]),
+} });`;
+const TALKS = `
+import grpc
+from qntx import Plugin
+plugin = Plugin("talker", version="1.0.0")
+WORDS = ("llm", "embedding", "vector_search", "search")
+
+@plugin.job("look")
+def look(job):
+    return [word for word in WORDS if getattr(plugin.host.services, word)]
+
+@plugin.job("chat")
+def chat(job):
+    at = plugin.host.services.llm
+    token = at.token if job.payload == "mine" else job.payload
+    metadata = [("authorization", f"Bearer {token}")] if token else []
+    with grpc.insecure_channel(at.address) as channel:
+        try:
+            return channel.unary_unary("/protocol.LLMService/Chat")(b"\\x12\\x05hello", metadata=metadata, timeout=20).decode()
+        except grpc.RpcError as error:
+            return error.code().name
+
+plugin.run()
+`;
+
+test(
+  "plugins of the SDKs are told of providers that come and go, and call them with their token alone",
+  async () => {
+    await using place = new Place(file("looker", "talker"));
+    place.write("plugins/looker.ts", LOOKS);
+    place.write("plugins/talker.py", TALKS);
+    for (const name of ["oracle"]) writeStranger(place, name, "mind.py");
+    await place.start({ vars: { PATH: PYTHON_PATH } });
+    await place.working();
+    const run = async (handler: string, payload: unknown = null) =>
+      (await place.ended(await place.enqueue(handler, payload))).result;
+    const told = (...services: string[]) =>
+      place.until(`to be told of ${services.join()}`, async () => {
+        const now = [await run("looker.look"), await run("talker.look")];
+        return now.every((each) => JSON.stringify(each) === JSON.stringify(services));
+      });
+    await told();
+    place.write("qntx.toml", file("looker", "talker", "oracle"));
+    expect((await place.cli(["config", "reload"])).code).toBe(0);
+    await told("llm", "embedding");
+    expect(await run("talker.chat", "mine")).toContain("oracle says: hello!");
+    for (const token of ["", "forged"]) expect(await run("talker.chat", token)).toBe("UNAUTHENTICATED");
+
+    expect((await place.cli(["plugin", "disable", "oracle"])).code).toBe(0);
+    await told();
+    expect((await place.cli(["plugin", "enable", "oracle"])).code).toBe(0);
+    await told("llm", "embedding");
+    place.write("qntx.toml", file("looker", "talker"));
+    expect((await place.cli(["config", "reload"])).code).toBe(0);
+    await told();
+  },
+  STORY_LIMIT_MS,
+);
+
 test(
   "a plugin that provides a service is called by others through the host, and only by those who may",
   async () => {

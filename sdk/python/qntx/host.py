@@ -46,6 +46,7 @@ class Host:
         self.secrets = Secrets(self)
         self.http = Web(self)
         self.storage = Storage(self)
+        self.services = Services()
         self._plugin = plugin
         self._token = ""
         self._endpoints = {"protocol.ATSStoreService": "", "protocol.FetchService": "",
@@ -83,6 +84,7 @@ class Host:
             "qntx.v1.LockService": ours,
             "qntx.v1.StorageService": ours,
         }
+        self.services._tell(request)
 
     def _stub(self, kind: str, path: str) -> typing.Callable:
         service = path.split("/")[0]
@@ -110,6 +112,31 @@ class Host:
 
     def _metadata(self) -> tuple:
         return (("authorization", f"Bearer {self._token}"), ("qntx-refusals", "status"))
+
+
+class ServiceAddress(typing.NamedTuple):
+    """Where a service is, for a gRPC client of the plugin's own: `address` is "127.0.0.1:port",
+    plaintext. `token` goes with each call as metadata, authorization "Bearer <token>", and into
+    auth_token where its requests have that."""
+
+    address: str
+    token: str
+
+
+class Services:
+    """What other plugins provide for this one now: llm (protocol.LLMService), embedding,
+    vector_search and search are each a ServiceAddress; None while nobody provides it, or the
+    plugin lacks cap:services.use. Look when you call: providers come and go."""
+
+    llm: ServiceAddress | None = None
+    embedding: ServiceAddress | None = None
+    vector_search: ServiceAddress | None = None
+    search: ServiceAddress | None = None
+
+    def _tell(self, request) -> None:
+        for word in ("llm", "embedding", "vector_search", "search"):
+            address = getattr(request, f"{word}_endpoint")
+            setattr(self, word, ServiceAddress(address, request.auth_token) if address else None)
 
 
 class Scheduler:

@@ -26,7 +26,7 @@ import grpc
 from . import Handler, Plugin, output
 from .endings import finish_of_error, finish_of_result, finish_of_unknown
 from .job import Job, current
-from .services import DomainPlugin, PluginService, Stream
+from .services import NOT_ITS_HOST, OPEN, DomainPlugin, PluginService, Proof, Stream
 from .wire import CHANNEL_OPTIONS, message_class, method, serialize
 
 PORT_TRIES = 64  # As many as QNTX's own SDK walks before it gives up.
@@ -47,6 +47,7 @@ class Server:
         self.plugin = plugin
         self.streams: set[Stream] = set()
         self.runner = Runner(plugin)
+        self.proof = Proof()
         self._ending = threading.Event()
         plugin._on_change = self._announce
         self.announced: list = []
@@ -61,7 +62,7 @@ class Server:
             futures.ThreadPoolExecutor(self.plugin.concurrency + SOCKETS_MAX + CALLS_SPARE, "qntx-call"),
             options=[*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0)])  # Or a port in use would look free.
         for service in (DomainPlugin(self), PluginService(self)):
-            server.add_generic_rpc_handlers((_handlers(service),))
+            server.add_generic_rpc_handlers((_handlers(service, self.proof),))
         bound = _bind(server, port)
         server.start()
         for work in (self._beat, self._await_host):
@@ -197,15 +198,25 @@ class Runner:
         return asyncio.run_coroutine_threadsafe(wait(), self._loop).result()
 
 
-def _handlers(service: DomainPlugin | PluginService) -> grpc.GenericRpcHandler:
+def _handlers(service: DomainPlugin | PluginService, proof: Proof) -> grpc.GenericRpcHandler:
     """gRPC's table of a service: its methods are those that begin with a capital."""
     table = {}
     for name in (name for name in dir(service) if name[0].isupper() and name != "NAME"):
         found = method(f"{service.NAME}/{name}")
         streams = name in ("Jobs", "HandleWebSocket")
         make = grpc.stream_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler
-        table[name] = make(getattr(service, name), message_class(found.input_type).FromString, serialize)
+        run = getattr(service, name) if name in OPEN else _guarded(getattr(service, name), proof)
+        table[name] = make(run, message_class(found.input_type).FromString, serialize)
     return grpc.method_handlers_generic_handler(service.NAME, table)
+
+
+def _guarded(run: typing.Callable, proof: Proof) -> typing.Callable:
+    def guarded(request, context):
+        if not proof.admits(context.invocation_metadata()):
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, NOT_ITS_HOST)
+        return run(request, context)
+
+    return guarded
 
 
 async def _attempt_async(handler: Handler, job: Job, done: Done) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import threading
 import traceback
@@ -25,6 +26,33 @@ if typing.TYPE_CHECKING:
 
 
 UINT32_MAX = 2**32 - 1
+OPEN = ("Metadata", "Describe", "Health", "Initialize")  # They tell nothing worth hiding, or decide for themselves.
+NOT_ITS_HOST = "Only the host of this plugin may call it."
+
+
+class Proof:
+    """Who may call the plugin. Its port is open to every program of the machine, so the first
+    Initialize that brings the token of its host as metadata, too, makes that token the price of
+    all calls from then on. QNTX's own hosts bring none, and are served without."""
+
+    def __init__(self):
+        self._expected = b""
+
+    def initialized(self, metadata, token: str) -> bool:
+        """A host says who it is. True when it may: nobody else has before."""
+        if self._expected:
+            return self.admits(metadata)
+        if token and _said(metadata) == f"Bearer {token}".encode():
+            self._expected = _said(metadata)
+        return True
+
+    def admits(self, metadata) -> bool:
+        """True for a call of the host."""
+        return not self._expected or hmac.compare_digest(self._expected, _said(metadata))
+
+
+def _said(metadata) -> bytes:
+    return next((value.encode() for key, value in metadata or () if key == "authorization"), b"")
 
 
 class DomainPlugin:
@@ -42,6 +70,8 @@ class DomainPlugin:
 
     def Initialize(self, request, context):
         with self._starting:
+            if not self._server.proof.initialized(context.invocation_metadata(), request.auth_token):
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, NOT_ITS_HOST)
             self._plugin.host._initialize(request)
             if not self._started:
                 self._start(context)
@@ -121,7 +151,7 @@ class PluginService:
         return v1.DescribeResponse(
             protocol="qntx.v1", capabilities=self._plugin._capabilities, schedules=self._schedules(context),
             endpoints=list(self._plugin._endpoints.values()), stream=True, concurrency=self._plugin.concurrency,
-            handlers=self._plugin._announced(), priority=self._plugin.priority)
+            handlers=self._plugin._announced(), priority=self._plugin.priority, follows_services=True)
 
     def _schedules(self, context) -> list:
         """What the plugin declares now. INVALID_ARGUMENT says that only its author can help."""

@@ -107,10 +107,13 @@ export class PluginProcess {
     await asked<CleanupResponse>((answer) => own.cleanup({ reason: "stopped" }, answer));
   }
 
-  async initialize(request: Partial<InitializeRequest> = {}): Promise<InitializeResponse> {
+  async initialize(
+    request: Partial<InitializeRequest> = {},
+    metadata = new Metadata(),
+  ): Promise<InitializeResponse> {
     const domain = await this.#domain();
     return asked<InitializeResponse>((answer) =>
-      domain.initialize(InitializeRequest.create(request), answer),
+      domain.initialize(InitializeRequest.create(request), metadata, answer),
     );
   }
 

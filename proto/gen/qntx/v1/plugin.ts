@@ -49,6 +49,8 @@ export interface DescribeResponse {
   lockProvider: boolean;
   /** Of the runs of its schedules that say none themselves: of those due at the same moment, lower numbers start first. */
   priority: number;
+  /** True when it takes Initialize again, with nothing new but what other plugins provide now. */
+  followsServices: boolean;
 }
 
 export interface DeclaredSchedule {
@@ -333,6 +335,7 @@ function createBaseDescribeResponse(): DescribeResponse {
     handlers: [],
     lockProvider: false,
     priority: 0,
+    followsServices: false,
   };
 }
 
@@ -364,6 +367,9 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
     }
     if (message.priority !== 0) {
       writer.uint32(72).int32(message.priority);
+    }
+    if (message.followsServices !== false) {
+      writer.uint32(80).bool(message.followsServices);
     }
     return writer;
   },
@@ -453,6 +459,14 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
             message.priority = reader.int32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.followsServices = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -479,6 +493,7 @@ export const DescribeResponse: MessageFns<DescribeResponse> = {
     message.handlers = object.handlers?.map((e) => HandlerOptions.fromPartial(e)) || [];
     message.lockProvider = object.lockProvider ?? false;
     message.priority = object.priority ?? 0;
+    message.followsServices = object.followsServices ?? false;
     return message;
   },
 };

@@ -31,9 +31,9 @@ export interface TickerOptions {
   onAsked: () => void;
 }
 
-const SCHEDULES_PER_STEP = 128; // One transaction of some milliseconds: then their jobs have begun, and others have their turn.
-const STEPS_FULL_MAX = 8; // Full ones in a row: more than a thousand are due, and to write them down comes first.
-const SCHEDULES_PER_LONG_STEP = 512;
+/** How many are accounted for in one transaction, step by step while more are due: the first begin at once. */
+const SCHEDULES_PER_STEP = [32, 64, 128, 128, 128, 128, 128, 128, 128]; // Some milliseconds: then their jobs have begun, and others have their turn.
+const SCHEDULES_PER_LONG_STEP = 512; // More than a thousand are due: to write them down comes first.
 const TROUBLE_PAUSE_MS = 1_000;
 
 export class Ticker implements Service {
@@ -128,7 +128,7 @@ export class Ticker implements Service {
   async #step(): Promise<Millis | null> {
     const { env, log, schedules, nodeId, onDelayed, onStopped, onAsked } = this.#options;
     try {
-      const limit = this.#fullSteps < STEPS_FULL_MAX ? SCHEDULES_PER_STEP : SCHEDULES_PER_LONG_STEP;
+      const limit = SCHEDULES_PER_STEP[this.#fullSteps] ?? SCHEDULES_PER_LONG_STEP;
       const fired = await schedules.fire({ nodeId, limit });
       const isFull = fired.nextDueAt !== null && fired.nextDueAt <= env.now();
       this.#fullSteps = isFull ? this.#fullSteps + 1 : 0;

@@ -26,6 +26,7 @@ export class SqliteAttestations implements AttestationStore {
   readonly #queryOne: Statement<AttestationRow, [Values]>;
   readonly #size: Statement<{ count: number }, [Values]>;
   readonly #newest: Statement<AttestationRow, [Values]>;
+  readonly #newestOf: Statement<AttestationRow, [Values]>;
   readonly #count: Statement<{ count: number }, []>;
 
   constructor(env: Env, db: Database, group: GroupCommit, watchers: Pick<SqliteWatchers, "written">) {
@@ -42,6 +43,7 @@ export class SqliteAttestations implements AttestationStore {
     this.#queryOne = db.prepare(ATTESTATION_SQL.value);
     this.#size = db.prepare(SIZE);
     this.#newest = db.prepare(NEWEST);
+    this.#newestOf = db.prepare(NEWEST_OF_TENANT_SQL);
     this.#count = db.prepare("SELECT COUNT(*) AS count FROM attestation");
   }
 
@@ -117,7 +119,7 @@ export class SqliteAttestations implements AttestationStore {
     const { timeStart = null, timeEnd = null, tenant = null } = filter;
     const bounds = { timeStart, timeEnd, tenant, limit };
     const [driver, ...rest] = this.#smallestFirst(fields);
-    if (!driver) return this.#newest.all(bounds).map(readAttestation);
+    if (!driver) return (tenant === null ? this.#newest : this.#newestOf).all(bounds).map(readAttestation);
     const other = (index: number) => ({
       field: rest[index]?.field ?? null,
       values: rest[index] ? JSON.stringify(rest[index].values) : null,
@@ -201,14 +203,21 @@ const USE = `
    WHERE plugin = $plugin
      AND tenant = $tenant`;
 
-const NEWEST = `
+/** Without a field to look for; of one tenant, those of others are not looked at. */
+function newest(from: string): string {
+  return `
   SELECT *
-    FROM attestation
-   WHERE ($timeStart IS NULL OR timestamp >= $timeStart)
+    FROM ${from}
+     AND ($timeStart IS NULL OR timestamp >= $timeStart)
      AND ($timeEnd   IS NULL OR timestamp <= $timeEnd)
-     AND ($tenant    IS NULL OR tenant     = $tenant)
    ORDER BY seq DESC
    LIMIT $limit + 0`;
+}
+
+const NEWEST = newest("attestation WHERE $tenant IS NULL");
+export const NEWEST_OF_TENANT_SQL = newest(
+  "attestation INDEXED BY attestation_tenant WHERE tenant = $tenant",
+);
 
 const SIZE = `
   SELECT COUNT(*) AS count

@@ -13,6 +13,8 @@ import { isFinished, type JobError, type JobState, type NewJob } from "../../job
 import type { FlowStep, FlowStore } from "../flows.ts";
 import type { GroupCommit } from "./group.ts";
 
+const SWEEP_MAX = 100; // Of one look, a fraction of a millisecond: those that are left have their turn with the next.
+
 type Values = Record<string, string | number | null>;
 type Task = "ended" | "siblings" | "children";
 
@@ -99,10 +101,19 @@ export class SqliteFlows implements FlowStore {
   }
 
   async step(limit: number): Promise<FlowStep> {
-    if (this.#sql.first.get() === null) return { stopped: [], released: false, more: false };
+    if (this.#sql.first.get() === null) return this.#sweep();
     const { told, ...step } = await this.#group.write(() => this.#step(limit));
     for (const id of told) this.#followedLate.delete(id); // After the commit: undone, the ends would not be told again.
     return step;
+  }
+
+  /** Forgets jobs that nobody follows: a tie that is undone leaves them here. Nothing is on its way to the disk now. */
+  #sweep(): FlowStep {
+    for (const id of [...this.#followedLate.values().take(SWEEP_MAX)]) {
+      this.#followedLate.delete(id);
+      if (this.#sql.isFollowed.get({ id })) this.#followedLate.add(id); // Behind the others.
+    }
+    return { stopped: [], released: false, more: false };
   }
 
   #step(limit: number): Step {
@@ -190,6 +201,9 @@ function prepare(db: Database) {
     unwait: db.prepare<unknown, [Values]>("DELETE FROM job_wait WHERE waits_for = $id AND job_id = $other"),
     follow: db.prepare<{ state: JobState }, [Values]>(
       "UPDATE job SET followed = 1 WHERE id = $id RETURNING state",
+    ),
+    isFollowed: db.prepare<{ id: string }, [Values]>(
+      "SELECT id FROM job WHERE id = $id AND followed = 1 AND state = 'running'",
     ),
     noteEnd: db.prepare<unknown, [Values]>(`
       INSERT OR IGNORE INTO job_flow (job_id, task)

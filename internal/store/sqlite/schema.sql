@@ -35,6 +35,8 @@ CREATE TABLE attestation (
   UNIQUE (id, tenant)
 ) STRICT;
 
+CREATE INDEX attestation_tenant ON attestation (tenant);
+
 CREATE TABLE attestation_value (
   field TEXT    NOT NULL,
   value TEXT    NOT NULL,

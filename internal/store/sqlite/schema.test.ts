@@ -7,13 +7,14 @@ import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../../base/fault.ts";
-import { ATTESTATION_SQL } from "./attestations.ts";
+import { ATTESTATION_SQL, NEWEST_OF_TENANT_SQL } from "./attestations.ts";
 import { EVENT_FOLLOW_SQL, EVENT_LIST_SQL } from "./events.ts";
 import { OBJECTIVES_DUE_SQL } from "./objectives.ts";
 import { WEBHOOKS_DUE_SQL } from "./webhooks.ts";
 import { COUNT_SQL, JOB_LIST_SQL } from "./job-lists.ts";
 import { migrate } from "./migrate.ts";
 import { SCHEDULE_LIST_SQL } from "./schedule-lists.ts";
+import { MISSED_SQL } from "./watchers.ts";
 
 const PATH = join(import.meta.dir, "schema.sql");
 
@@ -151,3 +152,12 @@ test.each(Object.entries(ATTESTATION_SQL))(
     expect(lookUps.filter(({ detail }) => detail.endsWith("(field=?)"))).toEqual([]);
   },
 );
+
+test.each([
+  ["what its watchers missed", MISSED_SQL],
+  ["its newest attestations", NEWEST_OF_TENANT_SQL],
+])("of a tenant, %s are read without those of the others", (_, sql) => {
+  const plan = migrated().query<{ detail: string }, []>(`EXPLAIN QUERY PLAN ${sql}`).all();
+  expect(plan).toHaveLength(1);
+  expect(plan[0]?.detail).toMatch(/^SEARCH attestation USING INDEX attestation_tenant \(tenant=\?/);
+});

@@ -106,6 +106,26 @@ test("a schedule whose zone is no more can be deleted, or given another one", as
   await close();
 });
 
+test("who runs and is followed is remembered; not where the tie was undone, or the run is over", async () => {
+  const { env, store, close } = await openSqlite();
+  const [parent, other] = [newJob(env), newJob(env)];
+  await store.jobs.enqueue([parent, other]);
+  const [held] = await store.jobs.claim({ bootId: "BT_1", lanes: [{ lane: "test.work", limit: 2 }] });
+  if (!held) throw new Error("it is there to be claimed");
+  const child = (of: typeof parent) => newJob(env, { parentId: of.id });
+  const broken = newJob(env, { payload: null as unknown as Uint8Array });
+  await expect(store.jobs.enqueue([child(other), broken])).rejects.toThrow("NOT NULL");
+  await store.jobs.enqueue([child(parent)]);
+  const late = () => [parent, other].map(({ id }) => store.flows.isFollowedLate(id));
+  expect(late()).toEqual([true, true]);
+  await store.flows.step(10);
+  expect(late()).toEqual([true, false]);
+  await store.jobs.settle([settle(held, failed(), { now: env.now(), random: 0.5 })]);
+  await store.flows.step(10);
+  expect(late()).toEqual([false, false]);
+  await close();
+});
+
 test("a schedule whose ledger contradicts it holds up nobody else", async () => {
   const { db, env, store, close } = await openSqlite();
   const [broken, well] = [newSchedule(env), newSchedule(env)];

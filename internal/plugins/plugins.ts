@@ -378,7 +378,8 @@ export class Plugins implements Service {
     const supervisor = this.#serving(name);
     const session = readySession(supervisor);
     const isServing = () => supervisor.session === session && supervisor.status().state !== "stopping";
-    const about = { env: this.#host.env, plugin: name, mayServe: () => this.#mayServe(name) };
+    const { env, redactor } = this.#host;
+    const about = { env, redactor, plugin: name, mayServe: () => this.#mayServe(name) };
     const released = this.#sockets.take(name);
     return new PluginSocket({ ...about, session, request, isServing, released });
   }

@@ -4,6 +4,7 @@ import { WebSocketMessage, WebSocketMessage_Type as Type } from "../../proto/gen
 import type { StreamEvents } from "../../sdk/typescript/channel.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { Fault } from "../base/fault.ts";
+import { Redactor } from "../base/redactor.ts";
 import type { Session } from "./session.ts";
 import {
   PING_EVERY_MS,
@@ -16,6 +17,9 @@ import {
 } from "./web-socket.ts";
 
 const GONE = { code: 14, details: "" }; // Whoever listens takes the sentence.
+
+const redactor = new Redactor();
+redactor.learn("demo.api_key", "hunter2-hunter2");
 
 let env: FakeEnv;
 let events: StreamEvents<WebSocketMessage>;
@@ -57,6 +61,7 @@ function open(query = "who=Ada"): PluginSocket {
     env,
     plugin: "demo",
     session,
+    redactor,
     request: { query, headers: { "user-agent": "me" } },
     isServing: () => isServing,
     mayServe: () => mayServe,
@@ -191,3 +196,15 @@ test.each<[string, (socket: PluginSocket) => unknown]>([
     expect([types(), heard, cancelled]).toEqual([[Type.CONNECT], [], true]);
   },
 );
+
+test.each([
+  ["closes it", () => say({ type: Type.CLOSE, data: Buffer.from("no hunter2-hunter2 left") })],
+  ["fails", () => say({ type: Type.ERROR, data: Buffer.from("no hunter2-hunter2 left") })],
+  ["ends the stream", () => events.ended("no hunter2-hunter2 left", GONE)],
+])("why a plugin %s is told without its secrets", async (_, end) => {
+  open();
+  end();
+  died.resolve("");
+  await Bun.sleep(0);
+  expect(ends).toMatchObject([{ reason: expect.stringContaining("no [secret demo.api_key] left") }]);
+});

@@ -9,6 +9,7 @@ import { type WebSocketMessage, WebSocketMessage_Type as Type } from "../../prot
 import { formatDuration } from "../base/duration.ts";
 import type { Cancel, Env, Millis } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
+import type { Redactor } from "../base/redactor.ts";
 import type { MessageStream } from "../../sdk/typescript/channel.ts";
 import { orNothing } from "./patience.ts";
 import { noRightToServe } from "./http.ts";
@@ -39,6 +40,7 @@ export interface SocketOptions {
   env: Env;
   plugin: string;
   session: Session;
+  redactor: Redactor;
   request: SocketRequest;
   /** True while the plugin is wanted: otherwise an end is that of its process. */
   isServing(): boolean;
@@ -200,7 +202,8 @@ export class PluginSocket {
     else this.#stream?.cancel();
     this.#stream?.resume(); // What is paused hears of no end.
     this.#options.released();
-    if (end !== null) this.#events?.ended(end);
+    // Why a plugin ends it is in its own words, and people read them.
+    if (end !== null) this.#events?.ended({ ...end, reason: this.#options.redactor.redact(end.reason) });
   }
 }
 

@@ -211,3 +211,18 @@ test("what a job gives back is data, and stays", async () => {
   const { id } = await place.ended(await place.enqueue("blurter.data", {}));
   expect(JSON.stringify(await place.call("job.show", { id }))).toContain(ASKED);
 });
+
+test("what the host itself logs of a plugin is without its secrets, too", async () => {
+  await using other = new Place(
+    '[plugin]\nenabled = ["namer"]\nbundled = false\n[namer]\ntoken = "env:QNTX_TEST_GIVEN"\n',
+  );
+  const jobs = "start: (host) => host.setJobs({ [host.config.token]: () => 1 })"; // A name is not redacted where it is one.
+  other.write(
+    "plugins/namer.ts",
+    `import { definePlugin } from "qntx"; export default definePlugin({ name: "namer", version: "1.0.0", ${jobs} });`,
+  );
+  await other.start({ vars: { QNTX_TEST_GIVEN: GIVEN } });
+  await other.working();
+  await other.host.said(/Registering plugin async handler .*namer\.\[secret namer\.token\]/);
+  expect(other.host.text).not.toContain(GIVEN);
+});

@@ -33,7 +33,7 @@ from .job import CONCURRENCY_DEFAULT, Job
 from .scheduled import ScheduledPlugin
 from .schedules import Schedule
 from .sockets import Socket
-from .wire import protocol, v1
+from .wire import no_text, protocol, v1
 
 __all__ = ["Plugin", "ScheduledPlugin", "Schedule", "Handler", "Job", "Host", "Request", "Response", "Socket",
            "HostError", "PermanentError", "RetryAfter", "Snooze"]
@@ -96,7 +96,7 @@ class Plugin:
         self.host = Host(self)
         self._about = protocol.MetadataResponse(name=name, version=version, description=description,
                                                 author=author, license=license)
-        self._capabilities = list(capabilities)
+        self._capabilities = list(no_text("capabilities", capabilities))
         self._jobs: dict[str, Handler] = {}
         self._schedules: list[typing.Callable] = []
         self._config: dict[str, protocol.ConfigFieldSchema] = {}
@@ -158,12 +158,14 @@ class Plugin:
         beyond that comes later. `id` is unique within the plugin."""
         if id in self._watchers:
             raise ValueError(f"watch: {id!r} is there already.")
-        if not (subjects or predicates or contexts or actors):
+        wanted = {"subjects": subjects, "predicates": predicates, "contexts": contexts, "actors": actors}
+        for field, values in wanted.items():
+            no_text(f"watch {id!r}: {field}", values)
+        if not any(wanted.values()):
             raise ValueError(f"watch: {id!r} would run for every attestation. Name subjects, predicates, "
                              "contexts or actors.")
         self._watchers[id] = protocol.WatcherRegistration(
-            id=id, handler_name=self._key(handler), subjects=subjects, predicates=predicates, contexts=contexts,
-            actors=actors, max_fires_per_second=max_per_second)
+            id=id, handler_name=self._key(handler), max_fires_per_second=max_per_second, **wanted)
 
     def config(self, name: str, type: str = "string", *, description: str = "", default: object = None,
                required: bool = False, min: float | None = None, max: float | None = None, pattern: str = "",

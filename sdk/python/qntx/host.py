@@ -8,6 +8,7 @@ the fields that the class which gives them names.
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import typing
 from concurrent import futures
@@ -19,7 +20,8 @@ from google.protobuf import json_format
 from .endings import HostError
 from .job import Log
 from .output import plugin_line
-from .wire import CHANNEL_OPTIONS, message_class, method, protocol, read_json, serialize, v1, write_json
+from .wire import (CHANNEL_OPTIONS, is_list, message_class, method, no_text, protocol, read_json, serialize, v1,
+                   write_json)
 
 if typing.TYPE_CHECKING:
     from . import Plugin
@@ -258,6 +260,7 @@ class Queue:
         for job in jobs:
             words = {**job, "handler": self._host._plugin._qualified(job["handler"]),
                      "payload": write_json(job.get("payload"))}
+            no_text("wait_for", words.get("wait_for"))
             if "unique_for" in words:
                 words["unique_for_ms"] = round(words.pop("unique_for") * 1000)
             if "timeout" in words:
@@ -327,9 +330,9 @@ class Web:
         subjects (where there are any, the answer is attested about them), predicate (beside
         "http:get"; what is attested with it already is given again), context (the address
         when absent), fresh (asks anew). Raises HostError with why not; 404 is an answer."""
+        request = _request(protocol.FetchRequest, auth_token=self._host._token, url=url, **options)
 
         def ask():
-            request = protocol.FetchRequest(auth_token=self._host._token, url=url, **options)
             answer = self._host._ask("protocol.FetchService/Fetch", request)
             if not answer.success:
                 raise HostError("UNKNOWN", answer.error or "Fetch was refused.")
@@ -422,7 +425,7 @@ class Attestations:
 
     def query(self, **filter) -> typing.Any:
         """A list, newest first."""
-        wanted = protocol.AttestationFilter(**filter)
+        wanted = _request(protocol.AttestationFilter, **filter)
 
         def ask():
             request = protocol.GetAttestationsRequest(auth_token=self._host._token, filter=wanted)
@@ -438,7 +441,7 @@ class Attestations:
 
     def watch(self, **filter) -> Watch:
         """Those that match, as they are made, from now on: `for` it, or `async for` it."""
-        request = v1.WatchAttestationsRequest(filter=protocol.AttestationFilter(**filter))
+        request = v1.WatchAttestationsRequest(filter=_request(protocol.AttestationFilter, **filter))
         stub = self._host._stub("unary_stream", "qntx.v1.HostService/WatchAttestations")
         return Watch(stub(request, metadata=self._host._metadata()), self._host._pool)
 
@@ -492,14 +495,24 @@ def host_error(error: grpc.RpcError) -> HostError:
                      details.retry_after_ms / 1000, limit)
 
 
+@functools.cache
+def _lists(make) -> frozenset[str]:
+    return frozenset(field.name for field in make.DESCRIPTOR.fields if is_list(field))
+
+
 def _request(make: typing.Callable, **fields):
     """A message of what somebody gave. A value that cannot travel is a wrong field, as one that the host refuses."""
+    lists = _lists(make)
+
+    def made(**given):
+        return make(**{name: no_text(name, value) if name in lists else value for name, value in given.items()})
+
     try:
-        return make(**fields)
+        return made(**fields)
     except (TypeError, ValueError):
         for name, value in fields.items():
             try:
-                make(**{name: value})
+                made(**{name: value})
             except (TypeError, ValueError) as error:
                 problem = {name: f"cannot be {value!r:.60}: {error}"}
                 raise HostError("INVALID_ARGUMENT", f"{name}: {problem[name]}", problem) from None
@@ -521,7 +534,7 @@ def _schedule(schedule) -> Record:
 
 
 def _command(attributes: dict | None = None, **fields):
-    command = protocol.AttestationCommand(**fields)
+    command = _request(protocol.AttestationCommand, **fields)
     if attributes:
         command.attributes.update(attributes)
     return command

@@ -43,6 +43,12 @@ def method(path: str):
     return _pool.FindServiceByName(service).FindMethodByName(name)
 
 
+def is_list(field) -> bool:
+    """True for a field of many values: newer versions of protobuf have a word for it."""
+    repeated = getattr(field, "is_repeated", None)
+    return field.label == field.LABEL_REPEATED if repeated is None else repeated
+
+
 class _Package:
     """The messages of a package by name, made when first asked for: `v1.JobLog(…)`."""
 
@@ -57,6 +63,14 @@ class _Package:
 
 protocol = _Package("protocol")
 v1 = _Package("qntx.v1")
+
+
+def no_text(name: str, values: object) -> object:
+    """What was given where a list is wanted. Raises TypeError for a text, of which a list would be
+    its letters."""
+    if isinstance(values, (str, bytes)):
+        raise TypeError(f"{name} is {values!r:.60}; it must be a list, like [{values!r:.60}].")
+    return values
 
 
 def serialize(message) -> bytes:

@@ -38,8 +38,8 @@ function pythonWithGrpc(): string {
 }
 
 const INSECURE = ChannelCredentials.createInsecure();
-const PYTHON = pythonWithGrpc();
-const SDK = `${import.meta.dir}/..`;
+export const PYTHON = pythonWithGrpc();
+export const SDK = `${import.meta.dir}/..`;
 
 /** Grows by what others do; `until` waits for it to hold something. */
 export class Heard<T> {

@@ -109,7 +109,7 @@ export class SqliteFlows implements FlowStore {
 
   /** Forgets jobs that nobody follows: a tie that is undone leaves them here. Nothing is on its way to the disk now. */
   #sweep(): FlowStep {
-    for (const id of [...this.#followedLate.values().take(SWEEP_MAX)]) {
+    for (const id of this.#followedLate.values().take(SWEEP_MAX).toArray()) {
       this.#followedLate.delete(id);
       if (this.#sql.isFollowed.get({ id })) this.#followedLate.add(id); // Behind the others.
     }

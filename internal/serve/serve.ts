@@ -187,7 +187,7 @@ async function runParts(options: ServeOptions, parts: Running): Promise<void> {
 
 /** What is remembered of plugins: those that were installed or switched off, and what each provides for others. */
 async function remembered(
-  { env, log }: ServeOptions,
+  { log }: ServeOptions,
   { plugins: kept }: Store,
   { plugins, tokens }: { plugins: () => Plugins; tokens: Tokens },
 ): Promise<Pick<PluginsOptions, "installs" | "disabled" | "provided" | "onProvided" | "openServices">> {
@@ -201,7 +201,7 @@ async function remembered(
         log.warn("what a plugin provides could not be kept", { plugin, error: messageOf(error) });
       });
     },
-    openServices: (caller, kind) => openProviderDoor({ env, caller, plugins, principal }, kind),
+    openServices: (caller, kind) => openProviderDoor({ caller, plugins, principal }, kind),
   };
 }
 

@@ -6,13 +6,14 @@
  * with gRPC statuses, and the wrong fields in a trailer. Whoever asks for it by a
  * header has that of QNTX's services, too: our SDKs tell programs why in a word.
  */
-import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
+import { Refusal, type ServedStream, type UnaryMethod } from "../../sdk/typescript/server.ts";
 import { Fault, type FaultCode, messageOf } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import type { AnyOperation, Context } from "../operations/operation.ts";
 import { admit } from "../operations/run.ts";
 import { FieldFaults } from "../wire/host.ts";
-import { byMetadata, byToken, type ServiceOptions } from "./door.ts";
+import { byHeader, byToken, type ServiceOptions } from "./door.ts";
 
 /** One sentence for what is our own mistake: the details are in the log, not in a plugin's hands. */
 const INTERNAL = "qntx made a mistake here; its log says which.";
@@ -36,22 +37,17 @@ export function legacy<Request extends { authToken: string }, Response>(
   operation: AnyOperation,
   run: (context: Context, request: Request) => Promise<NoInfer<Response>>,
   fail: (sentence: string) => NoInfer<Response>,
-): handleUnaryCall<Request, Response> {
+): UnaryMethod<Request, Response> {
   const { log } = options;
-  const attempt = async (request: Request) => {
-    const context = byToken(options, request.authToken);
-    await admit(context, operation, request);
-    return run(context, request);
-  };
-  return (call, callback) => {
-    attempt(call.request).then(
-      (response) => callback(null, response),
-      (error: unknown) => {
-        if (call.metadata.get(REFUSALS)[0] === "status")
-          return callback(statusOf(error, log, operation.name));
-        callback(null, fail(sentenceOf(error, log, operation.name)));
-      },
-    );
+  return async (request, call) => {
+    try {
+      const context = byToken(options, request.authToken);
+      await admit(context, operation, request);
+      return await run(context, request);
+    } catch (error) {
+      if (call.header(REFUSALS) === "status") throw refusalFor(error, log, operation.name);
+      return fail(sentenceOf(error, log, operation.name));
+    }
   };
 }
 
@@ -60,17 +56,15 @@ export function unary<Request, Response>(
   options: ServiceOptions,
   operation: AnyOperation,
   run: (context: Context, request: Request) => Promise<NoInfer<Response>>,
-): handleUnaryCall<Request, Response> {
-  const attempt = async (call: ServerUnaryCall<Request, Response>) => {
-    const context = byMetadata(options, call);
-    await admit(context, operation, call.request);
-    return run(context, call.request);
-  };
-  return (call, callback) => {
-    attempt(call).then(
-      (response) => callback(null, response),
-      (error: unknown) => callback(statusOf(error, options.log, operation.name)),
-    );
+): UnaryMethod<Request, Response> {
+  return async (request, call) => {
+    try {
+      const context = byHeader(options, call);
+      await admit(context, operation, request);
+      return await run(context, request);
+    } catch (error) {
+      throw refusalFor(error, options.log, operation.name);
+    }
   };
 }
 
@@ -86,12 +80,12 @@ const STATUS: Record<FaultCode, status> = {
   failed: status.FAILED_PRECONDITION,
 };
 
-/** The gRPC status of what was thrown, with the wrong fields in `qntx-fields-bin`. */
-export function statusOf(error: unknown, log: Log, method: string) {
+/** The refusal for what was thrown, with the wrong fields in `qntx-fields-bin`. */
+function refusalFor(error: unknown, log: Log, method: string): Refusal {
   const { code, details, faults } = refusalOf(error, log, method);
-  const metadata = new Metadata();
-  if (faults) metadata.set("qntx-fields-bin", Buffer.from(FieldFaults.encode(faults).finish()));
-  return { code, details, metadata };
+  if (!faults) return new Refusal(code, details);
+  const fields = Buffer.from(FieldFaults.encode(faults).finish()).toString("base64");
+  return new Refusal(code, details, { "qntx-fields-bin": fields });
 }
 
 /** What a caller hears of what was thrown. */
@@ -103,11 +97,7 @@ export function refusalOf(error: unknown, log: Log, method: string) {
   return { code: STATUS[error.code], details: error.message, faults };
 }
 
-/** Ends a stream of ours with the status of what was thrown, behind what it was sent. Destroyed, it would send none, and be waited for. */
-export function endWith(
-  stream: { emit(event: "error", error: Error): boolean },
-  error: unknown,
-  log: Log,
-): void {
-  stream.emit("error", Object.assign(new Error(messageOf(error)), statusOf(error, log, "stream")));
+/** Ends a stream of ours with the status of what was thrown, behind what it was sent. */
+export function endWith(stream: Pick<ServedStream<unknown, never>, "fail">, error: unknown, log: Log): void {
+  stream.fail(refusalFor(error, log, "stream"));
 }

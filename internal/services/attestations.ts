@@ -1,5 +1,5 @@
 /** ATSStoreService, as QNTX defines it. Missing parts are errors, not crashes, and actors that are given are kept. */
-import type { ServerWritableStream } from "@grpc/grpc-js";
+import type { ServedStream } from "../../sdk/typescript/server.ts";
 import { tenantSeen } from "../access/principal.ts";
 import type { Attestation, AttestationFilter } from "../ats/attestation.ts";
 import { Fault } from "../base/fault.ts";
@@ -87,22 +87,23 @@ function reading(options: ServiceOptions): Pick<ATSStoreServiceServer, Reading> 
       },
       (error) => ({ ...refused(error), attestations: [] }),
     ),
-    getAttestationsStream(call) {
-      sendAll(options, call).catch((error: unknown) => endWith(call, error, options.log));
+    getAttestationsStream(request, stream) {
+      sendAll(options, request, stream).catch((error: unknown) => endWith(stream, error, options.log));
     },
   };
 }
 
 async function sendAll(
   options: ServiceOptions,
-  call: ServerWritableStream<GetAttestationsMessage, AttestationMessage>,
+  request: GetAttestationsMessage,
+  stream: ServedStream<unknown, AttestationMessage>,
 ): Promise<void> {
-  const context = byToken(options, call.request.authToken);
+  const context = byToken(options, request.authToken);
   await admit(context, attestationQuery, {});
-  for (const found of await context.store.attestations.query(readFilter(context, call.request.filter))) {
-    call.write(attestationMessage(found));
+  for (const found of await context.store.attestations.query(readFilter(context, request.filter))) {
+    stream.write(attestationMessage(found));
   }
-  call.end();
+  stream.end();
 }
 
 function refused(error: string): { success: boolean; error: string } {

@@ -1,8 +1,8 @@
 /** Door: who is calling. The token is in field 1 of QNTX's messages and in the metadata of ours. */
-import type { Metadata, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import type { Principal } from "../access/principal.ts";
 import type { Tokens } from "../access/tokens.ts";
 import { Fault } from "../base/fault.ts";
+import type { Call } from "../../sdk/typescript/server.ts";
 import type { Log } from "../base/log.ts";
 import type { Context } from "../operations/operation.ts";
 
@@ -21,17 +21,12 @@ export function byToken({ tokens, contextOf }: ServiceOptions, token: string): C
 }
 
 /** The context of a call of our own protocol. */
-export function byMetadata(
-  options: ServiceOptions,
-  call:
-    | Pick<ServerUnaryCall<unknown, unknown>, "metadata">
-    | Pick<ServerWritableStream<unknown, unknown>, "metadata">,
-): Context {
-  return byToken(options, bearerOf(call.metadata));
+export function byHeader(options: ServiceOptions, call: Pick<Call, "header">): Context {
+  return byToken(options, bearerOf(call));
 }
 
-/** The token that a call says in its metadata; empty when there is none. */
-export function bearerOf(metadata: Metadata): string {
-  const [value] = metadata.get("authorization");
-  return typeof value === "string" && value.startsWith("Bearer ") ? value.slice("Bearer ".length) : "";
+/** The token that a call says in its headers; empty when there is none. */
+export function bearerOf(call: Pick<Call, "header">): string {
+  const value = call.header("authorization");
+  return value.startsWith("Bearer ") ? value.slice("Bearer ".length) : "";
 }

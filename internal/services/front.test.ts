@@ -1,6 +1,6 @@
 /** Calls without `:authority`, byte by byte: what the server resets, the front lets through. */
-import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { GrpcServer } from "../../sdk/typescript/server.ts";
 import { LockServiceService } from "../wire/host.ts";
 import { Front, Supplement } from "./front.ts";
 
@@ -53,29 +53,20 @@ const SENT = {
   ],
 };
 
-let server: Server;
+let server: GrpcServer;
 let front: Front;
 const ports = { server: 0, front: 0 };
 
 beforeAll(async () => {
-  server = new Server();
-  server.addService(LockServiceService, {
-    release: (_call: unknown, answer: (error: null, value: object) => void) =>
-      answer(null, { released: true }),
-    renew: () => {},
-    tryLock: () => {},
-  });
-  ports.server = await new Promise((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(error) : resolve(port),
-    ),
-  );
+  server = new GrpcServer({ bytesMax: 1_000 });
+  server.unary(LockServiceService.release, () => ({ released: true }));
+  ports.server = await server.listen(0);
   front = new Front(() => ports.server);
   ports.front = Number((await front.listen()).split(":")[1]);
 });
 afterAll(() => {
   front.close();
-  server.forceShutdown();
+  server.close();
 });
 
 /** Sends bytes, a few at a time, and gives the types of the frames that come back on a stream until it ends. */

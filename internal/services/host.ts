@@ -1,5 +1,6 @@
 /** HostService: what qntx offers to plugins beyond QNTX's services. */
-import { type ServerWritableStream, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
+import type { ServedStream } from "../../sdk/typescript/server.ts";
 import { formatDuration } from "../base/duration.ts";
 import { laneOf, partsOf } from "../job/lane.ts";
 import { attestationQuery } from "../operations/attestation.ts";
@@ -32,7 +33,7 @@ import type {
 } from "../wire/host.ts";
 import { endWith, refusalOf, unary } from "./answer.ts";
 import { readFilter } from "./attestations.ts";
-import { byMetadata, byToken, type ServiceOptions } from "./door.ts";
+import { byHeader, byToken, type ServiceOptions } from "./door.ts";
 import type { Watches } from "./watches.ts";
 
 /** A proto3 text that was not set means: not given. */
@@ -44,8 +45,10 @@ export function hostService(options: ServiceOptions, watches: Watches): HostServ
     getContext: unary(options, pluginContext, (context) => call(context, pluginContext, {})),
     enqueue: unary(options, jobEnqueueMany, enqueue),
     getSecret: unary(options, secretGet, (context, { name }) => call(context, secretGet, { name })),
-    watchAttestations(stream) {
-      watch(options, watches, stream).catch((error: unknown) => endWith(stream, error, options.log));
+    watchAttestations(request, stream) {
+      watch(options, watches, { request, stream }).catch((error: unknown) =>
+        endWith(stream, error, options.log),
+      );
     },
   };
 }
@@ -68,13 +71,16 @@ function enqueue(context: Context, { jobs }: EnqueueMessage) {
 async function watch(
   options: ServiceOptions,
   watches: Watches,
-  stream: ServerWritableStream<WatchAttestationsMessage, AttestationMessage>,
+  {
+    request,
+    stream,
+  }: { request: WatchAttestationsMessage; stream: ServedStream<unknown, AttestationMessage> },
 ): Promise<void> {
-  const context = byMetadata(options, stream);
+  const context = byHeader(options, stream);
   await admit(context, attestationQuery, {});
   const { principal: reader } = context;
-  const check = () => checkMayCall(byMetadata(options, stream), attestationQuery);
-  watches.add({ filter: readFilter(context, stream.request.filter), reader, check }, stream);
+  const check = () => checkMayCall(byHeader(options, stream), attestationQuery);
+  watches.add({ filter: readFilter(context, request.filter), reader, check }, stream);
 }
 
 type Scheduling =

@@ -1,6 +1,6 @@
 /** The one gRPC server that plugins call back: on loopback, with every service on the same address. */
-import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { Fault } from "../base/fault.ts";
+import { GrpcServer } from "../../sdk/typescript/server.ts";
+import { Fault, messageOf } from "../base/fault.ts";
 import {
   ATSStoreServiceService,
   FetchServiceService,
@@ -27,7 +27,7 @@ const MESSAGE_BYTES_MAX = 4_194_304; // What QNTX's own services take.
 export class CallbackServer {
   readonly watches: Watches;
   readonly #options: ServiceOptions;
-  readonly #server: Server;
+  readonly #server = new GrpcServer({ bytesMax: MESSAGE_BYTES_MAX });
   readonly #front = new Front(() => this.#port);
   #port = 0;
   #frontAddress = "";
@@ -35,14 +35,13 @@ export class CallbackServer {
   constructor(options: ServiceOptions) {
     this.watches = new Watches(options.log);
     this.#options = options;
-    this.#server = new Server({ "grpc.max_receive_message_length": MESSAGE_BYTES_MAX });
-    this.#server.addService(ATSStoreServiceService, attestationService(options));
-    this.#server.addService(QueueServiceService, queueService(options));
-    this.#server.addService(ScheduleServiceService, scheduleService(options));
-    this.#server.addService(HostServiceService, hostService(options, this.watches));
-    this.#server.addService(FetchServiceService, fetchService(options));
-    this.#server.addService(LockServiceService, lockService(options));
-    this.#server.addService(StorageServiceService, storageService(options));
+    this.#server.add(ATSStoreServiceService, attestationService(options));
+    this.#server.add(QueueServiceService, queueService(options));
+    this.#server.add(ScheduleServiceService, scheduleService(options));
+    this.#server.add(HostServiceService, hostService(options, this.watches));
+    this.#server.add(FetchServiceService, fetchService(options));
+    this.#server.add(LockServiceService, lockService(options));
+    this.#server.add(StorageServiceService, storageService(options));
   }
 
   /** `127.0.0.1:port`, once it listens: plugins of our SDK come straight to it, others through its front. */
@@ -51,21 +50,12 @@ export class CallbackServer {
   }
 
   async listen(): Promise<void> {
-    await this.#listen();
+    try {
+      this.#port = await this.#server.listen(0);
+    } catch (error) {
+      throw new Fault("failed", `The callback server cannot listen: ${messageOf(error)}.`, { cause: error });
+    }
     this.#frontAddress = await this.#front.listen();
-  }
-
-  #listen(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
-        if (error)
-          return reject(
-            new Fault("failed", `The callback server cannot listen: ${error.message}.`, { cause: error }),
-          );
-        this.#port = port;
-        resolve();
-      });
-    });
   }
 
   /** What a plugin asks for on its job stream, with the token of its process. Never rejects. */
@@ -77,6 +67,6 @@ export class CallbackServer {
   close(): void {
     this.watches.close();
     this.#front.close();
-    this.#server.forceShutdown();
+    this.#server.close();
   }
 }

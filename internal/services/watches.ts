@@ -1,5 +1,5 @@
 /** Watches: plugins that follow attestations as they are made. One that does not read is let go, and may ask again. */
-import { Metadata, type ServerWritableStream } from "@grpc/grpc-js";
+import type { ServedStream } from "../../sdk/typescript/server.ts";
 import { type Principal, principalName } from "../access/principal.ts";
 import { type Attestation, type AttestationFilter, matches } from "../ats/attestation.ts";
 import { Fault } from "../base/fault.ts";
@@ -8,10 +8,7 @@ import type { AttestationMessage } from "../wire/host.ts";
 import { endWith } from "./answer.ts";
 import { attestationMessage } from "./attestations.ts";
 
-type Stream = Pick<
-  ServerWritableStream<unknown, AttestationMessage>,
-  "write" | "emit" | "on" | "end" | "sendMetadata" | "writableLength"
->;
+type Stream = Pick<ServedStream<unknown, AttestationMessage>, "open" | "write" | "end" | "fail" | "onClosed">;
 
 const UNREAD_MESSAGES_MAX = 10_000; // Of one reader; then it is cut, and reads what it missed by a query.
 const WATCHES_MAX = 1_000;
@@ -25,8 +22,13 @@ export interface Watch {
   check(): void;
 }
 
+interface Watching extends Watch {
+  /** Messages that are not on their way. */
+  unread: number;
+}
+
 export class Watches {
-  readonly #watches = new Map<Stream, Watch>();
+  readonly #watches = new Map<Stream, Watching>();
   readonly #log: Log;
 
   constructor(log: Log) {
@@ -41,9 +43,9 @@ export class Watches {
     const own = [...this.#watches.values()].filter(({ reader }) => nameOf(reader) === name).length;
     if (own >= WATCHES_OF_ONE_MAX)
       throw new Fault("exhausted", `${name} has ${WATCHES_OF_ONE_MAX} watches already.`);
-    this.#watches.set(stream, watch);
-    stream.sendMetadata(new Metadata()); // The reader knows now that nothing from here on is missed.
-    for (const event of ["cancelled", "close", "error"]) stream.on(event, () => this.#watches.delete(stream));
+    this.#watches.set(stream, { ...watch, unread: 0 });
+    stream.open(); // The reader knows now that nothing from here on is missed.
+    stream.onClosed(() => this.#watches.delete(stream));
   }
 
   /** Tells everybody who asked for them. */
@@ -53,8 +55,9 @@ export class Watches {
       if (found.length === 0) continue;
       try {
         watch.check();
-        for (const attestation of found) stream.write(attestationMessage(attestation));
-        if (stream.writableLength > UNREAD_MESSAGES_MAX)
+        watch.unread += found.length;
+        for (const attestation of found) stream.write(attestationMessage(attestation), () => watch.unread--);
+        if (watch.unread > UNREAD_MESSAGES_MAX)
           throw new Fault("exhausted", "This reader fell behind, and is told no more.");
       } catch (error) {
         this.#watches.delete(stream);

@@ -2,6 +2,8 @@
 
 const HEAD_BYTES = 5;
 
+type Inflate = (message: Buffer) => Buffer;
+
 /** A message as it is sent. */
 export function framed(message: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafe(HEAD_BYTES + message.length);
@@ -14,16 +16,19 @@ export function framed(message: Uint8Array): Buffer {
 /** Finds the messages in what arrives, wherever it is cut. */
 export class Frames {
   readonly #bytesMax: number;
+  readonly #inflate: Inflate;
   #chunks: Buffer[] = [];
   #held = 0;
   /** Bytes without which there is nothing to look at. */
   #wanted = HEAD_BYTES;
 
-  constructor(bytesMax: number) {
+  /** `inflate` makes of a message that is compressed what it was; a client gets none that it has not asked for. */
+  constructor(bytesMax: number, inflate: Inflate = refuseCompressed) {
     this.#bytesMax = bytesMax;
+    this.#inflate = inflate;
   }
 
-  /** Gives the messages that are whole now. Throws for one that is too large, or compressed, which nobody asked for. */
+  /** Gives the messages that are whole now. Throws for one that is too large, and what `inflate` throws. */
   push(bytes: Buffer): Buffer[] {
     const found: Buffer[] = [];
     this.#chunks.push(bytes);
@@ -34,7 +39,8 @@ export class Frames {
     for (this.#wanted = HEAD_BYTES; rest.length >= HEAD_BYTES; this.#wanted = HEAD_BYTES) {
       this.#wanted += this.#length(rest);
       if (rest.length < this.#wanted) break;
-      found.push(rest.subarray(HEAD_BYTES, this.#wanted));
+      const message = rest.subarray(HEAD_BYTES, this.#wanted);
+      found.push(rest[0] === 0 ? message : this.#inflate(message));
       rest = rest.subarray(this.#wanted);
     }
     this.#chunks = rest.length === 0 ? [] : [rest];
@@ -43,9 +49,12 @@ export class Frames {
   }
 
   #length(frame: Buffer): number {
-    if (frame[0] !== 0) throw new Error("The message is compressed, which it was not asked to be.");
     const length = frame.readUInt32BE(1);
     if (length <= this.#bytesMax) return length;
     throw new Error(`The message has ${length} bytes; at most ${this.#bytesMax} are taken.`);
   }
+}
+
+function refuseCompressed(): never {
+  throw new Error("The message is compressed, which it was not asked to be.");
 }

@@ -29,7 +29,7 @@ test.skipIf(whyNotHere() !== "")(
     expect(tried.flooded.made).toBeLessThanOrEqual(10); // As many as a guest may write in a minute.
     expect(tried.flooded.why).toContain("schedule");
     expect(tried.forked.why).toBe("EAGAIN");
-    expect(tried.shoved.result).toContain("larger than max");
+    expect(tried.shoved.result).toContain("at most 4194304 are taken");
     expect(tried.burst.error?.message).toContain("a result may have 1048576");
     expect(tried.printed).toBeLessThan((11 + PRINT_SECONDS) * 1_048_576); // Its burst, and so much a second.
 

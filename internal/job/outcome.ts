@@ -43,6 +43,8 @@ export interface Settlement {
   seq: number;
   id: string;
   fence: number;
+  /** When it was claimed. */
+  startedAt: Millis | null;
   /** Whose occurrence the job may be: a schedule wants to know how its runs end. */
   scheduleId: string | null;
   /** Who may run next when this one does not: others of its key. */
@@ -160,6 +162,7 @@ function unchanged(job: Held): Omit<Settlement, "state"> {
     seq,
     id,
     fence,
+    startedAt,
     scheduleId,
     concurrencyKey,
     budgeted,
@@ -175,6 +178,7 @@ function unchanged(job: Held): Omit<Settlement, "state"> {
     seq,
     id,
     fence,
+    startedAt,
     scheduleId,
     concurrencyKey,
     budgeted,

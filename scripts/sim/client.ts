@@ -137,6 +137,7 @@ function lateSettlement(id: string, fence: number, isDone: boolean) {
     seq: 0, // One that comes by itself is found by its id.
     id,
     fence,
+    startedAt: null,
     scheduleId: null,
     concurrencyKey: null,
     budgeted: false,

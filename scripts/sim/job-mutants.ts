@@ -11,6 +11,7 @@ const FINISH = "SET state          = $state,\n         finished_at";
 const GIVE_BACK = "SET state          = $state,\n         run_at";
 const PROGRESS = "SET progress = $progress\n";
 const COMPLETE = "AND fence = held";
+const COMPLETE_STRETCH = "AND started_at = ?7";
 const NEXT = "AND crowded = 0\n   ORDER BY priority, seq";
 const CLAIM = "COALESCE(max_attempts, ?1)";
 const PROMOTE = "SET state = 'queued'\n";
@@ -24,6 +25,7 @@ export const JOB_MUTANTS: readonly Mutant[] = [
       edited(
         [FINISH, "AND fence = $fence", ""],
         [COMPLETE, "AND fence = held", ""],
+        [COMPLETE_STRETCH, "AND fence      = ?6\n     AND started_at = ?7", ""],
         [GIVE_BACK, "AND fence = $fence", ""],
         [PROGRESS, "AND fence = $fence", ""],
       ),
@@ -63,6 +65,7 @@ export const JOB_MUTANTS: readonly Mutant[] = [
       edited(
         [NEXT, "WHERE state   = 'queued'", "WHERE finished_at IS NULL"],
         [CLAIM, "AND state = 'queued'", ""],
+        [CLAIM, "AND state    = 'queued'", ""],
       ),
   },
   {
@@ -109,6 +112,7 @@ export const JOB_MUTANTS: readonly Mutant[] = [
       ...edited(
         [FINISH, "AND state = 'running'", ""],
         [COMPLETE, "AND state = 'running'", ""],
+        [COMPLETE_STRETCH, "AND state      = 'running'", ""],
         [GIVE_BACK, "AND state = 'running'", ""],
       ),
       call: settleTwice,
@@ -151,7 +155,7 @@ function recoverTwice(): (call: Call, db: Database) => unknown {
 /** Who settles is not sure that it has, and does it again. */
 function settleTwice({ sql, make }: Call): unknown {
   const answer = make();
-  if (sql.includes(FINISH) || sql.includes(COMPLETE)) make();
+  if ([FINISH, COMPLETE, COMPLETE_STRETCH].some((mark) => sql.includes(mark))) make();
   return answer;
 }
 

@@ -19,7 +19,9 @@ import { type ClaimBy, claimedRow, type JobRow, readJob } from "./job-row.ts";
 import type { JobSql } from "./job-sql.ts";
 import type { SqliteLimits } from "./limits.ts";
 
-const CLAIM_LIMIT_MAX = 1_000; // A claim is one statement and its rows are in memory at once.
+const CLAIM_LIMIT_MAX = 1_000; // Its rows are in memory at once.
+const STRETCH_ROWS_MIN = 2;
+const STRETCH_STEPS_MAX = 4; // Rows that are stepped over for each that is claimed: each costs a tenth of it.
 
 /** What was wanted, and what there was. */
 interface Claimed {
@@ -120,15 +122,23 @@ export class SqliteClaims {
   /** The next jobs of a lane in their order, as their rows are once they are claimed. */
   #take(next: { lane: string; limit: number }, by: ClaimBy): JobRow[] {
     const rows = this.#sql.next.all(next);
+    const values = [by.maxAttempts, by.bootId, by.now];
+    const stretch = stretchOf(rows);
+    if (stretch)
+      this.#sql.claimStretch.run(...values, stretch.first, stretch.last, next.lane, stretch.priority);
+    else this.#claimEach(rows, values);
+    for (const row of rows) claimedRow(row, by);
+    return rows;
+  }
+
+  #claimEach(rows: readonly JobRow[], values: readonly (string | number)[]): void {
     let claimed = 0;
     for (const { rows: count, statement } of this.#sql.claims) {
       for (; rows.length - claimed >= count; claimed += count) {
         const seqs = rows.slice(claimed, claimed + count).map(({ seq }) => seq);
-        statement.run(by.maxAttempts, by.bootId, by.now, ...seqs);
+        statement.run(...values, ...seqs);
       }
     }
-    for (const row of rows) claimedRow(row, by);
-    return rows;
   }
 
   /** Null for a row that a hand has broken: thrown, it would be met by every claim from now on, and nothing would run. */
@@ -140,4 +150,12 @@ export class SqliteClaims {
       return null;
     }
   }
+}
+
+/** Where the rows stand, in their order; null for too few, of several priorities, or with too many others between them. */
+function stretchOf(rows: readonly JobRow[]): { first: number; last: number; priority: number } | null {
+  const [first, last] = [rows[0], rows.at(-1)];
+  if (!first || !last || rows.length < STRETCH_ROWS_MIN || first.priority !== last.priority) return null;
+  if (last.seq - first.seq >= STRETCH_STEPS_MAX * rows.length) return null;
+  return { first: first.seq, last: last.seq, priority: first.priority };
 }

@@ -46,6 +46,8 @@ export class JobSql {
   readonly get: Statement<JobRow, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
   readonly next: Statement<JobRow, [Values]>;
+  /** Claims what stands close together. */
+  readonly claimStretch: Statement<unknown, (string | number)[]>;
   /** What claims so many jobs, the most first. */
   readonly claims: readonly { rows: number; statement: Statement<unknown, (string | number)[]> }[];
   readonly finish: Statement<unknown, [Values]>;
@@ -75,6 +77,7 @@ export class JobSql {
     this.get = db.prepare("SELECT * FROM job WHERE id = $id");
     this.find = db.prepare(FIND);
     this.next = db.prepare(NEXT);
+    this.claimStretch = db.prepare(CLAIM_STRETCH);
     this.claims = CLAIM_ROWS.map((rows) => ({ rows, statement: db.prepare(claimSql(rows)) }));
     this.finish = db.prepare(FINISH);
     this.runEnd = db.prepare(`${RUN_END} AND j.id = $id`);
@@ -135,18 +138,32 @@ const NEXT = `
    ORDER BY priority, seq
    LIMIT $limit + 0`;
 
-/** One statement for so many jobs. RETURNING makes a table, and so does a list of more than one, which only many are worth. */
-function claimSql(rows: number): string {
-  const seqs = Array.from({ length: rows }, (_, row) => `?${4 + row}`);
+/** OR FAIL, because a statement that can be undone alone copies every page before it changes; here the whole group is undone. */
+function claimed(job: string): string {
   return `
-  UPDATE job
+  UPDATE OR FAIL ${job}
      SET state            = 'running',
          fence            = fence + 1,
          attempt          = attempt + 1,
          max_attempts     = COALESCE(max_attempts, ?1),
          boot_id          = ?2,
          started_at       = ?3,
-         first_started_at = COALESCE(first_started_at, ?3)
+         first_started_at = COALESCE(first_started_at, ?3)`;
+}
+
+// From the first to the last of those that are next: whoever stands between them and would be next as well, is one of
+// them. Not by their index: it changes under the search, for which SQLite makes a table.
+const CLAIM_STRETCH = `${claimed("job NOT INDEXED")}
+   WHERE seq BETWEEN ?4 AND ?5
+     AND state    = 'queued'
+     AND lane     = ?6
+     AND priority = ?7
+     AND crowded  = 0`;
+
+/** One statement for so many jobs. RETURNING makes a table, and so does a list of more than one, which only many are worth. */
+function claimSql(rows: number): string {
+  const seqs = Array.from({ length: rows }, (_, row) => `?${4 + row}`);
+  return `${claimed("job")}
    WHERE seq IN (${seqs.join(", ")})
      AND state = 'queued'`;
 }

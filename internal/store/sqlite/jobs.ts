@@ -484,13 +484,14 @@ function readRunEnd(row: RunEndRow): RunEnd {
 
 /** The end of a job whose own end cannot be written: without what its plugin made of it. */
 function unwritable(
-  { seq, id, fence, attempt, lost, scheduleId, concurrencyKey, budgeted, followed }: Settlement,
+  { seq, id, fence, startedAt, attempt, lost, scheduleId, concurrencyKey, budgeted, followed }: Settlement,
   reason: string,
 ): Settlement {
   return {
     seq,
     id,
     fence,
+    startedAt,
     attempt: Math.max(0, Math.trunc(attempt) || 0),
     lost: Math.max(0, Math.trunc(lost) || 0),
     scheduleId,

@@ -2,6 +2,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { realEnv } from "../../base/env.ts";
+import { JobCompletions } from "./job-completions.ts";
 import { JobInserts } from "./job-inserts.ts";
 import { join } from "node:path";
 import { JobSql } from "./job-sql.ts";
@@ -11,6 +12,7 @@ import { ScheduleSql } from "./schedule-sql.ts";
 const db = new Database(":memory:", { strict: true });
 migrate(db);
 const jobs = new JobSql(db);
+const completions = new JobCompletions(db);
 const inserts = new JobInserts({
   env: realEnv,
   db,
@@ -30,6 +32,8 @@ test.each([
   ...inserts.statements.map(({ rows, statement }) => [`${rows} jobs are written`, statement] as const),
   ["the next jobs are found", jobs.next],
   ...jobs.claims.slice(-1).map(({ statement }) => ["a job is claimed", statement] as const),
+  ["jobs that stand close together are claimed", jobs.claimStretch],
+  ["jobs that stand side by side complete", completions.stretch],
   ["a job ends", jobs.finish],
   ["a job goes back", jobs.giveBack],
   ["a job says how far it is", jobs.progress],

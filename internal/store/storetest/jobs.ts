@@ -1,6 +1,6 @@
 /** What every engine promises about jobs. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { JobState } from "../../job/job.ts";
+import type { JobState, NewJob } from "../../job/job.ts";
 import { JOB_LOST_MAX } from "../../job/job.ts";
 import type { JobFilter, LaneRequest } from "../jobs.ts";
 import { type Settlement, settle } from "../../job/outcome.ts";
@@ -192,37 +192,92 @@ export function jobSuite(engine: string, open: OpenStore): void {
       expect(await stateOf(first.id)).toBe("completed");
     });
 
-    /** The ends of so many claimed jobs, each with a result and a cost of its own. */
-    const manyEnds = async (count: number) => {
+    /** The ends of so many claimed jobs, each with what came of it. */
+    const manyEnds = async (count: number, gives: (n: number) => Uint8Array | null) => {
       await at.store.jobs.enqueue(Array.from({ length: count }, () => newJob(at.env)));
       const jobs = await claim(count);
-      const ended = (n: number) => ({ kind: "completed", result: new Uint8Array([n]), cost: n }) as const;
-      return jobs.map((job, n) => settle(job, ended(n), { now: at.env.now(), random: 0 }));
+      const ended = (n: number) =>
+        ({ kind: "completed", result: gives(n), cost: gives(n)?.length ?? 0 }) as const;
+      const about = { pluginVersion: "1.2.3", pluginDigest: "abc" };
+      return jobs.map((job, n) => settle({ ...job, ...about }, ended(n), { now: at.env.now(), random: 0 }));
     };
+    const bytes = (n: number) => new Uint8Array(n).fill(n);
+    const nothing = () => null;
+    const someBytes = (n: number) => (n % 20 === 19 ? bytes(n) : null);
 
-    test("many that complete together are completed each with what came of it", async () => {
-      const ends = await manyEnds(75);
-      expect(await at.store.jobs.settle(ends)).toEqual(ends.map(() => true));
+    test.each([
+      ["a result and a cost of its own", bytes],
+      ["nothing", nothing],
+      ["a result here and there", someBytes],
+    ])("many that complete together, with %s, are completed each with what came of it", async (_, gives) => {
+      const ends = await manyEnds(75, gives);
+      const waits = newJob(at.env);
+      await at.store.jobs.enqueue([waits]);
+      expect(await at.store.jobs.settle(ends.toReversed())).toEqual(ends.map(() => true));
       for (const [n, { id }] of ends.entries())
         expect(await at.store.jobs.get(id)).toMatchObject({
           state: "completed",
-          result: new Uint8Array([n]),
-          costActual: n,
+          result: gives(n),
+          costActual: gives(n)?.length ?? 0,
           finishedAt: at.env.now(),
           attempt: 1,
+          bootId: null,
+          pluginVersion: "1.2.3",
+          pluginDigest: "abc",
         });
+      expect(await stateOf(waits.id)).toBe("queued");
     });
 
-    test.each<[string, (end: Settlement) => Settlement]>([
+    const late: [string, (end: Settlement) => Settlement][] = [
       ["whose fence has passed", (end) => ({ ...end, fence: end.fence - 1 })],
-      ["of a job that is gone, and another has its row", (end) => ({ ...end, id: "JB_gone" })],
-    ])("of many that complete together, one %s does not count, and the others do", async (_, change) => {
-      const ends = await manyEnds(75);
-      const late = 70;
-      const said = ends.map((end, n) => (n === late ? change(end) : end));
-      expect(await at.store.jobs.settle(said)).toEqual(ends.map((_, n) => n !== late));
-      for (const [n, { id }] of ends.entries())
-        expect(await stateOf(id)).toBe(n === late ? "running" : "completed");
+      ["of a job that is gone, and another has its row", (end) => ({ ...end, id: "JB_gone", startedAt: 0 })],
+    ];
+    test.each([
+      ...late.map(([what, change]) => [what, bytes, change] as const),
+      ...late.map(([what, change]) => [`${what}, and gave nothing`, nothing, change] as const),
+    ])(
+      "of many that complete together, one %s does not count, and the others do",
+      async (_, gives, change) => {
+        const ends = await manyEnds(75, gives);
+        const said = ends.map((end, n) => (n === 40 ? change(end) : end));
+        expect(await at.store.jobs.settle(said)).toEqual(ends.map((_, n) => n !== 40));
+        for (const [n, { id }] of ends.entries())
+          expect(await stateOf(id)).toBe(n === 40 ? "running" : "completed");
+      },
+    );
+
+    test("of many that complete together, one that had ended does not count, and the others do", async () => {
+      const ends = await manyEnds(75, nothing);
+      await at.store.jobs.settle(ends.slice(40, 41));
+      expect(await at.store.jobs.settle(ends)).toEqual(ends.map((_, n) => n !== 40));
+    });
+
+    test("many that complete together do not count when others have them by now", async () => {
+      const ends = await manyEnds(75, nothing);
+      await at.store.jobs.recover("BT_next");
+      expect(await claim(75)).toHaveLength(75);
+      expect(await at.store.jobs.settle(ends)).toEqual(ends.map(() => false));
+      for (const { id } of ends) expect(await stateOf(id)).toBe("running");
+    });
+
+    test("a claim of many takes those that it gives, and no other", async () => {
+      const kinds: Partial<NewJob>[] = [
+        {},
+        { handler: "b" },
+        { priority: 1 },
+        { runAt: at.env.now() + 1_000 },
+        { concurrencyKey: "k" },
+        { held: true },
+      ];
+      const jobs = Array.from({ length: 120 }, (_, n) => newJob(at.env, kinds[n % kinds.length]));
+      await at.store.jobs.enqueue(jobs);
+      const given: string[] = [];
+      for (let some = await claim(9); some.length > 0; some = await claim(9)) {
+        given.push(...some.map(({ id }) => id));
+        const running = await at.store.jobs.list({ state: "running" }, { limit: 120 });
+        expect(running.items.map(({ id }) => id).toSorted()).toEqual(given.toSorted());
+      }
+      expect(given).toHaveLength(20 + 20 + 1); // Of a key, one at once.
     });
 
     test("a failed try waits, is promoted when due, and the last one ends the job", async () => {

@@ -1,6 +1,6 @@
 /** Steps of registration, and who keeps a name. */
 import { expect, test } from "bun:test";
-import type { Executor, Registration } from "./executor.ts";
+import type { Attempt, Executor, Registration } from "./executor.ts";
 import { Registry } from "./registry.ts";
 
 const executor = (plugin: string): Executor => ({
@@ -120,7 +120,7 @@ test("what the configuration says of a handler counts, however it is called, and
   expect(told).toEqual(["a/a.one a.one a/a.two a.two"]);
 });
 
-test("endpoints are reachable by their plugin alone, and two plugins may have the same", () => {
+test("endpoints are reachable by their plugin alone, and two plugins may have the same", async () => {
   const endpoint = (path: string, schedulable: boolean) => {
     return { method: "POST", path, handler: "", description: "", schedulable };
   };
@@ -130,13 +130,40 @@ test("endpoints are reachable by their plugin alone, and two plugins may have th
   expect(registry.register(step)).toEqual([]);
   expect(["a/POST /sync", "b/POST /sync"].map((lane) => keeper(registry, lane))).toEqual(["a", "b"]);
   expect(registry.lane("a/POST /sync")?.options.name).toBe("POST /sync");
-  expect(["POST /sync", "a/POST /page"].map((lane) => keeper(registry, lane))).toEqual([
-    undefined,
-    undefined,
-  ]);
+  expect(keeper(registry, "POST /sync")).toBeUndefined();
+  const page = { job: { handler: "POST /page" } } as unknown as Attempt;
+  expect(await registry.lane("a/POST /page")?.executor.execute(page)).toMatchObject({
+    kind: "failed",
+    message: "Plugin a has no POST /page as an endpoint that schedules may call.",
+  });
   const lane = registry.lane("a/a.x");
   if (lane) registry.disown(lane);
   expect(["a/a.x", "a/POST /sync"].map((name) => keeper(registry, name))).toEqual([undefined, "a"]);
   registry.unregister("a");
   expect(keeper(registry, "a/POST /sync")).toBeUndefined();
+});
+
+test("jobs for an endpoint that its plugin no longer has fail for good; those of one that is down wait", async () => {
+  const registry = new Registry();
+  const endpoint = { method: "POST", path: "/sync", schedulable: true, description: "", handler: "" };
+  const offered = (tenant: string, ...endpoints: (typeof endpoint)[]) => ({
+    executor: { ...executor("demo"), tenant },
+    handlers: [],
+    endpoints,
+  });
+  const lane = "acme@demo/POST /sync";
+  const ends = async () =>
+    registry.lane(lane)?.executor.execute({ job: { handler: "POST /sync" } } as unknown as Attempt);
+  expect(await ends()).toBeUndefined(); // It is down.
+  registry.register([offered("acme", endpoint)]);
+  expect(await ends()).toEqual({ kind: "disowned" });
+  registry.register([offered("acme")]);
+  const message = "Plugin demo has no POST /sync as an endpoint that schedules may call.";
+  expect(await ends()).toMatchObject({ kind: "failed", permanent: true, message });
+  registry.register([offered("acme", endpoint)]);
+  expect(await ends()).toEqual({ kind: "disowned" });
+  registry.register([offered("globex")]); // Another tenant's, under the name.
+  expect(await ends()).toBeUndefined();
+  registry.unregister("demo");
+  expect(await ends()).toBeUndefined();
 });

@@ -8,11 +8,12 @@
  * loses keeps the qualified name `<plugin>/<handler>`. Each tenant has names of its
  * own: what two of them run never meets.
  *
- * An endpoint is only ever known by its plugin, `<plugin>/POST /sync`, so nobody loses one.
+ * An endpoint is only ever known by its plugin, `<plugin>/POST /sync`, so nobody loses one;
+ * and when its plugin is up without it, nobody else will come: what still waits for it fails.
  */
 import type { PluginEndpoint } from "../access/principal.ts";
 import { laneOf, partsOf } from "../job/lane.ts";
-import { endpointName } from "../plugin/endpoint.ts";
+import { endpointName, isEndpoint } from "../plugin/endpoint.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
 import type { Executor, Registration } from "./executor.ts";
 
@@ -92,8 +93,27 @@ export class Registry {
     return this.#rebuild();
   }
 
-  lane(name: string): Lane | undefined {
+  /** What plugins offer under a name. */
+  offered(name: string): Lane | undefined {
     return this.#lanes.get(name);
+  }
+
+  /** Who ends the jobs of a lane, one way or the other. */
+  lane(name: string): Lane | undefined {
+    return this.#lanes.get(name) ?? this.#vanished(name);
+  }
+
+  /** The lane of an endpoint that its plugin, which is up, does not have. */
+  #vanished(name: string): Lane | undefined {
+    if (!isEndpoint(name)) return undefined;
+    const { tenant, plugin, handler } = partsOf(name);
+    const executor = this.#announced.get(plugin)?.executor;
+    if (!executor || (executor.tenant ?? "") !== tenant) return undefined;
+    return {
+      name,
+      executor: withoutEndpoint(executor),
+      options: { ...ENDPOINT_OPTIONS, name: handler },
+    };
   }
 
   /** The plugin that a name waits for, or that has it. */
@@ -163,4 +183,26 @@ export class Registry {
       if (!isAnnounced) this.#keepers.delete(name);
     }
   }
+}
+
+/** Fails each attempt for good: it is told, and can be retried when the plugin has the endpoint again. */
+function withoutEndpoint(executor: Executor): Executor {
+  const { plugin, tenant = "", version } = executor;
+  return {
+    plugin,
+    tenant,
+    version,
+    get concurrency() {
+      return executor.concurrency;
+    },
+    replace: (reason) => executor.replace(reason),
+    execute: async ({ job: { handler } }) => ({
+      kind: "failed",
+      message: `Plugin ${plugin} has no ${handler} as an endpoint that schedules may call.`,
+      errorKind: "endpoint",
+      permanent: true,
+      retryAfterMs: 0,
+      cost: 0,
+    }),
+  };
 }

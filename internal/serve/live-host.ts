@@ -106,7 +106,7 @@ function pluginControl(plugins: Plugins, { registry }: Pulse): PluginControl {
     statuses: () => plugins.statuses(),
     lines: (name, after) => orNull(() => plugins.logsAfter(name, after)),
     offers(lane) {
-      const live = registry.lane(lane)?.executor.plugin;
+      const live = registry.offered(lane)?.executor.plugin;
       if (live !== undefined) return { plugin: live, live: true };
       const plugin = registry.keeper(lane) ?? plugins.offers(lane);
       return plugin === null ? null : { plugin, live: false };

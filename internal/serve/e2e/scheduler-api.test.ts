@@ -314,9 +314,16 @@ test.concurrent(
         { id: name },
       );
 
-    // One that is started anew without it.
+    // One that is started anew without it. What still waits for it ends: nobody else will ever have it.
+    await place.json("plugin", "stop", "caller");
+    const { id: waiting } = await place.json<JobShown>("schedule", "run", "caller-passing");
     place.write("plugins/caller.ts", second ?? "");
     await place.json("plugin", "restart", "caller");
+    expect(await place.ended(waiting)).toMatchObject({
+      state: "failed",
+      attempt: 1,
+      error: { message: "Plugin caller has no GET /passing as an endpoint that schedules may call." },
+    });
     expect(await shown("caller-passing")).toMatchObject({
       state: "paused",
       pause: {

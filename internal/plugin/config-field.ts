@@ -2,6 +2,7 @@
  * Config fields: what a plugin says of its section of the configuration, and whether the
  * values there are what it expects. The values are texts, as the plugin gets them. Pure.
  */
+import type { Pattern } from "../base/pattern.ts";
 import { nearest } from "../base/suggest.ts";
 
 export const CONFIG_TYPES = ["string", "number", "integer", "boolean", "array"] as const;
@@ -17,8 +18,8 @@ export interface ConfigField {
   required: boolean;
   min: number | null;
   max: number | null;
-  /** Null when there is none, or it is no pattern. */
-  pattern: RegExp | null;
+  /** Null when there is none, or it is none that we take. */
+  pattern: Pattern | null;
   /** Of an array: what its elements are; null for anything. */
   elements: ConfigType | null;
 }
@@ -29,8 +30,6 @@ export interface ConfigProblem {
   /** Completes "[plugin] …". Never the value of a secret. */
   says: string;
 }
-
-const PATTERN_CHARS_MAX = 1_000; // Of what is held against a pattern: what is longer is no setting that has one.
 
 /** Holds a plugin's values against its fields. `isSecret` tells which must not be shown. */
 export function configProblems(
@@ -77,8 +76,7 @@ function unmet(field: ConfigField, value: string): string | null {
     return isA(type, value) && isWithin ? null : `${NAMES[type]}${range(min, max)}`;
   }
   if (!isA(type, value)) return NAMES[type];
-  const fits = !pattern || (value.length <= PATTERN_CHARS_MAX && pattern.test(value));
-  return fits ? null : `a text like ${String(pattern)}`;
+  return !pattern || pattern.test(value) ? null : `a text like ${String(pattern)}`;
 }
 
 const NAMES: Record<ConfigType, string> = {

@@ -7,6 +7,7 @@ import { status } from "@grpc/grpc-js";
 import type { ConfigFieldSchema, GlyphDef } from "../../proto/gen/protocol/domain.ts";
 import type { Millis } from "../base/env.ts";
 import { shown } from "../base/fault.ts";
+import { parsePattern, Pattern } from "../base/pattern.ts";
 import { CONFIG_TYPES, type ConfigField, type ConfigType } from "../plugin/config-field.ts";
 import type { Glyph } from "../plugin/glyph.ts";
 import type { Answer } from "../../sdk/typescript/channel.ts";
@@ -25,7 +26,6 @@ export const FIELDS_MAX = 200; // Of a section that a person writes.
 export const GLYPHS_MAX = 100; // On one canvas.
 const NAME_CHARS_MAX = 128;
 const TEXT_CHARS_MAX = 1_024;
-const PATTERN_CHARS_MAX = 1_024;
 const SIZE_MAX = 10_000; // Pixels: more than any screen.
 
 /** Asks a plugin. Never rejects. */
@@ -90,14 +90,11 @@ function readNumber(text: string, wrong: (what: string) => void): number | null 
   return null;
 }
 
-function readPattern(text: string, wrong: (what: string) => void): RegExp | null {
+function readPattern(text: string, wrong: (what: string) => void): Pattern | null {
   if (text === "") return null;
-  try {
-    if (text.length <= PATTERN_CHARS_MAX) return new RegExp(text, "u");
-  } catch {
-    // Said below.
-  }
-  wrong(`has a pattern that is none: ${shown(cleanText(text, NAME_CHARS_MAX))}`);
+  const pattern = parsePattern(text);
+  if (pattern instanceof Pattern) return pattern;
+  wrong(`has a pattern that ${pattern.wrong}: ${shown(cleanText(text, NAME_CHARS_MAX))}`);
   return null;
 }
 

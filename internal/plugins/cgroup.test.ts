@@ -1,7 +1,7 @@
 /** What the kernel holds plugins to, where it lets us ask: as root, or in a cgroup that was given to us. */
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { realEnv } from "../base/env.ts";
 import { type CgroupLimits, Cgroups, pathsIn } from "./cgroup.ts";
 import { isAlive, processInfo } from "./proc.ts";
@@ -79,6 +79,28 @@ test.skipIf(!probe?.holds("pids"))(
     expect(existsSync(earlier?.path ?? "")).toBe(false);
   },
 );
+
+test.skipIf(!probe)("what a host that was started elsewhere has left is ended and taken away", async () => {
+  using temp = tempFolder();
+  const home = join(temp.path, "home");
+  mkdirSync(home);
+  const ours = open(home)?.make("one", {}).path ?? "";
+  const elsewhere = join(dirname(ours), "..", `elsewhere-${process.pid}`); // As another shell's session would be.
+  const left = join(elsewhere, basename(dirname(ours)), "two");
+  mkdirSync(left, { recursive: true });
+  const child = Bun.spawn(["sleep", "600"], { cgroup: left });
+  const others = [join(elsewhere, "not-ours"), "/tmp"];
+  mkdirSync(others[0] ?? "");
+  writeFileSync(join(home, "plugins.cgroups"), [dirname(left), ...others].join("\n"));
+
+  const next = open(home);
+  expect(await next?.clear(realEnv)).toBe(1);
+  expect([await child.exited, child.signalCode]).toEqual([137, "SIGKILL"]);
+  expect([existsSync(dirname(left)), existsSync(others[0] ?? "")]).toEqual([false, true]);
+  next?.close();
+  rmdirSync(others[0] ?? "");
+  rmdirSync(elsewhere);
+});
 
 test("a place of v2 that another host's keeper found empty and took away is made again", () => {
   using temp = tempFolder();

@@ -7,12 +7,15 @@
  *       <mount>/qntx-<folder>/<plugin>-<run>        as root, where nobody has put us into a container
  *   v1  <controller>/<ours>/qntx-<folder>/<plugin>-<run>, for each of pids, memory and cpu
  *
+ * <ours> is that of the shell or service which started the host, so another start may have
+ * another one: where the last host had its places stands in the data folder.
+ *
  * In v2 no cgroup has both processes and children with limits, so a host that has a
  * cgroup to itself moves, with its keeper, into `qntx-host` below it.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import type { Env } from "../base/env.ts";
 import { killUntilNone, type ProcessInfo, processInfo } from "./proc.ts";
 
@@ -40,16 +43,20 @@ const SUBTREE = "cgroup.subtree_control"; // What the children may be limited in
 const OURS = /^qntx-[0-9a-f]{12}$/;
 const CPU_PERIOD_US = 100_000; // The kernel's own: long enough for a compiler's burst.
 const ROOT = "/sys/fs/cgroup"; // Where every distribution mounts it.
+const NOTED = "plugins.cgroups"; // In the data folder: the places of its last host, a line each.
 
 /** The places of one host: one folder in v2, one for each controller in v1. */
 export class Cgroups {
   readonly version: 1 | 2;
   readonly #folders: ReadonlyMap<Controller, string>;
+  /** Places of an earlier host of this data folder that are not those of this one. */
+  readonly #earlier: readonly string[];
 
   /** To be had from `open`. */
-  constructor(version: 1 | 2, folders: ReadonlyMap<Controller, string>) {
+  constructor(version: 1 | 2, folders: ReadonlyMap<Controller, string>, earlier: readonly string[] = []) {
     this.version = version;
     this.#folders = folders;
+    this.#earlier = earlier;
   }
 
   /** The places of the host of a data folder, made if need be; null where the kernel offers none that we may write. */
@@ -57,9 +64,9 @@ export class Cgroups {
     if (process.platform !== "linux") return null;
     const name = `qntx-${createHash("sha256").update(home).digest("hex").slice(0, 12)}`;
     const v2 = openV2(name, hostPids);
-    if (v2) return new Cgroups(2, v2);
-    const v1 = openV1(name);
-    return v1.has("pids") ? new Cgroups(1, v1) : null; // Without that one nobody could be found again.
+    const folders = v2 ?? openV1(name);
+    if (!folders.has("pids")) return null; // Without that one nobody could be found again.
+    return new Cgroups(v2 ? 2 : 1, folders, noteFolders(home, name, new Set(folders.values())));
   }
 
   holds(controller: Controller): boolean {
@@ -88,13 +95,14 @@ export class Cgroups {
   /** Ends what an earlier host left in them, and takes the folders away. Returns how many processes that were. */
   async clear(env: Env): Promise<number> {
     let ended = 0;
-    for (const folder of new Set(this.#folders.values())) {
+    for (const folder of new Set([...this.#folders.values(), ...this.#earlier])) {
       for (const child of foldersIn(folder)) {
         const left = join(folder, child);
         ended += await killUntilNone(env, () => membersOf(left));
         removeFolder(left);
       }
     }
+    for (const folder of this.#earlier) removeEmpty(folder);
     return ended;
   }
 
@@ -206,6 +214,17 @@ export function removeEmptyCgroups(): void {
   for (const folder of [...v2Bases(), ...v1Bases().values()]) {
     for (const child of foldersIn(folder)) if (OURS.test(child)) removeEmpty(join(folder, child));
   }
+}
+
+/** Writes down where the places are, and returns those that stood there and are others. */
+function noteFolders(home: string, name: string, folders: ReadonlySet<string>): string[] {
+  const path = join(home, NOTED);
+  const noted = readOrEmpty(path).split("\n");
+  // Whatever has been written there: only what has our name is ours.
+  const isOurs = (at: string) => at.startsWith(`${ROOT}/`) && basename(at) === name && existsSync(at);
+  const earlier = noted.filter((at) => isOurs(at) && !folders.has(at));
+  tryWrite(path, [...folders, ...earlier].join("\n")); // These, too: this host may die before they are gone.
+  return earlier;
 }
 
 function openV2(name: string, hostPids: readonly number[]): Map<Controller, string> | null {

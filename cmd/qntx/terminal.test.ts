@@ -231,3 +231,31 @@ test("Tab makes no data folder", async () => {
   expect(await offered(home, "schedule pause ")).toEqual([]);
   expect(existsSync(home)).toBe(false);
 });
+
+test("why a plugin is in its state stands whole below the table, where a column would be cut", async () => {
+  const plugin = {
+    state: "ready",
+    pid: 7,
+    version: "1.0.0",
+    running: 0,
+    handlers: ["a.b"],
+    reason: "",
+    hint: "",
+  };
+  const reason = `It ended: ${"and said more than a line holds, ".repeat(5)}at last.`;
+  const hint = "Start it again with: qntx plugin restart bad";
+  const plugins = [
+    { ...plugin, name: "good" },
+    { ...plugin, name: "bad", state: "quarantined", pid: null, reason, hint },
+  ];
+  using host = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json({ plugins }) });
+  const line = `plugin list --server http://127.0.0.1:${host.port}`;
+  const vars = { QNTX_TOKEN: "t" };
+  expect(await type(newHome(), line, { columns: 60, vars })).toBe(
+    "NAME  STATE        PID  VERSION  RUNNING  HANDLERS\n" +
+      "good  ready        7    1.0.0    0        1\n" +
+      `bad   quarantined  -    1.0.0    0        1\n\nbad: ${reason} ${hint}\n`,
+  );
+  const piped = await type(newHome(), line, { terminal: false, vars });
+  expect(piped.split("\n")[2]).toEndWith(`${reason} ${hint}`);
+});

@@ -8,6 +8,7 @@ const rows: [state: PluginState, startsAgain: boolean, shown: string][] = [
   ["quarantined", false, "Why. Start it again with: qntx plugin restart tides"],
   ["unresponsive", false, "Why. If it stays so: qntx plugin restart tides"],
   ["stopped", false, "Why. Start it with: qntx plugin start tides"],
+  ["late", false, "Why. See what it says: qntx plugin logs tides"],
   ["ready", false, "Why"],
 ];
 

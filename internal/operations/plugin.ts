@@ -190,6 +190,7 @@ export function hintOf({
   if (state === "failed") return `When that is mended: ${restart}`;
   if (state === "quarantined") return `Start it again with: ${restart}`;
   if (state === "unresponsive") return `If it stays so: ${restart}`;
+  if (state === "starting" || state === "late") return `See what it says: qntx plugin logs ${name}`;
   if (state === "stopped") return `Start it with: qntx plugin start ${name}`;
   return "";
 }

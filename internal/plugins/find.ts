@@ -259,5 +259,6 @@ export function isExecutable(path: string): boolean {
 }
 
 function triedText(tried: readonly string[]): string {
-  return tried.length === 0 ? "no folder, because [plugin] paths is empty" : tried.join(", ");
+  if (tried.length === 0) return "no folder, because [plugin] paths is empty";
+  return `${tried.join(", ")}, each also with .ts and .py`;
 }

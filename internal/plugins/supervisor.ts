@@ -9,6 +9,7 @@
  */
 import { join } from "node:path";
 import type { PluginEndpoint } from "../access/principal.ts";
+import { formatDuration } from "../base/duration.ts";
 import { type Millis, sleep } from "../base/env.ts";
 import { Fault, messageOf } from "../base/fault.ts";
 import { aborted } from "../base/lifecycle.ts";
@@ -294,11 +295,17 @@ export class Supervisor {
   }
 
   async #shutdown(session: Session): Promise<End> {
-    this.#set("stopping", "");
+    const { drainMs } = this.#host.limits;
+    const left = session.proxy.running;
+    const some = `${left} of its jobs ${left === 1 ? "runs and has" : "run and have"}`;
+    this.#set(
+      "stopping",
+      left === 0 ? "" : `It takes no new jobs; ${some} ${formatDuration(drainMs)} to end.`,
+    );
     this.#events.left(this);
     session.proxy.drain();
     const drained = Promise.race([session.proxy.idle(), session.over]);
-    await orNothing(this.#host.env, this.#host.limits.drainMs, drained);
+    await orNothing(this.#host.env, drainMs, drained);
     await session.shutdown(this.#retired ? "shutdown" : "stopped");
     this.#leave();
     return { kind: "stopped", reason: "" };

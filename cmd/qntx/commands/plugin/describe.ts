@@ -70,7 +70,8 @@ function glyphText({ symbol, title, content, module }: Glyph): string {
 
 /** One sentence after something was done to it. */
 export function pluginSentence(plugin: PluginView): string {
-  return `Plugin ${plugin.name} is ${stateOf(plugin).replace(/\.$/, "")}.`;
+  const said = stateOf(plugin).replace(/\.$/, "");
+  return `Plugin ${plugin.name} is ${plugin.state === "conflict" ? "in " : ""}${said}.`;
 }
 
 /** What starting it came to. */

@@ -101,3 +101,8 @@ export function shown(value: unknown, charsMax = 60): string {
   const text = isNumber ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > charsMax ? `${text.slice(0, charsMax)}… (${text.length} characters)` : text;
 }
+
+/** A sentence that ends another one, which has a stop of its own. */
+export function withoutStop(sentence: string): string {
+  return sentence.replace(/\.$/, "");
+}

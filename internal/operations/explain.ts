@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { formatDuration } from "../base/duration.ts";
 import type { Millis } from "../base/env.ts";
+import { withoutStop } from "../base/fault.ts";
 import { formatInstant, parseInstant } from "../base/instant.ts";
 import { isFinished, type Job } from "../job/job.ts";
 import { mergedBlackouts } from "../schedule/blackout.ts";
@@ -177,12 +178,7 @@ function lockSentence({ host }: Context, { note }: Occurrence): string {
 function stateNow(waits: Waits, job: Job): string {
   const { state, error } = job;
   if (state === "queued") return `queued now: ${waits.job(job)}`;
-  return state === "retrying" && error ? `retrying now: ${unstopped(error.message)}` : `${state} now`;
-}
-
-/** What a handler says, without the full stop that the sentence around it has. */
-function unstopped(message: string): string {
-  return message.replace(/\.$/, "");
+  return state === "retrying" && error ? `retrying now: ${withoutStop(error.message)}` : `${state} now`;
 }
 
 function lateness({ row }: Facts): string {
@@ -198,12 +194,12 @@ function jobSentence({ waits, job, row }: Pick<Facts, "waits" | "job"> & { row?:
       : "";
   if (job.state === "completed") return `job ${job.id} completed${took}.`;
   if (isFinished(job.state))
-    return `job ${job.id} ${job.state}${took}: ${unstopped(job.error?.message ?? "it gave no reason")}.`;
+    return `job ${job.id} ${job.state}${took}: ${withoutStop(job.error?.message ?? "it gave no reason")}.`;
   if (job.state === "running") return `job ${job.id} is running.`;
   if (job.state === "paused")
     return job.pause ? `job ${job.id} is paused ${waits.job(job)}.` : `job ${job.id} waits for its turn.`;
   if (job.state === "retrying")
-    return `job ${job.id} failed (${unstopped(job.error?.message ?? "it gave no reason")}) and is tried again at ${formatInstant(job.runAt)}.`;
+    return `job ${job.id} failed (${withoutStop(job.error?.message ?? "it gave no reason")}) and is tried again at ${formatInstant(job.runAt)}.`;
   return `job ${job.id} is ${job.state}: ${waits.job(job) ?? `due at ${formatInstant(job.runAt)}`}.`;
 }
 
@@ -274,5 +270,5 @@ function blackoutSentence({ note, to }: Blackout): string {
 }
 
 function pauseReason({ note, by }: Pause): string {
-  return unstopped(note) || `by ${by}`;
+  return withoutStop(note) || `by ${by}`;
 }

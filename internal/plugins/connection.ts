@@ -39,6 +39,7 @@ import {
   type TryLockResponse,
 } from "../../proto/gen/qntx/v1/lock.ts";
 import type { Env, Millis } from "../base/env.ts";
+import { withoutStop } from "../base/fault.ts";
 import type { Redactor } from "../base/redactor.ts";
 import {
   type Answer,
@@ -57,11 +58,15 @@ export class Connection {
   /** What every call says, once the plugin may ask who calls. */
   #proof: Record<string, string> | undefined;
 
-  /** Opens nothing yet: the first call connects. */
-  constructor(env: Env, address: string, redactor: Redactor) {
+  /** Opens nothing yet: the first call connects. `onRefused` hears of what the plugin said and nobody read. */
+  constructor(env: Env, address: string, redactor: Redactor, onRefused: (what: string) => void = () => {}) {
     this.address = address;
     this.#redactor = redactor;
-    this.#channel = new Channel(env, { address, bytesMax: MESSAGE_BYTES_MAX });
+    this.#channel = new Channel(env, {
+      address,
+      bytesMax: MESSAGE_BYTES_MAX,
+      onRefused: (path, why) => onRefused(`answered ${path} with what is not taken: ${withoutStop(why)}`),
+    });
   }
 
   /** From now on every call says the token that only the plugin's process and its host know. */
@@ -195,5 +200,5 @@ function asItIs(path: string): MethodDefinition<Buffer, Buffer> {
 
 /** `UNAVAILABLE: connection refused`: a failed answer as words. */
 export function answerText({ code, details }: { code: status; details: string }): string {
-  return details ? `${status[code]}: ${details}` : String(status[code]);
+  return details ? `${status[code]}: ${withoutStop(details)}` : String(status[code]);
 }

@@ -1,6 +1,14 @@
 import { expect, test } from "bun:test";
 import { FakeEnv } from "../base/fake-env.ts";
-import { LINE_BYTES_MAX, LineRing, LineSplitter, READ_BURST, READ_PER_SECOND, readLines } from "./lines.ts";
+import {
+  KEPT_BYTES_AT_ONCE,
+  KEPT_BYTES_PER_SECOND,
+  LINE_BYTES_MAX,
+  LineRing,
+  LineSplitter,
+  READ_BYTES_PER_SECOND,
+  readLines,
+} from "./lines.ts";
 
 function split(...chunks: (string | Uint8Array)[]): string[] {
   const lines: string[] = [];
@@ -27,22 +35,81 @@ test("a line has a greatest length, and what follows it is a line of its own", (
   expect(second).toBe("next");
 });
 
-test("who prints more than can be kept is read more slowly, and nothing is lost", async () => {
+/** What becomes of chunks that come as fast as they are read: lines, and the bytes of gaps as numbers. */
+function reading(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>) {
   const env = new FakeEnv();
   env.soon = (work) => work();
-  const lines: string[] = [];
-  const chunk = Buffer.from("x\n".repeat(1_000));
+  const kept: (string | number)[] = [];
   async function* printed() {
-    for (let i = 0; i < 100; i++) yield chunk;
+    yield* chunks;
   }
-  const reading = readLines(env, printed(), (line) => lines.push(line));
-  await env.advance(1);
-  expect(Math.abs(lines.length - READ_BURST / 202)).toBeLessThan(5_000); // The burst is read at once.
-  const before = lines.length;
-  await env.advance(2_000);
-  expect(Math.abs(lines.length - before - (2 * READ_PER_SECOND) / 202)).toBeLessThan(2_100);
-  while (lines.length < 100_000) await env.advance(1_000);
-  await reading;
+  const note = (what: string | number) => void kept.push(what);
+  const pass = async (ms: number) => {
+    const until = env.mono() + ms;
+    while (env.mono() < until) {
+      await new Promise(setImmediate); // Whatever can go on has.
+      await env.advance(10);
+    }
+  };
+  return { pass, kept, over: readLines(env, printed(), { line: note, gap: note }) };
+}
+
+function* repeated(chunk: Uint8Array, count: number, last = ""): Generator<Uint8Array> {
+  for (let i = 0; i < count; i++) yield chunk;
+  yield Buffer.from(last);
+}
+
+const LINES = Buffer.from(`${"x".repeat(999)}\n`.repeat(64));
+
+test("who says much at once loses nothing", async () => {
+  const { pass, kept, over } = reading(repeated(LINES, 100));
+  await pass(10);
+  await over;
+  expect(kept.length).toBe(6_400);
+});
+
+test("who prints more than can be kept is read on, and a mark says how much is missing", async () => {
+  const chunks = Math.ceil((5 * READ_BYTES_PER_SECOND) / LINES.length);
+  const { pass, kept, over } = reading(repeated(LINES, chunks, `${"x".repeat(999)}\nTraceback\n  it broke`));
+  await pass(6_000);
+  await over; // A reader that waits for its meter would need five minutes.
+  const lines = kept.filter((each) => typeof each === "string");
+  const missing = kept.filter((each) => typeof each === "number");
+  const most = KEPT_BYTES_AT_ONCE + 5 * KEPT_BYTES_PER_SECOND;
+  expect(lines.length).toBeWithin(Math.floor(KEPT_BYTES_AT_ONCE / 1_300), Math.floor(most / 1_000));
+  expect(lines.filter((line) => line.length === 999).length).toBeGreaterThan(lines.length - 20);
+  expect(missing.length).toBeWithin(3, 7); // One a second.
+  const printed = chunks * LINES.length + 1_000 + "Traceback\n  it broke".length;
+  const bytes = lines.reduce((sum, line) => sum + line.length + 1, -1);
+  expect(Math.abs(bytes + missing.reduce((sum, each) => sum + each, 0) - printed)).toBeLessThan(8);
+  expect(lines.slice(-2)).toEqual(["Traceback", "  it broke"]);
+});
+
+test("what is printed last behind too much is told as soon as nothing follows, and as it is when more does", async () => {
+  const more = Promise.withResolvers<void>();
+  const { pass, kept, over } = reading(
+    (async function* () {
+      for (let i = 0; i < 400; i++) yield LINES;
+      yield Buffer.from("it says\nwhat it has d");
+      await more.promise;
+      yield Buffer.from("one\n");
+    })(),
+  );
+  await pass(300);
+  expect(kept.slice(-1)).toEqual(["it says"]);
+  expect(kept.filter((each) => typeof each === "number").length).toBe(1);
+  await pass(2_000);
+  more.resolve();
+  await pass(300);
+  await over;
+  expect(kept.slice(-2)).toEqual(["it says", "what it has done"]);
+});
+
+test("who prints more than can be read waits", async () => {
+  const { pass, kept } = reading(repeated(LINES, (10 * READ_BYTES_PER_SECOND) / LINES.length));
+  await pass(3_000);
+  const read = kept.reduce<number>((sum, each) => sum + (typeof each === "number" ? each : 1_000), 0);
+  expect(read).toBeWithin(2 * READ_BYTES_PER_SECOND, 4.2 * READ_BYTES_PER_SECOND);
 });
 
 test("the ring has the newest lines", () => {

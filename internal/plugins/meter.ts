@@ -1,7 +1,6 @@
 /**
  * Meter: how much may be taken from a plugin now. A purse that fills with time
- * and may go into debt; who owes waits. Nothing is dropped by it: what is not
- * taken stays in the pipe, and in the end the plugin waits.
+ * and may go into debt; who owes waits, or has what he says dropped.
  */
 import type { Env, Millis } from "../base/env.ts";
 
@@ -24,6 +23,12 @@ export class Meter {
   spend(cost: number): void {
     this.#earn(); // First, so that nobody spends what could not have been saved.
     this.#left -= cost;
+  }
+
+  /** True when so much is saved. */
+  has(amount: number): boolean {
+    this.#earn();
+    return this.#left >= amount;
   }
 
   /** How long to wait until nothing is owed. */

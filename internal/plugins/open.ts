@@ -294,7 +294,8 @@ class Opening {
   }
 
   #connect(address: string): Connection {
-    const connection = new Connection(this.#host.env, address, this.#host.redactor);
+    const { env, redactor } = this.#host;
+    const connection = new Connection(env, address, redactor, (what) => this.#refused(what));
     this.#holdings.defer(() => connection.close());
     return connection;
   }

@@ -26,7 +26,7 @@ import { Readable } from "node:stream";
 import { createTarDecoder } from "modern-tar";
 import { makeFolder, moveWhole } from "../base/disk.ts";
 import type { Env } from "../base/env.ts";
-import { Fault, messageOf, shown } from "../base/fault.ts";
+import { Fault, messageOf, shown, withoutStop } from "../base/fault.ts";
 
 export const ENTRIES_MAX = 10_000; // A plugin with all that it depends on has some thousand.
 export const BYTES_MAX = 536_870_912; // 512 MiB: several times the largest program in use.
@@ -169,7 +169,7 @@ async function unpack(path: string, packedBytes: number, writer: Writer): Promis
     }
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw refusal(`cannot be unpacked: ${messageOf(error).replace(/\.$/, "")}`);
+    throw refusal(`cannot be unpacked: ${withoutStop(messageOf(error))}`);
   }
   if (writer.bytes === 0) throw refusal("has nothing in it");
 }

@@ -10,6 +10,7 @@
  * Whatever carries this run's marker in its environment belongs to the run,
  * also when it has left the group: it ends with it.
  */
+import { formatBytes } from "../base/bytes.ts";
 import { type Env, type Millis, sleep } from "../base/env.ts";
 import { assert } from "../base/fault.ts";
 import type { LogLevel } from "../base/log.ts";
@@ -18,7 +19,7 @@ import { Confinement, type IsolationSide } from "./confinement.ts";
 import { spawnFault } from "./diagnosis.ts";
 import type { PluginSource } from "./find.ts";
 import { type Leftovers, RUN_VARIABLE } from "./leftovers.ts";
-import { readLines } from "./lines.ts";
+import { KEPT_BYTES_PER_SECOND, readLines } from "./lines.ts";
 import { orNothing } from "./patience.ts";
 import {
   descendantsOf,
@@ -100,6 +101,8 @@ export class PluginProcess {
   readonly #gone: Promise<Exit>;
   #stopping: Promise<Exit> | null = null;
   #excess = "";
+  /** How often something that it printed was dropped. */
+  #gaps = 0;
 
   /** Spawns the program. Throws a Fault that says why when it cannot be started. */
   constructor(env: Env, options: ProcessOptions) {
@@ -116,13 +119,21 @@ export class PluginProcess {
 
     const port = Promise.withResolvers<number>();
     this.announced = port.promise;
+    const { stdout, stderr } = this.#child;
+    const gap = (bytes: number) => {
+      this.#gaps += 1;
+      options.onLine({ level: "warn", text: gapLine(bytes) });
+    };
+    const line = (text: string, otherwise: LogLevel) =>
+      options.onLine({ level: levelOf(text, otherwise), text });
+    const announce = (text: string) => {
+      const match = PORT_LINE.exec(text);
+      if (match) port.resolve(Number(match[1]));
+      else line(text, "info");
+    };
     this.#output = Promise.all([
-      readLines(env, this.#child.stdout, (text) => {
-        const match = PORT_LINE.exec(text);
-        if (match) port.resolve(Number(match[1]));
-        else options.onLine({ level: levelOf(text, "info"), text });
-      }),
-      readLines(env, this.#child.stderr, (text) => options.onLine({ level: levelOf(text, "debug"), text })),
+      readLines(env, stdout, { line: announce, gap }),
+      readLines(env, stderr, { line: (text) => line(text, "debug"), gap }),
     ]);
     this.exited = this.#child.exited.then(() => {
       const { exitCode: code, signalCode } = this.#child;
@@ -197,13 +208,22 @@ export class PluginProcess {
 
   #tellRefusals(told: Map<string, Told>, onRefused: (what: string) => void): void {
     const now = this.#env.mono();
-    for (const { text, count } of this.#confinement.refusals()) {
+    const gaps = this.#gaps > 0 ? [{ text: TOO_MUCH, count: this.#gaps }] : [];
+    for (const { text, count } of [...this.#confinement.refusals(), ...gaps]) {
       const last = told.get(text);
       if (last && (last.count === count || now - last.at < TELL_AGAIN_MS)) continue;
       told.set(text, { at: now, count });
       onRefused(text);
     }
   }
+}
+
+const TOO_MUCH = `printed more than ${formatBytes(KEPT_BYTES_PER_SECOND)} a second, and what was too much was not kept`;
+
+/** Stands in the log where lines do not. */
+function gapLine(bytes: number): string {
+  const why = `more than ${formatBytes(KEPT_BYTES_PER_SECOND)} a second was printed`;
+  return `Something is missing here: ${formatBytes(bytes)} were not kept, because ${why}.`;
 }
 
 /** What was said of refusals, and when. */

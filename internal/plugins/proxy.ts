@@ -8,6 +8,7 @@
  */
 import type { Quota } from "../access/quota.ts";
 import type { Env, Millis } from "../base/env.ts";
+import { withoutStop } from "../base/fault.ts";
 import type { Log } from "../base/log.ts";
 import type { Redactor } from "../base/redactor.ts";
 import type { JobProgress } from "../job/job.ts";
@@ -91,7 +92,7 @@ export class PluginProxy implements Executor {
       handlersChanged: this.#options.handlersChanged,
       enqueue: this.#options.enqueue,
       broken: (reason) => {
-        if (this.#wire === wire) this.#options.broke(`its job stream ended: ${reason}`);
+        if (this.#wire === wire) this.#options.broke(`its job stream ended: ${withoutStop(reason)}`);
       },
     });
     await wire.opened();
@@ -111,7 +112,7 @@ export class PluginProxy implements Executor {
 
   #unary<Response>(connection: Connection, call: UnaryCall<Response>, width: Width | null): Wire {
     const cut = (key: AttemptKey, reason: string, alone: boolean) => {
-      const message = `The connection to the plugin broke: ${reason}.`;
+      const message = `The connection to the plugin broke: ${withoutStop(reason)}.`;
       this.#ended(key, { kind: "lost", alone, message });
     };
     const events = { ...this.#events(), cut };

@@ -116,7 +116,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
   const tokens = new Tokens(env, rights, () => wrong.note("services"));
   const metrics = new Metrics(() => wrong.counts);
   const contextOf = (principal: Principal) => contextFor(options, { store, principal, host, metrics });
-  const callbacks = await listenForPlugins({ log, tokens, contextOf });
+  const callbacks = await listenForPlugins({ log, tokens, contextOf, onRefused: refusalsTo(options, store) });
   const events = new PluginEvents(log, store.events);
   const webhooks = new Webhooks({ env, log, webhooks: store.webhooks, target: config.webhook(), version });
   const plugins = new Plugins({
@@ -135,7 +135,7 @@ async function run(options: ServeOptions, { store }: OpenedStore): Promise<void>
       events.changed(status);
     },
     onGaveUp: (plugin, reason) => events.gaveUp(plugin, reason),
-    onRefused: (plugin, what) => void writeRefusal(options, store, { plugin, what }),
+    onRefused: refusalsTo(options, store),
   });
   await store.watchers.keep(plugins.switchedOn());
   const loop = new LoopDelay(env);
@@ -238,22 +238,20 @@ async function rightsOf(
 }
 
 /** What a plugin's process was refused stands in the audit trail, as what it is refused when it calls does. */
-async function writeRefusal(
-  { env, log, redactor }: ServeOptions,
-  { audit }: Store,
-  { plugin, what }: { plugin: string; what: string },
-): Promise<void> {
-  try {
-    const about = { principal: `plugin:${plugin}`, operation: "plugin.contain", subject: plugin };
-    await audit.add({
-      id: newId(env, "AU"),
-      ...about,
-      allowed: false,
-      detail: redactor.redact(`It ${what}`),
-    });
-  } catch (error) {
-    log.error("an audit row could not be written", { plugin, error: messageOf(error) });
-  }
+function refusalsTo({ env, log, redactor }: ServeOptions, { audit }: Store) {
+  return async (plugin: string, what: string): Promise<void> => {
+    try {
+      const about = { principal: `plugin:${plugin}`, operation: "plugin.contain", subject: plugin };
+      await audit.add({
+        id: newId(env, "AU"),
+        ...about,
+        allowed: false,
+        detail: redactor.redact(`It ${what}`),
+      });
+    } catch (error) {
+      log.error("an audit row could not be written", { plugin, error: messageOf(error) });
+    }
+  };
 }
 
 /** Pulse as the configuration has it. */

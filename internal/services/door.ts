@@ -11,6 +11,8 @@ export interface ServiceOptions {
   tokens: Tokens;
   /** The context of a call by this principal. */
   contextOf: (principal: Principal) => Context;
+  /** A plugin was refused before any operation heard of it: what, as the end of a sentence. */
+  onRefused?: (plugin: string, what: string) => void;
 }
 
 /** The context of a call of QNTX's protocol. Throws a Fault with QNTX's own words for a wrong token. */

@@ -1,6 +1,6 @@
 /** The one gRPC server that plugins call back: on loopback, with every service on the same address. */
-import { GrpcServer } from "../../sdk/typescript/server.ts";
-import { Fault, messageOf } from "../base/fault.ts";
+import { GrpcServer, type RefusedCall } from "../../sdk/typescript/server.ts";
+import { Fault, messageOf, withoutStop } from "../base/fault.ts";
 import {
   ATSStoreServiceService,
   FetchServiceService,
@@ -12,7 +12,7 @@ import {
   StorageServiceService,
 } from "../wire/host.ts";
 import { attestationService } from "./attestations.ts";
-import type { ServiceOptions } from "./door.ts";
+import { bearerOf, type ServiceOptions } from "./door.ts";
 import { Front } from "./front.ts";
 import { fetchService } from "./fetch.ts";
 import { enqueueFor, hostService } from "./host.ts";
@@ -27,7 +27,10 @@ const MESSAGE_BYTES_MAX = 4_194_304; // What QNTX's own services take.
 export class CallbackServer {
   readonly watches: Watches;
   readonly #options: ServiceOptions;
-  readonly #server = new GrpcServer({ bytesMax: MESSAGE_BYTES_MAX });
+  readonly #server = new GrpcServer({
+    bytesMax: MESSAGE_BYTES_MAX,
+    onRefused: (call, why) => this.#tellRefused(call, why),
+  });
   readonly #front = new Front(() => this.#port);
   #port = 0;
   #frontAddress = "";
@@ -61,6 +64,15 @@ export class CallbackServer {
   /** What a plugin asks for on its job stream, with the token of its process. Never rejects. */
   enqueue(token: string, request: EnqueueMessage) {
     return enqueueFor(this.#options, token, request);
+  }
+
+  /** Tells what was not read, and whose it was as far as the call's headers say. */
+  #tellRefused(call: RefusedCall, why: string): void {
+    const { tokens, onRefused } = this.#options;
+    const token = bearerOf(call);
+    const principal = token === "" ? null : tokens.principal(token);
+    if (principal?.kind === "plugin")
+      onRefused?.(principal.plugin, `sent ${call.path} what is not taken: ${withoutStop(why)}`);
   }
 
   /** Ends all streams and connections. Last of all: plugins that are being stopped may still call. */

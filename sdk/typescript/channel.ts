@@ -43,6 +43,8 @@ export interface ChannelOptions {
   bytesMax: number;
   /** Calls and streams on one connection; another one is made after them. */
   streamsMax?: number;
+  /** The peer sent what is not taken, on a call of that path: why, as a sentence. */
+  onRefused?: (path: string, why: string) => void;
 }
 
 /** What a stream of messages tells whoever opened it. */
@@ -86,6 +88,7 @@ export class Channel {
   readonly #address: string;
   readonly #bytesMax: number;
   readonly #streamsMax: number;
+  readonly #onRefused: (path: string, why: string) => void;
   #streams = 0;
   #session: ClientHttp2Session | null = null;
   /** It, and those that take no new calls and still have old ones. */
@@ -96,11 +99,15 @@ export class Channel {
   #trouble = "";
 
   /** Opens nothing yet: the first call connects. */
-  constructor(clock: Clock, { address, bytesMax, streamsMax = STREAMS_MAX }: ChannelOptions) {
+  constructor(
+    clock: Clock,
+    { address, bytesMax, streamsMax = STREAMS_MAX, onRefused = () => {} }: ChannelOptions,
+  ) {
     this.#clock = clock;
     this.#address = address;
     this.#bytesMax = bytesMax;
     this.#streamsMax = streamsMax;
+    this.#onRefused = onRefused;
   }
 
   /** False when it has lost its peer, whether or not that process lives. */
@@ -138,7 +145,8 @@ export class Channel {
         `The request has ${length} bytes; at most ${this.#bytesMax} are sent.`,
       );
     try {
-      const call = new UnaryCall(method, this.#request(method.path, options), this.#bytesMax);
+      const limits = { bytesMax: this.#bytesMax, refused: this.#refused(method.path) };
+      const call = new UnaryCall(method, this.#request(method.path, options), limits);
       return call.run(framed(message), options, this.#clock);
     } catch (error) {
       return refused(status.UNAVAILABLE, textOf(error)); // A connection that breaks in this moment.
@@ -153,11 +161,12 @@ export class Channel {
   ): MessageStream<Q> {
     const stream = this.#request(method.path, options);
     const frames = new Frames(this.#bytesMax);
+    const refused = this.#refused(method.path);
     const ending = endingOfStream(stream);
     stream.once("response", () => events.opened?.());
     stream.on("data", (bytes: Buffer) => {
-      for (const message of received(stream, () => frames.push(bytes).map(method.responseDeserialize)))
-        events.message(message);
+      const read = () => frames.push(bytes).map(method.responseDeserialize);
+      for (const message of received(stream, read, refused)) events.message(message);
     });
     stream.on("drain", () => events.drained());
     stream.once("end", () => void stream.end()); // Otherwise our half of it stays open.
@@ -174,6 +183,10 @@ export class Channel {
       end: () => void stream.end(),
       cancel: () => stream.close(constants.NGHTTP2_CANCEL),
     };
+  }
+
+  #refused(path: string): (why: string) => void {
+    return (why) => this.#onRefused(path, why);
   }
 
   #request(path: string, { headers, limitMs }: Partial<CallOptions>): ClientHttp2Stream {
@@ -236,14 +249,20 @@ class UnaryCall<Q, R> {
   readonly #method: MethodDefinition<Q, R>;
   readonly #stream: ClientHttp2Stream;
   readonly #frames: Frames;
+  readonly #refused: (why: string) => void;
   #message: Buffer | null = null;
   /** Set when it was ended here. */
   #given: Ending | null = null;
 
-  constructor(method: MethodDefinition<Q, R>, stream: ClientHttp2Stream, bytesMax: number) {
+  constructor(
+    method: MethodDefinition<Q, R>,
+    stream: ClientHttp2Stream,
+    { bytesMax, refused }: { bytesMax: number; refused: (why: string) => void },
+  ) {
     this.#method = method;
     this.#stream = stream;
     this.#frames = new Frames(bytesMax);
+    this.#refused = refused;
   }
 
   run(message: Buffer, { limitMs, signal }: CallOptions, clock: Clock): Promise<Answer<R>> {
@@ -268,6 +287,7 @@ class UnaryCall<Q, R> {
     try {
       this.#message ??= this.#frames.push(bytes)[0] ?? null;
     } catch (error) {
+      this.#refused(textOf(error));
       this.#giveUp(status.RESOURCE_EXHAUSTED, textOf(error));
     }
   }
@@ -290,10 +310,11 @@ class UnaryCall<Q, R> {
 }
 
 /** What was read; a stream on which something cannot be, is ended. */
-function received<R>(stream: ClientHttp2Stream, read: () => R[]): R[] {
+function received<R>(stream: ClientHttp2Stream, read: () => R[], refused: (why: string) => void): R[] {
   try {
     return read();
   } catch (error) {
+    refused(textOf(error));
     stream.destroy(new Error(textOf(error)));
     return [];
   }

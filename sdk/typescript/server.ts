@@ -84,8 +84,7 @@ export class Call {
 
   /** What the caller sent beside the request; empty when it did not. */
   header(name: string): string {
-    const value = this.#headers[name];
-    return typeof value === "string" ? value : "";
+    return headerIn(this.#headers, name);
   }
 
   /** Runs `work` when the call is over, or its caller waits no longer. */
@@ -177,15 +176,29 @@ export class ServedStream<Q, A> extends Call {
   }
 }
 
+/** A call whose messages are not taken. */
+export interface RefusedCall {
+  path: string;
+  header(name: string): string;
+}
+
+interface ServerOptions {
+  /** For one message that comes. */
+  bytesMax: number;
+  /** Hears of messages that are too large, or cannot be read, which no method does: why, as a sentence. */
+  onRefused?: (call: RefusedCall, why: string) => void;
+}
+
 export class GrpcServer {
   readonly #bytesMax: number;
+  readonly #onRefused: (call: RefusedCall, why: string) => void;
   readonly #methods = new Map<string, Take>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #server: Http2Server = createServer();
 
-  /** `bytesMax` is for one message that comes. */
-  constructor({ bytesMax }: { bytesMax: number }) {
+  constructor({ bytesMax, onRefused = () => {} }: ServerOptions) {
     this.#bytesMax = bytesMax;
+    this.#onRefused = onRefused;
     this.#server.on("session", (session) => {
       this.#sessions.add(session);
       session.on("error", () => {}); // It is closed then, and its calls with it.
@@ -256,9 +269,11 @@ export class GrpcServer {
     for (const session of this.#sessions) session.destroy();
   }
 
-  #requests<Q>({ requestDeserialize }: Shape<Q, never>, headers: IncomingHttpHeaders): Requests<Q> {
+  #requests<Q>({ path, requestDeserialize }: Shape<Q, never>, headers: IncomingHttpHeaders): Requests<Q> {
     const encoding = headers["grpc-encoding"];
-    return new Requests(requestDeserialize, { encoding, bytesMax: this.#bytesMax });
+    const refused = (why: string) =>
+      this.#onRefused({ path, header: (name) => headerIn(headers, name) }, why);
+    return new Requests(requestDeserialize, { encoding, bytesMax: this.#bytesMax, refused });
   }
 
   #take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
@@ -272,16 +287,22 @@ export class GrpcServer {
   }
 }
 
+interface RequestsOptions {
+  encoding: string | string[] | undefined;
+  bytesMax: number;
+  /** Hears why one is not taken. */
+  refused: (why: string) => void;
+}
+
 /** The messages of a caller. Other clients than ours may compress them. */
 class Requests<Q> {
   readonly #deserialize: (bytes: Buffer) => Q;
   readonly #frames: Frames;
+  readonly #refused: (why: string) => void;
 
-  constructor(
-    deserialize: (bytes: Buffer) => Q,
-    { encoding, bytesMax }: { encoding: string | string[] | undefined; bytesMax: number },
-  ) {
+  constructor(deserialize: (bytes: Buffer) => Q, { encoding, bytesMax, refused }: RequestsOptions) {
     this.#deserialize = deserialize;
+    this.#refused = refused;
     this.#frames = new Frames(bytesMax, (message) => {
       const inflate = encoding === "gzip" ? gunzipSync : encoding === "deflate" ? inflateSync : null;
       if (inflate) return inflate(message, { maxOutputLength: bytesMax });
@@ -295,6 +316,7 @@ class Requests<Q> {
     try {
       messages = this.#frames.push(bytes);
     } catch (error) {
+      this.#refused(textOf(error));
       throw error instanceof Refusal ? error : new Refusal(status.RESOURCE_EXHAUSTED, textOf(error));
     }
     return messages.map((message) => this.#deserialize(message));
@@ -319,6 +341,11 @@ class Requests<Q> {
       if (!over) refuse(stream, new Refusal(status.INTERNAL, "The call brought no whole message."));
     });
   }
+}
+
+function headerIn(headers: IncomingHttpHeaders, name: string): string {
+  const value = headers[name];
+  return typeof value === "string" ? value : "";
 }
 
 async function answer(stream: ServerHttp2Stream, work: () => Promise<Buffer>): Promise<void> {

@@ -1,13 +1,13 @@
 /**
- * A plugin that means harm, beside one that everybody needs: installed as a guest, with a
- * user and a cgroup of its own, it tries one thing after the other while the other one's
+ * Plugins that mean harm, beside one that everybody needs: installed as guests, with a
+ * user and a cgroup of their own, they try one thing after the other while the other one's
  * schedules are due. Told by a test in a few seconds, and by `scripts/prove` whole.
  */
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Cgroups } from "../../plugins/cgroup.ts";
 import { closedTo, ownUser } from "../../plugins/own-user.ts";
-import { type JobShown, Place, type PluginShown, QNTX } from "./host.ts";
+import { Place, type PluginShown, QNTX } from "./host.ts";
 import { PYTHON_PATH, TESTDATA, writePlugin } from "./python.ts";
 
 const CONFIG = `
@@ -19,16 +19,37 @@ bundled = false
 memory = "256MiB"
 cpu = 0.5
 processes = 96
-`;
 
-const HUGE_BYTES = 1_073_741_824; // 1 GiB: four times what it may have.
+[isolation.glutton]
+memory = "8GiB"
+cpu = 0.5
+`; // A message of 1 GiB takes four times as much to send.
 
-/** How long it goes on with each thing, and how much it takes. */
+const HUGE_BYTES = 1_073_741_824; // 1 GiB: four times what the first may have.
+const CHATTER_LIMIT_MS = 240_000; // 10 GB at the rate at which they are read take 150 s.
+const LOOK_EVERY_MS = 50; // At the host's memory.
+
+/** The ways by which a plugin hands something to its host. Those of the job stream are ended with it. */
+const WAYS = {
+  enqueue: "HostService/Enqueue what is not taken",
+  attestation: "GenerateAndCreateAttestation what is not taken",
+  storage: "StorageService/Set what is not taken",
+  frame: "HostService/Enqueue what is not taken",
+  result: "PluginService/Jobs with what is not taken",
+  progress: "PluginService/Jobs with what is not taken",
+  checkpoint: "PluginService/Jobs with what is not taken",
+  answer: "HandleHTTP with what is not taken",
+};
+export type Way = keyof typeof WAYS;
+export const ALL_WAYS = Object.keys(WAYS) as readonly Way[];
+
+/** How long they go on with each thing, and how much they take. */
 export interface Malice {
   /** Making children that spin. */
   forkSeconds: number;
-  printSeconds: number;
+  printBytes: number;
   payloadBytes: number;
+  payloadWays: readonly Way[];
   schedules: number;
 }
 
@@ -43,12 +64,17 @@ export interface Outcome {
   meddled: { listed: number; delete: string[]; pause: string[]; enqueue: string };
   flooded: { made: number; why: string };
   forked: { children: number; why: string };
-  printed: number;
-  /** Bytes of its log on disk. */
+  /** Seconds that it took to print all. */
+  printedIn: number;
+  /** Bytes on disk of what was printed: the plugin's log, and those of jobs. */
   logged: number;
-  shoved: JobShown;
-  burst: JobShown;
-  /** What it was refused, as the audit trail has it. */
+  /** Marks of what is missing there. */
+  gaps: number;
+  /** What the trail says of each payload. */
+  payloads: Partial<Record<Way, string>>;
+  /** Resident memory of the host in MB: before all, and the highest while each thing went on. */
+  rssMb: { before: number } & Record<string, number>;
+  /** What they were refused, as the audit trail has it. */
   audit: string[];
   /** Milliseconds that each run of the other plugin was late, by what went on. */
   late: Record<string, number[]>;
@@ -69,7 +95,7 @@ export function whyNotHere(): string {
   return cgroups?.holds("pids") ? "" : "no cgroup for the number of processes can be written"; // Or the machine would suffer.
 }
 
-/** Lets it do its worst. */
+/** Lets them do their worst. */
 export async function attack(malice: Malice): Promise<Outcome> {
   await using place = new Place(CONFIG);
   writePlugin(place, "victim.ts");
@@ -77,55 +103,101 @@ export async function attack(malice: Malice): Promise<Outcome> {
   await place.working();
   const words = ["schedule", "create", "kept", "--handler", "victim.beat", "--every", "1h"];
   const { id } = await place.json<{ id: string }>(...words);
-  const file = join(TESTDATA, "hostile.py");
-  await place.json("plugin", "install", file, "--grant", "cap:scheduler.manage");
+  await install(place, "hostile", "cap:scheduler.manage");
+  await install(place, "glutton", "cap:storage.kv");
   const shown = await place.call<Outcome["shown"]>("plugin.show", { name: "hostile" });
   const tried = await tryAll(place, malice, [id, "kept", "beat-0"]);
   return {
     shown,
     uid: ownUser(place.home, "hostile").uid,
     ...tried,
-    logged: bytesOfLogs(place),
     audit: (await auditOf(place)).map(({ operation, detail }) => `${operation}: ${detail}`),
     victimRestarts: (await place.plugin("victim")).restarts,
   };
 }
 
-type Tried = Omit<Outcome, "shown" | "uid" | "logged" | "audit" | "victimRestarts">;
+async function install(place: Place, name: string, capability: string): Promise<void> {
+  await place.json("plugin", "install", join(TESTDATA, `${name}.py`), "--grant", capability);
+}
+
+type Tried = Omit<Outcome, "shown" | "uid" | "audit" | "victimRestarts">;
 
 /** One thing after the other, and how late others were meanwhile. */
 async function tryAll(place: Place, malice: Malice, schedules: string[]): Promise<Tried> {
-  const late: Outcome["late"] = {};
-  const during = async <T>(what: string, attempt: Promise<T>) => {
-    const came = await attempt;
-    late[what] = await report(place);
-    return came;
-  };
-  const does = async (name: string, payload: object = {}) =>
-    place.ended(await place.enqueue(`hostile/hostile.${name}`, payload));
+  const watched = new Watched(place);
+  const during = <T>(what: string, attempt: () => Promise<T>) => watched.during(what, attempt);
   const result = async <T>(name: string, payload: object = {}) => {
-    const { result, error } = await does(name, payload);
+    const id = await place.enqueue(`hostile/hostile.${name}`, payload);
+    const { result: said, error } = await place.ended(id, CHATTER_LIMIT_MS);
     if (error) throw new Error(`hostile.${name} failed: ${error.message}`);
-    return result as T;
+    return said as T;
   };
-  const { payloadBytes: bytes, schedules: count, printSeconds, forkSeconds } = malice;
+  const { payloadWays, payloadBytes, schedules: count, printBytes, forkSeconds } = malice;
 
   await report(place); // What was late before is not its doing.
-  const spied = await during("spying", result<Tried["spied"]>("spy"));
-  const meddled = await during("meddling", result<Tried["meddled"]>("meddle", { schedules }));
-  const flooded = await during("flooding", result<Tried["flooded"]>("flood", { schedules: count }));
-  const shoved = await during("large payloads", does("shove", { bytes }));
-  const burst = await during("large results", does("burst", { bytes }));
-  const printed = await during("printing", result<number>("chatter", { seconds: printSeconds }));
-  await during("taking memory", gorge(place));
-  const forked = await during("forking", result<Tried["forked"]>("fork", { seconds: forkSeconds }));
+  const spied = await during("spying", () => result<Tried["spied"]>("spy"));
+  const meddled = await during("meddling", () => result<Tried["meddled"]>("meddle", { schedules }));
+  const flooded = await during("flooding", () => result<Tried["flooded"]>("flood", { schedules: count }));
+  const payloads: Tried["payloads"] = {};
+  for (const way of payloadWays) payloads[way] = await during(way, () => shove(place, way, payloadBytes));
+  const printedIn = await during("printing", () => result<number>("chatter", { bytes: printBytes }));
+  await written(place, "printed more than");
+  const kept = logsOf(place);
+  await during("taking memory", () => gorge(place));
+  const forked = await during("forking", () => result<Tried["forked"]>("fork", { seconds: forkSeconds }));
   await written(place, "processes and threads");
-  return { spied, meddled, flooded, shoved, burst, printed, forked, late };
+  const { late, rssMb } = watched;
+  return { spied, meddled, flooded, payloads, printedIn, ...kept, forked, late, rssMb };
 }
 
-/** Has it make a payload for which it has no memory. It is not to try again. */
+/** What others and the host had of each attempt. */
+class Watched {
+  readonly late: Outcome["late"] = {};
+  readonly rssMb: Outcome["rssMb"];
+  readonly #place: Place;
+
+  constructor(place: Place) {
+    this.#place = place;
+    this.rssMb = { before: residentMb(place) };
+  }
+
+  async during<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    let highest = residentMb(this.#place);
+    const look = () => (highest = Math.max(highest, residentMb(this.#place)));
+    const looking = setInterval(look, LOOK_EVERY_MS);
+    try {
+      return await attempt();
+    } finally {
+      clearInterval(looking);
+      this.rssMb[what] = highest;
+      this.late[what] = await report(this.#place);
+    }
+  }
+}
+
+/** Hands in too much by one way, until the trail says so. Gives what it says. */
+async function shove(place: Place, way: Way, bytes: number): Promise<string> {
+  await place.working();
+  const rows = async () => (await auditOf(place)).filter(({ detail }) => detail.includes(WAYS[way]));
+  const before = tally(await rows());
+  const id = way === "answer" ? "" : await place.enqueue(`glutton/glutton.${way}`, { bytes });
+  if (way === "answer") await place.http(`/api/glutton/answer?bytes=${bytes}`);
+  const said = await place.until(`a row of a payload by ${way}`, async () => {
+    const [newest, ...older] = await rows();
+    return newest && tally([newest, ...older]) > before && newest.detail;
+  });
+  await place.cli(["job", "cancel", id]); // It is not to try again.
+  await place.json("plugin", "restart", "glutton");
+  return said;
+}
+
+function tally(rows: readonly AuditRow[]): number {
+  return rows.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** Has it make what it has no memory for. It is not to try again. */
 async function gorge(place: Place): Promise<void> {
-  const id = await place.enqueue("hostile/hostile.shove", { bytes: HUGE_BYTES });
+  const id = await place.enqueue("hostile/hostile.gorge", { bytes: HUGE_BYTES });
   await written(place, "of memory");
   await place.json("job", "cancel", id);
 }
@@ -143,11 +215,14 @@ interface AuditRow {
   operation: string;
   allowed: boolean;
   detail: string;
+  count: number;
 }
+
+const GUESTS = ["plugin:hostile", "plugin:glutton"];
 
 async function auditOf(place: Place): Promise<AuditRow[]> {
   const { entries } = await place.call<{ entries: AuditRow[] }>("audit.list", { limit: 200 });
-  return entries.filter(({ principal, allowed }) => principal === "plugin:hostile" && !allowed);
+  return entries.filter(({ principal, allowed }) => GUESTS.includes(principal) && !allowed);
 }
 
 async function report(place: Place): Promise<number[]> {
@@ -155,8 +230,18 @@ async function report(place: Place): Promise<number[]> {
   return result as number[];
 }
 
-function bytesOfLogs({ home }: Place): number {
+function logsOf({ home }: Place): Pick<Outcome, "logged" | "gaps"> {
   const folder = join(home, "logs");
   const files = readdirSync(folder).filter((name) => name.startsWith("hostile.log"));
-  return files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+  const texts = files.map((name) => readFileSync(join(folder, name), "latin1"));
+  const jobs = ["logs.db", "logs.db-wal"].map((name) => statSync(join(home, name)).size);
+  return {
+    logged: [...texts.map(({ length }) => length), ...jobs].reduce((sum, bytes) => sum + bytes, 0),
+    gaps: texts.join("").split("Something is missing here").length - 1,
+  };
+}
+
+function residentMb({ host }: Place): number {
+  const [, kb = "0"] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${host.pid}/status`, "utf8")) ?? [];
+  return Math.round(Number(kb) / 1_024);
 }

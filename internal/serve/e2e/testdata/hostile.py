@@ -99,29 +99,17 @@ def fork(job):
 
 @plugin.job("chatter", max_attempts=1)
 def chatter(job):
-    """Prints as much as it can."""
-    line = b"x" * 999 + b"\n"
-    written, until = 0, time.monotonic() + job.payload["seconds"]
-    os.set_blocking(2, False)
-    while time.monotonic() < until and written < 10 * 2**30:
-        try:
-            written += os.write(2, line * 64)
-        except BlockingIOError:
-            time.sleep(0.001)
-    os.set_blocking(2, True)
-    return written
+    """Prints so much, as fast as it can. Answers with how long that took."""
+    lines, left, began = (b"x" * 999 + b"\n") * 64, job.payload["bytes"], time.monotonic()
+    while left > 0:
+        left -= os.write(2, lines)
+    return time.monotonic() - began
 
 
-@plugin.job("shove", max_attempts=1)
-def shove(job):
-    """Hands in far too much."""
-    return refused(lambda: plugin.host.queue.enqueue("hostile.spy", "x" * job.payload["bytes"]))
-
-
-@plugin.job("burst", max_attempts=1)
-def burst(job):
-    """Answers far too much."""
-    return "x" * job.payload["bytes"]
+@plugin.job("gorge", max_attempts=1)
+def gorge(job):
+    """Takes more memory than it may have."""
+    return len("x" * job.payload["bytes"])
 
 
 @plugin.job("meddle", max_attempts=1)

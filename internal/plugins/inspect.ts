@@ -61,7 +61,9 @@ export async function inspectPlugin(env: Env, what: string, options: InspectOpti
   }
   if (options.bundled.includes(what)) return { ...nothing(what, ""), kind: "bundled", tried };
   throw new Fault("not-found", `There is no plugin at ${path}.`, {
-    ...(tried.length > 0 && { hint: `As the name of one it was looked for in ${tried.join(", ")}.` }),
+    ...(tried.length > 0 && {
+      hint: `As the name of one it was looked for in ${tried.join(", ")}. Of one that is installed: qntx plugin show ${what}`,
+    }),
   });
 }
 

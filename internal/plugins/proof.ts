@@ -30,7 +30,15 @@ export async function proven(
   const { state, reason, lastLines } = next.status();
   const why =
     reason || (died ? `${died}.` : `It was still ${state} after ${formatDuration(limits.startupMs)}.`);
+  // Why one did not come to be ready has its last lines in it already.
+  const said =
+    session || reason === ""
+      ? lastLines
+          .slice(-PROOF_LINES)
+          .map((line) => `\n${line}`)
+          .join("")
+      : "";
   throw new Fault("failed", `The new version of plugin ${next.name} does not run: ${why}`, {
-    hint: `The old one goes on. The new one said last:\n${lastLines.slice(-PROOF_LINES).join("\n")}`,
+    hint: `The old one goes on.${said === "" ? "" : ` The new one said last:${said}`}`,
   });
 }

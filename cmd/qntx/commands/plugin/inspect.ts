@@ -51,7 +51,7 @@ function inspectionFacts(out: Out, inspected: Inspection): string {
     ["endpoints", list("http", announces?.endpoints)],
     ["watchers", list("watchers", announces?.watchers)],
     ["config", list("config", announces?.config)],
-    ["announces", kind !== null && announces === null ? "what only a run tells" : ""],
+    ["announces", announces === null && problems.length === 0 ? "what only a run tells" : ""],
     ["problems", problems.map((problem) => out.paint("red", problem)).join("\n")],
   ]);
 }

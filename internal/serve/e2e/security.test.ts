@@ -8,6 +8,11 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ATSStoreServiceClient } from "../../../proto/gen/protocol/atsstore.ts";
+import {
+  DomainPluginServiceClient,
+  ExecuteJobRequest,
+  InitializeRequest,
+} from "../../../proto/gen/protocol/domain.ts";
 import { Job, QueueServiceClient } from "../../../proto/gen/protocol/queue.ts";
 import { HostServiceClient } from "../../../proto/gen/qntx/v1/host.ts";
 import { socketPath } from "../../http/socket.ts";
@@ -59,9 +64,10 @@ function processes(): number[] {
   return all;
 }
 
-test("everything that the host and its plugins listen on is of this machine alone", () => {
+/** Where they listen: addresses and ports, as the kernel writes them. */
+function listening(pids: readonly number[]): string[] {
   const inodes = new Set(
-    processes().flatMap((pid) =>
+    pids.flatMap((pid) =>
       readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
         try {
           return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
@@ -71,17 +77,41 @@ test("everything that the host and its plugins listen on is of this machine alon
       }),
     ),
   );
-  const listening = ["tcp", "tcp6"].flatMap((table) =>
+  return ["tcp", "tcp6"].flatMap((table) =>
     readFileSync(`/proc/net/${table}`, "utf8")
       .split("\n")
       .slice(1)
       .map((line) => line.trim().split(/\s+/))
       .filter((row) => row[3] === "0A" && inodes.has(row[9] ?? ""))
-      .map((row) => row[1]?.split(":")[0] ?? ""),
+      .map((row) => row[1] ?? ""),
   );
-  expect(listening.length).toBeGreaterThanOrEqual(3); // HTTP, the services, the plugin.
+}
+
+test("everything that the host and its plugins listen on is of this machine alone", () => {
+  const addresses = listening(processes()).map((at) => at.split(":")[0] ?? "");
+  expect(addresses.length).toBeGreaterThanOrEqual(3); // HTTP, the services, the plugin.
   const loopback = ["0100007F", "00000000000000000000000001000000"];
-  expect(listening.filter((address) => !loopback.includes(address))).toEqual([]);
+  expect(addresses.filter((address) => !loopback.includes(address))).toEqual([]);
+});
+
+test("a plugin of our SDKs answers its host alone, whoever finds its port", async () => {
+  const { pid } = await place.plugin("keyholder");
+  const [at = ""] = listening(pid === null ? [] : [pid]);
+  const address = `127.0.0.1:${Number.parseInt(at.split(":")[1] ?? "", 16)}`;
+  const client = new DomainPluginServiceClient(address, credentials.createInsecure());
+  const forged = new Metadata();
+  forged.set("authorization", `Bearer ${operator}`);
+  const refusal = (call: (answer: (error: { code: number } | null) => void) => unknown) =>
+    new Promise<number>((resolve) => call((error) => resolve(error?.code ?? status.OK)));
+  for (const metadata of [new Metadata(), forged]) {
+    const work = ExecuteJobRequest.fromPartial({ handlerName: "keyholder.work" });
+    const mine = InitializeRequest.fromPartial({ authToken: operator, queueEndpoint: "127.0.0.1:1" });
+    expect(await refusal((answer) => client.executeJob(work, metadata, answer))).toBe(status.UNAUTHENTICATED);
+    expect(await refusal((answer) => client.initialize(mine, metadata, answer))).toBe(status.UNAUTHENTICATED);
+    expect(await refusal((answer) => client.shutdown({}, metadata, answer))).toBe(status.UNAUTHENTICATED);
+  }
+  client.close();
+  expect(await place.ended(await place.enqueue("keyholder.work", {}))).toMatchObject({ state: "completed" });
 });
 
 /** Sends a request as it is written, and gives the status that is answered. */

@@ -211,7 +211,7 @@ export async function withParents(context: Context, jobs: readonly NewJob[]): Pr
   const together = new Set(jobs.map(({ id }) => id));
   const parents = new Map<string, string>();
   for (const id of new Set(jobs.map(({ parentId }) => parentId)))
-    if (id !== undefined && !together.has(id)) parents.set(id, (await resolveParent(context, id)).id);
+    if (id !== undefined && !together.has(id)) parents.set(id, await resolveParent(context, id));
   if (parents.size === 0) return jobs;
   return jobs.map((job) => ({ ...job, parentId: parents.get(job.parentId ?? "") ?? job.parentId }));
 }
@@ -220,13 +220,12 @@ export async function withParents(context: Context, jobs: readonly NewJob[]): Pr
  * A plugin would hear of the end of a parent that is another tenant's, or of plugins whose handlers it may not reach: it
  * is refused. So is one that is not there, in the same words, or they would say which are.
  */
-async function resolveParent(context: Context, id: string): Promise<Job> {
+async function resolveParent(context: Context, id: string): Promise<string> {
   const { principal, store } = context;
-  if (principal.kind !== "plugin") return resolveJob(context, id);
+  if (principal.kind !== "plugin") return (await resolveJob(context, id)).id;
   const mayReach = principal.capabilities.has("cap:queue.enqueue-any");
-  const parent = await store.jobs.get(id);
-  if (parent && (mayTouchJob(context, parent) || (mayReach && parent.tenant === principal.tenant)))
-    return parent;
+  const parent = await store.jobs.whose(id);
+  if (parent && (mayTouchJob(context, parent) || (mayReach && parent.tenant === principal.tenant))) return id;
   throw fieldFault("parentId", `${shown(id)} is not a job of yours.`, "Name one of your own.");
 }
 

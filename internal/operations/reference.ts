@@ -9,6 +9,8 @@ import { ID_PATTERN, SHORT_ID_LENGTH } from "../base/id.ts";
 import type { Job } from "../job/job.ts";
 import { laneOf, partsOf } from "../job/lane.ts";
 import type { Schedule } from "../schedule/schedule.ts";
+import type { WhoseJob } from "../store/jobs.ts";
+import type { WhoseSchedule } from "../store/schedules.ts";
 import type { Context } from "./operation.ts";
 
 const PART_CHARS_MIN = 4; // Shorter ends are typing mistakes more often than ids.
@@ -17,8 +19,10 @@ const CANDIDATES_MAX = 10;
 /** The schedule that is meant. Throws a Fault when none or several are. */
 export async function resolveSchedule(context: Context, reference: string): Promise<Schedule> {
   const { schedules } = context.store;
-  const exact = ID_PATTERN.test(reference) ? await schedules.get(reference) : null;
-  if (exact && mayTouchSchedule(context, exact)) return exact;
+  const exact = ID_PATTERN.test(reference)
+    ? await visible(context, schedules, reference, mayTouchSchedule)
+    : null;
+  if (exact) return exact;
   const named = (await schedules.named(reference)).filter((schedule) => mayTouchSchedule(context, schedule));
   if (named.length > 1) throw ambiguous("schedule", reference, named.map(describeSchedule));
   const part = reference.length >= PART_CHARS_MIN && context.principal.kind !== "plugin";
@@ -41,8 +45,8 @@ export async function resolveSchedule(context: Context, reference: string): Prom
 /** The job that is meant. Throws a Fault when none or several are. */
 export async function resolveJob(context: Context, reference: string): Promise<Job> {
   const { jobs } = context.store;
-  const exact = await jobs.get(reference);
-  if (exact && mayTouchJob(context, exact)) return exact;
+  const exact = await visible(context, jobs, reference, mayTouchJob);
+  if (exact) return exact;
   const part = reference.length >= PART_CHARS_MIN && context.principal.kind !== "plugin";
   const ids = part ? await jobs.find(reference.toUpperCase(), CANDIDATES_MAX) : [];
   if (ids.length > 1) throw ambiguous("job", reference, ids);
@@ -60,13 +64,25 @@ export function ownerOf({ principal }: Pick<Context, "principal">): {
   return { kind: "person", name: principal.kind === "operator" ? principal.name : "host" };
 }
 
-function mayTouchSchedule({ principal }: Context, { owner, tenant }: Schedule): boolean {
+/** What has an id, if whoever asks may see it. Another's is not even read: that would take longer than to find nothing. */
+async function visible<Thing, Whose>(
+  context: Context,
+  store: { get(id: string): Promise<Thing | null>; whose(id: string): Promise<Whose | null> },
+  id: string,
+  mayTouch: (context: Context, whose: Whose) => boolean,
+): Promise<Thing | null> {
+  if (context.principal.kind !== "plugin") return store.get(id);
+  const whose = await store.whose(id);
+  return whose && mayTouch(context, whose) ? store.get(id) : null;
+}
+
+function mayTouchSchedule({ principal }: Context, { owner, tenant }: WhoseSchedule): boolean {
   if (principal.kind !== "plugin") return true;
   return owner.kind === "plugin" && owner.name === principal.plugin && tenant === principal.tenant;
 }
 
 /** A plugin's jobs: those it enqueued, those of its schedules, and those of its handlers. */
-export function mayTouchJob(context: Context, job: Job): boolean {
+export function mayTouchJob(context: Context, job: WhoseJob): boolean {
   const { principal } = context;
   if (principal.kind !== "plugin") return true;
   if (job.tenant !== principal.tenant) return false;

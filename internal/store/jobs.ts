@@ -84,6 +84,9 @@ export interface QueuedLane {
   crowded: number;
 }
 
+/** What says who may see a job. */
+export type WhoseJob = Pick<Job, "tenant" | "plugin" | "handler" | "owner">;
+
 export interface JobStore {
   /** Writes jobs; idempotent by id and by unique key. All of one call succeed or fail together. Throws a Fault for an id that somebody else's job has. */
   enqueue(jobs: readonly NewJob[]): Promise<Enqueued[]>;
@@ -93,6 +96,8 @@ export interface JobStore {
   quotaUse(metered: Omit<Metered, "quota">): Promise<JobUse>;
   /** Null when there is no such job. */
   get(id: string): Promise<Job | null>;
+  /** Whose it is, without reading it: who may not see it shall not notice by the time that it is there. */
+  whose(id: string): Promise<WhoseJob | null>;
   /** Full ids that end or start with `part`; at most `limit`. */
   find(part: string, limit: number): Promise<string[]>;
   /** Newest first. Where few match among very many, a page ends early, maybe with nothing; its cursor leads on. */

@@ -137,6 +137,9 @@ export interface ScheduleChanges {
   declare(owner: Owner, declared: readonly NewSchedule[]): Promise<DeclaredChange[]>;
 }
 
+/** What says who may see a schedule. */
+export type WhoseSchedule = Pick<Schedule, "tenant" | "owner">;
+
 export interface ScheduleStore extends ScheduleChanges {
   /**
    * The same verbs for a plugin, or for people: how many schedules it has and how often it changes them is counted in the transaction
@@ -147,6 +150,8 @@ export interface ScheduleStore extends ScheduleChanges {
   /** How much of its quota a plugin has used, or people. */
   quotaUse(metered: Omit<Metered, "quota">): Promise<ScheduleUse>;
   get(id: string): Promise<Schedule | null>;
+  /** Whose it is, without reading it: who may not see it shall not notice by the time that it is there. */
+  whose(id: string): Promise<WhoseSchedule | null>;
   /** Schedules, not deleted, that have this name; more than one when several owners use it. */
   named(name: string): Promise<Schedule[]>;
   /** The schedule that an owner declared under an id, deleted ones too; null when there is none. */

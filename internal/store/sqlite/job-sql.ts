@@ -1,6 +1,7 @@
 /** The statements on jobs, in plain sight. Prepared once; every value is a parameter. */
 import type { Database, Statement } from "bun:sqlite";
 import { HISTORY_ATTEMPTS_MAX, type JobState } from "../../job/job.ts";
+import type { WhoseJob } from "../jobs.ts";
 import type { JobRow } from "./job-row.ts";
 
 const CLAIM_ROWS = [64, 1] as const; // Of a statement.
@@ -44,6 +45,7 @@ export interface PromotedRow {
 
 export class JobSql {
   readonly get: Statement<JobRow, [Values]>;
+  readonly whose: Statement<WhoseJob, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
   readonly next: Statement<JobRow, [Values]>;
   /** Claims what stands close together. */
@@ -75,6 +77,7 @@ export class JobSql {
 
   constructor(db: Database) {
     this.get = db.prepare("SELECT * FROM job WHERE id = $id");
+    this.whose = db.prepare("SELECT tenant, plugin, handler, owner FROM job WHERE id = $id");
     this.find = db.prepare(FIND);
     this.next = db.prepare(NEXT);
     this.claimStretch = db.prepare(CLAIM_STRETCH);

@@ -26,6 +26,7 @@ import type {
   ProgressUpdate,
   Promoted,
   QueuedLane,
+  WhoseJob,
 } from "../jobs.ts";
 import type { Page, PageRequest } from "../page.ts";
 import { Alone } from "./alone.ts";
@@ -148,6 +149,10 @@ export class SqliteJobs implements JobStore {
   async get(id: string): Promise<Job | null> {
     const row = this.#sql.get.get({ id });
     return row ? readJob(row) : null;
+  }
+
+  async whose(id: string): Promise<WhoseJob | null> {
+    return this.#sql.whose.get({ id });
   }
 
   async find(part: string, limit: number): Promise<string[]> {

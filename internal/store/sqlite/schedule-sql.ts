@@ -29,6 +29,7 @@ export class ScheduleSql {
   readonly countFailure: Statement<{ failures: number }, [Values]>;
   readonly forgetFailures: Statement<unknown, [Values]>;
   readonly get: Statement<ShownRow, [Values]>;
+  readonly whose: Statement<Pick<ShownRow, "tenant" | "owner_kind" | "owner_name">, [Values]>;
   readonly named: Statement<ShownRow, [Values]>;
   readonly ownName: Statement<ShownRow, [Values]>;
   readonly find: Statement<{ id: string }, [Values]>;
@@ -61,6 +62,7 @@ export class ScheduleSql {
     this.countFailure = db.prepare(COUNT_FAILURE);
     this.forgetFailures = db.prepare(FORGET_FAILURES);
     this.get = db.prepare(`${SHOWN} WHERE s.id = $id`);
+    this.whose = db.prepare("SELECT tenant, owner_kind, owner_name FROM schedule WHERE id = $id");
     this.named = db.prepare(
       `${SHOWN} WHERE s.name = $name AND s.name <> '' AND s.state <> 'deleted' ORDER BY s.id`,
     );

@@ -29,6 +29,7 @@ import type {
   ScheduleStep,
   ScheduleStore,
   ScheduleUse,
+  WhoseSchedule,
 } from "../schedules.ts";
 import { applySteps } from "./apply.ts";
 import { SqliteBlackouts } from "./blackouts.ts";
@@ -119,6 +120,11 @@ export class SqliteSchedules implements ScheduleStore {
   async get(id: string): Promise<Schedule | null> {
     const row = this.#sql.get.get({ id });
     return row ? readSchedule(row) : null;
+  }
+
+  async whose(id: string): Promise<WhoseSchedule | null> {
+    const row = this.#sql.whose.get({ id });
+    return row && { tenant: row.tenant, owner: { kind: row.owner_kind, name: row.owner_name } };
   }
 
   async named(name: string): Promise<Schedule[]> {

@@ -26,6 +26,18 @@ export function jobSuite(engine: string, open: OpenStore): void {
     };
     const stateOf = async (id: string) => (await at.store.jobs.get(id))?.state;
 
+    test("whose a job is, is told without reading it, and of none is nothing", async () => {
+      const job = newJob(at.env, { tenant: "acme", plugin: "demo", owner: "plugin:other" });
+      await at.store.jobs.enqueue([job]);
+      expect(await at.store.jobs.whose(job.id)).toEqual({
+        tenant: "acme",
+        plugin: "demo",
+        handler: job.handler,
+        owner: "plugin:other",
+      });
+      expect(await at.store.jobs.whose("JB_none")).toBeNull();
+    });
+
     test("what was enqueued is given back as it was sent", async () => {
       const payload = new Uint8Array([0, 255, 10, 0]);
       const job = newJob(at.env, {

@@ -48,6 +48,12 @@ export function scheduleSuite(engine: string, open: OpenStore): void {
     };
     const policy = (change: Partial<Policy>): Policy => ({ ...POLICY_DEFAULT, ...change });
 
+    test("whose a schedule is, is told without reading it, and of none is nothing", async () => {
+      const { id, tenant, owner } = await create({ tenant: "acme" });
+      expect(await at.store.schedules.whose(id)).toEqual({ tenant, owner });
+      expect(await at.store.schedules.whose("SC_none")).toBeNull();
+    });
+
     test("what was created is given back, with its next run one interval later", async () => {
       const schedule = await create({
         name: "nightly",

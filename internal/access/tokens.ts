@@ -66,5 +66,5 @@ export class Tokens {
 }
 
 function hashOf(token: string): string {
-  return new Bun.CryptoHasher("sha256").update(token).digest("hex");
+  return Bun.CryptoHasher.hash("sha256", token, "hex");
 }

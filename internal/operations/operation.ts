@@ -107,6 +107,8 @@ export interface PluginControl {
   /** Where programs of installs lie and are started from: takes in one that was placed there. */
   add(install: Install): Promise<PluginStatus>;
   remove(name: string): Promise<void>;
+  /** Tells plugins what others provide for them now. */
+  tellServices(): void;
   enable(name: string, enabled: boolean): Promise<PluginStatus>;
   /** What a plugin says of its configuration and its glyphs. */
   about(name: string): Promise<PluginAbout>;

@@ -32,6 +32,7 @@ const operationTo = (verb: "grant" | "revoke", summary: string) =>
       if (verb === "revoke" && capabilities.some(isForWatchers))
         await context.store.watchers.declare(plugin, []);
       const isMore = verb === "grant" && capabilities.some((capability) => before?.has(capability) === false);
+      if (isMore) context.host?.plugins.tellServices(); // What was taken away is refused, with how to get it, when it is called.
       return { name: plugin, capabilities, plugin: isMore ? await triedAgain(context, plugin) : null };
     },
   });

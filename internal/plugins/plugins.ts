@@ -273,6 +273,11 @@ export class Plugins implements Service {
     });
   }
 
+  /** Tells every plugin what others provide for it, where that is other than what it was told. */
+  tellServices(): void {
+    this.#joining.tellServices();
+  }
+
   /** To whom a plugin's call of a service goes. Throws a Fault when there is none. */
   provider(
     word: ServiceWord,

@@ -117,6 +117,7 @@ function pluginControl(plugins: Plugins, { registry }: Pulse): PluginControl {
     isInstalled: (name) => plugins.isInstalled(name),
     add: (install) => plugins.add(install),
     remove: (name) => plugins.remove(name),
+    tellServices: () => plugins.tellServices(),
     about: (name) => plugins.about(name),
     enable: (name, enabled) => plugins.enable(name, enabled),
     upgrade: (install, steps) => plugins.upgrade(install, steps),

@@ -59,6 +59,18 @@ test(
     expect(await run("talker.chat", "mine")).toContain("oracle says: hello!");
     for (const token of ["", "forged"]) expect(await run("talker.chat", token)).toBe("UNAUTHENTICATED");
 
+    // It is told of them, too, when it may use them again; and others when they may provide them.
+    for (const [name, capability] of [
+      ["looker", "cap:services.use"],
+      ["oracle", "cap:services.provide"],
+    ] as const) {
+      await place.cli(["plugin", "revoke", name, capability]);
+      await place.json("plugin", "restart", "looker");
+      expect(await run("looker.look")).toEqual([]);
+      await place.cli(["plugin", "grant", name, capability]);
+      await told("llm", "embedding");
+    }
+
     expect((await place.cli(["plugin", "disable", "oracle"])).code).toBe(0);
     await told();
     expect((await place.cli(["plugin", "enable", "oracle"])).code).toBe(0);

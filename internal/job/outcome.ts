@@ -134,11 +134,12 @@ interface Moment {
 }
 
 function decide(job: Held, outcome: Outcome, moment: Moment): Settlement {
-  const same = unchanged(job);
   switch (outcome.kind) {
     case "completed": {
-      const costActual = job.costActual + outcome.cost;
-      return { ...same, state: "completed", result: outcome.result, costActual };
+      const end = unchanged(job, "completed"); // Changed, not copied: most jobs end so.
+      end.result = outcome.result;
+      end.costActual += outcome.cost;
+      return end;
     }
     case "failed":
       return afterFailure(job, outcome, moment);
@@ -146,18 +147,23 @@ function decide(job: Held, outcome: Outcome, moment: Moment): Settlement {
       return afterSnooze(job, outcome.delayMs, moment);
     case "disowned":
     case "returned":
-      return { ...same, state: "queued", runAt: moment.now, attempt: job.attempt - 1, suspect: job.suspect };
+      return {
+        ...unchanged(job, "queued"),
+        runAt: moment.now,
+        attempt: job.attempt - 1,
+        suspect: job.suspect,
+      };
     case "lost":
       return afterLoss(job, outcome, moment);
     case "cancelled": {
       const error = { message: outcome.message, kind: "cancelled", attempt: job.attempt };
-      return { ...same, state: "cancelled", error };
+      return { ...unchanged(job, "cancelled"), error };
     }
   }
 }
 
 /** What an ending leaves as it is, but for the state. */
-function unchanged(job: Held): Omit<Settlement, "state"> {
+function unchanged(job: Held, state: JobState): Settlement {
   const {
     seq,
     id,
@@ -183,6 +189,7 @@ function unchanged(job: Held): Omit<Settlement, "state"> {
     concurrencyKey,
     budgeted,
     followed,
+    state,
     runAt: null,
     attempt,
     lost,
@@ -204,26 +211,25 @@ function afterFailure(
 ): Settlement {
   const error: JobError = { message: outcome.message, kind: outcome.errorKind, attempt: job.attempt };
   if (outcome.stack) error.stack = outcome.stack;
-  const same = { ...unchanged(job), error, costActual: job.costActual + outcome.cost };
-  if (outcome.permanent || job.attempt >= job.maxAttempts) return { ...same, state: "failed" };
+  const same = { ...unchanged(job, "failed"), error, costActual: job.costActual + outcome.cost };
+  if (outcome.permanent || job.attempt >= job.maxAttempts) return same;
   const waitMs = retryDelay(job.retry ?? RETRY_DEFAULT, job.attempt, random);
   return { ...same, state: "retrying", runAt: now + Math.max(outcome.retryAfterMs, waitMs) };
 }
 
 function afterSnooze(job: Held, delayMs: Millis, { now }: Moment): Settlement {
-  const same = unchanged(job);
   const snoozed = job.snoozed + 1;
   if (snoozed <= JOB_SNOOZES_MAX)
-    return { ...same, state: "scheduled", runAt: now + delayMs, attempt: job.attempt - 1, snoozed };
+    return { ...unchanged(job, "scheduled"), runAt: now + delayMs, attempt: job.attempt - 1, snoozed };
   const message = `it asked ${snoozed} times to run again later; ${JOB_SNOOZES_MAX} times are allowed`;
-  return { ...same, state: "failed", error: { message, kind: "snoozed", attempt: job.attempt } };
+  return { ...unchanged(job, "failed"), error: { message, kind: "snoozed", attempt: job.attempt } };
 }
 
 function afterLoss(job: Held, outcome: Extract<Outcome, { kind: "lost" }>, { now }: Moment): Settlement {
   const lost = job.lost + (outcome.alone ? 1 : 0);
   const error: JobError = { message: outcome.message, kind: "lost", attempt: job.attempt };
-  const same = { ...unchanged(job), lost, error };
-  if (lost > JOB_LOST_MAX) return { ...same, state: "failed" };
+  const same = { ...unchanged(job, "failed"), lost, error };
+  if (lost > JOB_LOST_MAX) return same;
   const back = { ...same, attempt: job.attempt - 1, suspect: true };
   // The first loss goes back at once; a job that keeps killing its process waits longer each time.
   if (lost <= 1) return { ...back, state: "queued", runAt: now };

@@ -345,14 +345,11 @@ export class Worker implements Service, Claimer {
   /** Without a lane, nobody ran it. */
   #record(job: Job, outcome: Outcome, lane?: Lane): void {
     const { env } = this.#options;
-    const pluginVersion = lane?.executor.version ?? null;
-    const pluginDigest = lane?.executor.digest ?? null;
-    const retry = job.retry ?? lane?.options.retry ?? null;
-    const now = env.now();
-    const settlement = settle({ ...job, retry, pluginVersion, pluginDigest }, outcome, {
-      now,
-      random: env.random(),
-    });
+    // Changed, not copied, once for each job: it is ours.
+    job.pluginVersion = lane?.executor.version ?? null;
+    job.pluginDigest = lane?.executor.digest ?? null;
+    job.retry ??= lane?.options.retry ?? null;
+    const settlement = settle(job, outcome, { now: env.now(), random: env.random() });
     if (this.#settlements.length === 0) this.#endedAt = env.mono();
     this.#settlements.push(settlement);
     this.#runsEnded ||= job.scheduleId !== null;

@@ -18,7 +18,7 @@ const COUNT_FAILURE = "SET failures = failures + 1";
 const CLAIM = "COALESCE(max_attempts, ?1)";
 const MISS = "INSERT INTO objective_missed";
 const RECOVER = "DELETE FROM objective_missed\n   WHERE schedule_id = $id\n     AND node        = $node";
-const RUN_END = "AND (j.trigger = 'schedule' OR j.trigger = 'backfill')";
+const RUN_END = "(j.trigger = 'schedule' OR j.trigger = 'backfill')";
 const BACKFILL_NEXT = "SET state = 'queued' WHERE id = $id AND state = 'paused'";
 const BACKFILL_OPEN = "state IN ('queued', 'running', 'scheduled', 'retrying')";
 const BACKFILL_MADE =

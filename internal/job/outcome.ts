@@ -7,7 +7,7 @@
 import type { Millis } from "../base/env.ts";
 import {
   HISTORY_CHARS_MAX,
-  type Job,
+  type HeldJob,
   type JobError,
   type JobState,
   JOB_LOST_MAX,
@@ -69,30 +69,9 @@ export interface Settlement {
   pluginDigest: string | null;
 }
 
-type Held = Pick<
-  Job,
-  | "seq"
-  | "id"
-  | "fence"
-  | "scheduleId"
-  | "concurrencyKey"
-  | "budgeted"
-  | "followed"
-  | "attempt"
-  | "maxAttempts"
-  | "lost"
-  | "suspect"
-  | "retry"
-  | "costActual"
-  | "startedAt"
-  | "snoozed"
-  | "pluginVersion"
-  | "pluginDigest"
->;
-
 /** Decides what becomes of a running job. Pure; the store applies it if the fence still holds. */
 export function settle(
-  job: Held,
+  job: HeldJob,
   outcome: Outcome,
   { now, random }: { now: Millis; random: number },
 ): Settlement {
@@ -114,7 +93,7 @@ function pastMessage(message: string): string {
 }
 
 /** An attempt that did not complete its job, as the job remembers it. */
-function pastAttempt(job: Held, { kind, message }: JobError, now: Millis): PastAttempt {
+function pastAttempt(job: HeldJob, { kind, message }: JobError, now: Millis): PastAttempt {
   const { attempt, fence, startedAt, pluginVersion, pluginDigest } = job;
   return {
     attempt,
@@ -133,7 +112,7 @@ interface Moment {
   random: number;
 }
 
-function decide(job: Held, outcome: Outcome, moment: Moment): Settlement {
+function decide(job: HeldJob, outcome: Outcome, moment: Moment): Settlement {
   switch (outcome.kind) {
     case "completed": {
       const end = unchanged(job, "completed"); // Changed, not copied: most jobs end so.
@@ -163,7 +142,7 @@ function decide(job: Held, outcome: Outcome, moment: Moment): Settlement {
 }
 
 /** What an ending leaves as it is, but for the state. */
-function unchanged(job: Held, state: JobState): Settlement {
+function unchanged(job: HeldJob, state: JobState): Settlement {
   const {
     seq,
     id,
@@ -205,7 +184,7 @@ function unchanged(job: Held, state: JobState): Settlement {
 }
 
 function afterFailure(
-  job: Held,
+  job: HeldJob,
   outcome: Extract<Outcome, { kind: "failed" }>,
   { now, random }: Moment,
 ): Settlement {
@@ -217,7 +196,7 @@ function afterFailure(
   return { ...same, state: "retrying", runAt: now + Math.max(outcome.retryAfterMs, waitMs) };
 }
 
-function afterSnooze(job: Held, delayMs: Millis, { now }: Moment): Settlement {
+function afterSnooze(job: HeldJob, delayMs: Millis, { now }: Moment): Settlement {
   const snoozed = job.snoozed + 1;
   if (snoozed <= JOB_SNOOZES_MAX)
     return { ...unchanged(job, "scheduled"), runAt: now + delayMs, attempt: job.attempt - 1, snoozed };
@@ -225,7 +204,7 @@ function afterSnooze(job: Held, delayMs: Millis, { now }: Moment): Settlement {
   return { ...unchanged(job, "failed"), error: { message, kind: "snoozed", attempt: job.attempt } };
 }
 
-function afterLoss(job: Held, outcome: Extract<Outcome, { kind: "lost" }>, { now }: Moment): Settlement {
+function afterLoss(job: HeldJob, outcome: Extract<Outcome, { kind: "lost" }>, { now }: Moment): Settlement {
   const lost = job.lost + (outcome.alone ? 1 : 0);
   const error: JobError = { message: outcome.message, kind: "lost", attempt: job.attempt };
   const same = { ...unchanged(job, "failed"), lost, error };

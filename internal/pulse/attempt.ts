@@ -4,7 +4,7 @@
  * by Pulse after a grace.
  */
 import type { Millis } from "../base/env.ts";
-import { type Job, JOB_RESULT_BYTES_MAX, type JobProgress } from "../job/job.ts";
+import { type HeldJob, JOB_RESULT_BYTES_MAX, type JobProgress } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
 import { BUDGETED_CALLS, type Budget, overBudget } from "../plugin/budget.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
@@ -15,7 +15,7 @@ import type { Lane } from "./registry.ts";
 export const CANCEL_GRACE_MS = 5_000;
 
 export interface AttemptOptions {
-  job: Job;
+  job: HeldJob;
   lane: Lane;
   budget: Budget;
   /** Monotonic time of the start. */
@@ -26,7 +26,7 @@ export interface AttemptOptions {
 }
 
 export class RunningAttempt implements Attempt {
-  readonly job: Job;
+  readonly job: HeldJob;
   readonly lane: Lane;
   readonly budget: Budget;
   onCancel: ((reason: CancelReason) => void) | null = null;
@@ -118,7 +118,7 @@ function forced(reason: CancelReason, { job, lane, budget }: RunningAttempt): Ou
 }
 
 /** The budget of a run: the job's or its schedule's own, else the handler's, else the usual one. */
-export function runBudget(job: Job, handler: Pick<HandlerOptions, "timeoutMs">, usual: Budget): Budget {
+export function runBudget(job: HeldJob, handler: Pick<HandlerOptions, "timeoutMs">, usual: Budget): Budget {
   const owner = job.scheduleId === null ? "the job" : "its schedule";
   if (job.timeoutMs !== null) return { ms: job.timeoutMs, setBy: `the timeout of ${owner}` };
   if (handler.timeoutMs !== null) return { ms: handler.timeoutMs, setBy: "the timeout of its handler" };
@@ -126,7 +126,7 @@ export function runBudget(job: Job, handler: Pick<HandlerOptions, "timeoutMs">, 
 }
 
 /** Says that a run took longer than it may. */
-export function overrun(plugin: string, { handler }: Job, budget: Budget, became: string): string {
+export function overrun(plugin: string, { handler }: HeldJob, budget: Budget, became: string): string {
   return overBudget({ plugin, call: `${BUDGETED_CALLS.run} of ${handler}`, budget, became });
 }
 

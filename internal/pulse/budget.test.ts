@@ -5,7 +5,7 @@ import type { BudgetAmounts } from "../base/budget.ts";
 import { FakeEnv } from "../base/fake-env.ts";
 import { newId } from "../base/id.ts";
 import { silentLog } from "../base/log.ts";
-import type { Job, NewJob } from "../job/job.ts";
+import type { HeldJob, NewJob } from "../job/job.ts";
 import { migrate } from "../store/sqlite/migrate.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
 import type { Executor } from "./executor.ts";
@@ -21,7 +21,7 @@ async function host(scope: string, amounts: BudgetAmounts) {
   const db = new Database(":memory:", { strict: true });
   migrate(db);
   const store = new SqliteStore(env, { db, logPath: ":memory:", tzdata: "test" });
-  const starts: { job: Job; at: number }[] = [];
+  const starts: { job: HeldJob; at: number }[] = [];
   const pulse = new Pulse({
     env,
     log: silentLog,

@@ -4,7 +4,7 @@
  */
 import type { PluginEndpoint } from "../access/principal.ts";
 import type { Millis } from "../base/env.ts";
-import type { Job, JobProgress } from "../job/job.ts";
+import type { HeldJob, JobProgress } from "../job/job.ts";
 import type { Outcome } from "../job/outcome.ts";
 import type { Budget } from "../plugin/budget.ts";
 import type { HandlerOptions } from "../plugin/plugin.ts";
@@ -24,7 +24,7 @@ export type CancelReason = "cancelled" | "timeout" | "shutdown";
 
 /** A claimed job on its way through a plugin, with ways back to Pulse while it runs. */
 export interface Attempt {
-  readonly job: Job;
+  readonly job: HeldJob;
   /** How long it may take, and who says so. Pulse enforces it; the plugin is told. */
   readonly budget: Budget;
   /** Why the attempt should end; null while it may go on. */

@@ -5,7 +5,7 @@
  * waits here until its plugin is idle and runs by itself, so that the poison is
  * told from its neighbours.
  */
-import type { Job } from "../job/job.ts";
+import type { HeldJob } from "../job/job.ts";
 import { laneOf } from "../job/lane.ts";
 import type { LaneRequest } from "../store/jobs.ts";
 import type { Lane } from "./registry.ts";
@@ -13,7 +13,7 @@ import type { Lane } from "./registry.ts";
 interface PluginSlots {
   running: number;
   /** Suspects that were claimed and wait for an idle plugin. */
-  waiting: Job[];
+  waiting: HeldJob[];
   /** True while a suspect runs. */
   exclusive: boolean;
 }
@@ -73,7 +73,7 @@ export class Slots {
   }
 
   /** Takes a slot. False: the job is a suspect and waits for its plugin to be idle. */
-  take(job: Job, lane: Lane): boolean {
+  take(job: HeldJob, lane: Lane): boolean {
     const slots = this.#of(lane.executor.plugin);
     if (job.suspect && slots.running > 0) {
       slots.waiting.push(job);
@@ -92,13 +92,13 @@ export class Slots {
   }
 
   /** The next suspect of a plugin that is idle. It is forgotten here. */
-  nextWaiting(plugin: string): Job | undefined {
+  nextWaiting(plugin: string): HeldJob | undefined {
     const slots = this.#of(plugin);
     return slots.running > 0 ? undefined : slots.waiting.shift();
   }
 
   /** Takes a suspect out of the line. Undefined when it does not stand there. */
-  withdraw(jobId: string): Job | undefined {
+  withdraw(jobId: string): HeldJob | undefined {
     for (const { waiting } of this.#plugins.values()) {
       const index = waiting.findIndex(({ id }) => id === jobId);
       if (index >= 0) return waiting.splice(index, 1)[0];
@@ -107,7 +107,7 @@ export class Slots {
   }
 
   /** Suspects that are held and have not started; they are forgotten here. */
-  drainWaiting(): Job[] {
+  drainWaiting(): HeldJob[] {
     return [...this.#plugins.values()].flatMap((slots) => slots.waiting.splice(0));
   }
 

@@ -13,7 +13,7 @@ import { type Cancel, type Env, type Millis, sleep, turn } from "../base/env.ts"
 import { messageOf } from "../base/fault.ts";
 import type { Service, StopSignals } from "../base/lifecycle.ts";
 import type { Log } from "../base/log.ts";
-import type { Job } from "../job/job.ts";
+import type { HeldJob } from "../job/job.ts";
 import { handlerOfLane, laneOf } from "../job/lane.ts";
 import { type Outcome, type Settlement, settle } from "../job/outcome.ts";
 import type { Budget } from "../plugin/budget.ts";
@@ -120,7 +120,7 @@ export class Worker implements Service, Claimer {
   }
 
   /** Begins what was claimed in order of priority, suspects last: beside them nothing may start. */
-  claimed(jobs: readonly Job[], wishes: readonly LaneRequest[]): void {
+  claimed(jobs: readonly HeldJob[], wishes: readonly LaneRequest[]): void {
     this.#cool(wishes, jobs);
     const work = jobs.toSorted((a, b) => a.priority - b.priority); // Each lane's are in order already.
     for (const job of work) if (!job.suspect) this.#begin(job);
@@ -274,7 +274,7 @@ export class Worker implements Service, Claimer {
   }
 
   /** A lane that gave all that was asked for may have more; one that gave less is empty until somebody says otherwise. */
-  #cool(wishes: readonly LaneRequest[], jobs: readonly Job[]): void {
+  #cool(wishes: readonly LaneRequest[], jobs: readonly HeldJob[]): void {
     const counts = new Map<string, number>();
     for (const job of jobs) {
       const lane = laneOf(job);
@@ -292,13 +292,13 @@ export class Worker implements Service, Claimer {
     if (lane?.options.rate) void this.#wakeAtRate(lane);
   }
 
-  #begin(job: Job): void {
+  #begin(job: HeldJob): void {
     const lane = this.#options.registry.lane(laneOf(job));
     if (!lane || this.#stopping) this.#record(job, { kind: "returned" });
     else if (this.#slots.take(job, lane)) this.#start(job, lane);
   }
 
-  #start(job: Job, lane: Lane): void {
+  #start(job: HeldJob, lane: Lane): void {
     const { env } = this.#options;
     const budget = runBudget(job, lane.options, this.#options.budget);
     const attempt = new RunningAttempt({
@@ -343,7 +343,7 @@ export class Worker implements Service, Claimer {
   }
 
   /** Without a lane, nobody ran it. */
-  #record(job: Job, outcome: Outcome, lane?: Lane): void {
+  #record(job: HeldJob, outcome: Outcome, lane?: Lane): void {
     const { env } = this.#options;
     // Changed, not copied, once for each job: it is ours.
     job.pluginVersion = lane?.executor.version ?? null;

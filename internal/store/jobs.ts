@@ -1,7 +1,7 @@
 /** The seam of jobs: who writes them, who gets them, and how they end. */
 import type { Exceeded, Metered } from "../access/quota.ts";
 import type { Millis } from "../base/env.ts";
-import type { Job, JobProgress, JobState, NewJob } from "../job/job.ts";
+import type { HeldJob, Job, JobProgress, JobState, NewJob } from "../job/job.ts";
 import type { Settlement } from "../job/outcome.ts";
 import type { Page, PageRequest } from "./page.ts";
 import type { JobPruneRequest, Pruned } from "./prune.ts";
@@ -36,7 +36,7 @@ export interface Claimer {
   /** What may be claimed now; `lanes` may have new jobs. It is asked inside of a transaction, and again when that is tried again. */
   wishes(lanes: Iterable<string>): readonly LaneRequest[];
   /** The claim of what was wished for is on disk. Nothing has happened since the question. */
-  claimed(jobs: readonly Job[], wishes: readonly LaneRequest[]): void;
+  claimed(jobs: readonly HeldJob[], wishes: readonly LaneRequest[]): void;
 }
 
 export interface JobFilter {
@@ -103,7 +103,7 @@ export interface JobStore {
   /** Newest first. Where few match among very many, a page ends early, maybe with nothing; its cursor leads on. */
   list(filter: JobFilter, page: PageRequest): Promise<Page<Job>>;
   /** Hands queued jobs to a boot, each with a new fence. Lowest priority number first, then first in, first out. */
-  claim(request: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]>;
+  claim(request: { bootId: string; lanes: readonly LaneRequest[] }): Promise<HeldJob[]>;
   /** Claims for `claimer` from now on: whatever is written, it is asked at the end, in the same transaction. Null: for nobody. */
   serve(claimer: Claimer | null): void;
   /** Asks who serves now. Rejects when nothing can be claimed. */

@@ -1,6 +1,6 @@
 /** Mutants of the queue: how jobs are claimed, settled, cancelled and taken over. */
 import type { Database } from "bun:sqlite";
-import { claimedRow, type JobRow, readJob } from "../../internal/store/sqlite/job-row.ts";
+import { heldJob, type NextRow } from "../../internal/store/sqlite/job-row.ts";
 import type { SqliteStore } from "../../internal/store/sqlite/store.ts";
 import type { Claimer } from "../../internal/store/jobs.ts";
 import type { Call } from "./database.ts";
@@ -81,7 +81,7 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     sabotage: () =>
       edited(
         [CLAIM, "fence            = fence + 1", "fence = attempt + 1"],
-        [NEXT, "SELECT *", "SELECT *, attempt AS fence"],
+        [NEXT, ", fence, ", ", attempt AS fence, "],
       ),
   },
   {
@@ -185,19 +185,19 @@ function served(change: (claimer: Claimer) => Partial<Claimer>): (store: SqliteS
 
 /** Jobs begin where their rows are written; whether that is kept is not waited for. */
 function beginsAtOnce(): Pick<Mutant, "sabotage" | "store"> {
-  let begin: ((rows: JobRow[]) => void) | null = null;
+  let begin: ((rows: NextRow[]) => void) | null = null;
   return {
     sabotage: () =>
       instead(NEXT, ({ make }) => {
-        const rows = make() as JobRow[];
+        const rows = make() as NextRow[];
         begin?.(rows);
         return rows;
       }),
     store: served((claimer) => {
-      const asClaimed = (row: JobRow) => ({ bootId: claimer.bootId, maxAttempts: 3, now: row.run_at });
+      const by = { bootId: claimer.bootId, maxAttempts: 3, now: 0 };
       begin = (rows) =>
         claimer.claimed(
-          rows.map((row) => readJob(claimedRow({ ...row }, asClaimed(row)))),
+          rows.map((row) => heldJob(row, by)),
           [],
         );
       return { claimed: (_, wishes) => claimer.claimed([], wishes) };

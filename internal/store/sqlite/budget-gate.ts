@@ -12,7 +12,7 @@ import type { Env, Millis } from "../../base/env.ts";
 import { handlerOfLane, partsOf } from "../../job/lane.ts";
 import type { BudgetState } from "../budgets.ts";
 import { type BudgetAccounts, countsCost } from "./budget-accounts.ts";
-import type { JobRow } from "./job-row.ts";
+import type { NextRow } from "./job-row.ts";
 
 type Values = Record<string, string | number | null>;
 
@@ -51,7 +51,7 @@ export class BudgetGate {
   }
 
   /** These jobs start. Those whose cost counts are marked. */
-  spend(of: LaneOf, rows: readonly JobRow[]): void {
+  spend(of: LaneOf, rows: readonly NextRow[]): void {
     const { rules } = this.#accounts;
     if (rules.size === 0 || rows.length === 0) return;
     const scopes = this.#scopes(of);
@@ -63,7 +63,7 @@ export class BudgetGate {
     for (const scope of scopes) this.#isClosed(scope); // Whoever waits from now on is to be woken.
   }
 
-  #reserve(scopes: readonly string[], rows: readonly JobRow[]): void {
+  #reserve(scopes: readonly string[], rows: readonly NextRow[]): void {
     if (scopes.length === 0) return;
     for (const row of rows) {
       const { id, cost_actual: before } = row;

@@ -11,11 +11,11 @@
  */
 import type { Env } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
-import { type Job, JOB_ATTEMPTS_DEFAULT } from "../../job/job.ts";
+import { type HeldJob, JOB_ATTEMPTS_DEFAULT } from "../../job/job.ts";
 import { partsOf } from "../../job/lane.ts";
 import type { Claimer, LaneRequest } from "../jobs.ts";
 import type { GroupCommit } from "./group.ts";
-import { type ClaimBy, claimedRow, type JobRow, readJob } from "./job-row.ts";
+import { type ClaimBy, heldJob, type NextRow } from "./job-row.ts";
 import type { JobSql } from "./job-sql.ts";
 import type { SqliteLimits } from "./limits.ts";
 
@@ -26,7 +26,7 @@ const STRETCH_STEPS_MAX = 4; // Rows that are stepped over for each that is clai
 /** What was wanted, and what there was. */
 interface Claimed {
   wishes: readonly LaneRequest[];
-  jobs: readonly Job[];
+  jobs: readonly HeldJob[];
 }
 
 /** What claims are made of. */
@@ -80,7 +80,7 @@ export class SqliteClaims {
   }
 
   /** Claims inside the running group; `careful` where the first try of it was undone. */
-  claimNow(bootId: string, lanes: readonly LaneRequest[], careful: boolean): Job[] {
+  claimNow(bootId: string, lanes: readonly LaneRequest[], careful: boolean): HeldJob[] {
     if (careful) this.#limits.budgets.gate.forget();
     return lanes.flatMap((request) => this.#claimLane(bootId, request));
   }
@@ -105,33 +105,33 @@ export class SqliteClaims {
   }
 
   /** Differs from Postgres: no SKIP LOCKED. SQLite has one writer, so nobody is halfway through claiming a row. */
-  #claimLane(bootId: string, request: LaneRequest): Job[] {
+  #claimLane(bootId: string, request: LaneRequest): HeldJob[] {
     const { lane, limit, plugin = partsOf(lane).plugin, maxAttempts = JOB_ATTEMPTS_DEFAULT } = request;
     assert(limit > 0 && limit <= CLAIM_LIMIT_MAX, `a claim of ${limit} jobs is in range`);
     const count = this.#limits.claimable({ lane, plugin }, limit);
     if (count <= 0) return [];
-    const rows = this.#take({ lane, limit: count }, { bootId, maxAttempts, now: this.#env.now() });
+    const by = { bootId, maxAttempts, now: this.#env.now() };
+    const rows = this.#take({ lane, limit: count }, by);
     const fitting = this.#limits.keys.fitting(rows);
     this.#limits.spend({ lane, plugin }, fitting);
-    const jobs = fitting.flatMap((row) => this.#read(row) ?? []);
+    const jobs = fitting.flatMap((row) => this.#read(row, by) ?? []);
     if (fitting.length === rows.length || fitting.length === limit) return jobs;
     // Those that went back are not asked again: others may stand behind them.
     return [...jobs, ...this.#claimLane(bootId, { ...request, limit: limit - fitting.length })];
   }
 
-  /** The next jobs of a lane in their order, as their rows are once they are claimed. */
-  #take(next: { lane: string; limit: number }, by: ClaimBy): JobRow[] {
+  /** Claims the next jobs of a lane, and gives their rows as they were before. */
+  #take(next: { lane: string; limit: number }, by: ClaimBy): NextRow[] {
     const rows = this.#sql.next.all(next);
     const values = [by.maxAttempts, by.bootId, by.now];
     const stretch = stretchOf(rows);
     if (stretch)
       this.#sql.claimStretch.run(...values, stretch.first, stretch.last, next.lane, stretch.priority);
     else this.#claimEach(rows, values);
-    for (const row of rows) claimedRow(row, by);
     return rows;
   }
 
-  #claimEach(rows: readonly JobRow[], values: readonly (string | number)[]): void {
+  #claimEach(rows: readonly NextRow[], values: readonly (string | number)[]): void {
     let claimed = 0;
     for (const { rows: count, statement } of this.#sql.claims) {
       for (; rows.length - claimed >= count; claimed += count) {
@@ -142,9 +142,9 @@ export class SqliteClaims {
   }
 
   /** Null for a row that a hand has broken: thrown, it would be met by every claim from now on, and nothing would run. */
-  #read(row: JobRow): Job | null {
+  #read(row: NextRow, by: ClaimBy): HeldJob | null {
     try {
-      return readJob(row);
+      return heldJob(row, by);
     } catch (error) {
       this.#onUnreadable(row.id, messageOf(error));
       return null;
@@ -153,7 +153,7 @@ export class SqliteClaims {
 }
 
 /** Where the rows stand, in their order; null for too few, of several priorities, or with too many others between them. */
-function stretchOf(rows: readonly JobRow[]): { first: number; last: number; priority: number } | null {
+function stretchOf(rows: readonly NextRow[]): { first: number; last: number; priority: number } | null {
   const [first, last] = [rows[0], rows.at(-1)];
   if (!first || !last || rows.length < STRETCH_ROWS_MIN || first.priority !== last.priority) return null;
   if (last.seq - first.seq >= STRETCH_STEPS_MAX * rows.length) return null;

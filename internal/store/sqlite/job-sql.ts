@@ -2,7 +2,7 @@
 import type { Database, Statement } from "bun:sqlite";
 import { HISTORY_ATTEMPTS_MAX, type JobState } from "../../job/job.ts";
 import type { WhoseJob } from "../jobs.ts";
-import type { JobRow } from "./job-row.ts";
+import { type JobRow, NEXT_COLUMNS, type NextRow } from "./job-row.ts";
 
 const CLAIM_ROWS = [64, 1] as const; // Of a statement.
 const RUN_ENDS_MAX = 64;
@@ -47,7 +47,7 @@ export class JobSql {
   readonly get: Statement<JobRow, [Values]>;
   readonly whose: Statement<WhoseJob, [Values]>;
   readonly find: Statement<{ last: string | null; found: string }, [Values]>;
-  readonly next: Statement<JobRow, [Values]>;
+  readonly next: Statement<NextRow, [Values]>;
   /** Claims what stands close together. */
   readonly claimStretch: Statement<unknown, (string | number)[]>;
   /** What claims so many jobs, the most first. */
@@ -133,7 +133,7 @@ const FIND = `
            LIMIT $rows + 0)`;
 
 const NEXT = `
-  SELECT *
+  SELECT ${NEXT_COLUMNS.join(", ")}
     FROM job
    WHERE state   = 'queued'
      AND lane    = $lane

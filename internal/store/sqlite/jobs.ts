@@ -4,6 +4,7 @@ import type { Exceeded, Metered } from "../../access/quota.ts";
 import { type Env, type Millis, turn } from "../../base/env.ts";
 import { assert, messageOf } from "../../base/fault.ts";
 import {
+  type HeldJob,
   type Job,
   JOB_INTERRUPTED_MAX,
   type JobError,
@@ -170,7 +171,7 @@ export class SqliteJobs implements JobStore {
     return this.#lists.page(filter, page);
   }
 
-  claim({ bootId, lanes }: { bootId: string; lanes: readonly LaneRequest[] }): Promise<Job[]> {
+  claim({ bootId, lanes }: { bootId: string; lanes: readonly LaneRequest[] }): Promise<HeldJob[]> {
     return this.#group.write((careful) => this.#claims.claimNow(bootId, lanes, careful));
   }
 

@@ -12,7 +12,7 @@
  */
 import type { Database, Statement } from "bun:sqlite";
 import { laneOf } from "../../job/lane.ts";
-import type { JobRow } from "./job-row.ts";
+import type { NextRow } from "./job-row.ts";
 import type { SqliteLimits } from "./limits.ts";
 
 type Values = Record<string, string | number | null>;
@@ -79,7 +79,7 @@ export class SqliteKeys {
   }
 
   /** Of what was claimed, in its order, those for which there is room; the others go back. */
-  fitting(rows: readonly JobRow[]): readonly JobRow[] {
+  fitting(rows: readonly NextRow[]): readonly NextRow[] {
     if (rows.every(({ concurrency_key }) => concurrency_key === null)) return rows;
     const over = new Map<string, number>();
     return rows.filter(({ id, tenant, handler, concurrency_key }) => {
@@ -94,7 +94,7 @@ export class SqliteKeys {
   }
 
   /** Room beside what ran before this claim. */
-  #roomBefore(key: KeyOf, rows: readonly JobRow[]): number {
+  #roomBefore(key: KeyOf, rows: readonly NextRow[]): number {
     const claimed = rows.filter(
       ({ tenant, concurrency_key }) => tenant === key.tenant && concurrency_key === key.concurrency_key,
     );

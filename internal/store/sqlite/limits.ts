@@ -16,7 +16,7 @@ import type { LaneOf } from "./budget-gate.ts";
 import { SqliteBudgets } from "./budgets.ts";
 import type { SqliteEvents } from "./events.ts";
 import type { GroupCommit } from "./group.ts";
-import type { JobRow } from "./job-row.ts";
+import type { NextRow } from "./job-row.ts";
 import { type KeyOf, SqliteKeys } from "./keys.ts";
 
 type Values = Record<string, string | number | null>;
@@ -136,7 +136,7 @@ export class SqliteLimits implements LimitStore {
   }
 
   /** These were claimed. */
-  spend(of: LaneOf, rows: readonly JobRow[]): void {
+  spend(of: LaneOf, rows: readonly NextRow[]): void {
     const handler = handlerOfLane(of.lane);
     const bucket = rows.length > 0 ? this.#bucket(handler) : null;
     if (bucket) this.#spend.run({ handler, fullAt: fullAfter(bucket, this.#env.now(), rows.length) });

@@ -1,6 +1,6 @@
 /** What every engine promises about backfills: a line beside the plan, and no instant twice. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Job, NewJob } from "../../job/job.ts";
+import type { HeldJob, NewJob } from "../../job/job.ts";
 import type { Outcome } from "../../job/outcome.ts";
 import type { Schedule } from "../../schedule/schedule.ts";
 import type { NewBackfill } from "../backfills.ts";
@@ -35,7 +35,7 @@ export function backfillSuite(engine: string, open: OpenStore): void {
     const make = (id: string, first: number, count: number, concurrency = 1) =>
       at.store.backfills.make(span(id, first, count, concurrency), runs(first, count));
     const claim = () => at.store.jobs.claim({ bootId: BOOT, lanes: [{ lane: "test.work", limit: 100 }] });
-    const minutes = (jobs: readonly Job[]) =>
+    const minutes = (jobs: readonly HeldJob[]) =>
       jobs.map(({ occurrence }) => ((occurrence ?? 0) - start) / MINUTE);
     /** Claims, ends what was claimed, and says for which minutes it was, until nothing is left. */
     const drain = async (outcome: Outcome = COMPLETED) => {
@@ -54,8 +54,8 @@ export function backfillSuite(engine: string, open: OpenStore): void {
         scheduleId: schedule.id,
         occurrence: start - 3 * MINUTE,
         trigger: "backfill",
-        parentId: "BF_1",
       });
+      expect(await at.store.jobs.get(job?.id ?? "")).toMatchObject({ parentId: "BF_1" });
       expect(await claim()).toEqual([]);
       if (job) await end(at.store, at.env, job, COMPLETED);
       expect(await drain(failed({ permanent: true }))).toEqual([[-2], [-1]]);

@@ -1,7 +1,7 @@
 /** What budgets keep in line, for how long, and whom they leave alone. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { BUDGET_LIMITS, type BudgetAmounts, type BudgetLimit, leftAt } from "../../base/budget.ts";
-import type { Job, NewJob } from "../../job/job.ts";
+import type { HeldJob, NewJob } from "../../job/job.ts";
 import { laneOf } from "../../job/lane.ts";
 import type { Outcome } from "../../job/outcome.ts";
 import { BUDGETS_MAX, closedState } from "../budgets.ts";
@@ -32,7 +32,7 @@ export function budgetSuite(engine: string, open: OpenStore): void {
       at.store.jobs.claim({ bootId: BOOT, lanes: [{ lane, limit, plugin }] });
     const ids = async (...request: Parameters<typeof claim>) => (await claim(...request)).map(({ id }) => id);
     const cost = (amount: number): Outcome => ({ kind: "completed", result: null, cost: amount });
-    const finish = async (job: Job | undefined, outcome: Outcome = COMPLETED) => {
+    const finish = async (job: HeldJob | undefined, outcome: Outcome = COMPLETED) => {
       if (!job) throw new Error("a job was claimed");
       expect(await end(at.store, at.env, job, outcome)).toBe(true);
     };
@@ -324,12 +324,12 @@ export function budgetSuite(engine: string, open: OpenStore): void {
       await set("plugin:p", { costPerDay: 50 });
       await set("handler:b@y", { costPerDay: 15 });
       const lanes = ["a@x", "a@y", "b@x", "b@y"];
-      const scopesOf = (job: Job) => [`tenant:${job.tenant}`, "plugin:p", `handler:${laneOf(job)}`];
+      const scopesOf = (job: HeldJob) => [`tenant:${job.tenant}`, "plugin:p", `handler:${laneOf(job)}`];
       const starts: { scope: string; at: number }[] = [];
       const costs: { scope: string; at: number; amount: number }[] = [];
       const within = <T extends { scope: string; at: number }>(list: T[], scope: string, ms: number) =>
         list.filter((one) => one.scope === scope && one.at > at.env.now() - ms);
-      const running: Job[] = [];
+      const running: HeldJob[] = [];
       for (let step = 0; step < 600; step++) {
         const chance = random(10);
         if (chance < 4)

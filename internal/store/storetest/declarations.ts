@@ -1,6 +1,6 @@
 /** What every engine promises about schedules that are declared: by a plugin, or in a file. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Job } from "../../job/job.ts";
+import type { HeldJob } from "../../job/job.ts";
 import { POLICY_DEFAULT, type Schedule } from "../../schedule/schedule.ts";
 import type { NewSchedule, ScheduleRefusal } from "../schedules.ts";
 import { COMPLETED, end, failed, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
@@ -135,25 +135,25 @@ export function declarationSuite(engine: string, open: OpenStore): void {
         ]);
       const claim = (bootId: string) =>
         at.store.jobs.claim({ bootId, lanes: [{ lane: "test.work", limit: 10 }] });
-      const numbers = (jobs: readonly Job[]) =>
+      const numbers = (jobs: readonly HeldJob[]) =>
         jobs.map(({ runCount, declaredId, catchup }) => [runCount, declaredId, catchup]);
 
       await declare("all");
       await at.env.advance(MINUTE);
       await fire();
       const [first] = await claim("BT_1");
-      expect(numbers([first as Job])).toEqual([[1, "a", false]]);
-      await end(at.store, at.env, first as Job, failed());
+      expect(numbers([first as HeldJob])).toEqual([[1, "a", false]]);
+      await end(at.store, at.env, first as HeldJob, failed());
       await at.env.advance(10_000);
       await at.store.jobs.promote(10);
       expect(numbers(await claim("BT_1"))).toEqual([[1, "a", false]]);
       await at.store.jobs.recover("BT_2");
       const [again] = await claim("BT_2");
-      expect(numbers([again as Job])).toEqual([[1, "a", false]]);
-      await end(at.store, at.env, again as Job, COMPLETED);
+      expect(numbers([again as HeldJob])).toEqual([[1, "a", false]]);
+      await end(at.store, at.env, again as HeldJob, COMPLETED);
 
       await at.env.advance(3 * MINUTE);
-      const caughtUp: Job[] = [];
+      const caughtUp: HeldJob[] = [];
       for (let turn = 0; turn < 8; turn++) {
         await fire();
         await at.env.advance(100);

@@ -1,7 +1,7 @@
 /** What every store test needs: an open store on a clock that the test moves, and rows with sane defaults. */
 import type { FakeEnv } from "../../base/fake-env.ts";
 import { newId } from "../../base/id.ts";
-import type { Job, NewJob } from "../../job/job.ts";
+import type { HeldJob, NewJob } from "../../job/job.ts";
 import type { Outcome } from "../../job/outcome.ts";
 import { settle } from "../../job/outcome.ts";
 import type { LocksBy } from "../../schedule/lock.ts";
@@ -69,7 +69,7 @@ export function newAttestation(env: FakeEnv, attestation: Partial<NewAttestation
 export async function end(
   store: Store,
   env: FakeEnv,
-  job: Job,
+  job: HeldJob,
   outcome: Outcome,
 ): Promise<boolean | undefined> {
   const [kept] = await store.jobs.settle([settle(job, outcome, { now: env.now(), random: 0.5 })]);

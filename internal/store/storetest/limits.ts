@@ -1,6 +1,6 @@
 /** What keeps jobs in line: pauses of handlers and of single jobs. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Job, NewJob } from "../../job/job.ts";
+import type { HeldJob, NewJob } from "../../job/job.ts";
 import type { Outcome } from "../../job/outcome.ts";
 import { COMPLETED, end, failed, newJob, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
@@ -270,7 +270,7 @@ export function limitSuite(engine: string, open: OpenStore): void {
       const limit = 2;
       await perKey(limit);
       const random = (below: number) => Math.floor(at.env.random() * below);
-      const running = new Map<string, Job>();
+      const running = new Map<string, HeldJob>();
       const outcomes = [COMPLETED, failed(), failed({ permanent: true }), { kind: "returned" }] as const;
       for (let step = 0; step < 500; step++) {
         const chance = random(10);

@@ -1,6 +1,6 @@
 /** What every engine promises about objectives: each trouble is said once, when it begins and when it is over. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Job } from "../../job/job.ts";
+import type { HeldJob } from "../../job/job.ts";
 import { type Policy, POLICY_DEFAULT, type Schedule } from "../../schedule/schedule.ts";
 import { COMPLETED, end, failed, newSchedule, type Opened, type OpenStore } from "./fixture.ts";
 
@@ -40,7 +40,7 @@ export function objectiveSuite(engine: string, open: OpenStore): void {
         await judge();
       }
     };
-    const claim = async (): Promise<Job> => {
+    const claim = async (): Promise<HeldJob> => {
       const [job] = await at.store.jobs.claim({ bootId: "BT_x", lanes: [{ lane: "test.work", limit: 1 }] });
       if (!job) throw new Error("no job was claimed");
       return job;

@@ -1,6 +1,6 @@
 /** What every engine promises about runs that meet, runs that were missed, and spans in which nothing fires. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import type { Job } from "../../job/job.ts";
+import type { HeldJob } from "../../job/job.ts";
 import {
   type OccurrenceOutcome,
   type OverlapPolicy,
@@ -43,7 +43,7 @@ export function policySuite(engine: string, open: OpenStore): void {
       return fire();
     };
     const claim = () => at.store.jobs.claim({ bootId: BOOT, lanes: [{ lane: "test.work", limit: 100 }] });
-    const claimOne = async (): Promise<Job> => {
+    const claimOne = async (): Promise<HeldJob> => {
       const [job] = await claim();
       if (!job) throw new Error("no job was claimed");
       return job;

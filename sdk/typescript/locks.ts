@@ -2,16 +2,13 @@
  * Locks: the same three calls in both directions. A plugin asks its host for locks;
  * a plugin that is a lock provider answers hosts.
  */
-import { type handleUnaryCall, type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js";
-import {
-  type LockServiceServer,
-  LockServiceService,
-  type TryLockResponse,
-} from "../../proto/gen/qntx/v1/lock.ts";
+import { status } from "@grpc/grpc-js";
+import { LockServiceService, type TryLockResponse } from "../../proto/gen/qntx/v1/lock.ts";
 import type { Ask } from "./call.ts";
 import { textOf } from "./ending.ts";
 import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
+import { type Methods, Refusal, type UnaryMethod } from "./server.ts";
 
 /** A lock that was taken. */
 export interface LockHandle {
@@ -63,7 +60,7 @@ export function createLocks(ask: Ask): Locks {
 }
 
 /** The locks of a plugin as a gRPC service. Whatever they throw is an answer with the sentence. */
-export function lockService(locks: () => Locks | undefined): LockServiceServer {
+export function lockService(locks: () => Locks | undefined): Methods<LockServiceService> {
   return {
     tryLock: answered(locks, async (provider, { key, ttlMs, holder }) =>
       writeAnswer(await provider.tryLock({ key, ttlMs, holder })),
@@ -91,14 +88,14 @@ function writeAnswer(answer: LockHandle | LockContention): TryLockResponse {
 function answered<Q, A>(
   locks: () => Locks | undefined,
   method: (provider: Locks, request: Q) => Promise<A>,
-): handleUnaryCall<Q, A> {
-  return (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>) => {
+): UnaryMethod<Q, A> {
+  return async (request) => {
     const provider = locks();
-    if (!provider)
-      return answer({ code: status.FAILED_PRECONDITION, details: "This plugin provides no locks." });
-    method(provider, call.request).then(
-      (response) => answer(null, response),
-      (error: unknown) => answer({ code: status.UNAVAILABLE, details: textOf(error) }),
-    );
+    if (!provider) throw new Refusal(status.FAILED_PRECONDITION, "This plugin provides no locks.");
+    try {
+      return await method(provider, request);
+    } catch (error) {
+      throw new Refusal(status.UNAVAILABLE, textOf(error));
+    }
   };
 }

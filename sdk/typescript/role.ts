@@ -2,7 +2,6 @@
  * Role: a whole process that is one plugin. It lives as long as its stdin: a
  * host that dies, however it dies, closes the pipe, and the plugin goes too.
  */
-import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { parseArgs } from "node:util";
 import { textOf } from "./ending.ts";
 import { loadPlugin } from "./load.ts";
@@ -36,7 +35,6 @@ export async function runBundledRole(definition: PluginDefinition, port: number)
 
 async function live(load: () => Promise<{ plugin: LoadedPlugin; port: number }>): Promise<never> {
   hideMemory();
-  setLogVerbosity(logVerbosity.NONE); // It would say that a port was taken, which is no news.
   // One job's forgotten promise must not end its neighbours; an error thrown outside of any promise still does.
   process.on("unhandledRejection", (error) =>
     console.error("A promise failed and nobody was waiting for it:", error),

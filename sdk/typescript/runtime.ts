@@ -5,10 +5,9 @@
  * It answers QNTX's own DomainPluginService and our PluginService on one port
  * of the loopback interface. Initialize is harmless the second time.
  */
-import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import {
   DomainPluginServiceService,
-  type DomainPluginServiceServer,
   InitializeRequest,
   InitializeResponse,
 } from "../../proto/gen/protocol/domain.ts";
@@ -16,7 +15,6 @@ import {
   DescribeResponse,
   type HandlerOptions,
   PluginServiceService,
-  type PluginServiceServer,
 } from "../../proto/gen/qntx/v1/plugin.ts";
 import { LockServiceService } from "../../proto/gen/qntx/v1/lock.ts";
 import { textOf } from "./ending.ts";
@@ -28,6 +26,7 @@ import { captureConsole, createPluginLog } from "./log.ts";
 import { PluginError } from "./names.ts";
 import type { Host, JobHandler, JobLog, Locks, PluginDefinition } from "./qntx.ts";
 import { NOT_ITS_HOST, Proof } from "./proof.ts";
+import { type Call, GrpcServer, type Methods, Refusal, type UnaryMethod } from "./server.ts";
 import { createServices } from "./services.ts";
 import { serveSocket } from "./socket.ts";
 import { type JobSource, JobStream } from "./stream.ts";
@@ -62,10 +61,7 @@ export function servePlugin(definition: PluginDefinition, options: ServeOptions)
 export async function serveLoaded(plugin: LoadedPlugin, options: ServeOptions): Promise<RunningPlugin> {
   captureConsole();
   const print = options.print ?? ((line: string) => void process.stdout.write(`${line}\n`));
-  const server = new Server({
-    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
-    "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
-  });
+  const server = new GrpcServer({ bytesMax: MESSAGE_BYTES_MAX });
   const stopped = Promise.withResolvers<void>();
   const served = new ServedPlugin(plugin, createPluginLog(print));
   let stopping: Promise<void> | undefined;
@@ -77,9 +73,9 @@ export async function serveLoaded(plugin: LoadedPlugin, options: ServeOptions): 
     return stopped.promise;
   };
   const { proof } = served;
-  server.addService(DomainPluginServiceService, proof.guard(domainService(served, stop)));
-  server.addService(PluginServiceService, proof.guard(pluginService(served)));
-  if (plugin.locks) server.addService(LockServiceService, proof.guard(lockService(() => served.locks)));
+  server.add(DomainPluginServiceService, proof.guard(domainService(served, stop)));
+  server.add(PluginServiceService, proof.guard(pluginService(served)));
+  if (plugin.locks) server.add(LockServiceService, proof.guard(lockService(() => served.locks)));
   const port = await bind(server, options.port);
   print(`QNTX_PLUGIN_PORT=${port}`);
   return { name: plugin.metadata.name, port, stop, stopped: stopped.promise };
@@ -198,7 +194,7 @@ class ServedPlugin {
   }
 }
 
-function pluginService(served: ServedPlugin): PluginServiceServer {
+function pluginService(served: ServedPlugin): Methods<PluginServiceService> {
   const { plugin, streams } = served;
   return {
     describe: unary(async () => {
@@ -222,7 +218,7 @@ function pluginService(served: ServedPlugin): PluginServiceServer {
     }),
     jobs(call) {
       const { source } = served;
-      if (!source) return void call.emit("error", NOT_INITIALIZED);
+      if (!source) return call.fail(NOT_INITIALIZED);
       const stream: JobStream = new JobStream(call, source, {
         changed: served.changed,
         onClosed: () => streams.delete(stream),
@@ -232,11 +228,12 @@ function pluginService(served: ServedPlugin): PluginServiceServer {
   };
 }
 
-function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainPluginServiceServer {
+function domainService(served: ServedPlugin, stop: () => Promise<void>): Methods<DomainPluginServiceService> {
   const { plugin } = served;
   return {
-    metadata: (_call, answer) => answer(null, plugin.metadata),
-    initialize: admitted(served.proof, async (request) => {
+    metadata: () => plugin.metadata,
+    initialize: unary(async (request, call) => {
+      if (!served.proof.initialized(call, request.authToken)) throw NOT_ITS_HOST;
       await served.initialize(request);
       const handlerNames = [...served.handlers.keys()];
       const httpRoutes = plugin.endpoints.map(({ method, path, description }) => ({
@@ -252,11 +249,11 @@ function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainP
       setImmediate(() => void stop()); // Answers first: closing the server cuts what is on its way.
       return {};
     }),
-    handleHttp: unary(async (request, signal) => {
+    handleHttp: unary(async (request, call) => {
       const { source } = served;
       if (!source) return plainAnswer(503, `Plugin ${served.name} is not initialized yet.\n`);
       try {
-        return await plugin.answer(request, source.host, signal());
+        return await plugin.answer(request, source.host, whenClosed(call));
       } catch (error) {
         source.host.log.error(`${request.method} ${request.path} failed: ${textOf(error)}`, {
           stack: error instanceof Error ? (error.stack ?? "") : "",
@@ -266,54 +263,40 @@ function domainService(served: ServedPlugin, stop: () => Promise<void>): DomainP
     }),
     handleWebSocket(call) {
       const { source } = served;
-      if (!source) return void call.emit("error", NOT_INITIALIZED);
+      if (!source) return call.fail(NOT_INITIALIZED);
       serveSocket(call, { plugin: served.name, handler: plugin.websocket, host: source.host });
     },
-    health(_call, answer) {
+    health() {
       const running = [...served.streams].reduce((sum, stream) => sum + stream.running, 0);
-      answer(null, { healthy: true, message: "running", details: { jobs: String(running) } });
+      return { healthy: true, message: "running", details: { jobs: String(running) } };
     },
-    configSchema: (_call, answer) => answer(null, { fields: plugin.configFields }),
+    configSchema: () => ({ fields: plugin.configFields }),
     registerGlyphs: unary(async () => ({ glyphs: await plugin.glyphs() })),
-    executeJob(call, answer) {
+    executeJob(request, call) {
       const { source } = served;
-      if (source) executeJob(source, call, answer);
-      else answer(NOT_INITIALIZED);
+      if (!source) throw NOT_INITIALIZED;
+      return executeJob(source, request, call);
     },
   };
 }
 
-const NOT_INITIALIZED = {
-  code: status.FAILED_PRECONDITION,
-  details: "The plugin is not initialized yet.",
-};
+const NOT_INITIALIZED = new Refusal(status.FAILED_PRECONDITION, "The plugin is not initialized yet.");
 
-/** An async function as a gRPC method. What it throws is INTERNAL, with the sentence; what is wrong with the plugin, INVALID_ARGUMENT. */
-function unary<Q, A>(method: (request: Q, signal: () => AbortSignal) => Promise<A>) {
-  return (call: ServerUnaryCall<Q, A>, answer: sendUnaryData<A>): void => {
-    method(call.request, () => whenCancelled(call)).then(
-      (response) => answer(null, response),
-      (error: unknown) => answer({ code: codeOf(error), details: textOf(error) }),
-    );
-  };
-}
-
-/** Initialize, by the host of this plugin alone where that says who it is. */
-function admitted(proof: Proof, initialize: (request: InitializeRequest) => Promise<InitializeResponse>) {
-  const run = unary(initialize);
-  return (
-    call: ServerUnaryCall<InitializeRequest, InitializeResponse>,
-    answer: sendUnaryData<InitializeResponse>,
-  ) => {
-    if (proof.initialized(call.metadata, call.request.authToken)) run(call, answer);
-    else answer(NOT_ITS_HOST);
+/** A method whose errors are told: INTERNAL, with the sentence; what is wrong with the plugin, INVALID_ARGUMENT. */
+function unary<Q, A>(method: (request: Q, call: Call) => Promise<A>): UnaryMethod<Q, A> {
+  return async (request, call) => {
+    try {
+      return await method(request, call);
+    } catch (error) {
+      throw error instanceof Refusal ? error : new Refusal(codeOf(error), textOf(error));
+    }
   };
 }
 
 /** Aborted when the caller no longer waits. */
-function whenCancelled(call: Pick<ServerUnaryCall<unknown, unknown>, "on">): AbortSignal {
+function whenClosed(call: Call): AbortSignal {
   const controller = new AbortController();
-  call.on("cancelled", () => controller.abort());
+  call.onClosed(() => controller.abort());
   return controller.signal;
 }
 
@@ -323,11 +306,11 @@ function codeOf(error: unknown): status {
 }
 
 /** Binds to the port or one of the next ones. Resolves with the port that it got. */
-async function bind(server: Server, first: number): Promise<number> {
+async function bind(server: GrpcServer, first: number): Promise<number> {
   const tries = first === 0 ? 1 : PORT_TRIES;
   for (let port = first; ; port++) {
     try {
-      return await bindTo(server, port);
+      return await server.listen(port);
     } catch (error) {
       if (port - first + 1 >= tries) {
         throw new Error(`No port between ${first} and ${port} of 127.0.0.1 is free.`, { cause: error });
@@ -336,23 +319,8 @@ async function bind(server: Server, first: number): Promise<number> {
   }
 }
 
-function bindTo(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const force = setTimeout(() => {
-      server.forceShutdown();
-      resolve();
-    }, CLOSE_MS);
-    server.tryShutdown(() => {
-      clearTimeout(force);
-      resolve();
-    });
-  });
+async function closeServer(server: GrpcServer): Promise<void> {
+  const limit = new Promise<void>((resolve) => void setTimeout(resolve, CLOSE_MS).unref());
+  await Promise.race([server.drain(), limit]);
+  server.close();
 }

@@ -61,7 +61,7 @@ test.each(["reads", "goes"])("who sends waits until the browser %s", async (what
   await waits.promise;
   expect(await Promise.race([said.promise, Promise.resolve("waits")])).toBe("waits");
   if (what === "reads") read();
-  else call.emit("cancelled");
+  else call.destroy();
   expect(await said.promise).toBe(what === "reads" ? "read" : "gone");
   expect(taken.slice(0, 2)).toEqual(["one", "two"]);
 });

@@ -2,9 +2,10 @@
  * Socket: one WebSocket of a browser at `/ws/<plugin>`, as a plugin's handler sees it:
  * messages to walk through, and `send`. PING and CLOSE are answered here.
  */
-import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { type WebSocketMessage, WebSocketMessage_Type as Type } from "../../proto/gen/protocol/domain.ts";
 import { textOf } from "./ending.ts";
+import { Refusal, type ServedStream } from "./server.ts";
 import type { Host, Json } from "./qntx.ts";
 
 /** What a browser sent over a WebSocket. */
@@ -31,7 +32,7 @@ export interface Socket extends AsyncIterable<SocketMessage> {
 /** Speaks over one WebSocket at `/ws/<plugin>`, which is closed when it returns. */
 export type SocketHandler = (socket: Socket, host: Host) => void | Promise<void>;
 
-type Call = ServerDuplexStream<WebSocketMessage, WebSocketMessage>;
+type Call = ServedStream<WebSocketMessage, WebSocketMessage>;
 
 const UNREAD_MAX = 64; // Messages; then the host is made to wait.
 
@@ -40,8 +41,7 @@ export function serveSocket(
   call: Call,
   { plugin, handler, host }: { plugin: string; handler: SocketHandler | undefined; host: Host },
 ): void {
-  if (!handler)
-    return void call.emit("error", { code: status.UNIMPLEMENTED, details: `${plugin} has no WebSocket.` });
+  if (!handler) return call.fail(new Refusal(status.UNIMPLEMENTED, `${plugin} has no WebSocket.`));
   const socket = new ServedSocket(call);
   const run = async () => {
     await socket.connected;
@@ -79,7 +79,7 @@ class ServedSocket implements Socket {
       connected.resolve();
     });
     call.on("drain", () => this.#makeRoom());
-    for (const event of ["end", "cancelled", "error", "close"])
+    for (const event of ["end", "close"] as const)
       call.on(event, () => {
         this.#end();
         connected.resolve();

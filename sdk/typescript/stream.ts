@@ -31,7 +31,7 @@ export interface JobSource {
 /** What a stream needs of the call that it speaks over: a gRPC call, or another pipe that keeps messages whole. */
 export interface JobPipe {
   on(event: "data", listener: (message: HostMessage) => void): unknown;
-  on(event: "drain" | "end" | "cancelled" | "error" | "close", listener: () => void): unknown;
+  on(event: "drain" | "end" | "close", listener: () => void): unknown;
   /** False when no more should follow until "drain". */
   write(message: PluginMessage): boolean;
   end(): unknown;
@@ -76,8 +76,6 @@ export class JobStream {
     call.on("data", (message: HostMessage) => this.#take(message));
     call.on("drain", () => this.#outbox.resume());
     call.on("end", () => this.drain());
-    call.on("cancelled", () => this.#close());
-    call.on("error", () => this.#close());
     call.on("close", () => this.#close());
     call.write(PluginMessage.create({ ready: true, handlersChanged: changed && { handlers: changed } }));
   }

@@ -2,49 +2,47 @@
  * Unary: one job by ExecuteJob, as QNTX defines it. The same handler as on the
  * stream; what the job says while it runs is in the answer.
  */
-import { type Metadata, type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { type ExecuteJobRequest, ExecuteJobResponse } from "../../proto/gen/protocol/domain.ts";
 import { JobStart } from "../../proto/gen/qntx/v1/plugin.ts";
 import { wholeNumber } from "./codec.ts";
 import { finishOfError, finishOfResult } from "./ending.ts";
 import { LOG_CHARS_MAX } from "./outbox.ts";
 import { type JobVoice, RunningJob } from "./running.ts";
+import { type Call, Refusal } from "./server.ts";
 import { fieldsText, type JobSource } from "./stream.ts";
 
 export const LOG_ENTRIES_MAX = 5_000; // An answer is one message; a job that says more should be run on the stream.
 const INT32_MAX = 2_147_483_647;
 
 /** Runs the job and answers. NOT_FOUND when the plugin has no such handler. */
-export function executeJob(
+export async function executeJob(
   source: JobSource & { version: string },
-  call: ServerUnaryCall<ExecuteJobRequest, ExecuteJobResponse>,
-  answer: sendUnaryData<ExecuteJobResponse>,
-): void {
-  const { handlerName, jobId, payload, timeoutSecs } = call.request;
+  { handlerName, jobId, payload, timeoutSecs }: ExecuteJobRequest,
+  call: Call,
+): Promise<ExecuteJobResponse> {
   const handler = source.handler(handlerName);
-  if (!handler) {
-    const details = `${source.name} has no handler ${JSON.stringify(handlerName)}.`;
-    return answer({ code: status.NOT_FOUND, details });
-  }
+  if (!handler)
+    throw new Refusal(status.NOT_FOUND, `${source.name} has no handler ${JSON.stringify(handlerName)}.`);
   const response = ExecuteJobResponse.create({ pluginVersion: source.version });
   const timeoutMs = wholeNumber((timeoutSecs ?? 0) * 1_000);
-  const start = { ...startOf(call.metadata), jobId, handler: handlerName, timeoutMs, payload };
+  const start = { ...startOf(call), jobId, handler: handlerName, timeoutMs, payload };
   const job = new RunningJob(start, source.host, voiceInto(response));
-  call.on("cancelled", () => job.abort("cancelled"));
-
-  const end = ({ success, result, error, cost }: ReturnType<typeof finishOfResult>) => {
-    answer(null, { ...response, success, result, error: error?.message ?? "", costActual: cost });
-  };
-  job.run(
-    handler,
-    (result) => end(finishOfResult(job, result)),
-    (error) => end(finishOfError(job, error)),
+  call.onClosed(() => job.abort("cancelled"));
+  const finish = await new Promise<ReturnType<typeof finishOfResult>>((resolve) =>
+    job.run(
+      handler,
+      (result) => resolve(finishOfResult(job, result)),
+      (error) => resolve(finishOfError(job, error)),
+    ),
   );
+  const { success, result, error, cost } = finish;
+  return { ...response, success, result, error: error?.message ?? "", costActual: cost };
 }
 
 /** What a host of ours says beside QNTX's message. From another host there is nothing, and it is the one try. */
-function startOf(metadata: Metadata): JobStart {
-  const text = (key: string) => decoded(String(metadata.get(`qntx-${key}`)[0] ?? ""));
+function startOf(call: Call): JobStart {
+  const text = (key: string) => decoded(call.header(`qntx-${key}`));
   const number = (key: string) => Number(text(key)) || 0;
   return JobStart.create({
     attempt: number("attempt") || 1,

@@ -76,7 +76,7 @@ function unmet(field: ConfigField, value: string): string | null {
     return isA(type, value) && isWithin ? null : `${NAMES[type]}${range(min, max)}`;
   }
   if (!isA(type, value)) return NAMES[type];
-  return !pattern || pattern.test(value) ? null : `a text like ${String(pattern)}`;
+  return !pattern || pattern.test(value) ? null : `a text like /${pattern.source}/`;
 }
 
 const NAMES: Record<ConfigType, string> = {

@@ -7,7 +7,7 @@ import { status } from "@grpc/grpc-js";
 import type { ConfigFieldSchema, GlyphDef } from "../../proto/gen/protocol/domain.ts";
 import type { Millis } from "../base/env.ts";
 import { shown } from "../base/fault.ts";
-import { parsePattern, Pattern } from "../base/pattern.ts";
+import { parsePattern, type Pattern } from "../base/pattern.ts";
 import { CONFIG_TYPES, type ConfigField, type ConfigType } from "../plugin/config-field.ts";
 import type { Glyph } from "../plugin/glyph.ts";
 import type { Answer } from "../../sdk/typescript/channel.ts";
@@ -37,7 +37,7 @@ export async function askAbout(
   const schema = told(await connection.configSchema(limitMs), "ConfigSchema", warn);
   const glyphs = told(await connection.registerGlyphs(limitMs), "RegisterGlyphs", warn);
   return {
-    fields: readFields(schema?.fields ?? {}, warn),
+    fields: await readFields(schema?.fields ?? {}, warn),
     glyphs: readGlyphs(plugin, glyphs?.glyphs ?? [], warn),
   };
 }
@@ -48,11 +48,11 @@ function told<T>(answer: Answer<T>, call: string, warn: Warn): T | null {
   return null;
 }
 
-function readFields(fields: Record<string, ConfigFieldSchema>, warn: Warn): ConfigField[] {
+function readFields(fields: Record<string, ConfigFieldSchema>, warn: Warn): Promise<ConfigField[]> {
   const entries = Object.entries(fields);
   if (entries.length > FIELDS_MAX)
     warn(`of its ${entries.length} configuration fields, the first ${FIELDS_MAX} are kept`);
-  return entries.slice(0, FIELDS_MAX).map(([key, field]) => {
+  const kept = entries.slice(0, FIELDS_MAX).map(async ([key, field]) => {
     const name = cleanText(key, NAME_CHARS_MAX);
     const wrong = (what: string) => warn(`its configuration field ${shown(name)} ${what}`);
     return {
@@ -63,10 +63,11 @@ function readFields(fields: Record<string, ConfigFieldSchema>, warn: Warn): Conf
       required: field.required,
       min: readNumber(field.minValue, wrong),
       max: readNumber(field.maxValue, wrong),
-      pattern: readPattern(field.pattern, wrong),
+      pattern: await readPattern(field.pattern, wrong),
       elements: field.elementType === "" ? null : readType(field.elementType, wrong),
     };
   });
+  return Promise.all(kept);
 }
 
 function readType(word: string, wrong: (what: string) => void): ConfigType | null {
@@ -90,10 +91,10 @@ function readNumber(text: string, wrong: (what: string) => void): number | null 
   return null;
 }
 
-function readPattern(text: string, wrong: (what: string) => void): Pattern | null {
+async function readPattern(text: string, wrong: (what: string) => void): Promise<Pattern | null> {
   if (text === "") return null;
-  const pattern = parsePattern(text);
-  if (pattern instanceof Pattern) return pattern;
+  const pattern = await parsePattern(text);
+  if (!("wrong" in pattern)) return pattern;
   wrong(`has a pattern that ${pattern.wrong}: ${shown(cleanText(text, NAME_CHARS_MAX))}`);
   return null;
 }

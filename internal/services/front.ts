@@ -18,6 +18,8 @@ const HEADERS = 1;
 const CONTINUATION = 9;
 const END_HEADERS = 4;
 
+const NOTHING: Buffer = Buffer.alloc(0);
+
 /** `host: qntx`, without indexing, by its place 38 in the static table. */
 const HOST = Buffer.from([0x0f, 38 - 15, 4, ...Buffer.from("qntx")]);
 
@@ -77,45 +79,45 @@ export class Supplement {
   /** What follows them. */
   #next: Buffer | null = null;
   /** The beginning of a frame's header. */
-  #begun: Buffer = Buffer.alloc(0);
+  #begun: Buffer = NOTHING;
   #newest = 0;
   #opens = false;
 
-  /** What stands for a chunk; of a header that is cut, the rest stands for it later. */
+  /** What stands for a chunk, which is changed where it is; of a header that is cut, the rest stands for it later. */
   pass(chunk: Buffer): Buffer {
     const data = this.#begun.length > 0 ? Buffer.concat([this.#begun, chunk]) : chunk;
     const out: Buffer[] = [];
-    let at = 0;
+    let [from, at] = [0, 0];
     while (this.#left > 0 ? at < data.length : data.length - at >= HEADER_BYTES) {
-      const from = at;
       if (this.#left > 0) {
-        at = Math.min(data.length, at + this.#left);
-        this.#left -= at - from;
-        out.push(data.subarray(from, at));
+        const passed = Math.min(data.length - at, this.#left);
+        at += passed;
+        this.#left -= passed;
       } else {
+        this.#header(data, at);
         at += HEADER_BYTES;
-        out.push(this.#header(Buffer.from(data.subarray(from, at))));
       }
       if (this.#left > 0 || !this.#next) continue;
-      out.push(this.#next);
+      out.push(data.subarray(from, at), this.#next);
+      from = at;
       this.#next = null;
     }
-    this.#begun = Buffer.from(data.subarray(at));
-    return Buffer.concat(out);
+    this.#begun = at === data.length ? NOTHING : Buffer.from(data.subarray(at));
+    out.push(data.subarray(from, at));
+    return out.length === 1 ? data.subarray(0, at) : Buffer.concat(out);
   }
 
-  #header(frame: Buffer): Buffer {
-    this.#left = frame.readUIntBE(0, 3);
-    const [type, flags, stream] = [frame.readUInt8(3), frame.readUInt8(4), frame.readUInt32BE(5)];
+  #header(data: Buffer, at: number): void {
+    this.#left = data.readUIntBE(at, 3);
+    const [type, flags, stream] = [data.readUInt8(at + 3), data.readUInt8(at + 4), data.readUInt32BE(at + 5)];
     if (type === HEADERS) {
       this.#opens = stream > this.#newest; // Otherwise they are trailers.
       this.#newest = Math.max(this.#newest, stream);
     }
     if ((type === HEADERS || type === CONTINUATION) && this.#opens && (flags & END_HEADERS) !== 0) {
-      frame.writeUInt8(flags & ~END_HEADERS, 4);
+      data.writeUInt8(flags & ~END_HEADERS, at + 4);
       this.#next = continuation(stream);
     }
-    return frame;
   }
 }
 

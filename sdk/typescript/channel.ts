@@ -72,11 +72,13 @@ export interface MessageStream<Q> {
 }
 
 const STREAMS_MAX = 1_000_000_000; // HTTP/2 has numbers for 2^30 on one connection: a busy caller has used them in a day.
+const CALLS_AT_ONCE_MAX = 800; // Bun sends more than a peer takes at once, which ends the connection: ours takes 1,000, streams among them.
 const TIMEOUT_MAX = 99_999_999;
 const RETRY_FIRST_MS = 100; // A plugin whose port line was missed is tried again soon.
 const RETRY_MAX_MS = 1_000;
 
 const CLOSED = "The connection is closed.";
+const CALLED_OFF = "It was called off before it was sent.";
 const HEADERS = {
   [constants.HTTP2_HEADER_METHOD]: "POST",
   [constants.HTTP2_HEADER_CONTENT_TYPE]: "application/grpc+proto",
@@ -90,6 +92,9 @@ export class Channel {
   readonly #streamsMax: number;
   readonly #onRefused: (path: string, why: string) => void;
   #streams = 0;
+  /** Calls that have not ended, and those among them that wait until another has. */
+  #calls = 0;
+  readonly #waiting: (() => void)[] = [];
   #session: ClientHttp2Session | null = null;
   /** It, and those that take no new calls and still have old ones. */
   readonly #sessions = new Set<ClientHttp2Session>();
@@ -133,7 +138,7 @@ export class Channel {
 
   /** One request and its answer. Never rejects. */
   async call<Q, R>(method: MethodDefinition<Q, R>, request: Q, options: CallOptions): Promise<Answer<R>> {
-    if (options.signal?.aborted) return refused(status.CANCELLED, "It was called off before it was sent.");
+    if (options.signal?.aborted) return refused(status.CANCELLED, CALLED_OFF);
     if (this.#closed) return refused(status.UNAVAILABLE, CLOSED);
     if (options.waits && !(await this.#reach(this.#clock.mono() + options.limitMs)))
       return refused(status.DEADLINE_EXCEEDED, this.#trouble || "Nobody answered.");
@@ -144,13 +149,34 @@ export class Channel {
         status.RESOURCE_EXHAUSTED,
         `The request has ${length} bytes; at most ${this.#bytesMax} are sent.`,
       );
+    const waitedMs = this.#calls++ < CALLS_AT_ONCE_MAX ? 0 : await this.#place();
     try {
-      const limits = { bytesMax: this.#bytesMax, refused: this.#refused(method.path) };
-      const call = new UnaryCall(method, this.#request(method.path, options), limits);
-      return call.run(framed(message), options, this.#clock);
+      return await this.#send(method, message, { ...options, limitMs: options.limitMs - waitedMs });
     } catch (error) {
       return refused(status.UNAVAILABLE, textOf(error)); // A connection that breaks in this moment.
+    } finally {
+      this.#calls--;
+      this.#waiting.shift()?.();
     }
+  }
+
+  /** Waits for the place of a call, which whoever ends hands on. Resolves with how long that took. */
+  async #place(): Promise<number> {
+    const from = this.#clock.mono();
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return this.#clock.mono() - from;
+  }
+
+  async #send<Q, R>(
+    method: MethodDefinition<Q, R>,
+    message: Uint8Array,
+    options: CallOptions,
+  ): Promise<Answer<R>> {
+    if (options.signal?.aborted) return refused(status.CANCELLED, CALLED_OFF);
+    if (options.limitMs <= 0) return refused(status.DEADLINE_EXCEEDED, "It waited longer than it may take.");
+    const limits = { bytesMax: this.#bytesMax, refused: this.#refused(method.path) };
+    const call = new UnaryCall(method, this.#request(method.path, options), limits);
+    return call.run(framed(message), options, this.#clock);
   }
 
   /** A stream both ways. It has no deadline: it lives as long as the process. Throws when the channel is closed. */

@@ -154,6 +154,25 @@ function post(headers: Record<string, string>, body: Buffer): Promise<[unknown, 
   });
 }
 
+test("thousands of calls at once are answered, though a connection takes a thousand", async () => {
+  const answers = await Promise.all(Array.from({ length: 5_000 }, () => call("x")));
+  expect(answers.filter(({ ok }) => ok)).toHaveLength(5_000);
+});
+
+test("a call that waits for its place can be called off, and takes no longer than it may", async () => {
+  const signal = new AbortController();
+  const held = Array.from({ length: 800 }, () =>
+    channel.call(UNARY, "wait", { limitMs: 20_000, signal: signal.signal }),
+  );
+  const late = channel.call(UNARY, "x", { limitMs: 1 });
+  const next = call("x");
+  await Bun.sleep(2);
+  signal.abort();
+  expect(await late).toMatchObject({ ok: false, code: status.DEADLINE_EXCEEDED });
+  expect(await next).toMatchObject({ ok: true, value: "X" });
+  await Promise.all(held);
+});
+
 test("what is no call of gRPC is none", async () => {
   const body = framed(Buffer.from("hello"));
   expect(await post({ "content-type": "text/plain" }, body)).toEqual([415, undefined]);

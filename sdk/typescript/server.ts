@@ -63,6 +63,7 @@ type Service = Record<string, Shape<unknown, never> & { requestStream: boolean; 
 /** How a call is taken. */
 type Take = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
+const CALLS_AT_ONCE_MAX = 1_000; // On one connection: each that never ends is held in 2 kB. Clients wait with more.
 const TYPE = "application/grpc";
 const ANSWER = {
   [constants.HTTP2_HEADER_STATUS]: 200,
@@ -194,7 +195,7 @@ export class GrpcServer {
   readonly #onRefused: (call: RefusedCall, why: string) => void;
   readonly #methods = new Map<string, Take>();
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #server: Http2Server = createServer();
+  readonly #server: Http2Server = createServer({ settings: { maxConcurrentStreams: CALLS_AT_ONCE_MAX } });
 
   constructor({ bytesMax, onRefused = () => {} }: ServerOptions) {
     this.#bytesMax = bytesMax;

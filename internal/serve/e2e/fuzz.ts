@@ -10,6 +10,8 @@ import { join } from "node:path";
 import { CreateScheduleRequest } from "../../../proto/gen/qntx/v1/host.ts";
 import { seededRandom } from "../../schedule/expressions.ts";
 import { type Asking, NOTHING, roomy, ROWS } from "./access.ts";
+import { FLOODS, pour } from "./floods.ts";
+import { CANCEL, type Door, frame, headers, pathOf, START } from "./frames.ts";
 import { Place } from "./host.ts";
 import { PYTHON_PATH, writeStranger } from "./python.ts";
 
@@ -17,13 +19,17 @@ export interface FuzzOptions {
   /** To the callback server; as many calls are spoilt on the other side. */
   frames: number;
   seed: number;
+  /** For how long each flood is poured into each door. */
+  floodMs: number;
 }
 
 export interface FuzzReport {
   frames: number;
   answers: number;
-  /** Resident memory of the host, in MB, after a fifth of it and at the end. */
+  /** Resident memory of the host, in MB, after a fifth of it and after all; floods come behind that. */
   rssMb: [early: number, late: number];
+  /** The highest during each flood. */
+  floods: Record<string, number>;
   /** What went wrong; empty when nothing did. */
   trouble: string[];
 }
@@ -32,10 +38,8 @@ const CONNECTIONS = 8; // At once.
 const CONNECTION_MS = 300; // For the host to make something of what it was sent.
 const CALL_MS = 500; // A spoilt answer may never come.
 const GROWTH_MB_MAX = 64;
-const FLOOD_MS = 5_000; // For what is on its way when the flood is over.
-const CANCEL = Buffer.from([0, 0, 0, 8]);
+const LOOK_EVERY_MS = 20; // At its memory.
 const METHODS = Object.keys(ROWS);
-const START = [Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0, Buffer.alloc(0))];
 
 type Random = () => number;
 
@@ -48,7 +52,7 @@ export default {
 };`;
 
 /** Sends and spoils. Throws only when the host does not start. */
-export async function fuzz({ frames, seed }: FuzzOptions): Promise<FuzzReport> {
+export async function fuzz({ frames, seed, floodMs }: FuzzOptions): Promise<FuzzReport> {
   await using place = new Place(
     `[plugin]\nenabled = ["telltale", "mangler"]\nbundled = false\n${["telltale", "mangler"].map(roomy).join("")}`,
   );
@@ -56,7 +60,7 @@ export async function fuzz({ frames, seed }: FuzzOptions): Promise<FuzzReport> {
   writeStranger(place, "mangler");
   await place.start({ vars: { PATH: PYTHON_PATH } });
   await place.working();
-  return await new Fuzz(place, seededRandom(seed)).run(frames); // Awaited here: the folder goes with the function.
+  return await new Fuzz(place, seededRandom(seed)).run(frames, floodMs); // Awaited here: the folder goes with the function.
 }
 
 class Fuzz {
@@ -69,7 +73,7 @@ class Fuzz {
     this.#random = random;
   }
 
-  async run(frames: number): Promise<FuzzReport> {
+  async run(frames: number, floodMs: number): Promise<FuzzReport> {
     const { pid } = this.#place.host;
     const theirs = await this.#theirs();
     const doors = ["telltale", "mangler"].map((plugin) => this.#told(plugin));
@@ -86,11 +90,11 @@ class Fuzz {
       );
       if (part === 0) early = rssMb(pid);
     }
-    for (const door of doors) await this.#flood(door, frames);
-    await this.#judge(pid, theirs, doors);
     const late = rssMb(pid);
+    const floods = await this.#flood(doors, floodMs);
+    await this.#judge(pid, theirs, doors);
     if (late > early + GROWTH_MB_MAX) this.#trouble.push(`its memory grew from ${early} to ${late} MB`);
-    return { frames: sent, answers: spoilt, rssMb: [early, late], trouble: this.#trouble };
+    return { frames: sent, answers: spoilt, rssMb: [early, late], floods, trouble: this.#trouble };
   }
 
   /** Works at several at once, while there is more to do. */
@@ -133,26 +137,20 @@ class Fuzz {
       this.#trouble.push(line);
   }
 
-  /** One connection that opens calls and takes each back at once, and asks for echoes in between. */
-  async #flood(door: Door, frames: number): Promise<void> {
-    const socket = createConnection({ host: door.host, port: door.port });
-    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    socket.on("error", () => {});
-    socket.resume();
-    socket.write(Buffer.concat(START));
-    for (let stream = 1; stream < 2 * frames && !socket.destroyed; stream += 2) {
-      const head = headers({ path: pathOf(pick(this.#random, METHODS)), token: door.token, authority: true });
-      const opened = [
-        frame(1, 4, stream, head),
-        frame(3, 0, stream, CANCEL),
-        frame(6, 0, 0, Buffer.alloc(8)),
-      ];
-      if (!socket.write(Buffer.concat(opened)))
-        await Promise.race([new Promise((resolve) => socket.once("drain", resolve)), closed]);
+  /** Pours every flood into every door. Gives the highest resident memory of the host during each, in MB. */
+  async #flood(doors: readonly Door[], floodMs: number): Promise<Record<string, number>> {
+    const { pid } = this.#place.host;
+    const highest: Record<string, number> = {};
+    for (const [name, flood] of Object.entries(FLOODS)) {
+      const before = rssMb(pid);
+      const look = () => (highest[name] = Math.max(highest[name] ?? 0, rssMb(pid)));
+      const looking = setInterval(look, LOOK_EVERY_MS);
+      for (const door of doors) await pour(flood, door, floodMs);
+      clearInterval(looking);
+      if (look() > before + GROWTH_MB_MAX)
+        this.#trouble.push(`its memory grew from ${before} to ${look()} MB under ${name}`);
     }
-    socket.end();
-    await Promise.race([closed, Bun.sleep(FLOOD_MS)]);
-    socket.destroy();
+    return highest;
   }
 
   /** A good call, made of the same pieces, is answered: otherwise nothing was proved by the bad ones. */
@@ -215,13 +213,6 @@ class Fuzz {
       });
     });
   }
-}
-
-interface Door {
-  host: string;
-  port: number;
-  token: string;
-  handler: string;
 }
 
 /** What one connection says: each piece is a frame, or what pretends to be one. */
@@ -310,39 +301,6 @@ function callOf({ method, stream, token, body, ...odd }: CallParts): Buffer[] {
     frame(1, 4, stream, headers({ path, token, authority })),
     frame(0, isWhole ? 1 : 0, stream, Buffer.concat([prefix, body])),
   ];
-}
-
-function pathOf(method: string): string {
-  const [service = "", name = ""] = method.split(".");
-  const whose = ["HostService", "LockService"].includes(service) ? "qntx.v1" : "protocol";
-  return `/${whose}.${service}/${name}`;
-}
-
-/** The request's headers as literals: no table, no Huffman. */
-function headers({ path, token, authority }: { path: string; token: string; authority: boolean }): Buffer {
-  const literal = (text: string) =>
-    Buffer.concat([Buffer.from([Math.min(126, text.length)]), Buffer.from(text.slice(0, 126), "latin1")]);
-  return Buffer.concat([
-    Buffer.from([0x83, 0x86, 0x04]),
-    literal(path),
-    ...(authority ? [Buffer.from([0x01]), literal("127.0.0.1")] : []),
-    Buffer.from([0x0f, 0x10]),
-    literal("application/grpc"),
-    Buffer.from([0x00]),
-    literal("te"),
-    literal("trailers"),
-    Buffer.from([0x0f, 0x08]),
-    literal(`Bearer ${token}`),
-  ]);
-}
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
 }
 
 /** The same with some of it flipped, cut out, doubled, or said to be longer. */

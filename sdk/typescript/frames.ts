@@ -1,6 +1,8 @@
 /** Frames: how gRPC puts messages into a stream of bytes: a flag, the length in four bytes, and the message. */
 
 const HEAD_BYTES = 5;
+const ROOM_BYTES = 262_144; // For most messages all that they need: what is not written to is no memory yet.
+const NOTHING = Buffer.alloc(0);
 
 type Inflate = (message: Buffer) => Buffer;
 
@@ -17,7 +19,8 @@ export function framed(message: Uint8Array): Buffer {
 export class Frames {
   readonly #bytesMax: number;
   readonly #inflate: Inflate;
-  #chunks: Buffer[] = [];
+  /** What has come of a message that is not whole, with room behind it: as a list of what came, each byte could cost a hundred. */
+  #begun: Buffer = NOTHING;
   #held = 0;
   /** Bytes without which there is nothing to look at. */
   #wanted = HEAD_BYTES;
@@ -31,11 +34,8 @@ export class Frames {
   /** Gives the messages that are whole now. Throws for one that is too large, and what `inflate` throws. */
   push(bytes: Buffer): Buffer[] {
     const found: Buffer[] = [];
-    this.#chunks.push(bytes);
-    this.#held += bytes.length;
-    if (this.#held < this.#wanted) return found;
-    const [first = bytes] = this.#chunks;
-    let rest = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks);
+    let rest = this.#held === 0 ? bytes : this.#gathered(bytes);
+    if (rest.length < this.#wanted) return this.#keep(rest, found);
     for (this.#wanted = HEAD_BYTES; rest.length >= HEAD_BYTES; this.#wanted = HEAD_BYTES) {
       this.#wanted += this.#length(rest);
       if (rest.length < this.#wanted) break;
@@ -43,9 +43,26 @@ export class Frames {
       found.push(rest[0] === 0 ? message : this.#inflate(message));
       rest = rest.subarray(this.#wanted);
     }
-    this.#chunks = rest.length === 0 ? [] : [rest];
+    return this.#keep(rest, found);
+  }
+
+  #keep(rest: Buffer, found: Buffer[]): Buffer[] {
+    // A message that is whole may still be read: what follows it must not be written over it.
+    if (found.length > 0 || this.#held === 0) this.#begun = rest.length === 0 ? NOTHING : rest;
     this.#held = rest.length;
     return found;
+  }
+
+  /** All of it up to now; what does not fit is moved to where there is more room. */
+  #gathered(bytes: Buffer): Buffer {
+    const held = this.#held + bytes.length;
+    if (held > this.#begun.length) {
+      const room = Buffer.allocUnsafe(Math.max(held, Math.min(this.#wanted, 4 * held + ROOM_BYTES)));
+      room.set(this.#begun.subarray(0, this.#held));
+      this.#begun = room;
+    }
+    this.#begun.set(bytes, this.#held);
+    return this.#begun.subarray(0, held);
   }
 
   #length(frame: Buffer): number {

@@ -28,6 +28,7 @@ let server: GrpcServer;
 let channel: Channel;
 let client: Client;
 let heard: Call | null = null;
+let refusal = new Refusal(status.ABORTED, "");
 const waiting = Promise.withResolvers<Call>();
 
 async function unary(request: string, call: Call): Promise<string> {
@@ -51,6 +52,9 @@ function stream(request: string, served: ServedStream<unknown, string>): void {
 beforeAll(async () => {
   server = new GrpcServer({ bytesMax: BYTES_MAX });
   server.unary(UNARY, unary);
+  server.unary({ ...UNARY, path: "/test.Test/Refused" }, () => {
+    throw refusal;
+  });
   server.stream(STREAM, stream);
   server.duplex(DUPLEX, (served) => {
     served.on("data", (message) => void served.write(message.toUpperCase()));
@@ -84,6 +88,32 @@ test.each([
 ])("what becomes of a call is said: %p", async (request, ending) => {
   expect(await call(request)).toMatchObject({ ok: false, ...ending });
 });
+
+test.each(["x", "%", "漢", "🙂"])(
+  "a refusal fits what clients read, however long its sentence is: %s",
+  async (letter) => {
+    for (const count of [1_000, 10_000, 300_000]) {
+      const answer = await sayNo(letter.repeat(count));
+      expect(answer?.code).toBe(status.ABORTED);
+      expect(answer?.metadata.get("why")).toEqual(["so"]);
+      expect(answer?.metadata.get("more")).toEqual([]);
+      expect(answer?.details).toStartWith(letter.repeat(150));
+      expect(encodeURI(answer?.details ?? "").length).toBeLessThanOrEqual(3_000);
+    }
+  },
+);
+
+/** What a client hears that is refused with a sentence. */
+function sayNo(sentence: string): Promise<ServiceError | null> {
+  const { path, requestSerialize, responseDeserialize } = { ...UNARY, path: "/test.Test/Refused" };
+  refusal = new Refusal(status.ABORTED, sentence, {
+    why: "so",
+    more: sentence.length.toString().repeat(5_000),
+  });
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, "", (error) => resolve(error));
+  });
+}
 
 test("a method that is not there is UNIMPLEMENTED", async () => {
   const answer = await channel.call({ ...UNARY, path: "/test.Test/Other" }, "", { limitMs: 20_000 });
@@ -140,13 +170,13 @@ test("any client of gRPC is answered, also one that compresses", async () => {
   expect(await ask(gzip, "0".repeat(1_000_000))).toBe(status.RESOURCE_EXHAUSTED);
 });
 
-/** The status of what answers plain HTTP/2, and that of gRPC. */
-function post(headers: Record<string, string>, body: Buffer): Promise<[unknown, unknown]> {
+/** The status of what answers plain HTTP/2, that of gRPC, and what it says that it could read. */
+function post(headers: Record<string, string>, body: Buffer): Promise<unknown[]> {
   return new Promise((resolve, reject) => {
     const session = connect(`http://${client.getChannel().getTarget().replace("dns:", "")}`);
     const request = session.request({ ":method": "POST", ":path": UNARY.path, ...headers });
     request.once("response", (answer) => {
-      resolve([answer[":status"], answer["grpc-status"]]);
+      resolve([answer[":status"], answer["grpc-status"], answer["grpc-accept-encoding"]]);
       session.destroy();
     });
     request.on("error", reject);
@@ -175,11 +205,24 @@ test("a call that waits for its place can be called off, and takes no longer tha
 
 test("what is no call of gRPC is none", async () => {
   const body = framed(Buffer.from("hello"));
-  expect(await post({ "content-type": "text/plain" }, body)).toEqual([415, undefined]);
+  expect(await post({ "content-type": "text/plain" }, body)).toEqual([415, undefined, undefined]);
   const grpc = { "content-type": "application/grpc" };
-  expect(await post(grpc, Buffer.alloc(0))).toEqual([200, String(status.INTERNAL)]);
+  expect(await post(grpc, Buffer.alloc(0))).toEqual([200, String(status.INTERNAL), undefined]);
+});
+
+test.each([
+  [{}, status.UNIMPLEMENTED],
+  [{ "grpc-encoding": "snappy" }, status.UNIMPLEMENTED],
+  [{ "grpc-encoding": "gzip" }, status.INTERNAL],
+])("what is compressed by what is not known, or wrongly, is refused: %p", async (headers, code) => {
+  const body = framed(Buffer.from("hello"));
   body[0] = 1;
-  expect(await post(grpc, body)).toEqual([200, String(status.UNIMPLEMENTED)]);
+  const grpc = { "content-type": "application/grpc", ...headers };
+  expect(await post(grpc, body)).toEqual([
+    200,
+    String(code),
+    code === status.UNIMPLEMENTED ? "identity,deflate,gzip" : undefined,
+  ]);
 });
 
 test("a server that drains answers what was asked before, and takes nothing more", async () => {

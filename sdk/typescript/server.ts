@@ -64,6 +64,9 @@ type Service = Record<string, Shape<unknown, never> & { requestStream: boolean; 
 type Take = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
 
 const CALLS_AT_ONCE_MAX = 1_000; // On one connection: each that never ends is held in 2 kB. Clients wait with more.
+// Clients in C read 8 KiB of headers in all, and end the connection when they are sent 64.
+const SENTENCE_BYTES_MAX = 3_000;
+const TRAILER_BYTES_MAX = 4_000; // One that is longer is left out: it is beside a sentence.
 const TYPE = "application/grpc";
 const ANSWER = {
   [constants.HTTP2_HEADER_STATUS]: 200,
@@ -71,6 +74,7 @@ const ANSWER = {
 };
 const BEFORE_TRAILERS = { waitForTrailers: true, sendDate: false };
 const ALONE = { endStream: true, sendDate: false };
+const ENCODINGS = { "grpc-accept-encoding": "identity,deflate,gzip" };
 const WELL = { "grpc-status": "0" };
 
 /** One call, for whoever answers it. */
@@ -304,11 +308,9 @@ class Requests<Q> {
   constructor(deserialize: (bytes: Buffer) => Q, { encoding, bytesMax, refused }: RequestsOptions) {
     this.#deserialize = deserialize;
     this.#refused = refused;
-    this.#frames = new Frames(bytesMax, (message) => {
-      const inflate = encoding === "gzip" ? gunzipSync : encoding === "deflate" ? inflateSync : null;
-      if (inflate) return inflate(message, { maxOutputLength: bytesMax });
-      throw new Refusal(status.UNIMPLEMENTED, `Messages compressed by ${String(encoding)} are not taken.`);
-    });
+    this.#frames = new Frames(bytesMax, (message) =>
+      inflated(message, String(encoding ?? "identity"), bytesMax),
+    );
   }
 
   /** Those that are whole now. Throws a Refusal for what cannot be taken. */
@@ -341,6 +343,19 @@ class Requests<Q> {
     stream.once("end", () => {
       if (!over) refuse(stream, new Refusal(status.INTERNAL, "The call brought no whole message."));
     });
+  }
+}
+
+/** What a message was before it was compressed. */
+function inflated(message: Buffer, encoding: string, maxOutputLength: number): Buffer {
+  const inflate = encoding === "gzip" ? gunzipSync : encoding === "deflate" ? inflateSync : null;
+  if (!inflate)
+    throw new Refusal(status.UNIMPLEMENTED, `Messages compressed by ${encoding} are not taken.`, ENCODINGS);
+  try {
+    return inflate(message, { maxOutputLength });
+  } catch (error) {
+    if (error instanceof RangeError) throw error; // It is larger than that.
+    throw new Refusal(status.INTERNAL, `The message cannot be read by ${encoding}: ${textOf(error)}`);
   }
 }
 
@@ -377,5 +392,16 @@ function refusalOf(error: unknown): Refusal {
 }
 
 function trailersOf({ code, message, trailers }: Refusal): Record<string, string> {
-  return { "grpc-status": String(code), "grpc-message": encodeURI(message.toWellFormed()), ...trailers };
+  const said = { "grpc-status": String(code), "grpc-message": encoded(message) };
+  const more = Object.entries(trailers).filter(([, value]) => value.length <= TRAILER_BYTES_MAX);
+  return { ...said, ...Object.fromEntries(more) };
+}
+
+/** A sentence in ASCII: of a long one, the beginning. */
+function encoded(text: string): string {
+  for (let chars = Math.min(text.length, SENTENCE_BYTES_MAX); ; chars = Math.floor(chars / 1.5)) {
+    const cut = chars < text.length ? `${text.slice(0, chars)}…` : text;
+    const ascii = encodeURI(cut.toWellFormed());
+    if (ascii.length <= SENTENCE_BYTES_MAX) return ascii;
+  }
 }

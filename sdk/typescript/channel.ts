@@ -12,7 +12,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { type MethodDefinition, status } from "@grpc/grpc-js";
 import { textOf } from "./ending.ts";
-import { Frames, framed } from "./frames.ts";
+import { Frames, framed, sessionMemory } from "./frames.ts";
 import { type Ending, endingOfStream } from "./grpc-status.ts";
 
 /** What a call came back with. `details` is the peer's or the channel's own sentence; `trailers` only the peer has. */
@@ -233,7 +233,7 @@ export class Channel {
   #open(): ClientHttp2Session {
     if (this.#session) return this.#session;
     if (this.#closed) throw new Error(CLOSED);
-    const session = connect(`http://${this.#address}`);
+    const session = connect(`http://${this.#address}`, { maxSessionMemory: sessionMemory(this.#bytesMax) });
     this.#session = session;
     this.#sessions.add(session);
     session.once("close", () => this.#sessions.delete(session));

@@ -1,10 +1,16 @@
 /** Frames: how gRPC puts messages into a stream of bytes: a flag, the length in four bytes, and the message. */
 
 const HEAD_BYTES = 5;
+const MESSAGES_HELD_MAX = 32; // Of the largest: what is asked for at once and is not all read yet.
 const ROOM_BYTES = 262_144; // For most messages all that they need: what is not written to is no memory yet.
 const NOTHING = Buffer.alloc(0);
 
 type Inflate = (message: Buffer) => Buffer;
+
+/** What Bun may hold of one connection, in MB: its own 10 are three messages, and of what is more it ends calls as well without a message. */
+export function sessionMemory(bytesMax: number): number {
+  return Math.ceil((MESSAGES_HELD_MAX * bytesMax) / 1_000_000);
+}
 
 /** A message as it is sent. */
 export function framed(message: Uint8Array): Buffer {

@@ -225,6 +225,24 @@ test.each([
   ]);
 });
 
+test.each([
+  ["asked", "x".repeat(4_000_000), ""],
+  ["answered", "", "x".repeat(4_000_000)],
+])(
+  "thirty of the largest messages at once are %s: Bun by itself holds ten megabytes of a connection",
+  async (_, request, answer) => {
+    const bytesMax = 4_194_304;
+    const large = new GrpcServer({ bytesMax });
+    large.unary(UNARY, (asked) => (asked === request ? answer : "cut"));
+    const caller = new Channel(CLOCK, { address: `127.0.0.1:${await large.listen(0)}`, bytesMax });
+    await caller.call(UNARY, "", { limitMs: 20_000 }); // It is connected.
+    const calls = Array.from({ length: 30 }, () => caller.call(UNARY, request, { limitMs: 20_000 }));
+    for (const got of await Promise.all(calls)) expect(got.ok && got.value === answer).toBe(true);
+    caller.close();
+    large.close();
+  },
+);
+
 test("a server that drains answers what was asked before, and takes nothing more", async () => {
   const asked = Promise.withResolvers<void>();
   const held = Promise.withResolvers<string>();

@@ -18,7 +18,7 @@ import {
 import { gunzipSync, inflateSync } from "node:zlib";
 import { status } from "@grpc/grpc-js";
 import { textOf } from "./ending.ts";
-import { Frames, framed } from "./frames.ts";
+import { Frames, framed, sessionMemory } from "./frames.ts";
 
 /** Why a call is refused: thrown by a method, or what a stream fails with. */
 export class Refusal extends Error {
@@ -199,11 +199,13 @@ export class GrpcServer {
   readonly #onRefused: (call: RefusedCall, why: string) => void;
   readonly #methods = new Map<string, Take>();
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #server: Http2Server = createServer({ settings: { maxConcurrentStreams: CALLS_AT_ONCE_MAX } });
+  readonly #server: Http2Server;
 
   constructor({ bytesMax, onRefused = () => {} }: ServerOptions) {
     this.#bytesMax = bytesMax;
     this.#onRefused = onRefused;
+    const settings = { maxConcurrentStreams: CALLS_AT_ONCE_MAX };
+    this.#server = createServer({ settings, maxSessionMemory: sessionMemory(bytesMax) });
     this.#server.on("session", (session) => {
       this.#sessions.add(session);
       session.on("error", () => {}); // It is closed then, and its calls with it.

@@ -12,8 +12,8 @@ import {
   ATSStoreServiceService as Store,
 } from "../../proto/gen/protocol/atsstore.ts";
 import { HostServiceService } from "../../proto/gen/qntx/v1/host.ts";
-import type { Ask } from "./call.ts";
-import type { Channel, MessageStream } from "./channel.ts";
+import type { Ask, HostLine } from "./call.ts";
+import type { MessageStream } from "./channel.ts";
 import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
 import type { JobLog, Json } from "./qntx.ts";
@@ -70,17 +70,15 @@ const GAP_MAX = 1_000; // Attestations asked for after a broken stream; more tha
 /** How the host is asked, and watched. */
 export interface AttestationCalls {
   ask: Ask;
-  channel: Channel;
-  headers: Readonly<Record<string, string>>;
-  token: string;
+  line: HostLine;
   log: JobLog;
 }
 
 /** Makes `host.ats`. */
 export function createAttestations(calls: AttestationCalls): Attestations {
-  const { ask, token: authToken } = calls;
+  const { ask, line } = calls;
   const query = async (filter: AttestationFilter) => {
-    const request = { authToken, filter: wireFilter(filter) };
+    const request = { authToken: line.token, filter: wireFilter(filter) };
     const answer = await ask(Store.getAttestations, request);
     refuse(answer);
     return answer.attestations.map(readAttestation);
@@ -88,7 +86,7 @@ export function createAttestations(calls: AttestationCalls): Attestations {
   return {
     query,
     async create(attestation) {
-      const request = { authToken, command: wireCommand(attestation) };
+      const request = { authToken: line.token, command: wireCommand(attestation) };
       const answer = await ask(Store.generateAndCreateAttestation, request);
       refuse(answer);
       if (!answer.attestation) throw new HostError("INTERNAL", "The host did not say what it attested.");
@@ -98,7 +96,7 @@ export function createAttestations(calls: AttestationCalls): Attestations {
       let created = 0;
       for (let at = 0; at < attestations.length; at += BATCH) {
         const commands = attestations.slice(at, at + BATCH).map(wireCommand);
-        const request = { authToken, commands };
+        const request = { authToken: line.token, commands };
         const answer = await ask(Store.batchGenerateAndCreateAttestations, request);
         refuse(answer);
         created += answer.created;
@@ -106,7 +104,7 @@ export function createAttestations(calls: AttestationCalls): Attestations {
       return created;
     },
     async exists(id) {
-      return (await ask(Store.attestationExists, { authToken, id })).exists;
+      return (await ask(Store.attestationExists, { authToken: line.token, id })).exists;
     },
     watch: (filter, signal) => new Watch(calls, query, filter, signal),
   };
@@ -165,7 +163,7 @@ class Watch implements AsyncIterable<Attestation> {
 
   #open(again: boolean): void {
     if (this.#end.signal.aborted) return;
-    const { channel, headers } = this.#calls;
+    const { channel, headers } = this.#calls.line;
     // Our host answers its headers when the watch stands. Only then is the gap closed for good.
     const stands = () => {
       clearTimeout(settled);

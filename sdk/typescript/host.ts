@@ -4,7 +4,7 @@
  */
 import { HostServiceService } from "../../proto/gen/qntx/v1/host.ts";
 import { createAttestations } from "./attestations.ts";
-import { asking } from "./call.ts";
+import { asking, HostLine, type HostPlace } from "./call.ts";
 import { Channel, type Clock } from "./channel.ts";
 import { enqueuing, type EnqueueStream } from "./enqueuing.ts";
 import { createLocks } from "./locks.ts";
@@ -28,9 +28,7 @@ export const CLOCK: Clock = {
 };
 
 /** What Initialize told: where the host is and who we are to it. */
-export interface HostAddress {
-  address: string;
-  token: string;
+export interface HostAddress extends HostPlace {
   config: Record<string, string>;
 }
 
@@ -44,6 +42,8 @@ export interface HostParts {
 
 export interface HostClient {
   host: Host;
+  /** The host is elsewhere now, or knows us by another token. */
+  move(place: HostPlace): void;
   close(): void;
 }
 
@@ -53,24 +53,26 @@ export function connectHost(
   { log, setJobs, services = NO_SERVICES, stream = () => undefined }: HostParts,
 ): HostClient {
   // Without an address every call fails with UNAVAILABLE and says where it tried.
-  const channel = new Channel(CLOCK, { address: address || "127.0.0.1:1", bytesMax: MESSAGE_BYTES_MAX });
-  const headers = { authorization: `Bearer ${token}`, "qntx-refusals": "status" };
-  const ask = asking(channel, headers);
+  const open = (at: string) =>
+    new Channel(CLOCK, { address: at || "127.0.0.1:1", bytesMax: MESSAGE_BYTES_MAX });
+  const line = new HostLine({ address, token }, open);
+  const ask = asking(line);
   return {
     host: {
       config: Object.freeze({ ...config }),
       log,
       scheduler: createScheduler(ask),
       queue: createQueue(enqueuing(ask, stream)),
-      ats: createAttestations({ ask, channel, headers, token, log }),
+      ats: createAttestations({ ask, line, log }),
       locks: createLocks(ask),
       secrets: createSecrets(ask),
-      http: createWeb(ask, token),
+      http: createWeb(ask, line),
       storage: createStorage(ask),
       services,
       context: () => ask(HostServiceService.getContext, {}),
       setJobs,
     },
-    close: () => channel.close(),
+    move: (place) => line.move(place),
+    close: () => line.close(),
   };
 }

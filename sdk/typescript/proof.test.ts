@@ -2,8 +2,10 @@
 import { expect, test } from "bun:test";
 import { Metadata, status } from "@grpc/grpc-js";
 import { ExecuteJobRequest, HTTPRequest, InitializeRequest } from "../../proto/gen/protocol/domain.ts";
+import { HostServiceService } from "../../proto/gen/qntx/v1/host.ts";
 import { asked, Driver } from "./driver.ts";
 import { servePlugin } from "./runtime.ts";
+import { GrpcServer } from "./server.ts";
 
 /** What a promise rejects with. Not `expect().rejects`: that waits in a loop of its own, which starves the server. */
 const refusalOf = (promise: Promise<unknown>) =>
@@ -52,6 +54,33 @@ test("a host that says its token is the only one that may call from then on", as
   expect((await asked(domain, domain.health, {})).healthy).toBe(true); // It may be asked before it knows its host.
   expect((await http(said("of-the-host"))).body.toString()).toBe("in");
   await initialize("of-the-host", said("of-the-host"));
+});
+
+test("a plugin that its host did not start calls the host that is there now", async () => {
+  const heard: string[] = [];
+  const host = () => {
+    const server = new GrpcServer({ bytesMax: 1_000 });
+    server.unary(HostServiceService.getContext, (_, call) => {
+      heard.push(call.header("authorization"));
+      return { plugin: "p", tenant: "", version: "", digest: "", capabilities: [], hostVersion: "" };
+    });
+    return server;
+  };
+  const [first, second] = [host(), host()];
+  const at = async (server: GrpcServer, authToken: string) => ({
+    queueEndpoint: `127.0.0.1:${await server.listen(0)}`,
+    authToken,
+  });
+  await using driver = await Driver.start(
+    { name: "p", version: "1", jobs: { ask: async ({ qntx }) => (await qntx.context()).plugin } },
+    await at(first, "old"),
+  );
+  await driver.run("p.ask");
+  first.close();
+  await driver.initialize(await at(second, "new"));
+  await driver.run("p.ask");
+  second.close();
+  expect(heard).toEqual(["Bearer old", "Bearer new"]);
 });
 
 test("what others provide is what the newest Initialize says", async () => {

@@ -17,6 +17,7 @@ import {
   PluginServiceService,
 } from "../../proto/gen/qntx/v1/plugin.ts";
 import { LockServiceService } from "../../proto/gen/qntx/v1/lock.ts";
+import type { HostPlace } from "./call.ts";
 import { textOf } from "./ending.ts";
 import { connectHost, type HostClient, MESSAGE_BYTES_MAX } from "./host.ts";
 import { plainAnswer } from "./http.ts";
@@ -128,9 +129,10 @@ class ServedPlugin {
     return this.#changed ? this.#options() : undefined;
   }
 
-  /** Starts the plugin. Once a process: the second call says only what others provide now, and waits for the first. */
+  /** Starts the plugin. Once a process: the second call says only where its host is and what others provide now, and waits for the first. */
   initialize(request: InitializeRequest): Promise<void> {
     this.#told = request;
+    this.#client?.move(placeOf(request));
     this.#initialized ??= this.#initialize(request);
     return this.#initialized;
   }
@@ -153,12 +155,13 @@ class ServedPlugin {
   }
 
   async #initialize(request: InitializeRequest): Promise<void> {
-    const { authToken: token, config, queueEndpoint, scheduleEndpoint, atsStoreEndpoint } = request;
-    const address = queueEndpoint || scheduleEndpoint || atsStoreEndpoint;
     const setJobs: Host["setJobs"] = (jobs) => this.#change(readHandlers(this.name, jobs));
     const stream = () => [...this.streams].find(({ takesEnqueues }) => takesEnqueues);
     const services = createServices(() => this.#told);
-    this.#client = connectHost({ address, token, config }, { log: this.#log, setJobs, services, stream });
+    this.#client = connectHost(
+      { ...placeOf(request), config: request.config },
+      { log: this.#log, setJobs, services, stream },
+    );
     await this.plugin.start(this.#client.host, request);
     this.#locks = this.plugin.locks?.(this.#client.host);
   }
@@ -192,6 +195,11 @@ class ServedPlugin {
     const announced = name.startsWith(`${this.name}/`) ? name.slice(this.name.length + 1) : name;
     return this.#handlers.get(announced)?.run;
   }
+}
+
+function placeOf(request: InitializeRequest): HostPlace {
+  const { authToken: token, queueEndpoint, scheduleEndpoint, atsStoreEndpoint } = request;
+  return { address: queueEndpoint || scheduleEndpoint || atsStoreEndpoint, token };
 }
 
 function pluginService(served: ServedPlugin): Methods<PluginServiceService> {

@@ -1,6 +1,6 @@
 /** Web: `host.http`. QNTX's own service, whose errors are an answer with `success` false. */
 import { FetchServiceService } from "../../proto/gen/protocol/fetch.ts";
-import type { Ask } from "./call.ts";
+import type { Ask, HostLine } from "./call.ts";
 import { checkGiven, type Kind } from "./given.ts";
 import { HostError } from "./host-error.ts";
 
@@ -39,13 +39,13 @@ const OPTIONS: Readonly<Record<keyof FetchOptions, Kind>> = {
 };
 
 /** Makes `host.http`. */
-export function createWeb(ask: Ask, authToken: string): Web {
+export function createWeb(ask: Ask, line: Pick<HostLine, "token">): Web {
   return {
     async fetch(url, options = {}) {
       checkGiven("a fetch", options, OPTIONS);
       const { subjects = [], predicate = "", context = "", fresh = false } = options;
       const about = { subjects: [...subjects], predicate, context, fresh, actor: "", source: "" };
-      const answer = await ask(FetchServiceService.fetch, { authToken, url, ...about });
+      const answer = await ask(FetchServiceService.fetch, { authToken: line.token, url, ...about });
       if (!answer.success)
         throw new HostError("UNKNOWN", answer.error || "The host refused it without saying why.");
       return { status: answer.statusCode, body: answer.body, attestationId: answer.attestationId };

@@ -40,8 +40,15 @@ export class FlowOracle implements JobFollower {
   /** Jobs that must end because of others: since when, and whose. */
   readonly #owed = new Map<string, { at: Millis; by: string }>();
 
+  /** While there was no host, nobody could end anything. */
+  #hostSince: Millis = 0;
+
   constructor(world: World) {
     this.#world = world;
+  }
+
+  hostStarts(): void {
+    this.#hostSince = this.#world.time;
   }
 
   /** A client asks for a job, and may never hear an answer. */
@@ -146,7 +153,7 @@ export class FlowOracle implements JobFollower {
   #checkOwed({ id }: JobRecord, verb: string): void {
     const owed = this.#owed.get(id);
     if (!owed) return;
-    const since = Math.max(owed.at, this.#world.troubleAt);
+    const since = Math.max(owed.at, this.#world.troubleAt, this.#hostSince);
     if (this.#world.time - since > FOLLOWED_WITHIN_MS)
       this.#say(`${id} ${verb}, and ${owed.by} should have ended it`);
   }

@@ -378,6 +378,7 @@ class Simulation implements Scene {
   #boot(): void {
     this.#hosts += 1;
     this.world.note(`host ${this.#hosts} starts`);
+    this.flows.hostStarts();
     this.#checkTokens();
     const host = new SimHost({
       scene: this,

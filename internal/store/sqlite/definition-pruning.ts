@@ -15,7 +15,7 @@ const NEWEST_MAX = 4_000; // Of one schedule. A change a minute for almost three
 const NEWEST_BYTES_MAX = 4_194_304; // 4 MiB: a usual one has half a KiB, one with a thousand blackouts a hundred.
 const ROWS_PER_STEP = 100; // Some milliseconds, also of large ones.
 const TERMS_PER_STEP = 500; // More than as many definitions have.
-const SCHEDULES_PER_STEP = 300; // Most have one definition, and nothing to remove.
+const SCHEDULES_PER_STEP = 300; // Of those that were changed: most never are, and are not looked at.
 const STEP_MS_MAX: Millis = 5; // On a slow disk fewer.
 
 type Values = Record<string, string | number>;
@@ -39,9 +39,7 @@ export class DefinitionPruning {
 
   constructor(env: Env, db: Database) {
     this.#env = env;
-    this.#scheduleAfter = db.prepare(
-      "SELECT MIN(schedule_id) AS id FROM schedule_revision WHERE schedule_id > $id",
-    );
+    this.#scheduleAfter = db.prepare(SCHEDULE_AFTER);
     this.#boundary = db.prepare(BOUNDARY);
     this.#chunk = db.prepare(CHUNK);
     this.#remove = db.prepare(REMOVE);
@@ -97,6 +95,12 @@ function readPosition(cursor: string): Position {
   if (id === undefined || after === undefined) throw noCursor(cursor);
   return { id, after: Number(after) };
 }
+
+const SCHEDULE_AFTER = `
+  SELECT MIN(schedule_id) AS id
+    FROM schedule_revision INDEXED BY schedule_revision_changed
+   WHERE schedule_id > $id
+     AND revision    > 1`;
 
 /** Which revision each cursor follows now. */
 const IN_FORCE = `

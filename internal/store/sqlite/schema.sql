@@ -600,6 +600,8 @@ CREATE TABLE schedule_revision (
   PRIMARY KEY (schedule_id, revision)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX schedule_revision_changed ON schedule_revision (schedule_id) WHERE revision > 1;
+
 CREATE TABLE schedule_run (
   schedule_id TEXT    NOT NULL PRIMARY KEY REFERENCES schedule (id),
   run_count   INTEGER NOT NULL,

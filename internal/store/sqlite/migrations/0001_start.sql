@@ -265,6 +265,9 @@ CREATE TABLE schedule_revision (
   PRIMARY KEY (schedule_id, revision)
 ) STRICT, WITHOUT ROWID;
 
+-- Schedules that were changed: of all others there is nothing to let go.
+CREATE INDEX schedule_revision_changed ON schedule_revision (schedule_id) WHERE revision > 1;
+
 -- Which revision each cursor follows, from after `since` on; NULL: nothing is planned for it. The past is read from here.
 CREATE TABLE schedule_term (
   schedule_id TEXT    NOT NULL REFERENCES schedule (id),

@@ -46,7 +46,7 @@ test("a running host takes on other values, plugins and no nonsense", async () =
   for (const sentence of [
     'field "mood" has the type "feeling", which is none: any value will do.',
     'field "mood" has the bound "low", which is no number.',
-    'field "mood" has a pattern that is none: "(".',
+    'field "mood" has a pattern that RE2 does not take (missing closing ): `(`): "(".',
     'glyph "House" has the path "/../other/steal.js", which is not its own.',
   ])
     expect(shown.stdout).toContain(sentence);

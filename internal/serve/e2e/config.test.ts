@@ -68,7 +68,7 @@ test("a running host takes on other values, plugins and no nonsense", async () =
   expect(refused.code).toBe(3);
   for (const sentence of [
     'qntx.toml:5: [resident] depth is "10", but must be a number from 1 to 9 (How deep).',
-    "qntx.toml:6: [resident] key refers to something else, but must be a text like /^k-/u.",
+    "qntx.toml:6: [resident] key refers to something else, but must be a text like /^k-/.",
     'qntx.toml:7: [resident] rooms is "[\\"one\\"]", but must be a list, each a number.',
     'qntx.toml:10: [clerk] pace is "9", but must be a whole number from 1 to 5 (Steps).',
     "qntx.toml:11: [clerk] greting is no key of this plugin. Did you mean greeting?",

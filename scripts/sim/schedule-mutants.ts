@@ -9,7 +9,7 @@ const DUE = "AND c.due_at <= $now";
 const ADVANCE = "AND accounted_until = $accountedBefore";
 const INSERT_CURSOR = "INSERT INTO schedule_cursor";
 const INSERT_OCCURRENCE = "INSERT INTO occurrence";
-const OPEN_JOB = "AND trigger     = 'schedule'\n     AND finished_at IS NULL";
+const OPEN_JOB = "AS open_job";
 const SET_STATE = "deleted_by = $deletedBy";
 const POKE = "SET due_at = MIN(COALESCE(due_at, $now), $now)";
 const TERMINATE =
@@ -61,7 +61,12 @@ export const SCHEDULE_MUTANTS: readonly Mutant[] = [
     sabotage: () =>
       instead(INSERT_OCCURRENCE, ({ make, values }) => (Number(values["count"]) > 1 ? DONE : make())),
   },
-  { name: "overlap is not looked at", rare: true, sabotage: () => instead(OPEN_JOB, () => null) },
+  {
+    name: "overlap is not looked at",
+    rare: true,
+    sabotage: () =>
+      instead(OPEN_JOB, ({ make }) => (make() as object[]).map((row) => ({ ...row, open_job: null }))),
+  },
   {
     name: "what people deleted comes back when it is declared",
     rare: true,
